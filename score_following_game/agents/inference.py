@@ -1,0 +1,50 @@
+"""Running a network over many positions without holding all their pixels at once."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from score_following_game.environment.observation import Position, observe
+from score_following_game.environment.score_bank import ScoreBank
+
+CHUNK_VALUES = 2**22  # observation values at a time: about 300 Nottingham or 90 piano windows, activations within 300 MB
+PRECISIONS = ("float32", "bfloat16", "auto")
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """float32 or bfloat16; `auto` is bfloat16 where the processor multiplies it in hardware."""
+    if name == "auto":
+        has_unit = torch.cuda.is_bf16_supported if device.type == "cuda" else _processor_has_bfloat16
+        return torch.bfloat16 if has_unit() else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def _processor_has_bfloat16() -> bool:
+    """AVX-512 BF16 (and with it AMX); without, torch emulates bfloat16, slowly. Unknown counts as no."""
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+def run_network(network: nn.Module, bank: ScoreBank, position: Position, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+    """One forward pass over all of a chunk's positions -> logits float32 (N, A), values float32 (N,)."""
+    observation = observe(bank, position)
+    with torch.autocast(bank.device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+        logits, value = network(observation)
+    return logits.float(), value.float()[:, 0]
+
+
+def chunks(bank: ScoreBank, n: int) -> Iterator[slice]:
+    """0 .. n in runs whose observations fit CHUNK_VALUES."""
+    config = bank.config
+    values = sum(channels * height * width for channels, height, width in (config.spec_shape, config.sheet_shape))
+    size = max(1, CHUNK_VALUES // values)
+    for first in range(0, n, size):
+        yield slice(first, min(first + size, n))
+
+
+@torch.no_grad()
+def act(network: nn.Module, bank: ScoreBank, position: Position, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+    """As run_network, chunk by chunk and without gradients."""
+    parts = [run_network(network, bank, position.at(part), precision) for part in chunks(bank, len(position.piece))]
+    return torch.cat([logits for logits, _ in parts]), torch.cat([values for _, values in parts])

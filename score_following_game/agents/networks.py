@@ -1,0 +1,130 @@
+"""One class that builds every network of the table, with the published parameter names."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from score_following_game.agents.architectures import ARCHITECTURES, Architecture, Conv, Dropout, Layer
+from score_following_game.config import GameConfig
+from score_following_game.errors import UserError
+
+ACTIVATIONS = {"elu": nn.functional.elu, "relu": nn.functional.relu, "selu": nn.functional.selu}
+
+
+class ActorCritic(nn.Module):
+    """A network of the table: [spec (B, C, H, W), sheet (B, C, H, W)] -> (logits (B, n_actions), value (B, 1))."""
+
+    def __init__(self, architecture: Architecture, n_actions: int, spec_channels: int, sheet_channels: int) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self._activation = ACTIVATIONS[architecture.activation]
+        self._branches: dict[str, list[str]] = {}
+        spec = self._add_branch("spec", architecture.spec, (spec_channels, *architecture.spec_size))
+        sheet = self._add_branch("sheet", architecture.sheet, (sheet_channels, *architecture.sheet_size))
+        self.concat_fc = nn.Linear(spec + sheet, architecture.concat)
+        self._add_head("policy", n_actions)
+        self._add_head("critic", 1)
+        initialise(self, architecture.initialisation)
+
+    def forward(self, observation: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        spec, sheet = observation
+        joined = torch.cat([self._run_branch("spec", spec), self._run_branch("sheet", sheet)], dim=1)
+        hidden = self._activation(self.concat_fc(joined))
+        return self._run_head("policy", hidden), self._run_head("critic", hidden)
+
+    def _add_branch(self, branch: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> int:
+        """Add the layers of a branch; -> its number of output features."""
+        names = self._branches[branch] = []
+        count = 0
+        for layer in layers:
+            if isinstance(layer, Conv):
+                count += 1
+                name = f"{branch}_conv{count}"
+                module: nn.Module = nn.Conv2d(shape[0], layer.channels, layer.kernel, layer.stride)
+                rows, columns = ((size - kernel) // stride + 1
+                                 for size, kernel, stride in zip(shape[1:], layer.kernel, layer.stride))
+                shape = (layer.channels, rows, columns)
+            elif isinstance(layer, Dropout):
+                name, module = f"{branch}_do{count}", nn.Dropout(layer.p)
+            else:
+                name, module = f"{branch}_fc", nn.Linear(shape[0] * shape[1] * shape[2], layer.features)
+                shape = (layer.features, 1, 1)
+            self.add_module(name, module)
+            names.append(name)
+        return shape[0] * shape[1] * shape[2]
+
+    def _add_head(self, head: str, n_outputs: int) -> None:
+        self.add_module(f"{head}_fc", nn.Linear(self.architecture.concat, self.architecture.head))
+        if self.architecture.head_dropout:
+            self.add_module(f"{head}_fc_do", nn.Dropout(self.architecture.head_dropout))
+        self.add_module(f"{head}_out", nn.Linear(self.architecture.head, n_outputs))
+
+    def _run_branch(self, branch: str, values: Tensor) -> Tensor:
+        for name in self._branches[branch]:
+            module = self.get_submodule(name)
+            if isinstance(module, nn.Linear):
+                values = values.flatten(1)
+            values = module(values)
+            if not isinstance(module, nn.Dropout):
+                values = self._activation(values)
+        return values.flatten(1)
+
+    def _run_head(self, head: str, hidden: Tensor) -> Tensor:
+        hidden = self._activation(self.get_submodule(f"{head}_fc")(hidden))
+        if self.architecture.head_dropout:
+            hidden = self.get_submodule(f"{head}_fc_do")(hidden)
+        return self.get_submodule(f"{head}_out")(hidden)
+
+
+def initialise(network: nn.Module, scheme: str) -> None:
+    """Set the first parameters: `orthogonal` (gain 1, a convolution flattened to out x rest), biases zero."""
+    if scheme != "orthogonal":
+        raise ValueError(f"unknown initialisation {scheme!r}")
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.orthogonal_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+def get_network(name: str, n_actions: int, spec_channels: int = 2, sheet_channels: int = 2) -> ActorCritic:
+    """A fresh network by its published name. Raises UserError with the names there are."""
+    if name not in ARCHITECTURES:
+        raise UserError(f"--net {name}: no such network; there are {', '.join(ARCHITECTURES)}")
+    return ActorCritic(ARCHITECTURES[name], n_actions, spec_channels, sheet_channels)
+
+
+def network_for(name: str, config: GameConfig) -> ActorCritic:
+    """A fresh network that plays games of a config. Raises UserError where the two do not fit."""
+    if config.continuous:
+        raise UserError(f"--net {name} chooses among discrete actions, the game config is continuous; take the config of "
+                        "that name without _continuous")
+    network = get_network(name, len(config.actions), config.spec_shape[0], config.sheet_shape[0])
+    wanted = network.architecture.spec_size, network.architecture.sheet_size
+    if wanted != (config.spec_shape[1:], config.sheet_shape[1:]):
+        raise UserError(f"--net {name} sees spectrogram {wanted[0]} and sheet {wanted[1]}, the game config shows "
+                        f"{config.spec_shape[1:]} and {config.sheet_shape[1:]}; choose a matching --game_config")
+    return network
+
+
+def load_parameters(network: nn.Module, path: str | Path) -> None:
+    """Load a state_dict saved by torch.save, tensors only. Raises UserError naming the file and what does not fit."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such parameter file") from None
+    except Exception as error:  # torch raises many kinds on files that are no parameters
+        raise UserError(f"{path}: not a file of network parameters ({type(error).__name__})") from None
+    own = network.state_dict()
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{path}: not a state_dict of network parameters")
+    if set(state) != set(own):
+        differing = sorted(set(state) ^ set(own))
+        raise UserError(f"{path}: parameters of another network ({len(differing)} names differ, the first is {differing[0]})")
+    for key, value in state.items():
+        if value.shape != own[key].shape:
+            raise UserError(f"{path}: {key} has shape {tuple(value.shape)}, this network wants {tuple(own[key].shape)}; "
+                            "check --net and --game_config")
+    network.load_state_dict(state)

@@ -1,0 +1,50 @@
+"""What every script shares: a user's mistake is one line and exit code 2; arguments about the machine."""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+from score_following_game.errors import UserError
+
+
+@contextlib.contextmanager
+def script() -> Iterator[None]:
+    """Run a script's work: UserError -> one line on stderr, exit code 2; Ctrl-C -> exit code 130; plain log lines."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        yield
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    """A killed script ends, and saves, as by Ctrl-C: also in the background, where shells have it ignore SIGINT."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    if callable(on_interrupt):
+        on_interrupt(signal.SIGINT, frame)
+    else:
+        raise KeyboardInterrupt
+
+
+def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = 4711) -> None:
+    """--seed, --device and --threads, the same for every script that runs a network."""
+    parser.add_argument("--seed", type=int, default=seed, help="seeds every random choice "
+                        + ("(default: another one each time)" if seed is None else "(default %(default)s)"))
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=None, metavar="N",
+                        help="torch threads (default: the cores this process may use; take 1 beside another busy program)")

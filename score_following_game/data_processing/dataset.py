@@ -1,0 +1,144 @@
+"""A data set: a folder of pieces, searched recursively."""
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from score_following_game.config import PACKAGE, GameConfig
+from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording
+from score_following_game.data_processing.piece import Piece, load_piece
+from score_following_game.data_processing.synthesis import require_sound_font
+from score_following_game.errors import UserError
+from score_following_game.machine import available_cores
+
+BUNDLED = {"test_sample": PACKAGE / "bundled" / "test_sample", "test_sample_clip": PACKAGE / "bundled" / "test_sample"}
+
+log = logging.getLogger(__name__)
+
+
+def load_data_set(
+    data_set: str | os.PathLike[str], config: GameConfig, piece: str | None = None, sound_font: Path | None = None,
+) -> list[Piece]:
+    """Every piece of a folder, in name order; with `piece`, that one only.
+
+    data_set: a folder, or the name of a bundled set (test_sample) where no such folder exists. Pieces that cannot be used
+    are left out and counted in a warning; raises UserError when none is left, and, with `piece`, when that one cannot be used.
+    """
+    scores = score_paths(data_set)
+    if sound_font is not None:
+        require_sound_font(Path(sound_font))
+    if piece is not None:
+        name = choose_piece(piece, list(scores), str(data_set))
+        loaded = [load_piece(scores[name], config, sound_font, name)]
+    else:
+        loaded = _load_all(scores, config, sound_font, str(data_set))
+    _warn_of_oddities(loaded, config)
+    return loaded
+
+
+def score_paths(data_set: str | os.PathLike[str]) -> dict[str, Path]:
+    """Name -> path of its npz, in name order, of every piece of a data set, whether it can be used or not."""
+    folder = find_data_set(data_set)
+    return _named(_find_scores(folder), folder)
+
+
+def find_data_set(data_set: str | os.PathLike[str]) -> Path:
+    """An existing folder wins, else the bundled set of that name. Raises UserError naming both."""
+    path = Path(data_set)
+    if path.is_dir():
+        return path
+    if str(data_set) in BUNDLED:
+        return BUNDLED[str(data_set)]
+    raise UserError(f"{data_set}: no such folder, and no bundled data set of that name ({', '.join(BUNDLED)})")
+
+
+def choose_piece(wanted: str, names: Sequence[str], where: str) -> str:
+    """The name itself, else the only name that contains it. Raises UserError with the candidates."""
+    if wanted in names:
+        return wanted
+    matches = sorted(name for name in names if wanted in name)
+    if len(matches) == 1:
+        return matches[0]
+    candidates = matches or sorted(names)
+    shown = ", ".join(candidates[:10]) + (f", and {len(candidates) - 10} more" if len(candidates) > 10 else "")
+    problem = f"is part of {len(matches)} names" if matches else "is no piece"
+    raise UserError(f"--piece {wanted}: {problem} of {where}; candidates: {shown}")
+
+
+def _find_scores(folder: Path) -> list[Path]:
+    """The npz path each piece has or should have: a MIDI or recording without one is a piece with a partner missing."""
+    found = set()
+    for path in folder.rglob("*"):
+        # Hidden: temporary files, and what an interrupted build has not checked yet.
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        belongs = path.suffix.lower() in (".npz", ".mid", *RECORDING_SUFFIXES) and not path.name.endswith(".cache.npz")
+        if belongs and not hidden and path.is_file():
+            found.add(path.with_suffix(".npz"))
+    if not found:
+        raise UserError(f"{folder}: holds no pieces (NAME.npz and NAME.mid)")
+    return sorted(found)
+
+
+def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
+    """Name -> path, by name; a name used in several subfolders takes its subfolder along."""
+    uses = Counter(path.stem for path in paths)
+    named = {path.stem if uses[path.stem] == 1 else str(path.relative_to(folder).with_suffix("").as_posix()): path
+             for path in paths}
+    return dict(sorted(named.items()))
+
+
+def _load_all(scores: dict[str, Path], config: GameConfig, sound_font: Path | None, where: str) -> list[Piece]:
+    loaded: list[Piece] = []
+    problems: list[str] = []
+
+    def load(name: str) -> Piece | UserError:
+        try:
+            return load_piece(scores[name], config, sound_font, name)
+        except UserError as error:
+            return error
+
+    # Synthesis runs outside Python's lock, so threads use every core; loading from the cache is too short to matter.
+    with ThreadPoolExecutor(max_workers=available_cores()) as pool:
+        for result in tqdm(pool.map(load, scores), total=len(scores), desc=f"loading {Path(where).name}", unit="piece",
+                           disable=None, leave=False):
+            if isinstance(result, Piece):
+                loaded.append(result)
+            else:
+                problems.append(str(result))
+    if not loaded:
+        raise UserError(f"{where}: none of its {len(scores)} pieces can be used; the first: {problems[0]}")
+    ready = sum(piece.source.name.endswith(".spec.npy") for piece in loaded)
+    if ready:
+        log.warning("%s: %d of %d pieces are heard from a ready spectrogram (.spec.npy)", where, ready, len(loaded))
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        log.warning("%s: %d of %d pieces left out: %s", where, len(problems), len(scores), shown)
+    return loaded
+
+
+def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
+    """What can be played, but may not be meant."""
+    recorded = sum(is_recording(piece.source) for piece in pieces)
+    if recorded:
+        log.info("%d of %d pieces are heard from recordings", recorded, len(pieces))
+    fps = config.spectrogram_params.fps
+    falling = [piece for piece in pieces if piece.x_falls]
+    if falling:
+        log.warning("%d of %d pieces have noteheads whose x falls with time (%d times; the first: %s)", len(falling),
+                    len(pieces), sum(piece.x_falls for piece in falling), falling[0].name)
+    short = [piece for piece in pieces if piece.spectrogram.shape[1] + fps < piece.onset_frames[-1]]
+    if short:
+        log.warning("%d of %d pieces have sound that ends before their last onset (the first: %s, %.1f s of %.1f s); does it "
+                    "belong to the MIDI?", len(short), len(pieces), short[0].source.name, short[0].spectrogram.shape[1] / fps,
+                    short[0].onset_frames[-1] / fps)
+    high = [piece for piece in pieces if piece.sheet.shape[0] > 2 * config.staff_height]
+    if high:
+        log.warning("%d of %d pieces have sheets more than twice as high as the %d px the game config shows (the first: %s, "
+                    "%d px); is it the right config?", len(high), len(pieces), config.staff_height, high[0].name,
+                    high[0].sheet.shape[0])

@@ -1,0 +1,117 @@
+"""ABC tune books: text -> tunes, and a tune's music -> tokens, each section played once.
+
+What is dropped here, because a follower must see what it hears: repeats and second endings, grace notes, ornaments, chord
+symbols, annotations, lyrics. What a token means is abc_melody.py's business.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+
+class AbcError(Exception):
+    """A tune that cannot be read: what stands there, and what is the matter with it."""
+
+
+@dataclass(frozen=True)
+class Tune:
+    """One tune of a book: X: number, first T: title, first value of each header field, the body on one line."""
+
+    number: str
+    title: str
+    music: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One element of a tune body; `kind` names a group of _TOKEN, `parts` are its named pieces, `text` the whole."""
+
+    kind: str
+    text: str
+    parts: dict[str, str]
+
+
+_FIELD_LINE = re.compile(r"^([A-Za-z]):(?![|:])\s*(.*)$")
+_LENGTH = r"\d*/*\d*"
+_TOKEN = re.compile(rf"""
+   (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
+ | (?P<quoted>"[^"]*")
+ | (?P<grace>\{{[^}}]*\}})
+ | (?P<decoration>![^!|]*!|\+[a-z.()<>]+\+)
+ | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
+ | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
+ | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
+ | (?P<chord>\[(?P<inside>[^\]|]*)\](?P<chord_length>{_LENGTH}))
+ | (?P<note>(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH}))
+ | (?P<rest>[zx](?P<rest_length>{_LENGTH}))
+ | (?P<bars_rest>[ZX](?P<bars>\d*))
+ | (?P<broken>>+|<+)
+ | (?P<tie>-)
+ | (?P<space>\s+)
+ | (?P<nothing>[()~.`*$!+\\HIJKLMNOPQRSTUVWhijklmnopqrstuvwy]|\]|&(?=\s*$))
+""", re.VERBOSE)
+_SILENT = {"quoted", "grace", "decoration", "nothing"}  # printed or ornamental only: never becomes a note or a bar
+_IN_FORCE = {"K", "M", "L"}                             # fields that change how what follows is read
+
+
+def read_tune_book(text: str) -> list[Tune]:
+    """All tunes of an ABC file, in its order. Text before the first X: line is not a tune."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return [_read_tune(part) for part in re.split(r"(?m)^(?=X:)", text) if part.startswith("X:")]
+
+
+def tokens_played_once(music: str) -> list[Token]:
+    """Tokens of a tune body with every section once and first endings only; ornaments and texts are gone."""
+    return list(_first_endings(token for token in _tokenise(music) if token.kind not in _SILENT))
+
+
+def _read_tune(text: str) -> Tune:
+    headers: dict[str, str] = {}
+    body: list[str] = []
+    in_body = False
+    for raw in text.split("\n"):
+        line = re.sub(r"(?<!\\)%.*", "", raw).rstrip()
+        if not line:
+            continue
+        found = _FIELD_LINE.match(line)
+        if not found:
+            body.extend([line] if in_body else [])
+        elif not in_body:
+            name, value = found.groups()
+            headers.setdefault(name, value.strip())
+            in_body = name == "K"
+        elif found[1] in _IN_FORCE or found[1] == "V":
+            body.append(f"[{found[1]}:{found[2].replace(']', ')')}]")
+    # A line's end separates beams like a space; a backslash at its end joins it to the next without one.
+    music = re.sub(r"\\ ", "", " ".join(body) + " ")
+    return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), headers)
+
+
+def _tokenise(music: str) -> Iterator[Token]:
+    place = 0
+    while place < len(music):
+        found = _TOKEN.match(music, place)
+        if not found:
+            raise AbcError(f"cannot read {music[place:place + 12]!r}")
+        parts = {name: value for name, value in found.groupdict().items() if value is not None}
+        kind = next(name for name in found.groupdict() if name in parts)
+        yield Token(kind, found[0], parts)
+        place = found.end()
+
+
+def _first_endings(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Leave out what stands under second and later endings, except fields, which hold for what follows."""
+    later_ending = False
+    for token in tokens:
+        numbers = token.parts.get("numbers") or token.parts.get("bar_ending", "").strip()
+        if token.kind == "bar":
+            if not later_ending:
+                yield token
+            if re.search(r"[:\]\[]|\|\|", token.parts["bar"]):  # a double bar or a repeat ends an ending
+                later_ending = False
+        if numbers:
+            later_ending = not re.match(r"1(?!\d)", numbers)
+        elif token.kind != "bar" and (not later_ending or token.parts.get("name") in _IN_FORCE):
+            yield token

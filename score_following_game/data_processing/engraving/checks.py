@@ -1,0 +1,113 @@
+"""What must hold of an engraved piece before it is game data. Each check raises EngravingError with its reason."""
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+
+import numpy as np
+
+from score_following_game.data_processing.engraving.engrave import EngravedPiece
+from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_processing.engraving.style import Style
+from score_following_game.data_processing.midi_library import pretty_midi
+
+FEWEST_NOTES = 8
+_SECONDS_OFF = 0.002  # MIDI times are whole ticks
+_QUARTERS_OFF = 0.01  # a note gives way a tick before its pitch sounds again
+_INK = 128            # darker is ink
+_INK_SHARE = 0.1      # see ink_shares; of 90 000 good noteheads none has less than 0.12
+
+
+def check_piece(piece: EngravedPiece, style: Style) -> None:
+    """All checks that need nothing but the piece."""
+    check_size(piece)
+    check_staves(piece, style)
+    check_inside(piece, style)
+    check_reading_order(piece)
+    check_ink(piece, style)
+    check_midi(piece, piece.midi_bytes())
+
+
+def check_size(piece: EngravedPiece) -> None:
+    if len(piece.notes) < FEWEST_NOTES:
+        raise EngravingError("too few notes", f"{len(piece.notes)} of at least {FEWEST_NOTES}")
+
+
+def check_staves(piece: EngravedPiece, style: Style) -> None:
+    for number, staves in enumerate(piece.staves, 1):
+        if staves != style.staves:
+            raise EngravingError("wrong number of staves", f"system {number} has {staves}, {style.name}: {style.staves}")
+
+
+def check_inside(piece: EngravedPiece, style: Style) -> None:
+    """Every notehead whole between the upper and the lower edge."""
+    room = style.staff_space / 2 - 0.5
+    rows = piece.score.coords[:, 0]
+    outside = rows[(rows < room) | (rows > piece.score.sheet.shape[0] - 1 - room)]
+    if len(outside):
+        raise EngravingError("noteheads outside the sheet", f"{len(outside)} of {len(rows)}, e.g. at row {outside[0]:.1f}")
+
+
+def check_reading_order(piece: EngravedPiece) -> None:
+    """The x of an onset (its first coordinate) never falls with time."""
+    onsets: dict[Fraction, float] = {}
+    for coordinate, note in piece.score.coord2onset:
+        onsets.setdefault(piece.notes[note].onset, float(piece.score.coords[coordinate, 1]))
+    xs = np.array([onsets[onset] for onset in sorted(onsets)])
+    falls = np.flatnonzero(np.diff(xs) < 0)
+    if len(falls):
+        quarter = float(sorted(onsets)[falls[0] + 1])
+        raise EngravingError("x falls with time", f"{len(falls)} times, first at quarter {quarter:g}")
+
+
+def check_ink(piece: EngravedPiece, style: Style) -> None:
+    """Ink in the box of every notehead."""
+    shares = ink_shares(piece.score.sheet, piece.score.coords, style)
+    bare = np.flatnonzero(shares < _INK_SHARE)
+    if len(bare):
+        y, x = piece.score.coords[bare[0]]
+        raise EngravingError("no ink under a notehead", f"{len(bare)} of {len(shares)}, first at row {y:.0f} column {x:.0f}")
+
+
+def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style) -> np.ndarray:
+    """Share of ink among the pixels that an empty staff leaves white, per notehead -> float (N,).
+
+    Looked at: the box one staff space high and 1.2 wide round each of coords (N, 2). A row's median is its staff line.
+    """
+    white = np.median(sheet, axis=1) >= _INK
+    half = np.array([0.5, 0.6]) * style.staff_space
+    low = np.maximum(np.round(coords - half).astype(int), 0)
+    high = np.round(coords + half).astype(int) + 1
+    boxes = [sheet[y0:y1, x0:x1][white[y0:y1]] for (y0, x0), (y1, x1) in zip(low, high)]
+    return np.array([(box < _INK).mean() if box.size else 0.0 for box in boxes])
+
+
+def check_midi(piece: EngravedPiece, midi: bytes) -> None:
+    """The file, read back: as many notes as the score, each at its onset and of its pitch, none overlapping its like."""
+    read = [note for track in pretty_midi.PrettyMIDI(io.BytesIO(midi)).instruments for note in track.notes]
+    read.sort(key=lambda note: note.start)
+    if len(read) != len(piece.notes):
+        raise EngravingError("MIDI differs from the score", f"{len(read)} notes, the score has {len(piece.notes)}")
+    wanted = [(float(note.onset) * 60.0 / piece.tempo, note.pitch) for note in piece.notes]
+    drift = max(abs(note.start - seconds) for note, (seconds, _) in zip(read, wanted))
+    if drift > _SECONDS_OFF:
+        raise EngravingError("MIDI differs from the score", f"an onset is {drift:.3f} s off")
+    if sorted((round(note.start / _SECONDS_OFF / 4), note.pitch) for note in read) != sorted(
+            (round(note.start / _SECONDS_OFF / 4), pitch) for note, (_, pitch) in zip(read, wanted)):
+        raise EngravingError("MIDI differs from the score", "pitches")
+    last: dict[int, float] = {}
+    for note in read:
+        if note.start < last.get(note.pitch, 0.0):
+            raise EngravingError("MIDI differs from the score", f"pitch {note.pitch} overlaps itself")
+        last[note.pitch] = note.end
+
+
+def check_agreement(piece: EngravedPiece, notes: list[tuple[Fraction, Fraction, int]]) -> None:
+    """The engraver's notes are those (onset, duration, pitch) that our own reading of the source gives."""
+    engraved = [(note.onset, note.end, note.pitch) for note in piece.notes]
+    parsed = [(onset, onset + duration, pitch) for onset, duration, pitch in notes]
+    if len(engraved) != len(parsed):
+        raise EngravingError("two readings differ", f"{len(engraved)} notes engraved, {len(parsed)} in the source")
+    for number, (ours, theirs) in enumerate(zip(parsed, engraved), 1):
+        if ours[::2] != theirs[::2] or abs(ours[1] - theirs[1]) > _QUARTERS_OFF:
+            raise EngravingError("two readings differ", f"note {number}: engraved {theirs}, source {ours}")

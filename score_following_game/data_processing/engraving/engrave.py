@@ -1,0 +1,132 @@
+"""MEI -> a piece of game data: the sheet, its noteheads, which note each shows, and the MIDI."""
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from score_following_game.data_processing.engraving.layout import EngravingError, Layout, SoundingNote, lay_out
+from score_following_game.data_processing.engraving.raster import Strip, draw
+from score_following_game.data_processing.engraving.style import Style
+from score_following_game.data_processing.midi_library import pretty_midi
+from score_following_game.data_processing.score_npz import Score
+
+_RESOLUTION = 480                   # MIDI ticks per quarter
+_VELOCITY = 80
+_SHORTEST = Fraction(1, 20)         # quarters; a note between two of its pitch is never shorter
+
+
+@dataclass(frozen=True)
+class PlayedNote:
+    """One MIDI note, in quarters, with the ids of the noteheads that show it (unisons: several)."""
+
+    onset: Fraction
+    end: Fraction
+    pitch: int
+    heads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EngravedPiece:
+    """A piece as the game wants it.
+
+    notes: by onset, then pitch; the MIDI's order and what Score.coord2onset counts.  tempo: quarters per minute.
+    systems: x of each system's first column.  staves: staves on each system.
+    """
+
+    score: Score
+    midi: pretty_midi.PrettyMIDI
+    notes: list[PlayedNote]
+    tempo: float
+    systems: list[int]
+    staves: list[int] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return float(max(note.end for note in self.notes)) * 60.0 / self.tempo
+
+    def midi_bytes(self) -> bytes:
+        """The file's bytes."""
+        buffer = io.BytesIO()
+        self.midi.write(buffer)
+        return buffer.getvalue()
+
+
+def engrave(mei: str, style: Style, tempo: float) -> EngravedPiece:
+    """Lay out, draw and time one score. `tempo` in quarters per minute holds throughout.
+
+    Raises EngravingError for a score without notes or with notes that have no notehead.
+    """
+    layout = lay_out(mei, style)
+    strips = [draw(system, style) for system in layout.systems]
+    starts = np.cumsum([0] + [strip.image.shape[1] for strip in strips]).tolist()
+    heads = _heads_in_sheet(strips, starts)
+    notes = _played(layout, heads)
+    tempo = 60e6 / round(60e6 / tempo)  # MIDI's resolution: whole microseconds per quarter
+    coords, pairs = _coordinates(notes, heads)
+    score = Score(np.hstack([strip.image for strip in strips]), coords, pairs)
+    staves = [len(system.staff_lines) for system in layout.systems]
+    return EngravedPiece(score, _midi(notes, tempo), notes, tempo, starts[:-1], staves)
+
+
+def _heads_in_sheet(strips: list[Strip], starts: list[int]) -> dict[str, tuple[float, float]]:
+    """Note id -> (y, x) in the whole sheet."""
+    heads: dict[str, tuple[float, float]] = {}
+    for strip, start in zip(strips, starts):
+        for note, (y, x) in strip.heads.items():
+            heads.setdefault(note, (y, x + start))
+    return heads
+
+
+def _played(layout: Layout, heads: dict[str, tuple[float, float]]) -> list[PlayedNote]:
+    """Notes as played: tied continuations belong to their first note, unisons are one, no pitch overlaps itself."""
+    if silent := heads.keys() - {note.id for note in layout.notes}:
+        raise EngravingError("a notehead that does not sound", f"{len(silent)} of them")
+    together: dict[tuple[Fraction, int], list[SoundingNote]] = {}
+    for note in layout.notes:
+        if note.id not in heads:
+            raise EngravingError("a note without a notehead", f"at quarter {float(note.onset):g}, pitch {note.pitch}")
+        if not note.tied:
+            together.setdefault((note.onset, note.pitch), []).append(note)
+    if not together:
+        raise EngravingError("no notes")
+    next_onset: dict[int, Fraction] = {}
+    played: list[PlayedNote] = []
+    for onset, pitch in sorted(together, reverse=True):
+        written = together[onset, pitch]
+        end = max(note.end for note in written)
+        if pitch in next_onset:
+            # One tick of silence before the same pitch again: note-off and note-on cannot change places.
+            end = min(end, next_onset[pitch] - Fraction(1, _RESOLUTION))
+        next_onset[pitch] = onset
+        played.append(PlayedNote(onset, max(end, onset + _SHORTEST), pitch, tuple(note.id for note in written)))
+    return played[::-1]
+
+
+def _coordinates(notes: list[PlayedNote], heads: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """-> coords float32 (N, 2), coord2onset int64 (N, 2): by onset; within one, the head nearest the median x first.
+
+    The game takes the x of an onset from the first coordinate that has it.
+    """
+    by_onset: dict[Fraction, list[tuple[int, tuple[float, float]]]] = {}
+    for index, note in enumerate(notes):
+        by_onset.setdefault(note.onset, []).extend((index, heads[head]) for head in note.heads)
+    rows: list[tuple[int, tuple[float, float]]] = []
+    for chord in by_onset.values():
+        median = float(np.median([x for _, (_, x) in chord]))
+        rows += sorted(chord, key=lambda row: (abs(row[1][1] - median), row[0], row[1]))
+    coords = np.array([centre for _, centre in rows], dtype=np.float32)
+    return coords, np.array([(row, index) for row, (index, _) in enumerate(rows)], dtype=np.int64)
+
+
+def _midi(notes: list[PlayedNote], tempo: float) -> pretty_midi.PrettyMIDI:
+    """One piano, one velocity, one tempo."""
+    midi = pretty_midi.PrettyMIDI(resolution=_RESOLUTION, initial_tempo=tempo)
+    piano = pretty_midi.Instrument(program=0, name="Piano")
+    seconds = 60.0 / tempo
+    piano.notes = [pretty_midi.Note(_VELOCITY, note.pitch, float(note.onset) * seconds, float(note.end) * seconds)
+                   for note in notes]
+    midi.instruments.append(piano)
+    return midi

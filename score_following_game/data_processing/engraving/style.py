@@ -1,0 +1,35 @@
+"""The two scales a score is engraved at: those of the published data sets."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the sheet of a data set looks. Pixels are pixels of the sheet.
+
+    staves: staves of one system.  height: rows of the sheet.  staff_space: pixels between staff lines.  page_width:
+    pixels from margin to margin of the page whose systems are put side by side.  line_stroke: thickness of staff lines in
+    SVG units (180 to the staff space), None for the engraver's own: at 3.5 px a thin line would be grey.
+    """
+
+    name: str
+    staves: int
+    height: int
+    staff_space: float
+    page_width: int
+    line_stroke: int | None = None
+
+    @property
+    def scale(self) -> float:
+        """Pixels per SVG unit."""
+        return self.staff_space / SVG_PER_SPACE
+
+
+SVG_PER_SPACE = 180.0     # the engraver's SVG units between two staff lines
+OPTION_PER_SPACE = 18.0   # the same distance in the units of its options
+
+STYLES = {
+    "nottingham": Style("nottingham", staves=1, height=40, staff_space=3.5, page_width=418, line_stroke=51),
+    "msmd": Style("msmd", staves=2, height=200, staff_space=7.0, page_width=835),
+}

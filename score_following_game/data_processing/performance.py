@@ -1,0 +1,193 @@
+"""The performance of a piece: its note onsets and its spectrogram, made once and cached beside the piece.
+
+What is heard, in this order: a recording beside the score (NAME.wav, .flac, .mp3, .ogg); a ready NAME.spec.npy, as the
+published sets have it; else the MIDI played by FluidSynth. All of these are the user's and never written to. Ours is one
+file for each set of parameters, NAME.PARAMETERS.cache.npz, with the fingerprint of what it was made from; it is made again
+when that differs.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from score_following_game.config import GameConfig, SpectrogramParams
+from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, load_recording, set_peak
+from score_following_game.data_processing.spectrogram import BANDS, compute_spectrogram
+from score_following_game.data_processing.synthesis import default_sound_font, synthesise
+from score_following_game.errors import UserError
+from score_following_game.files import WriteError, replacing
+
+if TYPE_CHECKING:  # imported where needed: a piece from the cache wants neither its parser nor its memory
+    import pretty_midi
+
+CACHE_VERSION = 1  # raise it when the same inputs give another spectrogram
+
+
+@dataclass(frozen=True)
+class Performance:
+    """onsets: float64 (notes,) seconds, ascending; spectrogram: float32 (78, frames); source: the file it is heard from."""
+
+    onsets: np.ndarray
+    spectrogram: np.ndarray
+    source: Path
+
+
+def load_performance(midi_path: Path, config: GameConfig, sound_font: Path | None = None) -> Performance:
+    """The performance beside `midi_path`, from the cache where that is still right.
+
+    Raises UserError naming the file that is missing, unreadable, or has no notes.
+    """
+    source = performance_source(midi_path)
+    fingerprint = _fingerprint(midi_path, source, config, sound_font)
+    paths = _cache_paths(midi_path, fingerprint)
+    for path in paths:
+        cached = _read_cache(path, fingerprint)
+        if cached is not None:
+            return Performance(cached["onsets"], cached["spectrogram"], source)
+    midi = read_midi(midi_path)
+    onsets = note_onsets(midi, midi_path)
+    spectrogram = _make_spectrogram(midi, source, config, sound_font)
+    _write_cache(paths, onsets=onsets, spectrogram=spectrogram, fingerprint=json.dumps(fingerprint))
+    return Performance(onsets, spectrogram, source)
+
+
+def performance_source(midi_path: Path) -> Path:
+    """The file a piece is heard from: recording, ready spectrogram, or the MIDI itself."""
+    candidates = [midi_path.with_suffix(cased) for suffix in RECORDING_SUFFIXES for cased in (suffix, suffix.upper())]
+    candidates.append(midi_path.with_name(f"{midi_path.stem}.spec.npy"))
+    # The published Nottingham set carries empty wav files beside its spectrograms.
+    return next((path for path in candidates if path.is_file() and path.stat().st_size > 0), midi_path)
+
+
+def performance_samples(midi_path: Path, config: GameConfig, sound_font: Path | None = None) -> np.ndarray:
+    """What a person hears of the piece: float32 (n,) at the config's rate, at the level the agents hear.
+
+    A piece with a ready spectrogram has no audio of its own: its MIDI is played.
+    """
+    source, rate = performance_source(midi_path), config.spectrogram_params.sample_rate
+    if is_recording(source):
+        samples = load_recording(source, rate)
+    else:
+        samples = synthesise(read_midi(midi_path), sound_font, rate)
+    return set_peak(samples, config.audio_peak)
+
+
+def read_midi(path: Path) -> pretty_midi.PrettyMIDI:
+    """Raises UserError naming the file when it is missing or no MIDI."""
+    from score_following_game.data_processing.midi_library import pretty_midi
+
+    try:
+        return pretty_midi.PrettyMIDI(str(path))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except Exception as error:  # mido and pretty_midi raise many kinds on broken files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: cannot be read as MIDI ({reason})") from None
+
+
+def note_onsets(midi: pretty_midi.PrettyMIDI, path: Path) -> np.ndarray:
+    """Onsets of all notes, float64 seconds, ascending. Raises UserError naming the file when there are none."""
+    onsets = np.array(sorted(note.start for part in midi.instruments for note in part.notes), dtype=np.float64)
+    if not len(onsets):
+        raise UserError(f"{path}: this MIDI has no notes")
+    return onsets
+
+
+def _make_spectrogram(
+    midi: pretty_midi.PrettyMIDI, source: Path, config: GameConfig, sound_font: Path | None,
+) -> np.ndarray:
+    params = config.spectrogram_params
+    if source.name.endswith(".spec.npy"):
+        if params != SpectrogramParams():
+            raise UserError(f"{source}: a ready spectrogram is one of {SpectrogramParams()}, the game config wants {params}; "
+                            "move it away to have one made")
+        return _read_spectrogram(source)
+    if is_recording(source):
+        samples = load_recording(source, params.sample_rate)
+    else:
+        samples = synthesise(midi, sound_font, params.sample_rate)
+    samples = set_peak(samples, config.audio_peak)
+    return compute_spectrogram(samples, params.sample_rate, rate=params.sample_rate, frame_size=params.frame_size,
+                               fps=params.fps)
+
+
+def _read_spectrogram(path: Path) -> np.ndarray:
+    try:
+        spectrogram = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path}: corrupt spectrogram ({' '.join(str(error).split())})") from None
+    if not isinstance(spectrogram, np.ndarray) or spectrogram.ndim != 2 or spectrogram.shape[0] != BANDS:
+        raise UserError(f"{path}: spectrogram of shape {getattr(spectrogram, 'shape', '?')}, wanted ({BANDS}, frames)")
+    if spectrogram.dtype.kind != "f" or not np.isfinite(spectrogram).all():
+        raise UserError(f"{path}: spectrogram is {spectrogram.dtype} with values that are not all finite numbers")
+    return spectrogram.astype(np.float32)
+
+
+def _fingerprint(midi_path: Path, source: Path, config: GameConfig, sound_font: Path | None) -> dict:
+    """What the cache was made from; files count by content."""
+    params = config.spectrogram_params
+    result = {"version": CACHE_VERSION, "midi": _digest(midi_path), "source": "midi"}
+    if source.name.endswith(".spec.npy"):
+        return result | {"source": "spectrogram", "audio": _digest(source)}
+    result |= {"rate": params.sample_rate, "frame_size": params.frame_size, "fps": params.fps, "peak": config.audio_peak}
+    if source == midi_path:
+        return result | {"font": _digest(Path(sound_font) if sound_font else default_sound_font())}
+    return result | {"source": source.suffix, "audio": _digest(source)}
+
+
+def _digest(path: Path) -> str:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    return _digest_of_version(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _digest_of_version(path: Path, size: int, mtime_ns: int) -> str:
+    """SHA-256 of a file; size and time of writing are there to tell the memory that a file has changed."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _cache_paths(midi_path: Path, fingerprint: dict) -> tuple[Path, Path]:
+    """Beside the piece, and in the user's cache folder for pieces that lie where nothing can be written.
+
+    The parameters are part of the name, so that runs with different ones do not undo each other's work; the contents of the
+    piece's files are not, so that a changed piece replaces its old cache.
+    """
+    parameters = {key: value for key, value in fingerprint.items() if key not in ("midi", "audio", "source")}
+    name = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
+    beside = midi_path.with_suffix(f".{name}.cache.npz")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    where = hashlib.sha256(str(midi_path.resolve()).encode()).hexdigest()[:16]
+    return beside, base / "score_following_game" / f"{where}-{beside.name}"
+
+
+def _read_cache(path: Path, fingerprint: dict) -> dict[str, np.ndarray] | None:
+    """None when there is none, it is broken, or it was made from something else."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            if json.loads(str(content["fingerprint"])) != fingerprint:
+                return None
+            return {"onsets": content["onsets"], "spectrogram": content["spectrogram"]}
+    except Exception:  # whatever is wrong with a cache of ours, making it again is the answer
+        return None
+
+
+def _write_cache(paths: tuple[Path, Path], **content: object) -> None:
+    """Beside the piece where possible, else in the user's cache folder, else not at all."""
+    for path in paths:
+        try:
+            with replacing(path) as temporary:
+                np.savez(temporary, **content)
+            return
+        except (WriteError, OSError):
+            continue

@@ -1,0 +1,122 @@
+"""NAME.npz: the sheet image of a piece, its noteheads, and which note each notehead shows."""
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from score_following_game.errors import UserError
+from score_following_game.files import replacing
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a score npz holds.
+
+    sheet: uint8 (H, W), 0 = ink, 255 = paper, the piece as one long staff system.
+    coords: float32 (N, 2), (y, x) pixel centre of each notehead.
+    coord2onset: int64 (M, 2), rows (notehead index, note index); note index counts the MIDI's notes by onset time.
+    """
+
+    sheet: np.ndarray
+    coords: np.ndarray
+    coord2onset: np.ndarray
+
+
+class _IntDictUnpickler(pickle.Unpickler):
+    """Admits an object array holding one dict of ints: numpy's array and integer reconstructors and nothing else."""
+
+    _ALLOWED = {
+        ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"),
+        ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"), ("collections", "OrderedDict"),
+    }
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in self._ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a score file")
+        return super().find_class(module, name)
+
+
+def read_score(path: str | os.PathLike[str]) -> Score:
+    """Read a score npz, the published format (coord2onset a pickled dict of ints) or ours (an int array).
+
+    Raises UserError naming the file when it is missing, corrupt, or its arrays are not what the format says.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = {key: archive.read(f"{key}.npy") for key in ("sheet", "coords", "coord2onset")}
+        sheet = np.lib.format.read_array(io.BytesIO(arrays["sheet"]), allow_pickle=False)
+        coords = np.lib.format.read_array(io.BytesIO(arrays["coords"]), allow_pickle=False)
+        coord2onset = _read_coord2onset(arrays["coord2onset"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except KeyError as error:
+        raise UserError(f"{path}: not a score npz: {error.args[0]}") from None
+    except Exception as error:  # a hostile or broken file may fail in any reader; all mean the same to the user
+        raise UserError(f"{path}: corrupt score npz ({type(error).__name__}: {error}); fetch it again") from None
+    _check(path, sheet, coords, coord2onset)
+    return Score(sheet, coords.astype(np.float32), coord2onset)
+
+
+def write_score(path: str | os.PathLike[str], score: Score) -> None:
+    """Write a pickle-free score npz whose bytes depend on its content only."""
+    _check(Path(path), score.sheet, score.coords, score.coord2onset)
+    arrays = {"sheet": score.sheet, "coords": score.coords.astype(np.float32),
+              "coord2onset": score.coord2onset.astype(np.int64)}
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays.items():
+            buffer = io.BytesIO()
+            npy_format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            # A ZipInfo without a date is 1980-01-01: the same score gives the same bytes on every day.
+            info = zipfile.ZipInfo(f"{key}.npy")
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, buffer.getvalue())
+
+
+def _read_coord2onset(data: bytes) -> np.ndarray:
+    """-> int64 (M, 2), in the order stored."""
+    stream = io.BytesIO(data)
+    version = npy_format.read_magic(stream)
+    reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    shape, _, dtype = reader(stream)
+    if dtype.hasobject:
+        content = _IntDictUnpickler(stream, encoding="latin1").load()
+        mapping = content.reshape(-1)[0] if isinstance(content, np.ndarray) and content.size == 1 else None
+        if not isinstance(mapping, dict):
+            raise ValueError("coord2onset holds no dict")
+        pairs = list(mapping.items())
+        if not all(isinstance(value, (int, np.integer)) for pair in pairs for value in pair):
+            raise ValueError("coord2onset maps other things than ints")
+        return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    array = npy_format.read_array(io.BytesIO(data), allow_pickle=False)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
+        raise ValueError(f"coord2onset is {array.dtype} {shape}, wanted int (M, 2)")
+    return array.astype(np.int64)
+
+
+def _check(path: Path, sheet: np.ndarray, coords: np.ndarray, coord2onset: np.ndarray) -> None:
+    problem = None
+    if sheet.dtype != np.uint8 or sheet.ndim != 2 or not sheet.size:
+        problem = f"sheet is {sheet.dtype} {sheet.shape}, wanted uint8 (H, W)"
+    elif coords.dtype.kind not in "fiu" or coords.ndim != 2 or coords.shape[1:] != (2,) or not len(coords):
+        problem = f"coords are {coords.dtype} {coords.shape}, wanted float32 (N, 2)"
+    elif not np.isfinite(coords).all():
+        problem = "coords are not all finite"
+    elif coords[:, 1].min() < 0 or coords[:, 1].max() > sheet.shape[1]:
+        outside = coords[(coords[:, 1] < 0) | (coords[:, 1] > sheet.shape[1])][0, 1]
+        problem = f"a notehead stands at x = {outside:g}, but the sheet is {sheet.shape[1]} px wide"
+    elif not len(coord2onset):
+        problem = "coord2onset is empty"
+    elif coord2onset[:, 0].min() < 0 or coord2onset[:, 0].max() >= len(coords):
+        wrong = coord2onset[(coord2onset[:, 0] < 0) | (coord2onset[:, 0] >= len(coords)), 0][0]
+        problem = f"coord2onset names notehead {wrong}, but there are {len(coords)}"
+    if problem:
+        raise UserError(f"{path}: {problem}")

@@ -1,0 +1,31 @@
+"""A picture to judge an engraved piece by eye: the sheet enlarged, wrapped in lines, a marker on every notehead."""
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from score_following_game.data_processing.score_npz import Score
+
+_ENLARGED = 3
+_GAP = 4                 # rows of grey between lines, before enlargement
+_RED = (0, 0, 255)
+
+
+def check_picture(score: Score, systems: Sequence[int]) -> np.ndarray:
+    """uint8 (rows, columns, 3), BGR. `systems`: the sheet's columns at which a line begins, 0 among them."""
+    height, width = score.sheet.shape
+    starts = [*systems, width]
+    longest = max(end - start for start, end in itertools.pairwise(starts))
+    lines = [np.pad(score.sheet[:, start:end], ((0, _GAP), (0, longest - (end - start))), constant_values=200)
+             for start, end in itertools.pairwise(starts)]
+    picture = cv2.resize(np.vstack(lines), None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_NEAREST)
+    picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    for y, x in score.coords:
+        line = int(np.searchsorted(starts[1:-1], x, side="right"))
+        row, column = y + line * (height + _GAP), x - starts[line]
+        centre = round((column + 0.5) * _ENLARGED), round((row + 0.5) * _ENLARGED)
+        cv2.circle(picture, centre, _ENLARGED, _RED, 1, cv2.LINE_AA)
+    return picture

@@ -1,0 +1,118 @@
+"""Which scores a user points at: files and folders -> sources, one per tune or score file."""
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from score_following_game.data_processing.engraving.abc import Tune, read_tune_book
+from score_following_game.errors import UserError
+
+SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn")
+_TITLE_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class Source:
+    """One piece to be: `tune` where the file is an ABC book, else the whole file. `digest`: SHA-256 of its content."""
+
+    name: str
+    path: Path
+    digest: str
+    tune: Tune | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where a person finds it."""
+        return f"{self.path} X:{self.tune.number} {self.tune.title}" if self.tune else str(self.path)
+
+
+def find_sources(paths: Iterable[Path]) -> list[Source]:
+    """Sources of all files and folders (searched recursively), in name order.
+
+    Names: FILE_NUMBER_TITLE for a tune of an ABC book, FILE for a score; files of one name in several folders take their
+    folders' names as well. Raises UserError for a path that is not there, or a folder or file that holds no score.
+    """
+    paths = list(paths)
+    files = sorted({file.resolve(): file for path in paths for file in _files(path)}.values())
+    sources = [source for file, stem in zip(files, _stems(files)) for source in _sources(file, stem)]
+    if not sources:
+        raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
+    return sorted(_distinct(sources), key=lambda source: source.name)
+
+
+def slug(text: str) -> str:
+    """Letters and digits of a title joined by underscores, accents gone."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9]+", "_", plain.replace("'", "")).strip("_")
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text, Latin-1 where it is not that (old tune books), UTF-16 where its mark says so (old MusicXML)."""
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+        if not found:
+            raise UserError(f"{path}: no score in this folder; looked for {', '.join(SUFFIXES)}")
+        return found
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: not a score this reads; wanted {', '.join(SUFFIXES)}")
+    return [path]
+
+
+def _stems(files: list[Path]) -> list[str]:
+    """A name for each file: its own; with its suffix where its folder has two of that name; with the names of as many of
+    its folders as it takes where other folders have it too."""
+    homes = Counter((file.resolve().parent, slug(file.stem).lower()) for file in files)
+    own = [slug(file.stem) + file.suffix.lower().replace(".", "_") * (homes[file.resolve().parent, slug(file.stem).lower()] > 1)
+           for file in files]
+    names = [name or "piece" for name in own]
+    for depth in range(1, max(len(file.resolve().parts) for file in files)):
+        groups: dict[str, list[int]] = defaultdict(list)
+        for place, name in enumerate(names):
+            groups[name.lower()].append(place)
+        for group in groups.values():
+            if len({files[place].resolve().parent for place in group}) > 1:
+                for place in group:
+                    folders = files[place].resolve().parts[1:-1][-depth:]
+                    names[place] = "_".join(filter(None, [*map(slug, folders), own[place] or "piece"]))
+    return names
+
+
+def _sources(file: Path, stem: str) -> list[Source]:
+    if file.suffix.lower() != ".abc":
+        return [Source(stem, file, hashlib.sha256(file.read_bytes()).hexdigest())]
+    sources = []
+    for tune in read_tune_book(read_text(file)):
+        name = "_".join(filter(None, (stem, slug(tune.number), slug(tune.title)[:_TITLE_LENGTH].strip("_"))))
+        content = repr((tune.title, sorted(tune.headers.items()), tune.music))
+        sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune))
+    return sources
+
+
+def _distinct(sources: list[Source]) -> list[Source]:
+    """Names made unique, also where a file system does not tell cases apart."""
+    seen: Counter[str] = Counter()
+    renamed = []
+    for source in sources:
+        seen[source.name.lower()] += 1
+        number = seen[source.name.lower()]
+        name = source.name if number == 1 else f"{source.name}_{number}"
+        seen[name.lower()] += number > 1
+        renamed.append(Source(name, source.path, source.digest, source.tune))
+    return renamed

@@ -1,0 +1,120 @@
+"""The rules of the score-following game (paper, section 3), for N games at once.
+
+The only copy of them: the gymnasium environments, training, evaluation and the window all step this class.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from score_following_game.environment.observation import Position, observe
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import Start
+
+
+class Step(NamedTuple):
+    """What a step gave, each (N,): reward float64; terminated, lost bool; error float64 pixels, x - true x."""
+
+    reward: Tensor
+    terminated: Tensor
+    lost: Tensor
+    error: Tensor
+
+
+class Game:
+    """N games over the pieces of a bank. Frames are unpadded (0 at reset, k after step k), x in padded sheet pixels.
+
+    State, each (N,): piece, frame, previous_frame int64; x, previous_x, speed float64 (pixels, pixels per frame).
+    """
+
+    _STATE = ("piece", "frame", "x", "previous_frame", "previous_x", "speed")
+
+    def __init__(self, bank: ScoreBank, n_games: int) -> None:
+        self.bank = bank
+        self.config = bank.config
+        self.actions = torch.tensor(self.config.actions, dtype=torch.float64, device=bank.device)
+        self.piece = torch.zeros(n_games, dtype=torch.int64, device=bank.device)
+        self.frame = torch.zeros_like(self.piece)
+        self.previous_frame = torch.zeros_like(self.piece)
+        self.x = torch.zeros(n_games, dtype=torch.float64, device=bank.device)
+        self.previous_x = torch.zeros_like(self.x)
+        self.speed = torch.zeros_like(self.x)
+        self.reset(Start.from_beginning(self.piece))
+
+    def __len__(self) -> int:
+        return len(self.piece)
+
+    def reset(self, start: Start, games: Tensor | None = None) -> None:
+        """Begin all games, or those named by `games` (int64 (n,)), anew at n starts: x on the true position there."""
+        chosen = slice(None) if games is None else games
+        now = self.bank.true_position(start.piece, start.frame)
+        following = self.bank.true_position(start.piece, start.frame + 1) - now
+        speed = torch.where(start.moving, self._to_action_step(following), torch.zeros_like(following))
+        for values, new in ((self.piece, start.piece), (self.speed, speed), (self.frame, start.frame), (self.x, now),
+                            (self.previous_frame, start.frame), (self.previous_x, now)):
+            values[chosen] = new
+
+    def step(self, actions: Tensor) -> Step:
+        """Play one frame. actions: (N,) int64 indices into the config's actions, or, continuous, speed changes.
+
+        A game that has ended is to be reset or dropped before the next step.
+        """
+        config = self.config
+        change = actions.to(torch.float64) if config.continuous else self.actions[actions]
+        half = config.sheet_context / 2
+        self.previous_x, self.previous_frame = self.x, self.frame
+        self.speed = self.speed + change
+        self.x = torch.clamp(self.x + self.speed, min=half)
+        self.x = torch.minimum(self.x, self.bank.width[self.piece] - half - 1)
+        self.frame = self.frame + 1
+
+        error = self.tracking_error()
+        distance = error.abs().floor()
+        lost = distance > config.threshold
+        reward = (config.threshold - distance) / config.threshold
+        if config.reward_window >= 0:
+            reward = reward * self.bank.rewarded[self.bank.frame_row(self.piece, self.frame)]
+        if config.continuous:
+            reward = reward + self.speed.clamp(max=0)
+        reward = torch.where(lost, torch.zeros_like(reward), reward)
+        terminated = lost | (self.frame >= self.bank.last_onset[self.piece])
+        return Step(reward, terminated, lost, error)
+
+    def true_position(self) -> Tensor:
+        """True x, (N,) float64 padded pixels."""
+        return self.bank.true_position(self.piece, self.frame)
+
+    def tracking_error(self) -> Tensor:
+        """x - true x, (N,) float64 pixels."""
+        return self.x - self.true_position()
+
+    def position(self) -> Position:
+        """Where the games are now; stays as it is while they go on."""
+        return Position(self.piece.clone(), self.frame.clone(), self.x.clone(), self.previous_frame.clone(),
+                        self.previous_x.clone())
+
+    def observe(self) -> tuple[Tensor, Tensor]:
+        """(spectrogram, sheet) of every game, as in observation.observe."""
+        return observe(self.bank, Position(self.piece, self.frame, self.x, self.previous_frame, self.previous_x))
+
+    def keep(self, games: Tensor) -> None:
+        """Go on with some of the games only (bool (N,) or int64 (n,))."""
+        for name in self._STATE:
+            setattr(self, name, getattr(self, name)[games])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name).clone() for name in self._STATE}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name in self._STATE:
+            setattr(self, name, state[name].to(self.bank.device).clone())
+
+    def _to_action_step(self, speed: Tensor) -> Tensor:
+        """Speeds an agent could have reached: multiples of the smallest speed change."""
+        if self.config.continuous:
+            return speed
+        step = self.actions[self.actions != 0].abs().min()
+        return torch.round(speed / step) * step

@@ -1,0 +1,123 @@
+"""All pieces of a data set as a few flat tensors, so that any number of games is read by index."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from score_following_game.config import GameConfig
+from score_following_game.data_processing.piece import Piece
+from score_following_game.errors import UserError
+
+
+class ScoreBank:
+    """Spectrograms, sheets and true positions of P pieces, resized and padded as the config says.
+
+    spec: float32 (all frames, bands), ink: uint8 (all columns, rows), 255 = ink; both time (or x) first, so that a window is a
+    run of rows. At factor 0.5 each row is the 2x2 mean that starts at its frame or column, so every second row of a
+    window is the resized window, whatever its phase. true_x: float64, onset: bool, rewarded: bool, per frame 0 .. last onset.
+    Per piece (P,): spec_offset and ink_offset (row of the first frame or column seen at frame 0, x = context / 2),
+    frame_offset (into the per-frame tables), last_onset (frame), width (padded, pixels).
+    """
+
+    def __init__(self, pieces: Sequence[Piece], config: GameConfig, device: torch.device | str = "cpu") -> None:
+        if not pieces:
+            raise ValueError("a score bank needs at least one piece")
+        self.config = config
+        self.pieces = list(pieces)
+        self.names = [piece.name for piece in pieces]
+        self.device = torch.device(device)
+        specs = [_spec_rows(piece, config) for piece in pieces]
+        sheets = [_ink_rows(piece, config) for piece in pieces]
+        tables = [_frame_tables(piece, config) for piece in pieces]
+        lead = config.spec_context if config.target_frame == "right_most" else config.spec_context // 2
+
+        self.spec = self._flat(specs)
+        self.ink = self._flat(sheets)
+        self.true_x = self._flat([table[0] for table in tables])
+        self.onset = self._flat([table[1] for table in tables])
+        self.rewarded = self._flat([table[2] for table in tables])
+        self.spec_offset = self._starts(specs) + config.spec_pad - lead
+        self.ink_offset = self._starts(sheets)
+        self.frame_offset = self._starts([table[0] for table in tables])
+        self.last_onset = self._tensor([int(piece.onset_frames[-1]) for piece in pieces])
+        self.width = self._tensor([piece.sheet.shape[1] + 2 * config.sheet_pad for piece in pieces])
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def true_position(self, piece: Tensor, frame: Tensor) -> Tensor:
+        """True x, float64 padded pixels, of pieces at frames; the last onset's after it."""
+        return self.true_x[self.frame_row(piece, frame)]
+
+    def frame_row(self, piece: Tensor, frame: Tensor) -> Tensor:
+        """Row of a piece's frame in the per-frame tables."""
+        return self.frame_offset[piece] + torch.minimum(frame, self.last_onset[piece])
+
+    def onset_frames(self, piece: int) -> np.ndarray:
+        """int64 (K,): the frames of a piece's onsets, unpadded."""
+        return self.pieces[piece].onset_frames
+
+    def _flat(self, parts: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.concatenate(parts)).to(self.device)
+
+    def _starts(self, parts: list[np.ndarray]) -> Tensor:
+        return self._tensor(np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]]).tolist())
+
+    def _tensor(self, values: list[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.int64, device=self.device)
+
+
+def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:
+    """float32 (frames, bands); silence before and after, and up to the last onset where the recording ends early."""
+    short = max(0, int(piece.onset_frames[-1]) + 1 - piece.spectrogram.shape[1])
+    rows = np.pad(piece.spectrogram.T, ((config.spec_pad, config.spec_pad + short), (0, 0)))
+    if config.spec_factor == 0.5:
+        pairs = rows[:, 0::2] + rows[:, 1::2]
+        rows = (pairs[:-1] + pairs[1:]) * np.float32(0.25)
+    return np.ascontiguousarray(rows)
+
+
+def _ink_rows(piece: Piece, config: GameConfig) -> np.ndarray:
+    """uint8 (columns, rows), 255 = ink: the middle staff_height rows of the sheet; paper before and after."""
+    height = piece.sheet.shape[0]
+    if height < config.staff_height:
+        raise UserError(f"{piece.name}: sheet is {height} px high, the game config wants staff_height {config.staff_height}")
+    top = height // 2 - config.staff_height // 2
+    rows = piece.sheet[top:top + config.staff_height].T
+    rows = np.pad(rows, ((config.sheet_pad, config.sheet_pad), (0, 0)), constant_values=piece.sheet.max())
+    if config.sheet_factor == 0.5:
+        pairs = rows[:, 0::2].astype(np.uint16) + rows[:, 1::2]
+        rows = ((pairs[:-1] + pairs[1:] + 2) >> 2).astype(np.uint8)
+    return np.ascontiguousarray(255 - rows)
+
+
+def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per frame 0 .. last onset: true x (float64, padded pixels), is it an onset, is it rewarded."""
+    frames = np.arange(int(piece.onset_frames[-1]) + 1)
+    true_x = interpolate(frames, piece.onset_frames, piece.onset_x + np.float32(config.sheet_pad))
+    onset = np.zeros(len(frames), bool)
+    onset[piece.onset_frames] = True
+    rewarded = np.ones(len(frames), bool)
+    if config.reward_window >= 0:
+        distance = np.abs(frames[:, None] - piece.onset_frames[None, :]).min(axis=1)
+        rewarded = distance <= config.reward_window
+    return true_x, onset, rewarded
+
+
+def interpolate(frames: np.ndarray, onset_frames: np.ndarray, onset_x: np.ndarray) -> np.ndarray:
+    """True x at frames, float64: linear between onsets, constant outside.
+
+    The rounding is part of the rules, since the reward truncates the error: slopes are float32, an onset's own frame belongs
+    to the segment before it. onset_frames: int64 (K,) ascending; onset_x: float32 (K,).
+    """
+    if len(onset_frames) == 1:
+        return np.full(len(frames), float(onset_x[0]))
+    slopes = np.diff(onset_x) / np.diff(onset_frames).astype(np.float32)
+    segment = np.clip(np.searchsorted(onset_frames, frames) - 1, 0, len(slopes) - 1)
+    x = onset_x[segment].astype(np.float64) + slopes[segment].astype(np.float64) * (frames - onset_frames[segment])
+    x[frames <= onset_frames[0]] = onset_x[0]
+    x[frames > onset_frames[-1]] = onset_x[-1]
+    return x

@@ -1,0 +1,153 @@
+"""The OpenCV window a person watches and plays in, and the keys pressed there (or, through pynput, anywhere)."""
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+
+import cv2
+import numpy as np
+
+from score_following_game.errors import UserError
+
+TITLE = "Score Following"
+ESCAPE = "\x1b"
+_SLICE = 0.02  # seconds between two looks at the keys
+
+
+class Window:
+    """Shows pictures and tells which keys were pressed.
+
+    Raises UserError where no window can be opened; its line ends with the advice.
+    """
+
+    def __init__(self, title: str = TITLE, advice: str = "draw into an array or a file instead") -> None:
+        require_display(advice)
+        self.title = title
+        self._shown = False
+        self._pressed: list[str] = []  # not yet taken by keys()
+
+    def show(self, picture: np.ndarray) -> None:
+        """picture: uint8 (H, W, 3), BGR."""
+        if not self._shown:
+            _give_qt_fonts()
+            cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+            cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+            self._shown = True
+        cv2.imshow(self.title, picture)
+        self._note(cv2.pollKey())  # the window draws itself only while somebody asks for keys
+
+    def keys(self, seconds: float = 0.0) -> list[str]:
+        """Wait that long -> keys pressed meanwhile, in order; a closed window counts as Escape."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            # At least a millisecond, even when late: this call is also what draws the window.
+            self._note(cv2.waitKey(max(1, int(1000 * min(left, _SLICE)))))
+            if self.closed():
+                self._pressed.append(ESCAPE)
+            if time.monotonic() >= end or ESCAPE in self._pressed:
+                taken, self._pressed = self._pressed, []
+                return taken
+
+    def _note(self, code: int) -> None:
+        if code >= 0 and code & 0xFF:
+            self._pressed.append(chr(code & 0xFF).lower())
+
+    def wait_for_key(self, seconds: float) -> None:
+        """Wait until any key is pressed or the window is closed, at most that long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.keys(_SLICE):
+            pass
+
+    def closed(self) -> bool:
+        """Whether the person has closed it."""
+        return self._shown and cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
+
+    def close(self) -> None:
+        if self._shown and not self.closed():
+            cv2.destroyWindow(self.title)
+            cv2.pollKey()
+        self._shown = False
+
+
+class GlobalKeys:
+    """Keys through pynput, whichever window has the focus; a key held down counts until it is let go.
+
+    Escape and q belong to the game's own window, since a q typed elsewhere should not end the game.
+    """
+
+    PLAYING, SWITCHING = ("w", "s"), ("r",)
+
+    def __init__(self) -> None:
+        require_display("keys are read from its server")
+        try:
+            from pynput import keyboard
+        except Exception as error:  # without X, without permission, without the package: each its own kind
+            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            raise UserError(f"--keys pynput: pynput does not work here ({reason}); use --keys window") from None
+        self._held: set[str] = set()
+        self._pressed: deque[str] = deque()
+        self._listener = keyboard.Listener(on_press=self._press, on_release=self._release)
+        self._listener.start()
+
+    def take(self) -> list[str]:
+        """Keys pressed since the last call, then those still held."""
+        taken = [self._pressed.popleft() for _ in range(len(self._pressed))]
+        return taken + [key for key in self._held.copy() if key in self.PLAYING]
+
+    def close(self) -> None:
+        self._listener.stop()
+
+    def _press(self, key: object) -> None:
+        name = (getattr(key, "char", None) or "").lower()
+        if name in self.PLAYING + self.SWITCHING and name not in self._held:  # X repeats a key that is held
+            self._held.add(name)
+            self._pressed.append(name)
+
+    def _release(self, key: object) -> None:
+        self._held.discard((getattr(key, "char", None) or "").lower())
+
+
+def has_display() -> bool:
+    """Whether a window can be hoped for: on Linux, whether a display server is named."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def require_display(advice: str) -> None:
+    """Raise UserError where no window can be opened, ending with the advice.
+
+    Without a display OpenCV's Qt does not raise but aborts the process, so a first window is opened in another one.
+    """
+    if not has_display():
+        raise UserError("no display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window can be opened; "
+                        f"{advice}")
+    problem = _trial_window(os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))
+    if problem:
+        raise UserError(f"no window can be opened here ({problem}); {advice}")
+
+
+def _give_qt_fonts() -> None:
+    """OpenCV's Qt has no fonts of its own and complains at length; matplotlib has some."""
+    package = importlib.util.find_spec("matplotlib")
+    if "QT_QPA_FONTDIR" in os.environ and not os.path.isdir(os.environ["QT_QPA_FONTDIR"]) and package:
+        os.environ["QT_QPA_FONTDIR"] = os.path.join(package.submodule_search_locations[0], "mpl-data", "fonts", "ttf")
+
+
+@functools.cache
+def _trial_window(display: str | None, wayland: str | None) -> str:
+    """Open and close a window in a process of its own -> what went wrong, '' if nothing did."""
+    code = "import cv2; cv2.namedWindow('trial'); cv2.destroyAllWindows()"
+    try:
+        tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return f"the display {display or wayland} does not answer"
+    if tried.returncode == 0:
+        return ""
+    lines = [line.strip() for line in tried.stderr.splitlines() if line.strip()]
+    told = [line for line in lines if "display" in line.lower()] or lines[-1:] or [f"exit code {tried.returncode}"]
+    return told[0][:160]

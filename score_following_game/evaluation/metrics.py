@@ -1,0 +1,62 @@
+"""The numbers of the papers (spec: evaluation), from the episodes of a trial."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+
+from score_following_game.environment.score_bank import interpolate
+from score_following_game.evaluation.evaluator import Episode
+
+
+@dataclass(frozen=True)
+class AlignmentStats:
+    """One trial's figures. Errors are |x - true x| in pixels, pooled over all onsets noted of all pieces; nan for none.
+
+    tracked_until_end_ratio: R_tue, the share of pieces with every onset tracked. global_tracking_ratio: R_on, tracked onsets
+    of all onsets. tracking_ratios_mean: mean over pieces.
+    """
+
+    tracked_until_end_ratio: float
+    global_tracking_ratio: float
+    alignment_errors_mean: float
+    alignment_errors_median: float
+    alignment_errors_std: float
+    tracking_ratios_mean: float
+
+
+def alignment_stats(episodes: Sequence[Episode]) -> AlignmentStats:
+    """The figures of one trial."""
+    errors = np.abs(np.concatenate([episode.errors for episode in episodes]))
+    tracked = np.array([episode.tracked for episode in episodes])
+    onsets = np.array([len(episode.onset_frames) for episode in episodes])
+    mean, median, std = (errors.mean(), np.median(errors), errors.std()) if len(errors) else (np.nan,) * 3
+    return AlignmentStats(
+        tracked_until_end_ratio=float((tracked == onsets).mean()),
+        global_tracking_ratio=float(tracked.sum() / onsets.sum()),
+        alignment_errors_mean=float(mean), alignment_errors_median=float(median), alignment_errors_std=float(std),
+        tracking_ratios_mean=float((tracked / onsets).mean()),
+    )
+
+
+def mean_stats(stats: Sequence[AlignmentStats]) -> AlignmentStats:
+    """The mean over trials of every figure."""
+    return AlignmentStats(*(float(value) for value in np.mean([astuple(trial) for trial in stats], axis=0)))
+
+
+def errors_in_seconds(episode: Episode, onset_x: np.ndarray, fps: int) -> np.ndarray:
+    """An episode's errors as time: when the music stands where the agent was, minus when it was there; float64 (k,).
+
+    onset_x: float32 (K,) pixels of the piece's onsets. Where several moments share a position (x falls or stands), the first.
+    """
+    frames = episode.onset_frames
+    forward_x, first = np.unique(np.maximum.accumulate(onset_x.astype(np.float64)), return_index=True)
+    agent_x = interpolate(episode.frames, frames, onset_x) + episode.errors
+    heard = np.interp(agent_x, forward_x, frames[first])
+    # Where the truth itself stands still (equal x) the agent that stands with it is on time.
+    truth = np.interp(agent_x - episode.errors, forward_x, frames[first])
+    return (heard - truth) / fps
+
+
+STATISTICS = tuple(field.name for field in fields(AlignmentStats))

@@ -1,0 +1,59 @@
+"""Writing files so that a reader never meets half of one."""
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from score_following_game.errors import UserError
+
+# Read once: the umask can only be read by setting it, which would race with other threads later.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+
+class WriteError(UserError):
+    """A file or folder that cannot be written."""
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it there when the block ends well, remove it otherwise.
+
+    The temporary name keeps the suffix, since writers (numpy, OpenCV, ffmpeg) choose the format by it, and is unique:
+    several processes may write one file, and the last one wins whole. Raises WriteError naming the path.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror})") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_writable(*paths: str | os.PathLike[str] | None) -> None:
+    """Raise WriteError now for a file that could not be written after long work; None stands for no file."""
+    for path in paths:
+        if path is not None:
+            probe = Path(path).with_name(f".{Path(path).name}.probe")
+            with replacing(probe):
+                pass
+            probe.unlink()
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it where they are missing. Raises WriteError naming it."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be made a folder ({error.strerror})") from None

@@ -1,0 +1,97 @@
+"""What a run says: the console's line and TensorBoard's curves (published tags)."""
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from tensorboardX import SummaryWriter
+
+from score_following_game.evaluation.metrics import AlignmentStats
+from score_following_game.reinforcement_learning.losses import Losses
+from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
+
+
+class Stopwatch:
+    """Seconds of training over all sittings, evaluations not counted."""
+
+    def __init__(self, elapsed: float = 0.0) -> None:
+        self._before = elapsed
+        self._started: float | None = None
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        self._before, self._started = self.seconds, None
+
+    @property
+    def seconds(self) -> float:
+        return self._before + (time.monotonic() - self._started if self._started is not None else 0.0)
+
+
+class TrainingLog:
+    """Writes a line and a point of every curve each log_interval updates. directory None: console only.
+
+    steps_per_update: game steps (all games together) of one update.
+    """
+
+    def __init__(
+        self, settings: Settings, directory: Path | None, steps_per_update: int, watch: Stopwatch, first_update: int = 0,
+    ) -> None:
+        self.settings, self.watch, self.steps_per_update = settings, watch, steps_per_update
+        self._recent: deque[float] = deque(maxlen=11)  # training seconds at the last updates
+        self._line_before = (first_update, watch.seconds)
+        self._writer = SummaryWriter(str(directory)) if directory else None
+        if self._writer and not first_update:
+            arguments = sorted(settings_as_dict(settings).items())
+            self._writer.add_text("run_config", "".join(f"**{key}:** {value}<br>" for key, value in arguments))
+            self._writer.add_text("cmd", shlex.join(sys.argv))
+
+    def update(self, update: int, losses: Losses, last_returns: np.ndarray, learn_rate: float) -> None:
+        """Tell of an update just done. last_returns: of every game's latest episode, nan before its first."""
+        self._recent.append(self.watch.seconds)
+        interval = self.settings.log_interval
+        if sys.stdout.isatty() and len(self._recent) > 1:
+            rate = (len(self._recent) - 1) / (self._recent[-1] - self._recent[0])
+            print(f"update {update % interval} @ {rate:.1f}ups", end="\r", flush=True)
+        if update % interval == 0:
+            self._line(update, losses, last_returns[~np.isnan(last_returns)], learn_rate)
+
+    def evaluation(self, update: int, stats: AlignmentStats) -> None:
+        """Tell of an evaluation: a line, and TensorBoard's eval curves."""
+        print(f"Evaluation at update {update}: R_tue {stats.tracked_until_end_ratio:.2f}, R_on "
+              f"{stats.global_tracking_ratio:.3f}, error {stats.alignment_errors_mean:.2f} +- "
+              f"{stats.alignment_errors_std:.2f} px ({self.watch.seconds:.0f}s of training)", flush=True)
+        self._scalars({f"eval/{name}": value for name, value in asdict(stats).items()},
+                      update // self.settings.eval_interval)
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def _line(self, update: int, losses: Losses, returns: np.ndarray, learn_rate: float) -> None:
+        before, then = self._line_before
+        now = self.watch.seconds
+        self._line_before = (update, now)
+        updates_per_second = (update - before) / max(now - then, 1e-9)
+        steps_per_second = updates_per_second * self.steps_per_update
+        mean, median = (returns.mean(), np.median(returns)) if len(returns) else (float("nan"),) * 2
+        print(f"Updates {update} ({now - then:.1f}s),  mean/median reward {mean:.1f}/{median:.1f}, "
+              f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
+              f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s", flush=True)
+        curves = {"training/policy_loss": losses.policy, "training/value_loss": losses.value,
+                  "training/entropy": losses.entropy, "training/learn_rate": learn_rate,
+                  "training/steps": update * self.steps_per_update, "charts/steps_per_second": steps_per_second}
+        if len(returns):
+            curves["training/avg_reward"] = mean
+        self._scalars(curves, update // self.settings.log_interval)
+
+    def _scalars(self, values: dict[str, float], x: int) -> None:
+        for tag, value in values.items():
+            if self._writer:
+                self._writer.add_scalar(tag, value, x)

@@ -1,0 +1,149 @@
+"""T steps of N games, stored as indices; pixels are gathered again where they are needed."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from score_following_game.agents.inference import act, chunks
+from score_following_game.agents.policy import CategoricalPolicy
+from score_following_game.environment.game import Game
+from score_following_game.environment.observation import Position
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import StartSampler
+from score_following_game.errors import UserError
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """positions: (T * N,) each, step by step. actions int64, log_probabilities, values, rewards, masks float32: (T, N); a
+    mask is 0 where the step ended its game. last_values: (N,), the critic at the position after the last step.
+    random_states: for networks with dropout, torch's state before each step's forward pass.
+    """
+
+    positions: Position
+    actions: Tensor
+    log_probabilities: Tensor
+    values: Tensor
+    rewards: Tensor
+    masks: Tensor
+    last_values: Tensor
+    random_states: list[Tensor] | None
+
+    def acting_chunks(self, bank: ScoreBank) -> Iterator[slice]:
+        """Parts of 0 .. T * N whose forward passes repeat those of acting: with dropout, step by step under the same masks.
+
+        So the policy whose gradient is taken is the one that acted.
+        """
+        steps, games = self.actions.shape
+        if self.random_states is None:
+            yield from chunks(bank, steps * games)
+            return
+        for step, state in enumerate(self.random_states):
+            set_random_state(bank.device, state)
+            for part in chunks(bank, games):
+                yield slice(step * games + part.start, step * games + part.stop)
+
+
+class RolloutCollector:
+    """Plays N games on and on, in pieces of t_max steps; ended games begin anew at once."""
+
+    def __init__(
+        self, bank: ScoreBank, n_games: int, network: nn.Module, sampler: StartSampler, seed: int, precision: torch.dtype,
+    ) -> None:
+        self.bank, self.network, self.sampler, self.precision = bank, network, sampler, precision
+        self.generator = torch.Generator(bank.device).manual_seed(seed)
+        self.has_dropout = any(isinstance(module, nn.Dropout) for module in network.modules())
+        self.game = Game(bank, n_games)
+        self.game.reset(sampler.draw(n_games))
+        self.running_return = torch.zeros(n_games, dtype=torch.float64, device=bank.device)
+        # nan until a game has ended once: nothing is said of games that have not.
+        self.last_return = torch.full_like(self.running_return, float("nan"))
+
+    def collect(self, t_max: int) -> Rollout:
+        """Play t_max steps of every game with the network as it is (train mode: with dropout).
+
+        Raises UserError when the network's output is no longer finite.
+        """
+        positions, actions, log_probabilities, values, rewards, masks = [], [], [], [], [], []
+        random_states: list[Tensor] | None = [] if self.has_dropout else None
+        for _ in range(t_max):
+            if random_states is not None:
+                random_states.append(get_random_state(self.bank.device))
+            position = self.game.position()
+            logits, value = act(self.network, self.bank, position, self.precision)
+            if not logits.isfinite().all():
+                raise UserError("training diverged: the network's output is not finite; try a smaller lr in --optim_params "
+                                "or --max_grad_norm 0.5")
+            policy = CategoricalPolicy.from_logits(logits)
+            action = policy.sample(self.generator)
+            step = self.game.step(action)
+            positions.append(position)
+            actions.append(action)
+            log_probabilities.append(policy.log_prob(action))
+            values.append(value)
+            rewards.append(step.reward.float())
+            masks.append((~step.terminated).float())
+            self._restart(step.reward, step.terminated)
+        last_values = act(self.network, self.bank, self.game.position(), self.precision)[1]
+        flat = Position(*(torch.cat(parts) for parts in zip(*positions)))
+        return Rollout(flat, *map(torch.stack, (actions, log_probabilities, values, rewards, masks)), last_values,
+                       random_states)
+
+    def _restart(self, reward: Tensor, terminated: Tensor) -> None:
+        self.running_return += reward
+        ended = terminated.nonzero()[:, 0]
+        if len(ended):
+            self.last_return[ended] = self.running_return[ended]
+            self.running_return[ended] = 0
+            self.sampler.report(self.game.piece[ended], self.game.frame[ended])
+            self.game.reset(self.sampler.draw(len(ended)), ended)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"game": self.game.state_dict(), "sampler": self.sampler.state_dict(), "generator": self.generator.get_state(),
+                "running_return": self.running_return.clone(), "last_return": self.last_return.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.game.load_state_dict(state["game"])
+        self.sampler.load_state_dict(state["sampler"])
+        self.generator.set_state(state["generator"])
+        self.running_return.copy_(state["running_return"])
+        self.last_return.copy_(state["last_return"])
+
+
+def get_random_state(device: torch.device) -> Tensor:
+    """State of the generator that dropout on `device` draws from."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_random_state(device: torch.device, state: Tensor) -> None:
+    """Set it to what get_random_state gave."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
+
+
+def discounted_returns(rewards: Tensor, masks: Tensor, last_values: Tensor, discounting: float) -> Tensor:
+    """n-step returns bootstrapped with the critic: R[t] = r[t] + gamma * mask[t] * R[t + 1]; (T, N)."""
+    returns = torch.empty_like(rewards)
+    following = last_values
+    for step in reversed(range(len(rewards))):
+        following = returns[step] = rewards[step] + discounting * masks[step] * following
+    return returns
+
+
+def generalised_advantages(
+    rewards: Tensor, masks: Tensor, values: Tensor, last_values: Tensor, discounting: float, gae_lambda: float,
+) -> Tensor:
+    """GAE (Schulman et al. 2016, eq. 16), cut where games ended; (T, N)."""
+    advantages = torch.empty_like(rewards)
+    advantage = torch.zeros_like(last_values)
+    for step in reversed(range(len(rewards))):
+        following = values[step + 1] if step + 1 < len(values) else last_values
+        delta = rewards[step] + discounting * masks[step] * following - values[step]
+        advantage = advantages[step] = delta + discounting * gae_lambda * masks[step] * advantage
+    return advantages

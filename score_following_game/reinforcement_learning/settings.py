@@ -1,0 +1,197 @@
+"""Every knob of a training run: name, type, default and meaning in one place; the command line is made from it."""
+from __future__ import annotations
+
+import argparse
+import ast
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any
+
+import torch
+import yaml
+
+from score_following_game.agents.inference import PRECISIONS
+from score_following_game.errors import UserError
+
+AGENTS = ("a2c", "ppo")
+
+
+def _knob(default: Any, help_text: str, choices: tuple[str, ...] | None = None) -> Any:
+    metadata = {"help": help_text, "choices": choices}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class Settings:
+    """A training run. Defaults are the published ones (spec: cli); fields after `ini_params` are this project's own."""
+
+    agent: str = _knob("a2c", "algorithm", AGENTS)
+    net: str = _knob("ScoreFollowingNet", "network, by its published name")
+    optim: str = _knob("Adam", "torch.optim class")
+    optim_params: dict = _knob({"lr": 1e-4, "betas": (0.5, 0.999)}, "its arguments, YAML: {lr: 1e-4, betas: '(0.5, 0.999)'}")
+    max_grad_norm: float | None = _knob(None, "clip the gradient's L2 norm (default: off)")
+    max_updates: int = _knob(10**9, "number of updates")
+    patience: int = _knob(100, "evaluations without improvement before a refinement")
+    max_refinements: int = _knob(1, "number of learning-rate refinements")
+    lr_multiplier: float = _knob(0.1, "learning-rate factor at a refinement")
+    eval_interval: int = _knob(5000, "updates between evaluations")
+    log_interval: int = _knob(100, "updates between log lines")
+    dump_interval: int = _knob(100000, "updates between parameter dumps")
+    eval_trials: int = _knob(5, "trials per evaluation")
+    n_worker: int = _knob(16, "games played in parallel; hundreds are fine")
+    t_max: int = _knob(15, "steps of each game per rollout")
+    value_coef: float = _knob(0.5, "weight of the value loss")
+    entropy_coef: float = _knob(0.05, "weight of the entropy")
+    discounting: float = _knob(0.9, "discount factor gamma")
+    gae_lambda: float = _knob(0.95, "PPO: lambda of generalised advantage estimation")
+    ppo_epsilon: float = _knob(0.2, "PPO: clip range of the ratio")
+    ppo_epochs: int = _knob(4, "PPO: passes over a rollout")
+    batch_size: int = _knob(32, "PPO: minibatch size, multiplied by n_worker")
+    prioritized_sampling: bool = _knob(False, "draw pieces by how badly their latest game went")
+    log_root: str = _knob("runs", "folder of the TensorBoard logs")
+    param_root: str = _knob("params", "folder of the parameters")
+    train_set: str = _knob("test_sample", "folder with the training pieces, searched recursively")
+    eval_set: str = _knob("test_sample", "folder with the validation pieces")
+    game_config: str = _knob("game_configs/nottingham.yaml", "game config")
+    no_log: bool = _knob(False, "no TensorBoard log")
+    seed: int = _knob(4711, "seeds numpy, torch and every random choice")
+    ini_params: str | None = _knob(None, "initial parameters (a state_dict)")
+    random_start: float = _knob(0.0, "share of games that begin anywhere in the piece, at the music's speed")
+    sound_font: str | None = _knob(None, "SoundFont for MIDI performances (default: the one pretty_midi carries)")
+    precision: str = _knob("float32", "arithmetic of the network; auto: bfloat16 where the processor has it", PRECISIONS)
+    max_minutes: float | None = _knob(None, "stop after so many minutes of training, evaluations not counted (default: off)")
+    checkpoint_minutes: float = _knob(10.0, "minutes between checkpoints to resume from")
+    device: str = _knob("cpu", "cpu, cuda or cuda:N")
+    threads: int | None = _knob(None, "torch threads (default: all cores; take 1 beside another busy program)")
+
+
+RESUMABLE = ("max_updates", "max_minutes", "checkpoint_minutes", "device", "threads", "no_log")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One argument per field. Arguments not given stay absent, so that --resume can tell them from defaults."""
+    for knob in fields(Settings):
+        default = knob.default_factory() if knob.default is MISSING else knob.default
+        text = knob.metadata["help"] + ("" if default is None or default is False else f" (default: {default})")
+        options: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS, "dest": knob.name}
+        if default is False:
+            options["action"] = "store_true"
+        else:
+            options |= {"type": _parser_type(knob.type), "choices": knob.metadata["choices"]}
+            options["metavar"] = None if options["choices"] else knob.name.upper()
+        parser.add_argument(f"--{knob.name}", **options)
+
+
+def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settings:
+    """Settings from the values given, defaults for the rest. Raises UserError naming a value that makes no sense."""
+    unknown = sorted(set(values) - {knob.name for knob in fields(Settings)})
+    if unknown:
+        raise UserError(f"{where}: unknown setting {', '.join(unknown)}")
+    for knob in fields(Settings):
+        _require_type(knob.name, knob.type, values.get(knob.name), where)
+    settings = Settings(**{**values, **({"optim_params": optimiser_arguments(values["optim_params"])}
+                                        if "optim_params" in values else {})})
+    for name, allowed in (("agent", AGENTS), ("precision", PRECISIONS)):
+        if getattr(settings, name) not in allowed:
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted one of {', '.join(allowed)}")
+    at_least = {"max_updates": 0, "patience": 1, "max_refinements": 0, "eval_interval": 1, "log_interval": 1,
+                "dump_interval": 1, "eval_trials": 1, "n_worker": 1, "t_max": 1, "ppo_epochs": 1, "batch_size": 1}
+    for name, least in at_least.items():
+        if getattr(settings, name) < least:
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted at least {least}")
+    for name in ("discounting", "gae_lambda", "random_start"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number from 0 to 1")
+    for name in ("max_grad_norm", "lr_multiplier", "ppo_epsilon"):
+        if getattr(settings, name) is not None and not getattr(settings, name) > 0:
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number above 0")
+    if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
+        raise UserError(f"{where}: PPO normalises advantages over a rollout: wanted --n_worker times --t_max at least 2")
+    _try_optimiser(settings)
+    return settings
+
+
+def settings_as_dict(settings: Settings) -> dict[str, Any]:
+    """Plain values that YAML and a checkpoint hold and settings_from reads."""
+    values = asdict(settings)
+    values["optim_params"] = {key: list(value) if isinstance(value, tuple) else value
+                              for key, value in settings.optim_params.items()}
+    return values
+
+
+def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
+    """YAML as in 2018: {lr: 1e-4, betas: '(0.5, 0.999)'}; strings with ( are tuples, others numbers where they can be."""
+    try:
+        content = yaml.safe_load(text) if isinstance(text, str) else text
+    except yaml.YAMLError:
+        content = None
+    if not isinstance(content, Mapping):
+        raise UserError(f"--optim_params {text}: wanted YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
+    return {str(key): _optimiser_value(value) for key, value in content.items()}
+
+
+def make_optimiser(settings: Settings, parameters: Any) -> torch.optim.Optimizer:
+    """The torch.optim class by name. Raises UserError when torch has no such class or it refuses the arguments."""
+    kind = getattr(torch.optim, settings.optim, None)
+    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.LBFGS:
+        raise UserError(f"--optim {settings.optim}: no gradient-descent class of torch.optim; for instance Adam, SGD, RMSprop")
+    try:
+        return kind(parameters, **settings.optim_params)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"--optim_params {settings.optim_params}: refused by torch.optim.{settings.optim} ({error})") from None
+
+
+def _try_optimiser(settings: Settings) -> None:
+    """Take a step, since some optimisers refuse ordinary gradients only then."""
+    parameter = torch.nn.Parameter(torch.zeros(2, 2))
+    parameter.grad = torch.ones(2, 2)
+    try:
+        make_optimiser(settings, [parameter]).step()
+    except (RuntimeError, TypeError) as error:
+        raise UserError(f"--optim {settings.optim}: cannot train a network here ({error})") from None
+
+
+def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
+    """A config.yaml is edited by hand: refuse a value of another type by its key. None is left to the defaults."""
+    kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "dict": (dict, str)}
+    wanted = kinds[annotation.removesuffix(" | None")]
+    if value is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+        raise UserError(f"{where}: {name} is {value!r}, wanted {annotation}")
+
+
+def _optimiser_value(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(float(item) for item in value)
+    if isinstance(value, str):
+        try:
+            return tuple(map(float, ast.literal_eval(value))) if "(" in value else float(value)
+        except (ValueError, SyntaxError, TypeError):
+            return value
+    return value
+
+
+def _parser_type(annotation: str) -> Any:
+    """The argparse type for a field's annotation (a string, since annotations are postponed)."""
+    return {"int": _whole, "int | None": _whole, "float": _finite, "float | None": _finite, "dict": optimiser_arguments}.get(
+        annotation, str)
+
+
+def _whole(text: str) -> int:
+    """12, or 1e9 as the published default is written."""
+    value = _finite(text)
+    if not value.is_integer():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text) if text.lstrip("-").isdigit() else int(value)
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return value

@@ -1,0 +1,229 @@
+"""The training loop: rollouts, updates, logs, evaluations, refinement, checkpoints."""
+from __future__ import annotations
+
+import csv
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from score_following_game.agents.agents import TrainedAgent
+from score_following_game.agents.inference import act, choose_precision
+from score_following_game.agents.networks import load_parameters, network_for
+from score_following_game.config import GameConfig
+from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import StartSampler
+from score_following_game.errors import UserError
+from score_following_game.evaluation.evaluator import play_data_set
+from score_following_game.evaluation.learning_curve import CURVE_FILE
+from score_following_game.evaluation.metrics import STATISTICS, AlignmentStats, alignment_stats, mean_stats
+from score_following_game.reinforcement_learning import a2c, ppo
+from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog
+from score_following_game.reinforcement_learning.rollout import RolloutCollector, get_random_state, set_random_state
+from score_following_game.reinforcement_learning.run_directory import (
+    BEST_MODEL_FILE,
+    BEST_SCORE_FILE,
+    CHECKPOINT_FILE,
+    read_yaml,
+    save,
+    save_parameters,
+    write_yaml,
+)
+from score_following_game.reinforcement_learning.schedule import RefinementSchedule
+from score_following_game.reinforcement_learning.settings import Settings, make_optimiser
+
+CHECKPOINT_VERSION = 1
+ALGORITHMS = {"a2c": a2c.update, "ppo": ppo.update}
+
+
+class Trainer:
+    """One run: everything it needs, built from its settings; `directory` is its run directory. `resume` goes on from the
+    checkpoint there.
+
+    All randomness comes from the seed: one generator each for starts, actions and evaluation, torch's own for the first
+    parameters and dropout (seed it before).
+    """
+
+    def __init__(self, settings: Settings, config: GameConfig, directory: Path, resume: bool = False) -> None:
+        self.settings, self.config, self.directory = settings, config, directory
+        self.device = torch.device(settings.device)
+        self.precision = choose_precision(settings.precision, self.device)
+        sound_font = Path(settings.sound_font) if settings.sound_font else None
+        self.train_bank = ScoreBank(load_data_set(settings.train_set, config, sound_font=sound_font), config, self.device)
+        self.eval_bank = ScoreBank(load_data_set(settings.eval_set, config, sound_font=sound_font), config, self.device)
+        self.network = network_for(settings.net, config)
+        if settings.ini_params and not resume:
+            load_parameters(self.network, settings.ini_params)
+        self.network.to(self.device, memory_format=torch.channels_last)
+        self.optimiser = make_optimiser(settings, self.network.parameters())
+        seeds = np.random.SeedSequence(settings.seed).generate_state(3).tolist()
+        sampler = StartSampler(self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling)
+        self.collector = RolloutCollector(self.train_bank, settings.n_worker, self.network, sampler, seeds[1], self.precision)
+        self.eval_generator = torch.Generator(self.device).manual_seed(seeds[2])
+        self.schedule = RefinementSchedule(settings.patience, settings.max_refinements, settings.lr_multiplier)
+        self.updates = 0
+        self.evaluated_at = -1
+        self.watch = Stopwatch()
+        if resume:
+            self._load_checkpoint()
+
+    def train(self) -> None:
+        """Train until max_updates, max_minutes, the last refinement or Ctrl-C; always leaves best_model.pt and a checkpoint."""
+        if self._is_done():
+            raise UserError(f"{self.directory}: this run is done after update {self.updates}; give a larger --max_updates or "
+                            "--max_minutes to go on")
+        log = TrainingLog(self.settings, self._log_directory(), self.settings.n_worker * self.settings.t_max, self.watch,
+                          self.updates)
+        if not self.updates:
+            self.save_checkpoint()
+            save_parameters(self.network, self.directory / BEST_MODEL_FILE)  # of a run that ends before its first evaluation
+        try:
+            with interruptible() as interrupted:
+                self._loop(log, interrupted)
+                if interrupted():
+                    self.save_checkpoint()
+                    print(f"\nStopped after update {self.updates}; go on with: --resume {self.directory}", flush=True)
+                    return
+                self.save_checkpoint()
+                # After the checkpoint: a run that goes on from it is to be as if it had never stopped here.
+                if self.evaluated_at != self.updates:
+                    self._evaluate(log)
+            print(f"Done after update {self.updates}: {self.directory / BEST_MODEL_FILE}", flush=True)
+        finally:
+            log.close()
+
+    def _loop(self, log: TrainingLog, interrupted: Callable[[], bool]) -> None:
+        settings = self.settings
+        update = ALGORITHMS[settings.agent]
+        self.network.train()
+        self.watch.start()
+        saved_at = self.watch.seconds
+        while not self._is_done() and not interrupted():
+            rollout = self.collector.collect(settings.t_max)
+            losses = update(rollout, self.network, self.optimiser, self.train_bank, settings, self.precision,
+                            self.collector.generator)
+            self.updates += 1
+            log.update(self.updates, losses, self.collector.last_return.cpu().numpy(), self.optimiser.param_groups[0]["lr"])
+            if self.updates % settings.dump_interval == 0:
+                save_parameters(self.network, self.directory / f"model_update_{self.updates}.pt")
+                print(f"Saved model at update {self.updates}", flush=True)
+            if self.updates % settings.eval_interval == 0:
+                self.watch.stop()
+                self._evaluate(log)
+                self.save_checkpoint()
+                self.watch.start()
+            if self.watch.seconds - saved_at >= 60 * settings.checkpoint_minutes:
+                self.save_checkpoint()
+                saved_at = self.watch.seconds
+        self.watch.stop()
+
+    def _is_done(self) -> bool:
+        minutes = self.settings.max_minutes
+        return (self.updates >= self.settings.max_updates or self.schedule.stopped
+                or (minutes is not None and self.watch.seconds >= 60 * minutes))
+
+    def _evaluate(self, log: TrainingLog) -> None:
+        """Play the validation set; let the schedule judge; keep the best parameters."""
+        self._require_finite()
+        agent = TrainedAgent(self.network, self.eval_generator, precision=self.precision)
+        stats = mean_stats([alignment_stats(trial) for trial in
+                            play_data_set(agent, self.eval_bank, self.settings.eval_trials, progress=True)])
+        self.network.train()
+        self.evaluated_at = self.updates
+        log.evaluation(self.updates, stats)
+        self._add_to_curve(stats)
+        score = stats.global_tracking_ratio
+        # The evaluation that ends a sitting is not in the checkpoint, so the file has a score of its own.
+        if self.schedule.step(score, self.network, self.optimiser) and score > self._saved_score():
+            print(f"New best model at update {self.updates}", flush=True)
+            save_parameters(self.network, self.directory / BEST_MODEL_FILE)
+            write_yaml(self.directory / BEST_SCORE_FILE, {"update": self.updates, **asdict(stats)})
+        if self.schedule.stopped:
+            print("Training stopped", flush=True)
+
+    def _saved_score(self) -> float:
+        path = self.directory / BEST_SCORE_FILE
+        return read_yaml(path)["global_tracking_ratio"] if path.exists() else float("-inf")
+
+    def _require_finite(self) -> None:
+        """Raise UserError rather than evaluate or keep parameters that are of no use, without drawing a random number."""
+        self.network.eval()
+        logits, values = act(self.network, self.train_bank, self.collector.game.position(), self.precision)
+        self.network.train()
+        if not (logits.isfinite().all() and values.isfinite().all()):
+            raise UserError(f"training diverged before update {self.updates + 1}: the network's output is not finite; try a "
+                            "smaller lr in --optim_params or --max_grad_norm 0.5")
+
+    def _add_to_curve(self, stats: AlignmentStats) -> None:
+        """A row of learning_curve.csv per evaluation, for plots without TensorBoard."""
+        path = self.directory / CURVE_FILE
+        is_new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            if is_new:
+                writer.writerow(["update", "steps", "seconds", *STATISTICS])
+            steps = self.updates * self.settings.n_worker * self.settings.t_max
+            writer.writerow([self.updates, steps, round(self.watch.seconds, 1), *(getattr(stats, n) for n in STATISTICS)])
+
+    def _log_directory(self) -> Path | None:
+        return None if self.settings.no_log else Path(self.settings.log_root) / self.directory.name
+
+    def save_checkpoint(self) -> None:
+        """All that --resume needs to go on as if nothing had happened. Raises UserError when the network has diverged."""
+        self._require_finite()
+        save(self.directory / CHECKPOINT_FILE, {
+            "version": CHECKPOINT_VERSION, "updates": self.updates, "evaluated_at": self.evaluated_at,
+            "seconds": self.watch.seconds, "pieces": self.train_bank.names, "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
+            "collector": self.collector.state_dict(), "eval_generator": self.eval_generator.get_state(),
+            "random_state": get_random_state(self.device),
+        })
+
+    def _load_checkpoint(self) -> None:
+        """Go on from the run directory's checkpoint. Raises UserError when it is unreadable or the pieces have changed."""
+        path = self.directory / CHECKPOINT_FILE
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a missing or broken file, whichever way torch says it
+            raise UserError(f"{path}: cannot resume from it ({type(error).__name__})") from None
+        if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
+            raise UserError(f"{path}: is no checkpoint of this version; begin a new run with --ini_params")
+        if state["pieces"] != self.train_bank.names:
+            raise UserError(f"{path}: was trained on {len(state['pieces'])} pieces that differ from the "
+                            f"{len(self.train_bank)} of {self.settings.train_set} now; begin a new run with --ini_params")
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.collector.load_state_dict(state["collector"])
+        self.eval_generator.set_state(state["eval_generator"])
+        set_random_state(self.device, state["random_state"])
+        self.updates, self.evaluated_at = state["updates"], state["evaluated_at"]
+        self.watch = Stopwatch(state["seconds"])
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Within, the first Ctrl-C only makes the yielded function return True; the second interrupts at once."""
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def note(number: int, frame: object) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+        print("\nStopping after this update; press Ctrl-C again to stop at once", flush=True)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

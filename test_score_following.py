@@ -1,0 +1,49 @@
+"""Watch a trained agent follow a piece: in a window with sound, or as a film (--video)."""
+import argparse
+import random
+from pathlib import Path
+
+from score_following_game.agents.agents import load_trained_agent
+from score_following_game.command_line import add_machine_arguments, script
+from score_following_game.environment.watch_setup import add_watching_arguments, game_of, load_one_piece, perform
+from score_following_game.errors import UserError
+from score_following_game.evaluation.plots import episode_picture, plot_episode
+from score_following_game.machine import prepare_machine
+from score_following_game.reinforcement_learning.run_directory import resolve_network_and_config
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", metavar="FILE.pt", help="the agent's parameters, for instance PARAM_ROOT/RUN/best_model.pt")
+    parser.add_argument("--net", help="network (default: the one the parameters' run folder tells)")
+    parser.add_argument("--game_config", help="game config (default: the one the parameters' run folder tells)")
+    add_watching_arguments(parser)
+    parser.add_argument("--dump_images", action="store_true", help="write video_frames/%%06d.png; old ones are deleted first")
+    parser.add_argument("--plot", metavar="FILE.png", help="write the plot of positions, error, speed and actions "
+                                                          "(default: beside the film, and shown in the window at the end)")
+    parser.add_argument("--deterministic", action="store_true", help="take the likeliest action (default: sample, as in 2018)")
+    add_machine_arguments(parser, seed=None)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    if not args.params:
+        raise UserError("--params is missing: the file with the agent's parameters, for instance "
+                        "--params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains one")
+    seed = random.randrange(2**32) if args.seed is None else args.seed
+    prepare_machine(seed, args.device, args.threads)
+    net, config = resolve_network_and_config(args.params, args.net, args.game_config)
+    agent = load_trained_agent(args.params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
+    piece = load_one_piece(args.data_set, config, args.piece, seed)
+    print(f"Tracking piece: {piece.name}", flush=True)
+    episode = perform(game_of(piece, config, args.device), agent, args.video, args.dump_images, sound=not args.no_sound,
+                      finale=episode_picture)
+    print(f"Total reward {int(episode.score)}")
+    plot = args.plot or (Path(args.video).with_suffix(".png") if args.video else None)
+    if plot and episode.frames:
+        plot_episode(episode, plot)
+
+
+if __name__ == "__main__":
+    with script():
+        main(parse_arguments())

@@ -1,0 +1,213 @@
+"""ABC: what is read, what is left out, and that the bundled tunes are correctly written down."""
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from score_following_game.data_processing.engraving.abc import AbcError, Tune, read_tune_book
+from score_following_game.data_processing.engraving.abc_fields import parse_key, parse_length, parse_meter, quarter_tempo
+from score_following_game.data_processing.engraving.abc_melody import read_melody
+from score_following_game.data_processing.engraving.abc_to_mei import melody_to_mei, note_values
+
+ROOT = Path(__file__).parents[1]
+TUNES = ROOT / "score_following_game" / "bundled" / "tunes"
+NOTTINGHAM = ROOT.parent / "shared" / "data" / "nottingham_abc"
+
+
+def melody_of(music: str, **headers: str):
+    headers = {"M": "4/4", "L": "1/4", "K": "C"} | headers
+    head = "".join(f"{name}:{value}\n" for name, value in headers.items() if name != "K")
+    return read_melody(read_tune_book(f"X:1\nT:t\n{head}K:{headers['K']}\n{music}\n")[0])
+
+
+def pitches(music: str, **headers: str) -> list[int]:
+    return [pitch for _, _, pitch in melody_of(music, **headers).notes()]
+
+
+def lengths(music: str, **headers: str) -> list[Fraction]:
+    return [length for _, length, _ in melody_of(music, **headers).notes()]
+
+
+def test_tune_book() -> None:
+    tunes = read_tune_book("a preface\r\n\r\nX: 7\r\nT:One\r\nT:Other Title\r\nS:source\r\nK:G\r\nABc|%remark\r\nw:la la la\r\n"
+                           "\r\nX:8\nT:Two\nK:C\nC:|\n")
+    assert [(tune.number, tune.title) for tune in tunes] == [("7", "One"), ("8", "Two")]
+    assert tunes[0].music == "ABc|"
+    assert tunes[1].music == "C:|"  # a note and a bar line, not a field
+
+
+@pytest.mark.parametrize(("text", "fifths"), [
+    ("G", 1), ("Am", 0), ("A minor", 0), ("Bb", -2), ("F#m", 3), ("Ddor", 0), ("E Dorian", 2), ("G mix", 0),
+    ("A Mixolydian", 2),
+    ("Cmaj", 0), ("D phr", -2), ("F lyd", 0), ("G clef=bass", 1), ("none", 0), ("", 0), ("Cb", -7), ("c", 0)])
+def test_keys(text: str, fifths: int) -> None:
+    assert parse_key(text) == fifths
+
+
+@pytest.mark.parametrize("text", ["H", "G#", "D ^f", "HP", "Fbm"])
+def test_keys_that_cannot_be_engraved(text: str) -> None:
+    with pytest.raises(AbcError, match="key"):
+        parse_key(text)
+
+
+def test_meters() -> None:
+    assert [parse_meter(text) for text in ("6/8", "C", "C|", "none", " 3/4 ")] == [(6, 8), (4, 4), (2, 2), None, (3, 4)]
+    with pytest.raises(AbcError, match="2\\+3/8"):
+        parse_meter("2+3/8")
+
+
+def test_note_lengths() -> None:
+    texts = ("", "2", "/", "//", "/4", "3/2", "3/")
+    assert [float(parse_length(text)) for text in texts] == [1, 2, 0.5, 0.25, 0.25, 1.5, 1.5]
+    assert lengths("A A2 A/ A3/2|") == [1, 2, Fraction(1, 2), Fraction(3, 2)]
+    assert lengths("A A|", L="1/8") == [Fraction(1, 2)] * 2
+    tune = read_tune_book("X:1\nM:2/4\nK:C\nA A|\n")[0]  # no L:, a meter below 3/4
+    assert [length for _, length, _ in read_melody(tune).notes()] == [Fraction(1, 4)] * 2
+
+
+def test_broken_rhythm() -> None:
+    assert lengths("A>B A<B A>>B|", L="1/4") == [Fraction(3, 2), Fraction(1, 2), Fraction(1, 2), Fraction(3, 2),
+                                                Fraction(7, 4), Fraction(1, 4)]
+
+
+def test_tuplets() -> None:
+    assert lengths("(3ABc d|", L="1/8") == [Fraction(1, 3)] * 3 + [Fraction(1, 2)]
+    assert lengths("(3A/B/c/ d|") == [Fraction(1, 3)] * 3 + [1]
+    assert lengths("(2AB|", L="1/8", M="6/8") == [Fraction(3, 4)] * 2
+    assert lengths("(5ABcde f|", L="1/8", M="6/8") == [Fraction(3, 10)] * 5 + [Fraction(1, 2)]
+    assert lengths("(3:2:4 ABcd e|", L="1/8") == [Fraction(1, 3)] * 4 + [Fraction(1, 2)]
+    assert lengths("(3A>BA|", L="1/8") == [Fraction(1, 2), Fraction(1, 6), Fraction(1, 3)]
+
+
+def test_octaves_and_key() -> None:
+    assert pitches("C, C c c' B|", K="C") == [48, 60, 72, 84, 71]
+    assert pitches("F c B|", K="D") == [66, 73, 71]
+    assert pitches("B e A|", K="Eb") == [70, 75, 68]
+
+
+def test_accidentals_hold_to_the_end_of_the_bar_in_their_octave() -> None:
+    assert pitches("F ^F F f|F|") == [65, 66, 66, 77, 65]
+    assert pitches("F =F F|F|", K="G") == [66, 65, 65, 66]
+    assert pitches("_B ^^c __d|") == [70, 74, 72]
+
+
+def test_ties() -> None:
+    assert melody_of("A2-A A-|A A|").notes() == [(0, 3, 69), (3, 2, 69), (5, 1, 69)]
+    assert pitches("^F-|F F|") == [66, 65]         # the accidental goes with the tie, not further
+    assert pitches("A-B A-|z A|") == [69, 71, 69, 69]  # no tie to another pitch or over a rest
+
+
+def test_changes_of_key_and_meter() -> None:
+    melody = melody_of("F2 C2|\nK:D\nF2 C2|[M:3/4]F3|[K:C]F3|")
+    assert [(measure.key, measure.meter) for measure in melody.measures] == [(None, None), (2, None), (None, (3, 4)), (0, None)]
+    assert [pitch for _, _, pitch in melody.notes()] == [65, 60, 66, 61, 66, 65]
+    assert [m.quarters for m in melody_of("AB [K:G] cd|").measures] == [2, 2]
+    assert melody_of("[K:G]F|").key == 1
+
+
+@pytest.mark.parametrize(("music", "played"), [
+    ("|:A|B:|c|", "ABc"),
+    ("A|1 B:|2 c||d|", "ABd"),
+    ("A|[1 B:|[2 c|]d|", "ABd"),
+    ("A|[1 B:| [2 c:|d|", "ABd"),
+    ("A|[1,3 B:|[2 c:|d|", "ABd"),
+    ("|:A::B:|", "AB"),
+    ("|:A:||:B:|", "AB"),
+    ("|:A:|:B:|", "AB"),
+    ("A|[12 B||c|", "Ac"),
+    ("A|[1 B|c:|[2 d|e||f|", "ABcf"),
+])
+def test_every_section_is_played_once(music: str, played: str) -> None:
+    wanted = {"A": 69, "B": 71, "c": 72, "d": 74, "e": 76, "f": 77}
+    assert pitches(music) == [wanted[letter] for letter in played]
+
+
+def test_a_key_change_under_a_second_ending_holds() -> None:
+    assert pitches("F|1 F:|2 F[K:G]||F|") == [65, 65, 66]
+
+
+def test_what_does_not_sound() -> None:
+    assert pitches('"Am"A "^text"B {gf}c !trill!d ~e .f|y A(BA)u|+trill+B|') == [69, 71, 72, 74, 76, 77, 69, 71, 69, 71]
+
+
+def test_chords_keep_their_top_note() -> None:
+    assert melody_of("[GB]2 [+ce]|[c/2G/2] [A,^c]|").notes() == [
+        (0, 2, 71), (2, 1, 76), (3, Fraction(1, 2), 72), (Fraction(7, 2), 1, 73)]
+
+
+def test_rests() -> None:
+    assert melody_of("A z B|Z2|c z/ x/|").notes() == [(0, 1, 69), (2, 1, 71), (11, 1, 72)]
+
+
+@pytest.mark.parametrize("music", ["A & B|", "AB[c|", "A (3B/c/[d e|", "[V:1]AB|\nV:2\nAB|", "A#B|", "[z]|", ">A", "A0|",
+                                   "(3:0:3ABc|", "(3:2:0ABc|", "[L:0/4]A|"])
+def test_music_that_is_refused(music: str) -> None:
+    with pytest.raises(AbcError):
+        melody_of(music)
+
+
+@pytest.mark.parametrize(("headers", "tempo"), [
+    ({"Q": "1/4=120"}, 120), ({"Q": "3/8=60"}, 90), ({"Q": '"Allegro" 1/2=66'}, 132), ({"Q": "1/4 1/8=80"}, 120),
+    ({"Q": "160", "L": "1/8"}, 80), ({"Q": "120", "M": "2/4"}, 30), ({}, None), ({"Q": "Lento"}, None)])
+def test_tempo(headers: dict[str, str], tempo: float | None) -> None:
+    assert quarter_tempo(Tune("1", "", "", headers)) == tempo
+
+
+def test_note_values() -> None:
+    assert note_values(Fraction(3, 8)) == [(4, 1)]
+    assert note_values(Fraction(7, 16)) == [(4, 2)]
+    assert note_values(Fraction(5, 8)) == [(2, 0), (8, 0)]
+    assert note_values(Fraction(2)) == [(1, 0), (1, 0)]
+    with pytest.raises(AbcError, match="1/3"):
+        note_values(Fraction(1, 3))
+
+
+def test_mei() -> None:
+    """Ids in time order, printed and sounding accidentals apart, beams as spaced, a long note in two tied values."""
+    root = ElementTree.fromstring(melody_to_mei(melody_of("^F/F/ A/B/ c/d/e/f/|(3A/B/c/ F5/2 z|", K="D")))
+    ns = "{http://www.music-encoding.org/ns/mei}"
+    notes = list(root.iter(f"{ns}note"))
+    assert [note.get("{http://www.w3.org/XML/1998/namespace}id") for note in notes] == [f"n{k}" for k in range(1, 14)]
+    assert [(note.get("accid"), note.get("accid.ges")) for note in notes[:3]] == [("s", None), (None, "s"), (None, None)]
+    assert [len(beam) for beam in root.iter(f"{ns}beam")] == [2, 2, 4, 3]
+    assert [(note.get("dur"), note.get("tie")) for note in notes[-2:]] == [("2", "i"), ("8", "t")]
+    tuplet = root.find(f".//{ns}tuplet")
+    assert (tuplet.get("num"), tuplet.get("numbase")) == ("3", "2")
+    assert [measure.get("right") for measure in root.iter(f"{ns}measure")] == ["single", "end"]
+
+
+@pytest.mark.parametrize(("name", "fewest"), [("train", 18), ("valid", 4), ("test", 4)])
+def test_bundled_tunes(name: str, fewest: int) -> None:
+    """Every bar of every tune is complete (an upbeat and the last bar make one), and it lasts 20 to 60 seconds."""
+    tunes = read_tune_book((TUNES / f"{name}.abc").read_text())
+    assert len(tunes) >= fewest
+    for tune in tunes:
+        melody = read_melody(tune)
+        full = 4 * Fraction(*melody.meter)
+        first, *middle, last = [measure.quarters for measure in melody.measures]
+        assert set(middle) == {full}, tune.title
+        assert (first, last) == (full, full) or first + last == full, tune.title
+        seconds = float(sum(measure.quarters for measure in melody.measures)) * 60 / quarter_tempo(tune)
+        assert 20 <= seconds <= 60, tune.title
+
+
+def test_bundled_titles_differ() -> None:
+    titles = [tune.title for path in TUNES.glob("*.abc") for tune in read_tune_book(path.read_text())]
+    assert len(titles) == len(set(titles)) >= 26
+
+
+@pytest.mark.skipif(not NOTTINGHAM.is_dir(), reason="no Nottingham collection beside the repository")
+def test_the_nottingham_collection_reads() -> None:
+    """All tunes but one, whose chord bracket is never closed."""
+    refused = []
+    tunes = [tune for path in sorted(NOTTINGHAM.glob("*.abc")) for tune in read_tune_book(path.read_text("latin-1"))]
+    for tune in tunes[::3] + [tune for tune in tunes if tune.title == "Joy of the Dance"]:
+        try:
+            melody_to_mei(read_melody(tune))
+        except AbcError:
+            refused.append(tune.title)
+    assert len(tunes) == 1034
+    assert set(refused) == {"Joy of the Dance"}

@@ -1,0 +1,272 @@
+"""Engraving: sheet, noteheads and MIDI of one score agree; what is wrong with a piece is found; crashes are contained."""
+from __future__ import annotations
+
+import io
+import os
+import time
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+
+from score_following_game.data_processing.engraving import checks
+from score_following_game.data_processing.engraving.abc import read_tune_book
+from score_following_game.data_processing.engraving.abc_melody import read_melody
+from score_following_game.data_processing.engraving.abc_to_mei import melody_to_mei
+from score_following_game.data_processing.engraving.engrave import EngravedPiece, PlayedNote, _played, engrave
+from score_following_game.data_processing.engraving.isolation import run_isolated
+from score_following_game.data_processing.engraving.layout import EngravingError, Layout, SoundingNote, import_score
+from score_following_game.data_processing.engraving.mei import clean_mei
+from score_following_game.data_processing.engraving.style import STYLES
+
+DATA = Path(__file__).parent / "data"
+ONE, TWO = STYLES["nottingham"], STYLES["msmd"]
+QUARTER = Fraction(1)
+
+
+def melody():
+    return read_melody(read_tune_book((DATA / "tunes.abc").read_text())[0])
+
+
+@cache
+def tune() -> EngravedPiece:
+    """6/8 with a tie, accidentals, a duplet-like triplet and a second ending that is dropped."""
+    return engrave(melody_to_mei(melody()), ONE, 90.0)
+
+
+@cache
+def imported(name: str, style: str = "nottingham") -> tuple[EngravedPiece, float | None]:
+    path = DATA / name
+    mei, tempo = clean_mei(import_score(path, path.read_text()), STYLES[style])
+    return engrave(mei, STYLES[style], tempo or 100.0), tempo
+
+
+def onsets_and_pitches(piece: EngravedPiece) -> list[tuple[float, int]]:
+    return [(float(note.onset), note.pitch) for note in piece.notes]
+
+
+def assert_notes(piece: EngravedPiece, wanted: list[tuple[float, int]]) -> None:
+    assert [pitch for _, pitch in onsets_and_pitches(piece)] == [pitch for _, pitch in wanted]
+    assert [onset for onset, _ in onsets_and_pitches(piece)] == pytest.approx([onset for onset, _ in wanted])
+
+
+def test_sheet_is_at_the_published_scale() -> None:
+    """Staff lines 3.5 px apart with the first on row 13, as in the published set; systems about 418 px wide."""
+    sheet = tune().score.sheet
+    assert sheet.dtype == np.uint8 and sheet.shape[0] == 40
+    darkness = (255 - sheet[:, 50:-20].astype(float)).mean(axis=1)
+    assert set(np.flatnonzero(darkness > 200)) == {13, 20, 27}             # lines on a row
+    assert set(np.flatnonzero(darkness > 100)) == {13, 16, 17, 20, 23, 24, 27}  # and lines between two
+    long = read_melody(read_tune_book("X:1\nT:t\nL:1/8\nK:C\n" + "CDEF GABc|" * 40)[0])
+    piece = engrave(melody_to_mei(long), ONE, 100.0)
+    widths = np.diff(piece.systems)
+    assert len(widths) > 4 and (abs(widths - 418) <= 4).all()
+
+
+def test_noteheads_stand_where_their_pitch_does() -> None:
+    """Rows by staff position: a step is half a staff space, the top line (F5) is row 13."""
+    piece = tune()
+    steps_below_f5 = {62: 9, 67: 6, 69: 5, 71: 4, 72: 3, 74: 2, 76: 1, 79: -1}
+    seen = set()
+    for coordinate, note in piece.score.coord2onset:
+        pitch = piece.notes[note].pitch
+        if pitch in steps_below_f5:
+            seen.add(pitch)
+            assert piece.score.coords[coordinate, 0] == pytest.approx(13 + 1.75 * steps_below_f5[pitch], abs=0.06), pitch
+    assert seen == set(steps_below_f5)
+
+
+def test_notehead_centres_are_on_ink() -> None:
+    """The ink of quarter and eighth noteheads is centred on their coordinates, to half a pixel."""
+    piece = tune()
+    paper = np.median(piece.score.sheet[:, 60:300], axis=1)[:, None]  # staff lines, and nothing else
+    offsets = []
+    for y, x in piece.score.coords[:8]:
+        rows, columns = np.mgrid[round(float(y)) - 1:round(float(y)) + 2, round(float(x)) - 3:round(float(x)) + 4]
+        ink = np.clip(paper[rows[:, 0]] - piece.score.sheet[rows, columns], 0, None)
+        offsets.append((ink * columns).sum() / ink.sum() - x)
+    assert abs(np.median(offsets)) < 0.5
+
+
+def test_engraved_notes_are_those_of_the_tune() -> None:
+    checks.check_agreement(tune(), melody().notes())
+    checks.check_piece(tune(), ONE)
+
+
+def test_coordinates_come_in_time_order() -> None:
+    score = tune().score
+    assert score.coord2onset.tolist() == [[index, index] for index in range(len(tune().notes))]
+    assert (np.diff(score.coords[:, 1]) > 0).all()
+    assert score.coords.dtype == np.float32 and score.coord2onset.dtype == np.int64
+
+
+def test_midi() -> None:
+    """One piano, velocity 80, each note at its second; the file's bytes are the same every time."""
+    midi = pretty_midi.PrettyMIDI(io.BytesIO(tune().midi_bytes()))
+    assert len(midi.instruments) == 1 and midi.instruments[0].program == 0 and not midi.instruments[0].is_drum
+    assert {note.velocity for note in midi.instruments[0].notes} == {80}
+    assert [note.start for note in midi.instruments[0].notes] == pytest.approx(
+        [float(note.onset) * 60 / 90 for note in tune().notes], abs=1e-3)
+    assert tune().midi_bytes() == engrave(melody_to_mei(melody()), ONE, 90.0).midi_bytes()
+
+
+def test_a_repeated_pitch_never_overlaps_itself() -> None:
+    repeated = read_melody(read_tune_book("X:1\nT:t\nL:1/8\nK:C\nCCCC CCCC|C/C/C/C/ CC CCCC|")[0])
+    piece = engrave(melody_to_mei(repeated), ONE, 117.3)
+    assert all(a.end < b.onset for a, b in zip(piece.notes, piece.notes[1:]))
+    checks.check_midi(piece, piece.midi_bytes())
+
+
+def test_musicxml() -> None:
+    """Tempo read; grace note, trill, chord symbol, repeat and second ending dropped; tie and triplet kept; C sharp holds."""
+    piece, tempo = imported("song.musicxml")
+    assert tempo == 84
+    third = 1 / 3
+    assert_notes(piece, [
+        (0, 67), (1, 69), (1 + third, 71), (1 + 2 * third, 72), (2, 74), (5, 73), (6, 73), (7, 71), (8, 69), (13, 64), (14, 66),
+        (16, 67)])
+    assert piece.notes[4].end == 5
+    checks.check_piece(piece, ONE)
+
+
+def test_humdrum() -> None:
+    """Tempo, tie, triplet, a grace note dropped, and an accidental cancelled and set again within a bar."""
+    piece, tempo = imported("song.krn")
+    assert tempo == 96
+    third = 1 / 3
+    assert_notes(piece, [
+        (0, 62), (1, 67), (2, 69), (3, 71), (3.5, 72), (4, 74), (6.5, 72), (7, 71), (7 + third, 69), (7 + 2 * third, 67),
+        (8, 66), (9, 62), (10, 61), (11, 60), (12, 61), (13, 67)])
+    checks.check_piece(piece, ONE)
+
+
+def test_piano() -> None:
+    """Two staves; a unison is one note with two noteheads; the head nearest the chord's median x comes first."""
+    piece, tempo = imported("piano.mei", "msmd")
+    assert tempo == 72 and piece.staves == [2] and piece.score.sheet.shape[0] == 200
+    assert onsets_and_pitches(piece) == [(0, 53), (0, 55), (0, 60), (0, 72), (1, 41), (1, 69), (1, 77), (1.5, 41), (2, 58),
+                                         (2, 77), (3, 59)]
+    assert [len(note.heads) for note in piece.notes][:4] == [1, 1, 1, 2]
+    first = piece.score.coords[:5, 1]
+    assert abs(first[0] - np.median(first)) <= abs(first - np.median(first)).min() + 1e-3
+    assert first[-1] == first.min()  # F3, displaced to the left by the second beside it
+    checks.check_piece(piece, TWO)
+
+
+def test_mei_cleaning() -> None:
+    path = DATA / "piano.mei"
+    mei, _ = clean_mei(path.read_text(), TWO)
+    assert "grace" not in mei and "dolce" not in mei and "trill" not in mei and "rpt" not in mei
+    assert "<slur" not in mei      # its end was a grace note
+    assert "<dynam" in mei and mei.count("<note") == 12
+
+
+def test_mei_second_endings() -> None:
+    def measure(ending: str, pitch: str) -> str:
+        return (f'<ending n="{ending}"><measure right="rptend"><staff n="1"><layer n="1"><beam>'
+                f'<note dur="8" pname="{pitch}" oct="4"/><note grace="acc" dur="8" pname="a" oct="4"/>'
+                '</beam></layer></staff></measure></ending>')
+
+    text = ('<mei xmlns="http://www.music-encoding.org/ns/mei"><music><body><mdiv><score><scoreDef><staffGrp>'
+            f'<staffDef n="1"/></staffGrp></scoreDef><section>{measure("1", "c")}{measure("2", "d")}'
+            f'<measure/>{measure("1", "e")}{measure("2", "f")}'
+            '</section></score></mdiv></body></music></mei>')
+    mei, tempo = clean_mei(text, ONE)
+    assert tempo is None
+    assert [pitch for pitch in "cdefa" if f'pname="{pitch}"' in mei] == ["c", "e"]
+    assert "<beam" not in mei and "<ending" not in mei
+    with pytest.raises(EngravingError, match="staves"):
+        clean_mei(text, TWO)
+    with pytest.raises(EngravingError, match="abbreviated"):
+        clean_mei(text.replace("<measure/>", "<measure><mRpt/></measure>"), ONE)
+    with pytest.raises(EngravingError, match="unreadable"):
+        clean_mei("<mei>", ONE)
+
+
+def changed(coords: np.ndarray | None = None, sheet: np.ndarray | None = None, **others: object) -> EngravedPiece:
+    score = tune().score
+    score = replace(score, coords=score.coords if coords is None else coords, sheet=score.sheet if sheet is None else sheet)
+    return replace(tune(), score=score, **others)
+
+
+def moved(row: int, dy: float = 0.0, dx: float = 0.0) -> np.ndarray:
+    coords = tune().score.coords.copy()
+    coords[row] += (dy, dx)
+    return coords
+
+
+@pytest.mark.parametrize(("piece", "reason"), [
+    (lambda: changed(notes=tune().notes[:7]), "too few notes"),
+    (lambda: changed(staves=[1, 2]), "wrong number of staves"),
+    (lambda: changed(coords=moved(3, dy=-30)), "noteheads outside the sheet"),
+    (lambda: changed(coords=moved(3, dy=30)), "noteheads outside the sheet"),
+    (lambda: changed(coords=moved(5, dx=-40)), "x falls with time"),
+    (lambda: changed(coords=moved(5, dx=6, dy=8)), "no ink under a notehead"),
+    (lambda: changed(sheet=np.where(np.arange(tune().score.sheet.shape[1]) > 200, 255, tune().score.sheet).astype(np.uint8)),
+     "no ink under a notehead"),
+    (lambda: changed(notes=[*tune().notes, replace(tune().notes[-1], onset=QUARTER * 30)]), "MIDI differs from the score"),
+    (lambda: changed(notes=[replace(tune().notes[0], pitch=61), *tune().notes[1:]]), "MIDI differs from the score"),
+    (lambda: changed(notes=[*tune().notes[:-1], replace(tune().notes[-1], onset=tune().notes[-1].onset + QUARTER / 8)]),
+     "MIDI differs from the score"),
+])
+def test_checks_find(piece, reason: str) -> None:
+    with pytest.raises(EngravingError) as caught:
+        checks.check_piece(piece(), ONE)
+    assert caught.value.reason == reason
+
+
+def test_agreement_finds_another_pitch_onset_length_or_number() -> None:
+    notes = melody().notes()
+    onset, length, pitch = notes[4]
+    for wrong in (notes[:-1], *([*notes[:4], row, *notes[5:]] for row in (
+            (onset, length, pitch + 1), (onset + QUARTER / 4, length, pitch), (onset, length * 2, pitch)))):
+        with pytest.raises(EngravingError, match="two readings differ"):
+            checks.check_agreement(tune(), wrong)
+
+
+def test_a_note_without_a_notehead_or_a_notehead_without_a_note() -> None:
+    note = SoundingNote("a", QUARTER, QUARTER * 2, 60, False)
+    assert _played(Layout([], [note]), {"a": (0.0, 0.0)}) == [PlayedNote(QUARTER, QUARTER * 2, 60, ("a",))]
+    with pytest.raises(EngravingError, match="without a notehead"):
+        _played(Layout([], [note]), {})
+    with pytest.raises(EngravingError, match="does not sound"):
+        _played(Layout([], [note]), {"a": (0.0, 0.0), "b": (0.0, 9.0)})
+    with pytest.raises(EngravingError, match="no notes"):
+        _played(Layout([], []), {})
+
+
+def test_text_that_is_no_score() -> None:
+    for name in ("x.musicxml", "x.mei", "x.krn"):
+        for text in ("", "no score at all", "<html><body/></html>"):
+            with pytest.raises(EngravingError, match=r"unreadable|no notes"):
+                engrave(clean_mei(import_score(Path(name), text), ONE)[0], ONE, 90.0)
+
+
+# --- isolation: these run in child processes
+
+
+def behave(task: str) -> str:
+    if task == "abort":
+        os.abort()
+    if task == "hang":
+        time.sleep(60)
+    if task == "refuse":
+        raise EngravingError("because", "of this")
+    if task == "fail":
+        raise ZeroDivisionError("by nothing")
+    return task.upper()
+
+
+def test_a_crash_or_a_hang_costs_one_task() -> None:
+    tasks = ["a", "abort", "b", "hang", "refuse", "fail", "c"]
+    outcomes = {outcome.task: outcome for outcome in run_isolated(behave, tasks, processes=2, time_limit=1.0)}
+    assert sorted(outcomes) == sorted(tasks)
+    assert [outcomes[task].value for task in "abc"] == ["A", "B", "C"]
+    assert outcomes["abort"].reason == "the engraver crashed"
+    assert outcomes["hang"].reason == "time limit"
+    assert (outcomes["refuse"].reason, outcomes["refuse"].detail) == ("because", "of this")
+    assert outcomes["fail"].detail == "ZeroDivisionError: by nothing"

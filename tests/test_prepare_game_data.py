@@ -1,0 +1,110 @@
+"""The real script: what it makes, what it says, how it ends."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+
+from score_following_game.data_processing.score_npz import read_score
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(__file__).parent / "data"
+BUNDLED = ROOT / "score_following_game" / "bundled"
+
+
+def prepare(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, ROOT / "prepare_game_data.py", *map(str, arguments)], cwd=cwd, text=True,
+                          capture_output=True, timeout=120)
+
+
+def test_own_scores(tmp_path: Path) -> None:
+    """Pieces and check pictures are made; what is left out is counted and listed; again, nothing is made anew."""
+    done = prepare("--source", DATA, "--destination_dir", tmp_path, "--check", "--jobs", 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[:6] == ["4 pieces (5 of the sources engraved in this run)", "4 left out:",
+                         "      1  same melody as another piece", "      1  too few notes",
+                         "      1  unreadable ABC", "      1  wrong number of staves"]
+    assert len((tmp_path / "left_out.csv").read_text().splitlines()) == 5
+    assert len(list((tmp_path / "check").glob("*.png"))) == 4
+    for path in tmp_path.glob("*.npz"):
+        score = read_score(path)
+        midi = pretty_midi.PrettyMIDI(str(path.with_suffix(".mid")))
+        assert score.sheet.shape[0] == 40 and len(score.coords) == len(midi.instruments[0].notes)
+    assert prepare("--source", DATA, "--destination", tmp_path).stdout.startswith("4 pieces (0 of the sources")
+
+
+def test_split(tmp_path: Path) -> None:
+    tunes = BUNDLED / "tunes" / "test.abc"
+    done = prepare("--source", tunes, "--destination", tmp_path / "songs", "--split", "3/1/2", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert {folder.name: len(list(folder.glob("*.mid"))) for folder in (tmp_path / "songs").iterdir() if folder.is_dir()} == {
+        "songs_train": 3, "songs_valid": 1, "songs_test": 2}
+
+
+def test_piano(tmp_path: Path) -> None:
+    done = prepare("--source", DATA / "piano.mei", "--destination", tmp_path, "--style", "msmd", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert read_score(tmp_path / "piano.npz").sheet.shape[0] == 200
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((), "error: --source is missing"),
+    (("--source", "/nowhere.abc"), "error: /nowhere.abc: no such file or folder"),
+    (("--source", DATA / "song.krn", "--split", "half"), "error: --split half"),
+    (("--source", DATA / "song.krn", "--jobs", "0"), "error: --jobs 0"),
+    (("--source", DATA / "song.krn", "--min_seconds", "9", "--max_seconds", "8"), "error: --min_seconds 9"),
+    (("--source", DATA / "song.krn", "--min_seconds", "nan"), "error: --min_seconds nan"),
+    (("--source", DATA / "song.krn", "--style", "msmd"), "error: no piece made"),
+    (("--source", DATA / "song.krn", "--destination", DATA / "song.krn"), "error: --destination"),
+])
+def test_mistakes(tmp_path: Path, arguments: tuple[object, ...], message: str) -> None:
+    """One line on stderr, exit code 2."""
+    done = prepare(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_stopping_and_going_on(tmp_path: Path) -> None:
+    """Ctrl-C, which reaches parent and children: a line, exit code 130, nothing half-made; the next run goes on."""
+    tunes = tmp_path / "tunes.abc"
+    tunes.write_text("".join(path.read_text().replace("X:", f"X:{path.stem}{copy}")
+                             for path in sorted((BUNDLED / "tunes").glob("*.abc")) for copy in range(2)))
+    command = [sys.executable, ROOT / "prepare_game_data.py", "--source", tunes, "--destination", tmp_path / "out",
+               "--jobs", "2"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    making = tmp_path / "out" / ".engraved"
+    waited = time.monotonic() + 60
+    while len(list(making.glob("*.mid"))) < 3 and time.monotonic() < waited:
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "run the same command again" in stdout and "Traceback" not in stderr
+    kept = len(list(making.glob("*.npz")))
+    assert 3 <= kept < 100
+    again = prepare("--source", tunes, "--destination", tmp_path / "out", "--jobs", 2)
+    made = int(again.stdout.split("(")[1].split()[0])
+    assert again.returncode == 0 and 100 - kept <= made <= 100 - kept + 2  # 2: finished in a child, not yet recorded
+
+
+@pytest.mark.parametrize("name", ["test_1_Joy_to_the_World", "test_4_Minuet_in_G"])
+def test_bundled_sample(name: str, tmp_path: Path) -> None:
+    """The sample in the package is what the script makes of the bundled tunes."""
+    folder = BUNDLED / "test_sample"
+    assert (folder / f"{name}.npz").stat().st_size < 30_000
+    score = read_score(folder / f"{name}.npz")
+    midi = pretty_midi.PrettyMIDI(str(folder / f"{name}.mid"))
+    assert score.sheet.shape[0] == 40 and len(score.coords) == len(midi.instruments[0].notes)
+    prepare("--source", BUNDLED / "tunes" / "test.abc", "--destination", tmp_path, "--jobs", 1, "--limit", 4)
+    made = read_score(tmp_path / f"{name}.npz")
+    assert np.array_equal(made.coords, score.coords) and np.array_equal(made.sheet, score.sheet)
+    assert (tmp_path / f"{name}.mid").read_bytes() == (folder / f"{name}.mid").read_bytes()

@@ -1,0 +1,260 @@
+"""Sources: which files are found and what they are called, splits, records, and what a build keeps."""
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pretty_midi
+import pytest
+
+from score_following_game.data_processing.engraving.engrave import PlayedNote
+from score_following_game.data_processing.score_npz import Score, read_score
+from score_following_game.data_processing.sources import make_piece as making
+from score_following_game.data_processing.sources.build import LEFT_OUT_NAME, BuildOptions, build
+from score_following_game.data_processing.sources.check_pictures import check_picture
+from score_following_game.data_processing.sources.find import find_sources, slug
+from score_following_game.data_processing.sources.make_piece import engrave_source, fingerprint, plausible_tempo
+from score_following_game.data_processing.sources.melody import fragments, melody_key, variants
+from score_following_game.data_processing.sources.records import RECORD_NAME, Records
+from score_following_game.data_processing.sources.split import assign, parse_split
+from score_following_game.errors import UserError
+
+DATA = Path(__file__).parent / "data"
+SONG = "CDEF|GABc|{}cBA|GFED|C4|]"
+
+
+def tune(number: int, title: str = "", first: str = "c", key: str = "C", unit: str = "1/4") -> str:
+    return f"X:{number}\nT:{title or f'Tune {number}'}\nM:none\nL:{unit}\nK:{key}\n{SONG.format(first)}\n\n"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Twelve tunes that share no six-note fragment of rhythm and interval: each has its own unit length."""
+    path = tmp_path / "book.abc"
+    path.write_text("".join(tune(number, unit=f"{number}/16") for number in (1, 2, 3, 4, 6, 8, 12, 16)))
+    return path
+
+
+# --- finding
+
+
+def test_names_come_from_file_number_and_title(tmp_path: Path) -> None:
+    (tmp_path / "My Tunes!.abc").write_text(
+        "X:3\nT:L'été à Paris, or: The Bells\nK:C\nC|\nX:3\nT:L'ete a Paris or the bells\nK:C\nD|\n")
+    (tmp_path / "deep").mkdir()
+    shutil.copy(DATA / "song.krn", tmp_path / "deep" / "Air on a String.KRN")
+    (tmp_path / "notes.txt").write_text("no score")
+    sources = find_sources([tmp_path, tmp_path / "My Tunes!.abc"])  # named twice, taken once
+    assert [source.name for source in sources] == [
+        "Air_on_a_String", "My_Tunes_3_Lete_a_Paris_or_The_Bells", "My_Tunes_3_Lete_a_Paris_or_the_bells_2"]
+    assert sources[1].origin == f"{tmp_path / 'My Tunes!.abc'} X:3 L'été à Paris, or: The Bells"
+    assert slug("--") == ""
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for path in ("a/x/op1.krn", "a/y/op1.krn", "c/y/op1.krn", "b/y/op1.krn", "b/y/op1.musicxml", "other.krn"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DATA / "song.krn", tmp_path / path)
+    names = [source.name for source in find_sources([tmp_path])]
+    assert names == ["a_y_op1", "c_y_op1", "op1_krn", "op1_musicxml", "other", "x_op1"]
+    assert names == [source.name for source in find_sources(sorted(tmp_path.rglob("*.*"), reverse=True))]
+
+
+def test_latin1_and_utf16_files(tmp_path: Path) -> None:
+    (tmp_path / "old.abc").write_bytes("X:1\nT:Bäcken\nK:C\nC|\n".encode("latin-1"))
+    (tmp_path / "xml.musicxml").write_bytes((DATA / "song.musicxml").read_text().encode("utf-16"))
+    old, new = find_sources([tmp_path])
+    assert old.tune.title == "Bäcken"
+    assert len(engrave_source(new, making.STYLES["nottingham"]).notes) == 12
+
+
+def test_compressed_and_misnamed_files(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "song.mxl", "w") as archive:
+        archive.writestr("META-INF/container.xml", '<?xml version="1.0"?><container><rootfiles>'
+                         '<rootfile full-path="song.musicxml"/></rootfiles></container>')
+        archive.write(DATA / "song.musicxml", "song.musicxml")
+    shutil.copy(DATA / "song.musicxml", tmp_path / "plain.xml")
+    shutil.copy(DATA / "piano.mei", tmp_path / "really_mei.xml")
+    pieces = {source.name: engrave_source(source, making.STYLES["msmd" if "mei" in source.name else "nottingham"])
+              for source in find_sources([tmp_path])}
+    assert {name: len(piece.notes) for name, piece in pieces.items()} == {"plain": 12, "really_mei": 11, "song": 12}
+
+
+@pytest.mark.parametrize(("path", "message"), [("nowhere", "no such"), ("empty", "no score"), ("text.txt", "not a score"),
+                                               ("bare.abc", "no tune")])
+def test_wrong_sources(tmp_path: Path, path: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.txt").write_text("")
+    (tmp_path / "bare.abc").write_text("C D E")
+    with pytest.raises(UserError, match=message):
+        find_sources([tmp_path / path])
+
+
+# --- splits
+
+
+def test_splits() -> None:
+    keys = [f"{number:064x}" for number in (5, 3, 9, 1, 7, 2, 8, 4, 6, 0)]
+    counts = assign(parse_split("4/2/1"), keys)
+    assert [counts.get(key, "-") for key in sorted(keys)] == ["train"] * 4 + ["valid"] * 2 + ["test"] + ["-"] * 3
+    assert counts == assign(parse_split("4/2/1"), reversed(keys))
+    shares = assign(parse_split("0.8/0.1/0.1"), keys)
+    assert [list(shares.values()).count(name) for name in ("train", "valid", "test")] == [8, 1, 1]
+    assert set(assign(parse_split("0/0.5/0.5"), keys).values()) == {"valid", "test"}
+    with pytest.raises(UserError, match="wants 11 pieces and there are 10"):
+        assign(parse_split("9/1/1"), keys)
+
+
+@pytest.mark.parametrize("rule", ["", "1/2", "1/2/3/4", "a/b/c", "0/0/0", "-1/1/1", "0.9/0.1/0.1", "nan/1/1", "inf/1/1"])
+def test_wrong_splits(rule: str) -> None:
+    with pytest.raises(UserError, match="--split"):
+        parse_split(rule)
+
+
+# --- one work or two
+
+
+def notes(pitches: list[int], step: Fraction = Fraction(1)) -> list[PlayedNote]:
+    return [PlayedNote(place * step, (place + 1) * step, pitch, ("x",)) for place, pitch in enumerate(pitches)]
+
+
+def test_a_melody_is_the_same_in_every_key_and_not_at_another_rhythm() -> None:
+    rng = np.random.default_rng(1)
+    tune = rng.integers(60, 80, 40).tolist()
+    higher = [pitch + 5 for pitch in tune]
+    assert melody_key(notes(tune)) == melody_key(notes(higher)) != melody_key(notes(tune[:-1] + [60]))
+    assert melody_key(notes(tune)) != melody_key(notes(tune, Fraction(1, 2)))
+    pieces = {"a": tune, "b": higher[:20] + rng.integers(60, 80, 20).tolist(), "c": rng.integers(60, 80, 40).tolist(),
+              "d": higher[30:] + rng.integers(60, 80, 30).tolist()}
+    assert variants((name, fragments(notes(pitches))) for name, pitches in pieces.items()) == {"b": "a"}
+
+
+# --- building
+
+
+def test_tempo_is_the_scores_or_depends_on_the_name() -> None:
+    assert plausible_tempo(77.0, "x") == 77
+    assert plausible_tempo(None, "x") == plausible_tempo(1000.0, "x") == 127.5 != plausible_tempo(None, "y")
+    tempos = [plausible_tempo(None, str(number)) for number in range(400)]
+    assert 90 <= min(tempos) < 92 and 128 < max(tempos) <= 130
+
+
+def test_build(book: Path, tmp_path: Path) -> None:
+    book.write_text(book.read_text() + tune(9, "Same, in D", key="D", unit="4/16").replace(
+        SONG.format("c"), "DEFG|ABcd|ddcB|AGFE|D4|]") + "X:21\nT:Short\nK:C\nCDE|\n\n")
+    report = build([book], BuildOptions(tmp_path / "out", check=True, jobs=2))
+    assert len(report.folders) == 8 and set(report.folders.values()) == {"."}
+    assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
+        ("book_21_Short", "too few notes", "3 of at least 8"),
+        ("book_9_Same_in_D", "same melody as another piece", "book_4_Tune_4")]
+    rows = list(csv.DictReader((tmp_path / "out" / LEFT_OUT_NAME).open()))
+    assert [row["name"] for row in rows] == ["book_21_Short", "book_9_Same_in_D"]
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {RECORD_NAME, LEFT_OUT_NAME, "check",
+                     *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid"))}
+    score = read_score(tmp_path / "out" / "book_4_Tune_4.npz")
+    midi = pretty_midi.PrettyMIDI(str(tmp_path / "out" / "book_4_Tune_4.mid"))
+    assert len(score.coords) == len(midi.instruments[0].notes) == 17
+    picture = cv2.imread(str(tmp_path / "out" / "check" / "book_4_Tune_4.png"))
+    assert picture.shape[0] == 3 * 44 and (picture[..., 2] > picture[..., 1] + 100).any()
+    assert report.lines()[0] == "8 pieces (9 of the sources engraved in this run)"
+
+
+def test_building_again_repeats_nothing(book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = BuildOptions(tmp_path / "out")
+    build([book], options)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (tmp_path / "out").glob("book*")}
+    assert build([book], options).engraved == 0
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before}
+    (tmp_path / "out" / "book_2_Tune_2.mid").unlink()
+    assert build([book], options).engraved == 1
+    book.write_text(book.read_text().replace("T:Tune 3", "T:Tune 3\nQ:1/4=66"))
+    assert build([book], options).engraved == 1
+    monkeypatch.setattr(making, "_code_version", lambda: "newer")
+    assert build([book], options).engraved == 8
+    # Made again from nothing, the files are the same to the byte.
+    shutil.rmtree(tmp_path / "out")
+    build([book], options)
+    same = [path for path in before if "Tune_3" not in path.name]
+    assert len(same) == 14 and all(path.read_bytes() == before[path][1] for path in same)
+
+
+def test_split_build(book: Path, tmp_path: Path) -> None:
+    """Sets are made, changed and shrunk; what belongs to no set lies nowhere; a piece is engraved once."""
+    options = BuildOptions(tmp_path / "out", split=parse_split("4/2/1"), name="tunes")
+
+    def contents() -> dict[str, int]:
+        return {part: len(list((tmp_path / "out" / f"tunes_{part}").glob("*.npz"))) for part in ("train", "valid", "test")}
+
+    first = build([book], options)
+    assert contents() == {"train": 4, "valid": 2, "test": 1} and first.engraved == 8
+    assert [row.reason for row in first.left_out] == ["not needed by --split"]
+    renamed = tmp_path / "renamed.abc"
+    renamed.write_text("".join(reversed(book.read_text().split("\n\n"))).replace("C4|]", "C4|]\n\n"))
+    other = build([renamed], replace(options, destination=tmp_path / "other"))
+    assert {name.split("_")[-1]: folder for name, folder in other.folders.items()} == {
+        name.split("_")[-1]: folder for name, folder in first.folders.items()}
+    assert build([book], replace(options, split=parse_split("2/4/1"))).engraved == 0
+    assert contents() == {"train": 2, "valid": 4, "test": 1}
+    assert build([book], replace(options, split=parse_split("4/2/2"))).engraved == 1  # the one left out before
+    last = build([book], replace(options, split=parse_split("1/1/1"), limit=3))
+    assert contents() == {"train": 1, "valid": 1, "test": 1} and last.removed == 5
+    assert not (tmp_path / "out" / ".engraved").exists()
+
+
+def test_variants_are_left_out_of_splits_only(tmp_path: Path) -> None:
+    (tmp_path / "a.abc").write_text(tune(1) + tune(2, first="e") + tune(3, unit="1/8"))
+    assert len(build([tmp_path / "a.abc"], BuildOptions(tmp_path / "all")).folders) == 3
+    report = build([tmp_path / "a.abc"], BuildOptions(tmp_path / "split", split=parse_split("1/1/0"), name="s"))
+    assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
+        ("a_2_Tune_2", "variant of another piece", "a_1_Tune_1")]
+
+
+def test_duration_limits(book: Path, tmp_path: Path) -> None:
+    report = build([book], BuildOptions(tmp_path / "out", min_seconds=5, max_seconds=15))
+    reasons = {row.name: row.reason for row in report.left_out}
+    assert reasons["book_1_Tune_1"] == "shorter than 5 s" and reasons["book_16_Tune_16"] == "longer than 15 s"
+    seconds = [pretty_midi.PrettyMIDI(str(path)).get_end_time() for path in (tmp_path / "out").glob("*.mid")]
+    assert seconds and all(4.99 <= length <= 15.01 for length in seconds)
+
+
+def test_no_piece_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no piece made of 1 sources: wrong number of staves \(1\)"):
+        build([DATA / "piano.mei"], BuildOptions(tmp_path))
+    with pytest.raises(UserError, match="split wants 3 pieces and there are 1"):
+        build([DATA / "song.krn"], BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
+
+
+def test_a_broken_record_is_named(tmp_path: Path, book: Path) -> None:
+    (tmp_path / RECORD_NAME).write_text('{"pieces": {"a": 1}}')
+    with pytest.raises(UserError, match=RECORD_NAME):
+        build([book], BuildOptions(tmp_path))
+
+
+def test_records_survive(tmp_path: Path, book: Path) -> None:
+    build([book], BuildOptions(tmp_path / "out"))
+    records = Records.load(tmp_path / "out")
+    text = (tmp_path / "out" / RECORD_NAME).read_text()
+    records.save()
+    assert (tmp_path / "out" / RECORD_NAME).read_text() == text
+    assert json.loads(text)["pieces"]["book_2_Tune_2"]["facts"]["notes"] == 17
+    assert fingerprint(find_sources([book])[0], "msmd") != fingerprint(find_sources([book])[0], "nottingham")
+
+
+def test_check_pictures_wrap_at_systems() -> None:
+    sheet = np.full((40, 100), 255, np.uint8)
+    score = Score(sheet, np.array([[20, 10], [20, 70]], np.float32), np.array([[0, 0], [1, 1]]))
+    picture = check_picture(score, [0, 60])
+    assert picture.shape == (2 * 44 * 3, 180, 3)
+    rows, columns = np.nonzero((picture != picture[..., :1]).any(axis=2))
+    assert set(rows // 132) == {0, 1}
+    for line in (0, 1):
+        assert columns[rows // 132 == line].mean() == pytest.approx(3 * 10.5, abs=0.6)
+        assert rows[rows // 132 == line].mean() == pytest.approx(132 * line + 3 * 20.5, abs=0.6)

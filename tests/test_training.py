@@ -1,0 +1,374 @@
+"""Training: returns and losses by hand, determinism, exact resume, refinement, and that something is learned."""
+import csv
+import math
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from small_piece import write_small_piece
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from score_following_game.agents.networks import network_for
+from score_following_game.config import GameConfig, load_game_config
+from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.environment.observation import observe
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import StartSampler
+from score_following_game.errors import UserError
+from score_following_game.reinforcement_learning import a2c, ppo
+from score_following_game.reinforcement_learning.losses import Losses, optimiser_step
+from score_following_game.reinforcement_learning.rollout import (
+    Rollout,
+    RolloutCollector,
+    discounted_returns,
+    generalised_advantages,
+)
+from score_following_game.reinforcement_learning.run_directory import create_run_directory, resolve_network_and_config, run_name
+from score_following_game.reinforcement_learning.schedule import RefinementSchedule
+from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, optimiser_arguments, settings_from
+from score_following_game.reinforcement_learning.trainer import Trainer
+
+SMALL = ("--n_worker", 4, "--t_max", 5, "--log_interval", 2, "--eval_interval", 5, "--eval_trials", 1, "--threads", 1)
+
+
+def collect(bank: ScoreBank, network: torch.nn.Module, n_games: int = 6, t_max: int = 5, seed: int = 0) -> Rollout:
+    torch.manual_seed(seed)
+    collector = RolloutCollector(bank, n_games, network, StartSampler(bank, seed, 0.5), seed, torch.float32)
+    return collector.collect(t_max)
+
+
+def fresh_network(config: GameConfig, name: str = "ScoreFollowingNet", seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return network_for(name, config)
+
+
+def test_returns_and_advantages_by_hand():
+    rewards = torch.tensor([[1.0], [2.0], [3.0]])
+    masks = torch.tensor([[1.0], [0.0], [1.0]])  # the second step ended its game
+    values = torch.tensor([[0.5], [1.0], [2.0]])
+    returns = discounted_returns(rewards, masks, torch.tensor([10.0]), 0.9)
+    torch.testing.assert_close(returns[:, 0], torch.tensor([1 + 0.9 * 2, 2.0, 3 + 0.9 * 10]))
+    advantages = generalised_advantages(rewards, masks, values, torch.tensor([10.0]), 0.9, 0.5)
+    last = 3 + 0.9 * 10 - 2
+    middle = 2.0 - 1
+    first = 1 + 0.9 * 1.0 - 0.5 + 0.9 * 0.5 * middle
+    torch.testing.assert_close(advantages[:, 0], torch.tensor([first, middle, last]))
+
+
+def test_rollouts_restart_ended_games_and_count_their_returns(bank: ScoreBank, config: GameConfig):
+    network = fresh_network(config)
+    sampler = StartSampler(bank, 0)
+    collector = RolloutCollector(bank, 8, network, sampler, 0, torch.float32)
+    rollouts = [collector.collect(10) for _ in range(8)]
+    ended = torch.cat([1 - rollout.masks for rollout in rollouts])
+    assert ended.sum() >= 8
+    rewards = torch.cat([rollout.rewards for rollout in rollouts])
+    frames = torch.cat([rollout.positions.frame.view(10, 8) for rollout in rollouts])
+    for game in range(8):
+        ends = ended[:, game].nonzero()[:, 0]
+        assert (frames[ends[:-1] + 1, game] == 0).all()  # the step after an end sees a new beginning
+        begin, end = (ends[-2] + 1 if len(ends) > 1 else 0), ends[-1]
+        assert collector.last_return[game].item() == pytest.approx(rewards[begin:end + 1, game].sum().item(), abs=1e-4)
+
+
+def test_a2c_gradient_is_that_of_the_published_loss(bank: ScoreBank, config: GameConfig, monkeypatch: pytest.MonkeyPatch):
+    network = fresh_network(config)
+    rollout = collect(bank, network)
+    settings = Settings(max_grad_norm=None)
+    returns = discounted_returns(rollout.rewards, rollout.masks, rollout.last_values, 0.9).flatten()
+    logits, value = network(observe(bank, rollout.positions))
+    log_probabilities = torch.log_softmax(logits, 1)
+    advantage = returns - value[:, 0]
+    chosen = log_probabilities.gather(1, rollout.actions.flatten()[:, None])[:, 0]
+    entropy = -(log_probabilities.exp() * log_probabilities).sum(1).mean()
+    loss = -(advantage.detach() * chosen).mean() + 0.5 * advantage.pow(2).mean() - 0.05 * entropy
+    loss.backward()
+    wanted = [parameter.grad.clone() for parameter in network.parameters()]
+    monkeypatch.setattr("score_following_game.agents.inference.CHUNK_VALUES", 7 * 13560)  # several uneven chunks
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
+    losses = a2c.update(rollout, network, optimiser, bank, settings, torch.float32, torch.Generator())
+    for parameter, gradient in zip(network.parameters(), wanted):
+        torch.testing.assert_close(parameter.grad, gradient, atol=1e-5, rtol=1e-3)
+    assert losses.entropy == pytest.approx(entropy.item(), abs=1e-5)
+    assert losses.value == pytest.approx(advantage.pow(2).mean().item(), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def piano(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScoreBank, GameConfig]:
+    config = load_game_config("mutopia_lchs1.yaml")
+    folder = write_small_piece(tmp_path_factory.mktemp("piano"), height=200, spacing=60)
+    return ScoreBank(load_data_set(folder, config), config), config
+
+
+def test_a2c_updates_the_very_sub_networks_that_acted(piano: tuple[ScoreBank, GameConfig]):
+    bank, config = piano
+    network = fresh_network(config, "ScoreFollowingNetMSMDLCHSDeepDoLight").train()
+    rollout = collect(bank, network, n_games=3, t_max=2)
+    log_probabilities = []
+    for part in rollout.acting_chunks(bank):
+        logits, _ = network(observe(bank, rollout.positions.at(part)))
+        log_probabilities.append(torch.log_softmax(logits, 1).gather(1, rollout.actions.flatten()[part][:, None])[:, 0])
+    torch.testing.assert_close(torch.cat(log_probabilities).view(2, 3), rollout.log_probabilities)
+
+
+@pytest.mark.parametrize("name", ["ScoreFollowingNet", "ScoreFollowingNetMSMDLCHSDeepDoLight"])
+def test_ppo_ratios_begin_at_one(bank: ScoreBank, config: GameConfig, piano: tuple[ScoreBank, GameConfig], name: str):
+    """At ratio 1 the policy loss is minus the mean of the normalised advantages, which is 0; dropout must not change that."""
+    bank, config = piano if "MSMD" in name else (bank, config)
+    network = fresh_network(config, name).train()
+    rollout = collect(bank, network, n_games=4, t_max=3)
+    settings = settings_from({"agent": "ppo", "ppo_epochs": 1, "n_worker": 4, "t_max": 3})
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
+    losses = ppo.update(rollout, network, optimiser, bank, settings, torch.float32, torch.Generator().manual_seed(0))
+    assert losses.policy == pytest.approx(0, abs=1e-5)
+    assert losses.value > 0
+
+
+def test_ppo_minibatches_and_clipping(bank: ScoreBank, config: GameConfig, monkeypatch: pytest.MonkeyPatch):
+    network = fresh_network(config)
+    rollout = collect(bank, network, n_games=4, t_max=6)
+    steps = []
+    monkeypatch.setattr(ppo, "optimiser_step", lambda *a: steps.append(1))
+    settings = settings_from({"agent": "ppo", "ppo_epochs": 3, "n_worker": 4, "t_max": 6, "batch_size": 2})
+    generator = torch.Generator().manual_seed(0)
+    ppo.update(rollout, network, torch.optim.SGD(network.parameters(), 0.0), bank, settings, torch.float32, generator)
+    assert len(steps) == 3 * 3  # 24 steps in minibatches of 2 * 4, three times
+    # Far from the old policy the clipped ratio carries no gradient where the advantage asks to go further.
+    far = Rollout(rollout.positions, rollout.actions, rollout.log_probabilities - 5, rollout.values, rollout.rewards,
+                  rollout.masks, rollout.last_values, None)
+    clipping = settings_from({"agent": "ppo", "ppo_epochs": 1, "n_worker": 4, "t_max": 6, "value_coef": 0, "entropy_coef": 0})
+    losses = ppo.update(far, network, torch.optim.SGD(network.parameters(), 0.0), bank, clipping, torch.float32, generator)
+    advantages = generalised_advantages(far.rewards, far.masks, far.values, far.last_values, 0.9, 0.95)
+    normal = (advantages - advantages.mean()) / advantages.std()
+    # The new policy is e^5 likelier everywhere: rises are cut at 1.2, falls count in full.
+    wanted = -torch.where(normal > 0, 1.2 * normal, math.exp(5) * normal).mean().item()
+    assert losses.policy == pytest.approx(wanted, rel=1e-3)
+
+
+def test_refinement_goes_on_from_the_best_parameters(capsys: pytest.CaptureFixture):
+    network = torch.nn.Linear(1, 1)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.1)
+    schedule = RefinementSchedule(patience=2, refinements=1, lr_multiplier=0.1)
+
+    def train_a_step() -> None:
+        network(torch.ones(1, 1)).sum().backward()
+        optimiser.step()
+
+    assert schedule.step(0.5, network, optimiser)
+    best = network.weight.clone()
+    train_a_step()
+    assert not schedule.step(0.5, network, optimiser)  # a tie is no improvement
+    assert not schedule.step(0.4, network, optimiser)
+    assert torch.equal(network.weight, best)
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(0.01)
+    train_a_step()
+    assert not torch.equal(network.weight, best)  # the optimiser still moves the network in use
+    assert not schedule.stopped
+    schedule.step(0.1, network, optimiser)
+    schedule.step(0.1, network, optimiser)
+    assert schedule.stopped
+    assert optimiser.param_groups[0]["lr"] == 0
+    printed = capsys.readouterr().out
+    assert "Impatience Level 1 of 2\nImpatience Level 2 of 2\nReset model\nRefine learning rate from 0.1 to 0.01" in printed
+    assert "No more refinement steps. Setting learning rate to 0" in printed
+
+
+def test_settings_are_checked():
+    assert optimiser_arguments("{lr: 1e-4, betas: '(0.5, 0.999)', amsgrad: true}") == {
+        "lr": 1e-4, "betas": (0.5, 0.999), "amsgrad": True}
+    optimiser = make_optimiser(settings_from({"optim_params": "{lr: 1e-3}"}), [torch.nn.Parameter(torch.zeros(1))])
+    assert optimiser.param_groups[0]["lr"] == 1e-3
+    for values, message in (({"optim": "Adamm"}, "--optim Adamm"), ({"optim_params": "{lrr: 1}"}, "--optim_params .*lrr"),
+                            ({"n_worker": 0}, "--n_worker 0, wanted at least 1"), ({"optim_params": "lr"}, "--optim_params lr"),
+                            ({"random_start": 1.5}, "--random_start 1.5"), ({"colour": 1}, "unknown setting colour")):
+        with pytest.raises(UserError, match=message):
+            settings_from(values)
+
+
+def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, config: GameConfig):
+    settings = Settings(train_set="some/my-set_train", param_root=str(tmp_path), net="ScoreFollowingNetNottinghamLS",
+                        game_config="game_configs/nottingham_ls1.yaml")
+    when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    name = run_name(settings, when)
+    assert name.startswith("a2c-ScoreFollowingNetNottinghamLS-my_set_train-nottingham_ls1_20260102_030405-")
+    first, second = (create_run_directory(settings, load_game_config(settings.game_config), when) for _ in range(2))
+    assert (first.name, second.name) == (name, f"{name}-2")
+    for name in ("best_model.pt", "x.pt", "../loose.pt"):
+        (second / name).touch()
+    net, found = resolve_network_and_config(second / "best_model.pt")
+    assert (net, found) == ("ScoreFollowingNetNottinghamLS", load_game_config(settings.game_config))
+    # The files win over the name; without them the name tells; given arguments win over both.
+    content = yaml.safe_load((second / "game_config.yaml").read_text()) | {"reward_window": 7}
+    (second / "game_config.yaml").write_text(yaml.safe_dump(content))
+    assert resolve_network_and_config(second / "best_model.pt")[1].reward_window == 7
+    for file in second.glob("*.yaml"):
+        file.unlink()
+    assert resolve_network_and_config(second / "best_model.pt") == (net, found)
+    assert resolve_network_and_config(second / "x.pt", "ScoreFollowingNet", "nottingham.yaml") == ("ScoreFollowingNet", config)
+    with pytest.raises(UserError, match=r"loose.pt: .*give --net"):
+        resolve_network_and_config(tmp_path / "loose.pt")
+
+
+def train(run, data_set: Path, root: Path, *arguments: object) -> Path:
+    """Run the real script -> its run directory."""
+    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", root / "params",
+                 "--log_root", root / "runs", *SMALL, *arguments)
+    return Path(result.stdout.split("Run directory: ")[1].splitlines()[0])
+
+
+def parameters(directory: Path) -> dict[str, torch.Tensor]:
+    return torch.load(directory / "checkpoint.pt", weights_only=True)["network"]
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("agent", ["a2c", "ppo"])
+def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path: Path, agent: str):
+    options = ("--agent", agent, "--random_start", 0.5, "--prioritized_sampling")
+    whole = train(run, data_set, tmp_path, *options, "--max_updates", 12)
+    again = train(run, data_set, tmp_path, *options, "--max_updates", 12)
+    other = train(run, data_set, tmp_path, *options, "--max_updates", 12, "--seed", 5)
+    assert equal(parameters(whole), parameters(again))
+    assert not equal(parameters(whole), parameters(other))
+    half = train(run, data_set, tmp_path, *options, "--max_updates", 7)
+    assert not equal(parameters(whole), parameters(half))
+    run("sf_experiment.py", "--resume", half, "--max_updates", 12)
+    assert equal(parameters(whole), parameters(half))
+    curves = [{row["update"]: row["global_tracking_ratio"] for row in
+               csv.DictReader((directory / "learning_curve.csv").open())} for directory in (whole, half)]
+    assert list(curves[0]) == ["5", "10", "12"]
+    assert list(curves[1]) == ["5", "7", "10", "12"]  # each sitting ends with an evaluation
+    assert all(curves[0][update] == curves[1][update] for update in ("5", "10", "12"))
+
+
+def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
+    directory = train(run, data_set, tmp_path, "--max_updates", 10, "--dump_interval", 4)
+    assert {path.name for path in directory.iterdir()} == {
+        "config.yaml", "game_config.yaml", "checkpoint.pt", "best_model.pt", "best_model.yaml", "learning_curve.csv",
+        "model_update_4.pt", "model_update_8.pt"}
+    events = EventAccumulator(str(tmp_path / "runs" / directory.name)).Reload()
+    scalars = {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
+    assert set(scalars) == {
+        "training/avg_reward", "training/policy_loss", "training/value_loss", "training/entropy", "training/learn_rate",
+        "training/steps", "charts/steps_per_second", "eval/alignment_errors_mean", "eval/alignment_errors_median",
+        "eval/alignment_errors_std", "eval/tracking_ratios_mean", "eval/global_tracking_ratio", "eval/tracked_until_end_ratio"}
+    assert [point.step for point in scalars["training/steps"]] == [1, 2, 3, 4, 5]
+    assert scalars["training/steps"][-1].value == 10 * 4 * 5
+    assert 0 < scalars["training/entropy"][0].value <= math.log(3) + 1e-6
+    assert [point.step for point in scalars["eval/global_tracking_ratio"]] == [1, 2]
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("--net", "Nothing"), "--net Nothing: no such network"),
+    (("--game_config", "game_configs/none.yaml"), "no such game config"),
+    (("--train_set", "no/where"), "no/where: no such folder"),
+    (("--game_config", "game_configs/nottingham_continuous.yaml"), "the game config is continuous"),
+    (("--ini_params", "none.pt"), "none.pt: no such parameter file"),
+    (("--device", "cuda:9"), "--device cuda:9"),
+    (("--threads", "0"), "--threads 0"),
+    (("--seed", "-1"), "--seed -1"),
+    (("--optim", "SparseAdam", "--optim_params", "{lr: 0.001}"), "--optim SparseAdam: cannot train"),
+    (("--log_root", "/proc/none"), "/proc/none: cannot be made a folder"),
+    (("--resume", "no/run"), "--resume no/run: holds no checkpoint.pt"),
+])
+def test_a_users_mistake_is_one_line_and_leaves_nothing(run, data_set: Path, tmp_path: Path, arguments, message: str):
+    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path / "params",
+                 "--log_root", tmp_path / "runs", *arguments, check=False)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_resume_refuses_other_settings_and_other_pieces(run, data_set: Path, tmp_path: Path):
+    directory = train(run, data_set, tmp_path, "--max_updates", 1)
+    result = run("sf_experiment.py", "--resume", directory, "--n_worker", 8, check=False)
+    assert (result.returncode, "leave out --n_worker" in result.stderr) == (2, True)
+    settings = yaml.safe_load((directory / "config.yaml").read_text())
+    (directory / "config.yaml").write_text(yaml.safe_dump(settings | {"train_set": "test_sample"}))
+    result = run("sf_experiment.py", "--resume", directory, "--max_updates", 2, check=False)
+    assert (result.returncode, "begin a new run with --ini_params" in result.stderr) == (2, True)
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path, tmp_path: Path):
+    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path, "--no_log",
+                 *SMALL, "--optim", "SGD", "--optim_params", "{lr: 1e30}", check=False)
+    assert result.returncode == 2
+    assert "training diverged: " in result.stderr
+    directory, = tmp_path.iterdir()
+    assert all(value.isfinite().all() for value in parameters(directory).values())
+
+
+def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path, tmp_path: Path):
+    """The step itself is finite here; what comes out of the network afterwards is not."""
+    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path, "--no_log",
+                 *SMALL, "--optim", "SGD", "--optim_params", "{lr: 1e38}", "--max_updates", 1, check=False)
+    assert (result.returncode, "training diverged" in result.stderr) == (2, True)
+    directory, = tmp_path.iterdir()
+    assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == 0
+    assert torch.load(directory / "best_model.pt", weights_only=True)["policy_out.bias"].eq(0).all()
+
+
+def test_resuming_keeps_the_best_model_of_the_sitting_before(run, data_set: Path, tmp_path: Path):
+    directory = train(run, data_set, tmp_path, "--max_updates", 2)
+    best = yaml.safe_load((directory / "best_model.yaml").read_text())
+    assert best["update"] == 2
+    (directory / "best_model.yaml").write_text(yaml.safe_dump(best | {"global_tracking_ratio": 2.0}))
+    before = (directory / "best_model.pt").read_bytes()
+    done = run("sf_experiment.py", "--resume", directory, check=False)
+    assert (done.returncode, "this run is done after update 2" in done.stderr) == (2, True)
+    run("sf_experiment.py", "--resume", directory, "--max_updates", 7, cwd=tmp_path)  # from another folder, too
+    assert (directory / "best_model.pt").read_bytes() == before
+
+
+def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "sf_experiment.py"), "--train_set", str(data_set), "--eval_set", str(data_set),
+         "--param_root", str(tmp_path), "--no_log", *map(str, SMALL[:-4]), "--eval_interval", "100000", "--threads", "1"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    seen = ""
+    while "Updates 4" not in seen:
+        seen += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    directory, = tmp_path.iterdir()
+    assert f"go on with: --resume {directory}" in rest
+    assert (directory / "best_model.pt").exists()
+    updates = int(rest.split("Stopped after update ")[1].split(";")[0])
+    assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == updates >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("agent", "budget"), [("a2c", {"n_worker": 16, "t_max": 4, "max_updates": 250}),
+                                               ("ppo", {"n_worker": 32, "t_max": 8, "max_updates": 50})])
+def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, agent: str, budget: dict):
+    """Music that stands still: the learner must find out to stay where it is, where a random policy drifts away."""
+    standing = write_small_piece(tmp_path / "data", notes=40, spacing=0)
+    torch.manual_seed(1)
+    trainer = Trainer(settings_from({
+        "agent": agent, "train_set": str(standing), "eval_set": str(standing), "no_log": True, "threads": 1, **budget,
+        "entropy_coef": 0.01, "max_grad_norm": 0.5, "optim_params": "{lr: 1e-3}", "ppo_epochs": 2,
+        "batch_size": 4, "eval_trials": 3, "log_interval": 1000, "precision": "auto"}), config, tmp_path)
+    before = trainer.collector.collect(60).rewards.mean()
+    trainer.train()
+    after = trainer.collector.collect(60).rewards.mean()
+    assert after > 0.9 > before
+    assert trainer.schedule.best_score == 1
+
+
+def test_a_finite_loss_is_required_and_parameters_stay(config: GameConfig):
+    network = fresh_network(config)
+    before = network.policy_out.bias.clone()
+    network.policy_out.bias.grad = torch.tensor([float("nan"), 0, 0])
+    with pytest.raises(UserError, match=r"training diverged: policy loss 0.5, .*gradient norm nan"):
+        optimiser_step(network, torch.optim.SGD(network.parameters(), 1.0), Losses(policy=0.5), 0.5)
+    assert torch.equal(network.policy_out.bias, before)

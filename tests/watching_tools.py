@@ -1,0 +1,69 @@
+"""What the tests of watching share: the scripts run as a user runs them, keys pressed, films looked into."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from score_following_game.environment.watching import FINAL_SECONDS
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DISCRETE, CONTINUOUS = "game_configs/nottingham.yaml", "game_configs/nottingham_continuous.yaml"
+LAST = 56  # frame of the small piece's last onset
+HELD = round(FINAL_SECONDS * 20)
+
+
+def environment(display=None):
+    names = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    names |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "CI": "true"}  # CI: some libraries say more on stdout
+    return names | ({"DISPLAY": display} if display else {})
+
+
+def start(script, *args, display=None, cwd=REPOSITORY):
+    return subprocess.Popen([sys.executable, str(REPOSITORY / script), *map(str, args)], cwd=cwd, text=True,
+                            env=environment(display), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def run(script, *args, display=None, cwd=REPOSITORY):
+    """-> (exit code, stdout, stderr)"""
+    process = start(script, *args, display=display, cwd=cwd)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def press(display, *keys, action="key"):
+    if shutil.which("xdotool") is None:
+        pytest.skip("xdotool is not installed")
+    subprocess.run(["xdotool", action, *keys], env=environment(display), check=True)
+
+
+def wait_for_window(display, process):
+    if shutil.which("xdotool") is None:
+        process.kill()
+        pytest.skip("xdotool is not installed")
+    for _ in range(300):
+        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "Score Following"], env=environment(display),
+                               capture_output=True, check=False)
+        if found.stdout.strip():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("no window within 15 seconds")
+
+
+def streams(path):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    return [line.strip() for line in told.splitlines() if "Stream #" in line]
+
+
+def loudness(path):
+    """rms of a film's sound in its first and in its last second"""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(path), "-f", "f32le", "-ar", "8000", "-"]
+    samples = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.float32)
+    return [float(np.sqrt(np.mean(part**2))) for part in (samples[:8000], samples[-8000:])]
