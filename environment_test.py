@@ -4,17 +4,17 @@ import random
 
 from score_following_game.agents.agents import OptimalAgent
 from score_following_game.agents.human import HumanAgent
-from score_following_game.command_line import script
-from score_following_game.config import load_game_config
+from score_following_game.command_line import Parser, script
+from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
 from score_following_game.environment.watch_setup import add_watching_arguments, game_of, load_one_piece, perform
 from score_following_game.environment.watching import Controls
 from score_following_game.errors import UserError
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     add_watching_arguments(parser)
-    parser.add_argument("--game_config", default="game_configs/nottingham.yaml", help="game config (default %(default)s)")
+    parser.add_argument("--game_config", default=DEFAULT_GAME_CONFIG, help="game config (default %(default)s)")
     parser.add_argument("--agent_type", choices=("human", "optimal"), default="human",
                         help="who plays (default %(default)s); optimal needs a continuous game config")
     parser.add_argument("--keys", choices=("window", "pynput"), default="window",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from score_following_game.agents.agents import load_trained_agent
 from score_following_game.agents.inference import PRECISIONS
-from score_following_game.command_line import add_machine_arguments, script
+from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
@@ -21,7 +21,7 @@ from score_following_game.reinforcement_learning.run_directory import resolve_ne
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--params", help="parameter file, for instance params/RUN/best_model.pt")
     parser.add_argument("--net", help="network (default: the one the parameter file belongs to)")
     parser.add_argument("--game_config", help="game config (default: the one the parameter file belongs to)")
@@ -34,9 +34,7 @@ def main() -> None:
     parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors also in seconds")
     parser.add_argument("--json", metavar="FILE", help="write everything, also as means per trial")
     add_machine_arguments(parser)
-    arguments = parser.parse_args()
-    with script():
-        evaluate(arguments)
+    evaluate(parser.parse_args())
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -61,4 +59,5 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with script():
+        main()

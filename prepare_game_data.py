@@ -10,7 +10,7 @@ import math
 import time
 from pathlib import Path
 
-from score_following_game.command_line import script
+from score_following_game.command_line import Parser, script
 from score_following_game.data_processing.engraving.style import STYLES
 from score_following_game.data_processing.sources.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_processing.sources.find import SUFFIXES
@@ -20,7 +20,7 @@ from score_following_game.machine import available_cores
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", nargs="+", type=Path, metavar="FILE_OR_FOLDER",
                         help=f"scores ({', '.join(SUFFIXES)}); folders are searched recursively")
     parser.add_argument("--destination", "--destination_dir", type=Path, default=Path(), metavar="DIR",

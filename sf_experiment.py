@@ -2,10 +2,9 @@
 """Train a score-following agent."""
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from score_following_game.command_line import script
+from score_following_game.command_line import Parser, script
 from score_following_game.config import load_game_config, parse_game_config
 from score_following_game.errors import UserError
 from score_following_game.machine import prepare_machine
@@ -21,16 +20,15 @@ from score_following_game.reinforcement_learning.trainer import Trainer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     knobs.add_arguments(parser)
     parser.add_argument("--resume", metavar="RUN_DIR", help="go on with a run; of the other arguments only "
                         f"{', '.join('--' + name for name in knobs.RESUMABLE)} may be given")
     given = vars(parser.parse_args())
     resume = given.pop("resume")
-    with script():
-        trainer = resumed(Path(resume), given) if resume else fresh(given)
-        print(f"Run directory: {trainer.directory}", flush=True)
-        trainer.train()
+    trainer = fresh(given) if resume is None else resumed(Path(resume), given)
+    print(f"Run directory: {trainer.directory}", flush=True)
+    trainer.train()
 
 
 def fresh(given: dict) -> Trainer:
@@ -55,4 +53,5 @@ def resumed(directory: Path, given: dict) -> Trainer:
 
 
 if __name__ == "__main__":
-    main()
+    with script():
+        main()

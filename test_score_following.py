@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from score_following_game.agents.agents import load_trained_agent
-from score_following_game.command_line import add_machine_arguments, script
+from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.environment.watch_setup import add_watching_arguments, game_of, load_one_piece, perform
 from score_following_game.errors import UserError
 from score_following_game.evaluation.plots import episode_picture, plot_episode
@@ -13,7 +13,7 @@ from score_following_game.reinforcement_learning.run_directory import resolve_ne
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--params", metavar="FILE.pt", help="the agent's parameters, for instance PARAM_ROOT/RUN/best_model.pt")
     parser.add_argument("--net", help="network (default: the one the parameters' run folder tells)")
     parser.add_argument("--game_config", help="game config (default: the one the parameters' run folder tells)")

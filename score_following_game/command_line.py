@@ -9,8 +9,17 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
 from score_following_game.errors import UserError
+from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
+
+
+class Parser(argparse.ArgumentParser):
+    """The scripts' argument parser; to be run within `script`. A wrong argument is one line, as every user's mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; {self.prog} --help tells the arguments")
 
 
 @contextlib.contextmanager
@@ -24,12 +33,25 @@ def script() -> Iterator[None]:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(f"error: out of memory ({' '.join(str(error).split())[:120]}); take fewer games at once (--n_worker, --trials)",
+              file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch tells of memory by RuntimeErrors of several wordings."""
+    told = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in told for words in ("allocate memory", "out of memory",
+                                                                                     "storage size calculation overflowed"))
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
@@ -41,10 +63,9 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = 4711) -> None:
+def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = DEFAULT_SEED) -> None:
     """--seed, --device and --threads, the same for every script that runs a network."""
     parser.add_argument("--seed", type=int, default=seed, help="seeds every random choice "
                         + ("(default: another one each time)" if seed is None else "(default %(default)s)"))
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=None, metavar="N",
-                        help="torch threads (default: the cores this process may use; take 1 beside another busy program)")
+    parser.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=None, metavar="N", help=THREADS_HELP)

@@ -12,6 +12,8 @@ import yaml
 from score_following_game.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
+DEFAULT_GAME_CONFIG = "game_configs/nottingham.yaml"
+BANDS = 78  # of the spectrogram, whatever its other parameters
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,7 @@ def _consistent(config: GameConfig, where: str) -> None:
         refuse("actions", "at least two different speed changes where continuous is False")
     if min(vars(config.spectrogram_params).values()) <= 0:
         refuse("spectrogram_params", "numbers above 0")
-    bands = 78  # BANDS of data_processing/spectrogram.py, which imports from here
-    spec = (2, int(bands * config.spec_factor), int(config.spec_context * config.spec_factor))
+    spec = (2, int(BANDS * config.spec_factor), int(config.spec_context * config.spec_factor))
     sheet = (2, int(config.staff_height * config.sheet_factor), int(config.sheet_context * config.sheet_factor))
     if config.spec_shape != spec:
         refuse("spec_shape", f"{list(spec)}, which follows from spec_context and spec_factor")

@@ -4,7 +4,6 @@ Engraves the tunes, trains an agent, evaluates it on tunes it never saw beside t
 """
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import torch
 
 from score_following_game.agents.agents import Agent, ConstantSpeedAgent, TrainedAgent, load_trained_agent
 from score_following_game.agents.networks import network_for
-from score_following_game.command_line import script
-from score_following_game.config import PACKAGE, GameConfig, load_game_config
+from score_following_game.command_line import Parser, script
+from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.sources.build import BuildOptions, build
 from score_following_game.environment.rendering import Overlay, render
@@ -41,17 +40,16 @@ FAST = {"agent": "ppo", "n_worker": 64, "t_max": 8, "ppo_epochs": 3, "batch_size
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results (default %(default)s)")
     parser.add_argument("--minutes", type=float, default=3.0, help="of training (default %(default)s)")
     parser.add_argument("--threads", type=int, help="torch threads (default: the cores this process may use)")
     arguments = parser.parse_args()
-    with script():
-        demonstrate(arguments.output, arguments.minutes, arguments.threads)
+    demonstrate(arguments.output, arguments.minutes, arguments.threads)
 
 
 def demonstrate(output: Path, minutes: float, threads: int | None) -> None:
-    config = load_game_config("game_configs/nottingham.yaml")
+    config = load_game_config(DEFAULT_GAME_CONFIG)
     print("1. Engraving the bundled tunes", flush=True)
     engrave(output / "data")
     print(f"\n2. Training for {minutes:g} minutes by reinforcement (PPO); slow machines want more (--minutes)", flush=True)
@@ -141,4 +139,5 @@ def draw(output: Path, config: GameConfig, agent: TrainedAgent, name: str) -> No
 
 
 if __name__ == "__main__":
-    main()
+    with script():
+        main()

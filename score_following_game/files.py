@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     several processes may write one file, and the last one wins whole. Raises WriteError naming the path.
     """
     path = Path(path)
+    if path.is_dir():  # "" counts as the present folder
+        raise WriteError(f"{path}: is a folder; name a file in it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
@@ -41,14 +44,22 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class _Tried(Exception):
+    """Leaves `replacing` without replacing."""
+
+
 def require_writable(*paths: str | os.PathLike[str] | None) -> None:
     """Raise WriteError now for a file that could not be written after long work; None stands for no file."""
     for path in paths:
         if path is not None:
-            probe = Path(path).with_name(f".{Path(path).name}.probe")
-            with replacing(probe):
-                pass
-            probe.unlink()
+            with contextlib.suppress(_Tried), replacing(path):
+                raise _Tried
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -11,13 +11,19 @@ import numpy as np
 
 from score_following_game.errors import UserError
 
+DEFAULT_SEED = 4711
+MOST_THREADS = 512
+DEVICE_HELP = "cpu, cuda or cuda:N"
+THREADS_HELP = "torch threads (default: the cores this process may use; take 1 beside another busy program)"
+
 
 def prepare_machine(seed: int, device: str, threads: int | None) -> None:
     """Seed every generator and set torch's threads. Raises UserError for a seed, device or number of threads that cannot be."""
     import torch  # the data pipeline asks this module for its cores and needs no torch
 
-    if threads is not None and threads < 1:
-        raise UserError(f"--threads {threads}: wanted at least 1")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UserError(f"--threads {threads}: wanted 1 to {MOST_THREADS}; more than the {available_cores()} cores here gain "
+                        "nothing")
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}: wanted a whole number from 0 to 2^63 - 1")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):

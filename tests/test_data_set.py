@@ -75,6 +75,33 @@ def test_a_hostile_pickle_is_refused_unrun(folder: Path, tmp_path: Path, monkeyp
     assert pickle.loads(pickle.dumps(1)) == 1  # the strict unpickler is ours alone
 
 
+class ForgedDtype:
+    """Object arrays whose dtype says that they hold none: numpy would take the bytes for pointers."""
+
+    def __reduce__(self):
+        return np.dtype, ("O8", False, True), (3, "|", None, None, None, -1, -1, 0)
+
+
+class ForgedArray:
+    def __reduce__(self):
+        return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b"b"), (1, (1,), ForgedDtype(), False, b"A" * 8)
+
+
+def test_a_forged_array_reaches_no_numpy(folder: Path):
+    """It would crash the process: hence one of its own."""
+    write_published(folder / "tune.npz", read_score(folder / "tune.npz"), ForgedArray())
+    code = "import sys; from score_following_game.data_processing.score_npz import read_score as r; r(sys.argv[1])"
+    result = subprocess.run([sys.executable, "-c", code, str(folder / "tune.npz")], cwd=ROOT, capture_output=True, text=True,
+                            check=False)
+    assert (result.returncode, "coord2onset holds no dict" in result.stderr) == (1, True)
+
+
+def test_an_array_beyond_all_measure_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("score_following_game.data_processing.score_npz.LARGEST", 1000)
+    with pytest.raises(UserError, match=r"tune.npz: corrupt score npz .*sheet.npy would take 0 MB, more than any score"):
+        read_score(folder / "tune.npz")
+
+
 def break_npz(folder: Path) -> None:
     (folder / "tune.npz").write_bytes(b"PK\x03\x04 not really")
 
@@ -162,6 +189,31 @@ def test_a_ready_spectrogram_of_another_frame_rate_is_refused(folder: Path, conf
     slow = replace(config, spectrogram_params=replace(config.spectrogram_params, fps=10))
     with pytest.raises(UserError, match=r"tune\.spec\.npy: a ready spectrogram is one of .*fps=20.*wants .*fps=10"):
         load_piece(folder / "tune.npz", slow)
+
+
+def test_a_cached_spectrogram_of_another_frame_rate_is_refused_too(folder: Path, config: GameConfig):
+    np.save(folder / "tune.spec.npy", load_piece(folder / "tune.npz", config).spectrogram)
+    load_piece(folder / "tune.npz", config)
+    slow = replace(config, spectrogram_params=replace(config.spectrogram_params, fps=10))
+    with pytest.raises(UserError, match="a ready spectrogram is one of"):
+        load_piece(folder / "tune.npz", slow)
+
+
+def test_a_user_without_a_home_has_the_caches_beside_the_pieces(folder: Path, config: GameConfig,
+                                                                monkeypatch: pytest.MonkeyPatch):
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    load_piece(folder / "tune.npz", config)
+    assert list(folder.glob("*.cache.npz"))
+
+
+def test_a_recording_without_a_sample_gives_way_to_the_spectrogram(folder: Path, config: GameConfig):
+    soundfile.write(folder / "tune.wav", np.zeros(0, np.float32), 22050)
+    np.save(folder / "tune.spec.npy", np.zeros((78, 90), np.float32))
+    assert load_piece(folder / "tune.npz", config).source.name == "tune.spec.npy"
 
 
 def test_choose_piece():

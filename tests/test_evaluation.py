@@ -167,7 +167,7 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
     (("--params", "none.pt"), "none.pt: no such parameter file"),
     (("--params", "tests"), "tests: is a folder; the parameters are a file"),
     (("--trials", "0"), "--trials 0"),
-    (("--csv", "/proc/none/a.csv"), "a.csv.probe: cannot be written"),
+    (("--csv", "/proc/none/a.csv"), "/proc/none/a.csv: cannot be written"),
     (("--piece", "zzz"), "--piece zzz: is no piece"),
     (("--net", "ScoreFollowingNetMSMDLCHSDeepDo"), "the game config shows"),
 ])

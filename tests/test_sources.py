@@ -226,16 +226,49 @@ def test_duration_limits(book: Path, tmp_path: Path) -> None:
 
 
 def test_no_piece_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no piece made of 1 sources: wrong number of staves \(1\)"):
+    with pytest.raises(UserError, match=r"no piece made of 1 sources: wrong number of staves \(1; the score has 2"):
         build([DATA / "piano.mei"], BuildOptions(tmp_path))
     with pytest.raises(UserError, match="split wants 3 pieces and there are 1"):
         build([DATA / "song.krn"], BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
+
+
+def test_files_of_the_users_are_neither_replaced_nor_removed(book: Path, tmp_path: Path,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """A MIDI of the score's name, as notation programs export it; a MIDI that was changed after it was made."""
+    out = tmp_path / "out"
+    out.mkdir()
+    theirs, edited = out / "book_1_Tune_1.mid", out / "book_2_Tune_2.mid"
+    theirs.write_bytes(b"my own")
+    report = build([book], BuildOptions(out))
+    assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
+        ("book_1_Tune_1", "a file of yours is in the way", str(theirs))]
+    assert theirs.read_bytes() == b"my own" and not (out / "book_1_Tune_1.npz").exists()
+    edited.write_bytes(b"my timing")
+    again = build([book], BuildOptions(out))
+    assert again.changed == ["book_2_Tune_2"] and "remove such a file" in again.lines()[1]
+    monkeypatch.setattr(making, "_code_version", lambda: "newer")
+    build([book], BuildOptions(out))
+    assert (theirs.read_bytes(), edited.read_bytes()) == (b"my own", b"my timing")
+
+
+def test_why_a_split_is_impossible_can_be_read(book: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="split wants 9 pieces and there are 1"):
+        build([book], BuildOptions(tmp_path / "out", split=parse_split("3/3/3"), name="x", max_seconds=5))
+    assert (tmp_path / "out" / LEFT_OUT_NAME).read_text().count("longer than 5 s") == 7
 
 
 def test_a_broken_record_is_named(tmp_path: Path, book: Path) -> None:
     (tmp_path / RECORD_NAME).write_text('{"pieces": {"a": 1}}')
     with pytest.raises(UserError, match=RECORD_NAME):
         build([book], BuildOptions(tmp_path))
+
+
+def test_a_record_cannot_lead_out_of_its_folder(tmp_path: Path, book: Path) -> None:
+    build([book], BuildOptions(tmp_path / "out"))
+    path = tmp_path / "out" / RECORD_NAME
+    path.write_text(path.read_text().replace('"folder": "."', '"folder": ".."', 1))
+    with pytest.raises(UserError, match=RECORD_NAME):
+        build([book], BuildOptions(tmp_path / "out"))
 
 
 def test_records_survive(tmp_path: Path, book: Path) -> None:

@@ -1,9 +1,11 @@
 """Training: returns and losses by hand, determinism, exact resume, refinement, and that something is learned."""
 import csv
 import math
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.reinforcement_learning import a2c, ppo
-from score_following_game.reinforcement_learning.losses import Losses, optimiser_step
+from score_following_game.reinforcement_learning.losses import Diverged, Losses, optimiser_step
 from score_following_game.reinforcement_learning.rollout import (
     Rollout,
     RolloutCollector,
@@ -213,6 +215,18 @@ def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, 
     assert resolve_network_and_config(second / "x.pt", "ScoreFollowingNet", "nottingham.yaml") == ("ScoreFollowingNet", config)
     with pytest.raises(UserError, match=r"loose.pt: .*give --net"):
         resolve_network_and_config(tmp_path / "loose.pt")
+    # A name of 2018, where the training set's may hold a -; curves of another parameter root keep their folder.
+    for config_name in ("nottingham_ls1", "unheard_of"):
+        folder = tmp_path / f"a2c-{net}-my-set_train-{config_name}_20180102_030405-a-user"
+        folder.mkdir()
+        (folder / "best_model.pt").touch()
+    published = tmp_path / f"a2c-{net}-my-set_train-nottingham_ls1_20180102_030405-a-user"
+    assert resolve_network_and_config(published / "best_model.pt") == (net, found)
+    with pytest.raises(UserError, match=r"unheard_of.*give --game_config"):
+        resolve_network_and_config(folder / "best_model.pt")
+    (tmp_path / "runs" / run_name(settings, when)).mkdir(parents=True)
+    elsewhere = replace(settings, param_root=str(tmp_path / "other"), log_root=str(tmp_path / "runs"))
+    assert create_run_directory(elsewhere, config, when).name == f"{run_name(settings, when)}-2"
 
 
 def train(run, data_set: Path, root: Path, *arguments: object) -> Path:
@@ -275,9 +289,18 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
     (("--device", "cuda:9"), "--device cuda:9"),
     (("--threads", "0"), "--threads 0"),
     (("--seed", "-1"), "--seed -1"),
-    (("--optim", "SparseAdam", "--optim_params", "{lr: 0.001}"), "--optim SparseAdam: cannot train"),
+    (("--optim", "SparseAdam", "--optim_params", "{lr: 0.001}"), "--optim SparseAdam with --optim_params {'lr'"),
     (("--log_root", "/proc/none"), "/proc/none: cannot be made a folder"),
     (("--resume", "no/run"), "--resume no/run: holds no checkpoint.pt"),
+    (("--resume", ""), "--resume .: holds no checkpoint.pt"),
+    (("--optim_params", "lr"), "--optim_params lr: wanted YAML"),
+    (("--optim_params", "{betas: [0.5, a]}"), "holds something that is not a number"),
+    (("--optim_params", "{lr: 1e-4, capturable: true}"), "cannot train a network here"),
+    (("--n_worker", "x"), "argument --n_worker: 'x' is not a number; sf_experiment.py --help tells"),
+    (("--n_worker", "1e13"), "out of memory"),
+    (("--max_updates", "0"), "--max_updates 0, wanted at least 1"),
+    (("--max_minutes", "-1"), "--max_minutes -1.0, wanted a number above 0"),
+    (("--threads", "100000"), "--threads 100000: wanted 1 to"),
 ])
 def test_a_users_mistake_is_one_line_and_leaves_nothing(run, data_set: Path, tmp_path: Path, arguments, message: str):
     result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path / "params",
@@ -288,21 +311,45 @@ def test_a_users_mistake_is_one_line_and_leaves_nothing(run, data_set: Path, tmp
     assert not list(tmp_path.iterdir())
 
 
-def test_resume_refuses_other_settings_and_other_pieces(run, data_set: Path, tmp_path: Path):
-    directory = train(run, data_set, tmp_path, "--max_updates", 1)
-    result = run("sf_experiment.py", "--resume", directory, "--n_worker", 8, check=False)
-    assert (result.returncode, "leave out --n_worker" in result.stderr) == (2, True)
-    settings = yaml.safe_load((directory / "config.yaml").read_text())
-    (directory / "config.yaml").write_text(yaml.safe_dump(settings | {"train_set": "test_sample"}))
-    result = run("sf_experiment.py", "--resume", directory, "--max_updates", 2, check=False)
-    assert (result.returncode, "begin a new run with --ini_params" in result.stderr) == (2, True)
+def test_resume_refuses_what_is_not_as_it_was(run, tmp_path: Path):
+    """Another argument, an edited config.yaml, a piece that changed under its name, a run that is over: each by name."""
+    tunes = tmp_path / "tunes"
+    for name in "ab":
+        write_small_piece(tunes, name)
+    directory = train(run, tunes, tmp_path, "--max_updates", 1)
+    config_file = directory / "config.yaml"
+    settings = yaml.safe_load(config_file.read_text())
+
+    def refused(*arguments: object) -> str:
+        result = run("sf_experiment.py", "--resume", directory, *arguments, check=False)
+        assert (result.returncode, len(result.stderr.splitlines())) == (2, 1), result.stderr
+        return result.stderr
+
+    assert "leave out --n_worker" in refused("--n_worker", 8)
+    assert "this run is done after update 1; give a larger --max_updates" in refused()
+    config_file.write_text(yaml.safe_dump(settings | {"t_max": 6}))
+    assert f"{config_file}: t_max is 6 and was 5 when the run was stopped" in refused("--max_updates", 2)
+    config_file.unlink()
+    assert "config.yaml: cannot be read" in refused("--max_updates", 2)
+    config_file.write_text(yaml.safe_dump(settings))
+    write_small_piece(tunes, "b", notes=5)
+    assert "the first that differs: b" in refused("--max_updates", 2)
+
+
+def test_a_run_whose_refinements_are_used_up_says_so(run, data_set: Path, tmp_path: Path):
+    directory = train(run, data_set, tmp_path, "--max_updates", 50, "--eval_interval", 1, "--patience", 1,
+                      "--max_refinements", 0)
+    result = run("sf_experiment.py", "--resume", directory, "--max_updates", 99, check=False)
+    assert result.returncode == 2
+    assert f"its refinements are used up; begin a new run with --ini_params {directory / 'best_model.pt'}" in result.stderr
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path, tmp_path: Path):
     result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path, "--no_log",
                  *SMALL, "--optim", "SGD", "--optim_params", "{lr: 1e30}", check=False)
     assert result.returncode == 2
-    assert "training diverged: " in result.stderr
+    assert re.search(r"training diverged after update \d+: .*; the parameters of update \d+ are kept in .*checkpoint.pt",
+                     result.stderr)
     directory, = tmp_path.iterdir()
     assert all(value.isfinite().all() for value in parameters(directory).values())
 
@@ -311,7 +358,8 @@ def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path
     """The step itself is finite here; what comes out of the network afterwards is not."""
     result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path, "--no_log",
                  *SMALL, "--optim", "SGD", "--optim_params", "{lr: 1e38}", "--max_updates", 1, check=False)
-    assert (result.returncode, "training diverged" in result.stderr) == (2, True)
+    assert result.returncode == 2
+    assert "training diverged after update 1: the network's output is not finite (the update before: policy" in result.stderr
     directory, = tmp_path.iterdir()
     assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == 0
     assert torch.load(directory / "best_model.pt", weights_only=True)["policy_out.bias"].eq(0).all()
@@ -345,6 +393,8 @@ def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path
     assert (directory / "best_model.pt").exists()
     updates = int(rest.split("Stopped after update ")[1].split(";")[0])
     assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == updates >= 4
+    assert f"No evaluation yet: best_model.pt holds the parameters of update {updates}" in rest
+    assert equal(parameters(directory), torch.load(directory / "best_model.pt", weights_only=True))
 
 
 @pytest.mark.slow
@@ -362,13 +412,13 @@ def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, a
     trainer.train()
     after = trainer.collector.collect(60).rewards.mean()
     assert after > 0.9 > before
-    assert trainer.schedule.best_score == 1
+    assert yaml.safe_load((tmp_path / "best_model.yaml").read_text())["global_tracking_ratio"] == 1
 
 
 def test_a_finite_loss_is_required_and_parameters_stay(config: GameConfig):
     network = fresh_network(config)
     before = network.policy_out.bias.clone()
     network.policy_out.bias.grad = torch.tensor([float("nan"), 0, 0])
-    with pytest.raises(UserError, match=r"training diverged: policy loss 0.5, .*gradient norm nan"):
+    with pytest.raises(Diverged, match=r"policy loss 0.5, .*gradient norm nan"):
         optimiser_step(network, torch.optim.SGD(network.parameters(), 1.0), Losses(policy=0.5), 0.5)
     assert torch.equal(network.policy_out.bias, before)

@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from score_following_game.config import GameConfig, SpectrogramParams
+from score_following_game.config import BANDS, GameConfig, SpectrogramParams
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, load_recording, set_peak
-from score_following_game.data_processing.spectrogram import BANDS, compute_spectrogram
+from score_following_game.data_processing.spectrogram import compute_spectrogram
 from score_following_game.data_processing.synthesis import default_sound_font, synthesise
 from score_following_game.errors import UserError
-from score_following_game.files import WriteError, replacing
+from score_following_game.files import WriteError, file_digest, replacing
 
 if TYPE_CHECKING:  # imported where needed: a piece from the cache wants neither its parser nor its memory
     import pretty_midi
 
+LARGEST_EMPTY_WAV = 100  # bytes
 CACHE_VERSION = 1  # raise it when the same inputs give another spectrogram
 
 
@@ -45,6 +46,7 @@ def load_performance(midi_path: Path, config: GameConfig, sound_font: Path | Non
     Raises UserError naming the file that is missing, unreadable, or has no notes.
     """
     source = performance_source(midi_path)
+    _require_fitting_parameters(source, config.spectrogram_params)
     fingerprint = _fingerprint(midi_path, source, config, sound_font)
     paths = _cache_paths(midi_path, fingerprint)
     for path in paths:
@@ -60,10 +62,20 @@ def load_performance(midi_path: Path, config: GameConfig, sound_font: Path | Non
 
 def performance_source(midi_path: Path) -> Path:
     """The file a piece is heard from: recording, ready spectrogram, or the MIDI itself."""
-    candidates = [midi_path.with_suffix(cased) for suffix in RECORDING_SUFFIXES for cased in (suffix, suffix.upper())]
-    candidates.append(midi_path.with_name(f"{midi_path.stem}.spec.npy"))
+    recordings = [midi_path.with_suffix(cased) for suffix in RECORDING_SUFFIXES for cased in (suffix, suffix.upper())]
     # The published Nottingham set carries empty wav files beside its spectrograms.
-    return next((path for path in candidates if path.is_file() and path.stat().st_size > 0), midi_path)
+    candidates = [*recordings, midi_path.with_name(f"{midi_path.stem}.spec.npy")]
+    return next((path for path in candidates if path.is_file() and not _is_empty(path)), midi_path)
+
+
+def _is_empty(path: Path) -> bool:
+    """No byte at all, or a wav file's head without a sample."""
+    size = path.stat().st_size
+    if not 12 <= size <= LARGEST_EMPTY_WAV:
+        return size == 0
+    with path.open("rb") as stream:
+        head = stream.read(12)
+    return head[:4] == b"RIFF" and head[8:] == b"WAVE"
 
 
 def performance_samples(midi_path: Path, config: GameConfig, sound_font: Path | None = None) -> np.ndarray:
@@ -105,9 +117,6 @@ def _make_spectrogram(
 ) -> np.ndarray:
     params = config.spectrogram_params
     if source.name.endswith(".spec.npy"):
-        if params != SpectrogramParams():
-            raise UserError(f"{source}: a ready spectrogram is one of {SpectrogramParams()}, the game config wants {params}; "
-                            "move it away to have one made")
         return _read_spectrogram(source)
     if is_recording(source):
         samples = load_recording(source, params.sample_rate)
@@ -116,6 +125,13 @@ def _make_spectrogram(
     samples = set_peak(samples, config.audio_peak)
     return compute_spectrogram(samples, params.sample_rate, rate=params.sample_rate, frame_size=params.frame_size,
                                fps=params.fps)
+
+
+def _require_fitting_parameters(source: Path, params: SpectrogramParams) -> None:
+    """A ready spectrogram was made with the published parameters, and nothing in it tells others."""
+    if source.name.endswith(".spec.npy") and params != SpectrogramParams():
+        raise UserError(f"{source}: a ready spectrogram is one of {SpectrogramParams()}, the game config wants {params}; "
+                        "move it away to have one made")
 
 
 def _read_spectrogram(path: Path) -> np.ndarray:
@@ -145,19 +161,20 @@ def _fingerprint(midi_path: Path, source: Path, config: GameConfig, sound_font: 
 def _digest(path: Path) -> str:
     try:
         status = path.stat()
+        return _digest_of_version(path, status.st_size, status.st_mtime_ns)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    return _digest_of_version(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 @lru_cache(maxsize=4096)
 def _digest_of_version(path: Path, size: int, mtime_ns: int) -> str:
     """SHA-256 of a file; size and time of writing are there to tell the memory that a file has changed."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_digest(path)
 
 
-def _cache_paths(midi_path: Path, fingerprint: dict) -> tuple[Path, Path]:
+def _cache_paths(midi_path: Path, fingerprint: dict) -> list[Path]:
     """Beside the piece, and in the user's cache folder for pieces that lie where nothing can be written.
 
     The parameters are part of the name, so that runs with different ones do not undo each other's work; the contents of the
@@ -166,9 +183,16 @@ def _cache_paths(midi_path: Path, fingerprint: dict) -> tuple[Path, Path]:
     parameters = {key: value for key, value in fingerprint.items() if key not in ("midi", "audio", "source")}
     name = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
     beside = midi_path.with_suffix(f".{name}.cache.npz")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     where = hashlib.sha256(str(midi_path.resolve()).encode()).hexdigest()[:16]
-    return beside, base / "score_following_game" / f"{where}-{beside.name}"
+    return [beside, *(base / "score_following_game" / f"{where}-{beside.name}" for base in _user_caches())]
+
+
+def _user_caches() -> list[Path]:
+    """The user's cache folder; none for a user without a home, as in many containers."""
+    try:
+        return [Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
+    except RuntimeError:
+        return []
 
 
 def _read_cache(path: Path, fingerprint: dict) -> dict[str, np.ndarray] | None:
@@ -182,7 +206,7 @@ def _read_cache(path: Path, fingerprint: dict) -> dict[str, np.ndarray] | None:
         return None
 
 
-def _write_cache(paths: tuple[Path, Path], **content: object) -> None:
+def _write_cache(paths: list[Path], **content: object) -> None:
     """Beside the piece where possible, else in the user's cache folder, else not at all."""
     for path in paths:
         try:

@@ -14,6 +14,8 @@ from numpy.lib import format as npy_format
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
 
+LARGEST = 2**29  # bytes of an array; the sheet of an hour of piano music takes some 50 MB
+
 
 @dataclass(frozen=True)
 class Score:
@@ -29,19 +31,60 @@ class Score:
     coord2onset: np.ndarray
 
 
-class _IntDictUnpickler(pickle.Unpickler):
-    """Admits an object array holding one dict of ints: numpy's array and integer reconstructors and nothing else."""
+class _Frozen(type):
+    """A file may call these classes, not change them."""
 
-    _ALLOWED = {
-        ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"),
-        ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"), ("collections", "OrderedDict"),
+    def __setattr__(cls, name: str, value: object) -> None:
+        raise pickle.UnpicklingError("a score file may not set attributes")
+
+
+class _Recorded(metaclass=_Frozen):
+    """Stands for what a pickle would build (an array, a dtype): keeps what was asked for and builds nothing.
+
+    numpy's own constructors trust a pickle: a forged dtype makes them read and write anywhere in memory.
+    """
+
+    __slots__ = ("arguments", "state")
+
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
+        self.state: tuple = ()
+
+    def __setstate__(self, state: tuple) -> None:
+        self.state = state
+
+
+class _Int(metaclass=_Frozen):
+    """Stands for numpy's scalar(dtype, bytes) of an integer dtype -> int."""
+
+    def __new__(cls, dtype: _Recorded, data: bytes) -> int:
+        kind, size = dtype.arguments[0][0], int(dtype.arguments[0][1:])
+        if kind not in "iu" or len(data) != size:
+            raise pickle.UnpicklingError("a scalar in a score file is no integer")
+        return int.from_bytes(data, "big" if dtype.state[1] == ">" else "little", signed=kind == "i")
+
+
+class _Bytes(metaclass=_Frozen):
+    """Stands for codecs.encode(text, "latin1"), by which protocol 2 writes bytes."""
+
+    def __new__(cls, text: str, encoding: str = "latin1") -> bytes:
+        return text.encode("latin1")
+
+
+class _IntDictUnpickler(pickle._Unpickler):  # the one in Python: the C one makes room for any memo index a file names
+    """Reads an object array holding one dict of ints; nothing in a pickle reaches numpy or any other code but the above."""
+
+    _STAND_INS = {
+        ("numpy.core.multiarray", "_reconstruct"): _Recorded, ("numpy._core.multiarray", "_reconstruct"): _Recorded,
+        ("numpy.core.multiarray", "scalar"): _Int, ("numpy._core.multiarray", "scalar"): _Int,
+        ("numpy", "ndarray"): _Recorded, ("numpy", "dtype"): _Recorded, ("_codecs", "encode"): _Bytes,
+        ("collections", "OrderedDict"): dict,
     }
 
     def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in self._ALLOWED:
+        if (module, name) not in self._STAND_INS:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a score file")
-        return super().find_class(module, name)
+        return self._STAND_INS[module, name]
 
 
 def read_score(path: str | os.PathLike[str]) -> Score:
@@ -52,16 +95,18 @@ def read_score(path: str | os.PathLike[str]) -> Score:
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = {key: archive.read(f"{key}.npy") for key in ("sheet", "coords", "coord2onset")}
+            arrays = {key: _read_member(archive, f"{key}.npy") for key in ("sheet", "coords", "coord2onset")}
         sheet = np.lib.format.read_array(io.BytesIO(arrays["sheet"]), allow_pickle=False)
         coords = np.lib.format.read_array(io.BytesIO(arrays["coords"]), allow_pickle=False)
         coord2onset = _read_coord2onset(arrays["coord2onset"])
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except KeyError as error:
         raise UserError(f"{path}: not a score npz: {error.args[0]}") from None
     except Exception as error:  # a hostile or broken file may fail in any reader; all mean the same to the user
-        raise UserError(f"{path}: corrupt score npz ({type(error).__name__}: {error}); fetch it again") from None
+        raise UserError(f"{path}: corrupt score npz ({type(error).__name__}: {error}); fetch or make it again") from None
     _check(path, sheet, coords, coord2onset)
     return Score(sheet, coords.astype(np.float32), coord2onset)
 
@@ -81,6 +126,13 @@ def write_score(path: str | os.PathLike[str], score: Score) -> None:
             archive.writestr(info, buffer.getvalue())
 
 
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > LARGEST:
+        raise ValueError(f"{name} would take {size / 2**20:.0f} MB, more than any score")
+    return archive.read(name)
+
+
 def _read_coord2onset(data: bytes) -> np.ndarray:
     """-> int64 (M, 2), in the order stored."""
     stream = io.BytesIO(data)
@@ -89,11 +141,12 @@ def _read_coord2onset(data: bytes) -> np.ndarray:
     shape, _, dtype = reader(stream)
     if dtype.hasobject:
         content = _IntDictUnpickler(stream, encoding="latin1").load()
-        mapping = content.reshape(-1)[0] if isinstance(content, np.ndarray) and content.size == 1 else None
+        items = content.state[4] if isinstance(content, _Recorded) and len(content.state) == 5 else ()
+        mapping = items[0] if len(items) == 1 else None
         if not isinstance(mapping, dict):
             raise ValueError("coord2onset holds no dict")
         pairs = list(mapping.items())
-        if not all(isinstance(value, (int, np.integer)) for pair in pairs for value in pair):
+        if not all(isinstance(value, int) for pair in pairs for value in pair):
             raise ValueError("coord2onset maps other things than ints")
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
     array = npy_format.read_array(io.BytesIO(data), allow_pickle=False)

@@ -1,6 +1,7 @@
 """All pieces of a data set as a few flat tensors, so that any number of games is read by index."""
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,6 +61,10 @@ class ScoreBank:
         """int64 (K,): the frames of a piece's onsets, unpadded."""
         return self.pieces[piece].onset_frames
 
+    def digests(self) -> dict[str, int]:
+        """Name -> a number that changes with the piece's sheet, onsets or length of sound."""
+        return {piece.name: _digest(piece) for piece in self.pieces}
+
     def _flat(self, parts: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts)).to(self.device)
 
@@ -68,6 +73,11 @@ class ScoreBank:
 
     def _tensor(self, values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self.device)
+
+
+def _digest(piece: Piece) -> int:
+    shapes = repr((piece.sheet.shape, piece.spectrogram.shape)).encode()
+    return zlib.crc32(b"".join((shapes, piece.sheet.tobytes(), piece.onset_frames.tobytes(), piece.onset_x.tobytes())))
 
 
 def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The learning curve of a run as a picture: python -m score_following_game.evaluation.learning_curve RUN_DIR"""
 from __future__ import annotations
 
-import argparse
 import csv
 from pathlib import Path
 
@@ -42,10 +41,10 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
 
 
 if __name__ == "__main__":
-    from score_following_game.command_line import script
+    from score_following_game.command_line import Parser, script
 
     with script():
-        parser = argparse.ArgumentParser(description=__doc__)
+        parser = Parser(description=__doc__)
         parser.add_argument("run", type=Path, help="a run's folder below --param_root")
         directory = parser.parse_args().run
         plot_learning_curve(directory / CURVE_FILE, directory / "learning_curve.png")

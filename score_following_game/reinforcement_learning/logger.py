@@ -67,8 +67,9 @@ class TrainingLog:
         print(f"Evaluation at update {update}: R_tue {stats.tracked_until_end_ratio:.2f}, R_on "
               f"{stats.global_tracking_ratio:.3f}, error {stats.alignment_errors_mean:.2f} +- "
               f"{stats.alignment_errors_std:.2f} px ({self.watch.seconds:.0f}s of training)", flush=True)
+        # One that ends a sitting early has the point of the evaluation it comes before.
         self._scalars({f"eval/{name}": value for name, value in asdict(stats).items()},
-                      update // self.settings.eval_interval)
+                      -(-update // self.settings.eval_interval))
 
     def close(self) -> None:
         if self._writer:

@@ -11,6 +11,10 @@ from score_following_game.agents.policy import CategoricalPolicy
 from score_following_game.errors import UserError
 
 
+class Diverged(UserError):
+    """Training gave numbers that are not finite; the message says which."""
+
+
 @dataclass
 class Losses:
     """Means over a batch, added up chunk by chunk: policy loss, value loss, entropy (nats, as it is, not negated)."""
@@ -18,6 +22,9 @@ class Losses:
     policy: float = 0.0
     value: float = 0.0
     entropy: float = 0.0
+
+    def __str__(self) -> str:
+        return f"policy loss {self.policy:g}, value loss {self.value:g}, entropy {self.entropy:g}"
 
 
 def backward_chunk(
@@ -41,13 +48,11 @@ def backward_chunk(
 def optimiser_step(
     network: nn.Module, optimiser: torch.optim.Optimizer, losses: Losses, max_grad_norm: float | None,
 ) -> None:
-    """Clip where asked, and step. Raises UserError, parameters untouched, when the loss or the gradient is not finite."""
+    """Clip where asked, and step. Raises Diverged, parameters untouched, when the loss or the gradient is not finite."""
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     if not all(map(math.isfinite, (losses.policy, losses.value, losses.entropy, float(norm)))):
-        raise UserError(
-            f"training diverged: policy loss {losses.policy}, value loss {losses.value}, entropy {losses.entropy}, gradient "
-            f"norm {float(norm)}; try a smaller lr in --optim_params or --max_grad_norm 0.5")
+        raise Diverged(f"{losses}, gradient norm {float(norm):g}")
     if max_grad_norm is not None:
         nn.utils.clip_grads_with_norm_(network.parameters(), max_grad_norm, norm)
     optimiser.step()

@@ -14,7 +14,7 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.observation import Position
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.errors import UserError
+from score_following_game.reinforcement_learning.losses import Diverged
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ class RolloutCollector:
             position = self.game.position()
             logits, value = act(self.network, self.bank, position, self.precision)
             if not logits.isfinite().all():
-                raise UserError("training diverged: the network's output is not finite; try a smaller lr in --optim_params "
-                                "or --max_grad_norm 0.5")
+                raise Diverged("the network's output is not finite")
             policy = CategoricalPolicy.from_logits(logits)
             action = policy.sample(self.generator)
             step = self.game.step(action)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from score_following_game.config import GameConfig, config_as_dict, find_game_config, load_game_config, parse_game_config
+from score_following_game.config import GameConfig, config_as_dict, load_game_config, parse_game_config
 from score_following_game.errors import UserError
 from score_following_game.files import make_folder, replacing
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
@@ -33,6 +34,8 @@ def create_run_directory(settings: Settings, config: GameConfig, when: datetime 
         make_folder(settings.log_root)
     for count in range(1, 1000):
         directory = Path(settings.param_root) / (name if count == 1 else f"{name}-{count}")
+        if not settings.no_log and (Path(settings.log_root) / directory.name).exists():
+            continue  # another run's curves, whose parameters lie below another root
         try:
             directory.mkdir(parents=True)
         except FileExistsError:
@@ -74,7 +77,11 @@ def resolve_network_and_config(
     if parsed_config is None:
         raise UserError(f"{params}: neither a game_config.yaml beside it nor its folder's name tells the game config; "
                         "give --game_config")
-    return net, load_game_config(find_game_config(f"game_configs/{parsed_config}.yaml"))
+    try:
+        return net, load_game_config(f"game_configs/{parsed_config}.yaml")
+    except UserError as error:
+        raise UserError(f"{params}: its folder's name tells of a game config {parsed_config}, but {error}; give "
+                        "--game_config") from None
 
 
 def save_parameters(network: nn.Module, path: Path) -> None:
@@ -97,6 +104,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Raises UserError naming the file when it holds no mapping."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -105,11 +114,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _parse_name(name: str) -> tuple[str | None, str | None]:
-    """(network, game config) from a published run directory's name; None where it is none."""
-    parts = name.split("-")
-    if len(parts) < 4:
-        return None, None
-    return parts[1], parts[3].rsplit("_", 2)[0]
+    """(network, game config) from a published run directory's name; None where it is none.
+
+    The training set's name may hold a -, so the config is what stands before the date and time.
+    """
+    found = re.match(r"[^-]+-([^-]+)-.+-([^-]+)_\d{8}_\d{6}(?:-|$)", name)
+    return found.groups() if found else (None, None)
 
 
 def _user() -> str:

@@ -12,7 +12,9 @@ import torch
 import yaml
 
 from score_following_game.agents.inference import PRECISIONS
+from score_following_game.config import DEFAULT_GAME_CONFIG
 from score_following_game.errors import UserError
+from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
 
 AGENTS = ("a2c", "ppo")
 
@@ -55,20 +57,21 @@ class Settings:
     param_root: str = _knob("params", "folder of the parameters")
     train_set: str = _knob("test_sample", "folder with the training pieces, searched recursively")
     eval_set: str = _knob("test_sample", "folder with the validation pieces")
-    game_config: str = _knob("game_configs/nottingham.yaml", "game config")
+    game_config: str = _knob(DEFAULT_GAME_CONFIG, "game config")
     no_log: bool = _knob(False, "no TensorBoard log")
-    seed: int = _knob(4711, "seeds numpy, torch and every random choice")
+    seed: int = _knob(DEFAULT_SEED, "seeds numpy, torch and every random choice")
     ini_params: str | None = _knob(None, "initial parameters (a state_dict)")
     random_start: float = _knob(0.0, "share of games that begin anywhere in the piece, at the music's speed")
     sound_font: str | None = _knob(None, "SoundFont for MIDI performances (default: the one pretty_midi carries)")
     precision: str = _knob("float32", "arithmetic of the network; auto: bfloat16 where the processor has it", PRECISIONS)
     max_minutes: float | None = _knob(None, "stop after so many minutes of training, evaluations not counted (default: off)")
     checkpoint_minutes: float = _knob(10.0, "minutes between checkpoints to resume from")
-    device: str = _knob("cpu", "cpu, cuda or cuda:N")
-    threads: int | None = _knob(None, "torch threads (default: all cores; take 1 beside another busy program)")
+    device: str = _knob("cpu", DEVICE_HELP)
+    threads: int | None = _knob(None, THREADS_HELP)
 
 
-RESUMABLE = ("max_updates", "max_minutes", "checkpoint_minutes", "device", "threads", "no_log")
+RESUMABLE = ("max_updates", "max_minutes", "checkpoint_minutes", "threads", "no_log")  # --resume may be given others
+PLACES = ("train_set", "eval_set", "log_root", "param_root", "sound_font", "ini_params")  # may have moved meanwhile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +100,7 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     for name, allowed in (("agent", AGENTS), ("precision", PRECISIONS)):
         if getattr(settings, name) not in allowed:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted one of {', '.join(allowed)}")
-    at_least = {"max_updates": 0, "patience": 1, "max_refinements": 0, "eval_interval": 1, "log_interval": 1,
+    at_least = {"max_updates": 1, "patience": 1, "max_refinements": 0, "eval_interval": 1, "log_interval": 1,
                 "dump_interval": 1, "eval_trials": 1, "n_worker": 1, "t_max": 1, "ppo_epochs": 1, "batch_size": 1}
     for name, least in at_least.items():
         if getattr(settings, name) < least:
@@ -105,7 +108,7 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     for name in ("discounting", "gae_lambda", "random_start"):
         if not 0 <= getattr(settings, name) <= 1:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number from 0 to 1")
-    for name in ("max_grad_norm", "lr_multiplier", "ppo_epsilon"):
+    for name in ("max_grad_norm", "lr_multiplier", "ppo_epsilon", "max_minutes", "checkpoint_minutes"):
         if getattr(settings, name) is not None and not getattr(settings, name) > 0:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number above 0")
     if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
@@ -130,7 +133,19 @@ def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
         content = None
     if not isinstance(content, Mapping):
         raise UserError(f"--optim_params {text}: wanted YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
-    return {str(key): _optimiser_value(value) for key, value in content.items()}
+    try:
+        return {str(key): _optimiser_value(value) for key, value in content.items()}
+    except (ValueError, TypeError):
+        raise UserError(f"--optim_params {text}: a list or tuple there holds something that is not a number") from None
+
+
+def require_same(settings: Settings, before: Mapping[str, Any], where: str) -> None:
+    """Raise UserError by name for a setting that is not what it was when a checkpoint was made, and has to be."""
+    now = settings_as_dict(settings)
+    for name in sorted(set(now) - set(RESUMABLE) - set(PLACES)):
+        if now[name] != before.get(name):
+            raise UserError(f"{where}: {name} is {now[name]!r} and was {before.get(name)!r} when the run was stopped; "
+                            "put it back, or begin a new run with --ini_params")
 
 
 def make_optimiser(settings: Settings, parameters: Any) -> torch.optim.Optimizer:
@@ -140,7 +155,7 @@ def make_optimiser(settings: Settings, parameters: Any) -> torch.optim.Optimizer
         raise UserError(f"--optim {settings.optim}: no gradient-descent class of torch.optim; for instance Adam, SGD, RMSprop")
     try:
         return kind(parameters, **settings.optim_params)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AssertionError) as error:
         raise UserError(f"--optim_params {settings.optim_params}: refused by torch.optim.{settings.optim} ({error})") from None
 
 
@@ -150,8 +165,10 @@ def _try_optimiser(settings: Settings) -> None:
     parameter.grad = torch.ones(2, 2)
     try:
         make_optimiser(settings, [parameter]).step()
-    except (RuntimeError, TypeError) as error:
-        raise UserError(f"--optim {settings.optim}: cannot train a network here ({error})") from None
+    except (RuntimeError, TypeError, AssertionError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"--optim {settings.optim} with --optim_params {settings.optim_params}: cannot train a network here "
+                        f"({reason})") from None
 
 
 def _require_type(name: str, annotation: str, value: Any, where: str) -> None:

@@ -2,10 +2,7 @@
 from __future__ import annotations
 
 import csv
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,21 +22,24 @@ from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.learning_curve import CURVE_FILE
 from score_following_game.evaluation.metrics import STATISTICS, AlignmentStats, alignment_stats, mean_stats
 from score_following_game.reinforcement_learning import a2c, ppo
+from score_following_game.reinforcement_learning.interrupts import interruptible
 from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog
+from score_following_game.reinforcement_learning.losses import Diverged, Losses
 from score_following_game.reinforcement_learning.rollout import RolloutCollector, get_random_state, set_random_state
 from score_following_game.reinforcement_learning.run_directory import (
     BEST_MODEL_FILE,
     BEST_SCORE_FILE,
     CHECKPOINT_FILE,
+    SETTINGS_FILE,
     read_yaml,
     save,
     save_parameters,
     write_yaml,
 )
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule
-from score_following_game.reinforcement_learning.settings import Settings, make_optimiser
+from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, require_same, settings_as_dict
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 ALGORITHMS = {"a2c": a2c.update, "ppo": ppo.update}
 
 
@@ -70,6 +70,8 @@ class Trainer:
         self.schedule = RefinementSchedule(settings.patience, settings.max_refinements, settings.lr_multiplier)
         self.updates = 0
         self.evaluated_at = -1
+        self.saved_at = -1
+        self.losses: Losses | None = None
         self.watch = Stopwatch()
         if resume:
             self._load_checkpoint()
@@ -77,25 +79,31 @@ class Trainer:
     def train(self) -> None:
         """Train until max_updates, max_minutes, the last refinement or Ctrl-C; always leaves best_model.pt and a checkpoint."""
         if self._is_done():
-            raise UserError(f"{self.directory}: this run is done after update {self.updates}; give a larger --max_updates or "
-                            "--max_minutes to go on")
+            advice = (f"its refinements are used up; begin a new run with --ini_params {self.directory / BEST_MODEL_FILE}"
+                      if self.schedule.stopped else "give a larger --max_updates or --max_minutes to go on")
+            raise UserError(f"{self.directory}: this run is done after update {self.updates}; {advice}")
         log = TrainingLog(self.settings, self._log_directory(), self.settings.n_worker * self.settings.t_max, self.watch,
                           self.updates)
-        if not self.updates:
-            self.save_checkpoint()
-            save_parameters(self.network, self.directory / BEST_MODEL_FILE)  # of a run that ends before its first evaluation
         try:
+            if not self.updates:
+                self.save_checkpoint()
+                save_parameters(self.network, self.directory / BEST_MODEL_FILE)  # of a run that is killed before an evaluation
             with interruptible() as interrupted:
                 self._loop(log, interrupted)
-                if interrupted():
-                    self.save_checkpoint()
-                    print(f"\nStopped after update {self.updates}; go on with: --resume {self.directory}", flush=True)
-                    return
                 self.save_checkpoint()
+                if interrupted():
+                    self._tell_how_to_go_on()
+                    return
                 # After the checkpoint: a run that goes on from it is to be as if it had never stopped here.
                 if self.evaluated_at != self.updates:
-                    self._evaluate(log)
+                    self._keep_if_best(self._evaluate(log))
             print(f"Done after update {self.updates}: {self.directory / BEST_MODEL_FILE}", flush=True)
+        except Diverged as error:
+            seen = f" (the update before: {self.losses})" if self.losses else ""
+            kept = (f"; the parameters of update {self.saved_at} are kept in {self.directory / CHECKPOINT_FILE}"
+                    if self.saved_at >= 0 else "")
+            raise UserError(f"training diverged after update {self.updates}: {error}{seen}{kept}; try a smaller lr in "
+                            "--optim_params or --max_grad_norm 0.5") from None
         finally:
             log.close()
 
@@ -107,16 +115,17 @@ class Trainer:
         saved_at = self.watch.seconds
         while not self._is_done() and not interrupted():
             rollout = self.collector.collect(settings.t_max)
-            losses = update(rollout, self.network, self.optimiser, self.train_bank, settings, self.precision,
-                            self.collector.generator)
+            self.losses = update(rollout, self.network, self.optimiser, self.train_bank, settings, self.precision,
+                                 self.collector.generator)
             self.updates += 1
-            log.update(self.updates, losses, self.collector.last_return.cpu().numpy(), self.optimiser.param_groups[0]["lr"])
+            log.update(self.updates, self.losses, self.collector.last_return.cpu().numpy(),
+                       self.optimiser.param_groups[0]["lr"])
             if self.updates % settings.dump_interval == 0:
                 save_parameters(self.network, self.directory / f"model_update_{self.updates}.pt")
                 print(f"Saved model at update {self.updates}", flush=True)
             if self.updates % settings.eval_interval == 0:
                 self.watch.stop()
-                self._evaluate(log)
+                self._judge(self._evaluate(log))
                 self.save_checkpoint()
                 self.watch.start()
             if self.watch.seconds - saved_at >= 60 * settings.checkpoint_minutes:
@@ -129,8 +138,14 @@ class Trainer:
         return (self.updates >= self.settings.max_updates or self.schedule.stopped
                 or (minutes is not None and self.watch.seconds >= 60 * minutes))
 
-    def _evaluate(self, log: TrainingLog) -> None:
-        """Play the validation set; let the schedule judge; keep the best parameters."""
+    def _tell_how_to_go_on(self) -> None:
+        print(f"\nStopped after update {self.updates}; go on with: --resume {self.directory}", flush=True)
+        if not (self.directory / BEST_SCORE_FILE).exists():
+            save_parameters(self.network, self.directory / BEST_MODEL_FILE)
+            print(f"No evaluation yet: {BEST_MODEL_FILE} holds the parameters of update {self.updates}", flush=True)
+
+    def _evaluate(self, log: TrainingLog) -> AlignmentStats:
+        """Play the validation set."""
         self._require_finite()
         agent = TrainedAgent(self.network, self.eval_generator, precision=self.precision)
         stats = mean_stats([alignment_stats(trial) for trial in
@@ -139,27 +154,36 @@ class Trainer:
         self.evaluated_at = self.updates
         log.evaluation(self.updates, stats)
         self._add_to_curve(stats)
-        score = stats.global_tracking_ratio
-        # The evaluation that ends a sitting is not in the checkpoint, so the file has a score of its own.
-        if self.schedule.step(score, self.network, self.optimiser) and score > self._saved_score():
-            print(f"New best model at update {self.updates}", flush=True)
-            save_parameters(self.network, self.directory / BEST_MODEL_FILE)
-            write_yaml(self.directory / BEST_SCORE_FILE, {"update": self.updates, **asdict(stats)})
+        return stats
+
+    def _judge(self, stats: AlignmentStats) -> None:
+        """Keep the best parameters; then the schedule may go back to them, and refine or stop."""
+        self._keep_if_best(stats)
+        self.schedule.step(stats.global_tracking_ratio, self.network, self.optimiser)
         if self.schedule.stopped:
             print("Training stopped", flush=True)
 
+    def _keep_if_best(self, stats: AlignmentStats) -> None:
+        """Write best_model.pt where no evaluation of any sitting was better, also of those that only ended one."""
+        if stats.global_tracking_ratio > self._saved_score():
+            print(f"New best model at update {self.updates}", flush=True)
+            save_parameters(self.network, self.directory / BEST_MODEL_FILE)
+            write_yaml(self.directory / BEST_SCORE_FILE, {"update": self.updates, **asdict(stats)})
+
     def _saved_score(self) -> float:
         path = self.directory / BEST_SCORE_FILE
-        return read_yaml(path)["global_tracking_ratio"] if path.exists() else float("-inf")
+        score = read_yaml(path).get("global_tracking_ratio") if path.exists() else float("-inf")
+        if not isinstance(score, float):
+            raise UserError(f"{path}: global_tracking_ratio is {score!r}, wanted a number; remove the file to begin anew")
+        return score
 
     def _require_finite(self) -> None:
-        """Raise UserError rather than evaluate or keep parameters that are of no use, without drawing a random number."""
+        """Raise Diverged rather than evaluate or keep parameters that are of no use, without drawing a random number."""
         self.network.eval()
         logits, values = act(self.network, self.train_bank, self.collector.game.position(), self.precision)
         self.network.train()
         if not (logits.isfinite().all() and values.isfinite().all()):
-            raise UserError(f"training diverged before update {self.updates + 1}: the network's output is not finite; try a "
-                            "smaller lr in --optim_params or --max_grad_norm 0.5")
+            raise Diverged("the network's output is not finite")
 
     def _add_to_curve(self, stats: AlignmentStats) -> None:
         """A row of learning_curve.csv per evaluation, for plots without TensorBoard."""
@@ -176,15 +200,17 @@ class Trainer:
         return None if self.settings.no_log else Path(self.settings.log_root) / self.directory.name
 
     def save_checkpoint(self) -> None:
-        """All that --resume needs to go on as if nothing had happened. Raises UserError when the network has diverged."""
+        """All that --resume needs to go on as if nothing had happened. Raises Diverged when the network has."""
         self._require_finite()
         save(self.directory / CHECKPOINT_FILE, {
             "version": CHECKPOINT_VERSION, "updates": self.updates, "evaluated_at": self.evaluated_at,
-            "seconds": self.watch.seconds, "pieces": self.train_bank.names, "network": self.network.state_dict(),
+            "seconds": self.watch.seconds, "settings": settings_as_dict(self.settings),
+            "pieces": self.train_bank.digests(), "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
             "collector": self.collector.state_dict(), "eval_generator": self.eval_generator.get_state(),
             "random_state": get_random_state(self.device),
         })
+        self.saved_at = self.updates
 
     def _load_checkpoint(self) -> None:
         """Go on from the run directory's checkpoint. Raises UserError when it is unreadable or the pieces have changed."""
@@ -195,35 +221,17 @@ class Trainer:
             raise UserError(f"{path}: cannot resume from it ({type(error).__name__})") from None
         if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
             raise UserError(f"{path}: is no checkpoint of this version; begin a new run with --ini_params")
-        if state["pieces"] != self.train_bank.names:
-            raise UserError(f"{path}: was trained on {len(state['pieces'])} pieces that differ from the "
-                            f"{len(self.train_bank)} of {self.settings.train_set} now; begin a new run with --ini_params")
+        require_same(self.settings, state["settings"], str(self.directory / SETTINGS_FILE))
+        if (pieces := self.train_bank.digests()) != state["pieces"]:
+            changed = sorted(set(pieces.items()) ^ set(state["pieces"].items()))
+            raise UserError(f"{path}: was trained on other pieces than {self.settings.train_set} holds now (the first that "
+                            f"differs: {changed[0][0]}); begin a new run with --ini_params")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.collector.load_state_dict(state["collector"])
         self.eval_generator.set_state(state["eval_generator"])
         set_random_state(self.device, state["random_state"])
-        self.updates, self.evaluated_at = state["updates"], state["evaluated_at"]
+        self.updates = self.saved_at = state["updates"]
+        self.evaluated_at = state["evaluated_at"]
         self.watch = Stopwatch(state["seconds"])
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only makes the yielded function return True; the second interrupts at once."""
-    pressed: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-
-    def note(number: int, frame: object) -> None:
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(number)
-        print("\nStopping after this update; press Ctrl-C again to stop at once", flush=True)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -56,12 +56,14 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """folders: piece name -> folder inside the destination.  engraved: how many were made in this run."""
+    """folders: piece name -> folder inside the destination.  engraved: how many were made in this run.  changed: pieces with
+    a file that is not as it was made."""
 
     folders: dict[str, str]
     left_out: list[LeftOut]
     engraved: int
     removed: int
+    changed: list[str]
 
     def lines(self) -> list[str]:
         """The report as printed."""
@@ -70,6 +72,9 @@ class BuildReport:
         lines += [f"  {count:5d}  {folder}" for folder, count in sorted(sets.items()) if folder != "."]
         if self.removed:
             lines.append(f"{self.removed} pieces of an earlier build were removed: they are not in this one")
+        if self.changed:
+            lines.append(f"{len(self.changed)} pieces have files that were changed since (the first: {self.changed[0]}) and "
+                         "are kept; remove such a file to have it made again")
         lines.append(f"{len(self.left_out)} left out" + (":" if self.left_out else ""))
         lines += [f"  {count:5d}  {reason}" for reason, count in
                   sorted(Counter(piece.reason for piece in self.left_out).items(), key=lambda row: (-row[1], row[0]))]
@@ -82,17 +87,22 @@ def build(paths: Sequence[Path], options: BuildOptions) -> BuildReport:
     make_folder(options.destination)
     records = Records.load(options.destination)
     engraved = _engrave(records, sources, options, [name for name in sources if not _is_known(records, sources[name], options)])
-    folders, left_out = _select(records, sources, options)
-    left_out.sort(key=lambda row: row.name)
-    engraved += _engrave(records, sources, options, [name for name in folders if not records.is_there(name)])
+    left_out: list[LeftOut] = []
+    try:
+        folders = _select(records, sources, options, left_out)
+        engraved += _engrave(records, sources, options, [name for name in folders if not records.is_there(name)])
+        _spare_users_files(records, sources, folders, left_out)
+    finally:
+        left_out.sort(key=lambda row: row.name)
+        _write_left_out(options.destination / LEFT_OUT_NAME, left_out)
     removed = _place(records, sources, folders, options)
-    _write_left_out(options.destination / LEFT_OUT_NAME, left_out)
     if not folders:
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in Counter(row.reason for row in left_out).most_common(3))
-        raise UserError(f"no piece made of {len(sources)} sources: {reasons}; see {options.destination / LEFT_OUT_NAME}")
+        raise UserError(f"no piece made of {len(sources)} sources: {_reasons(left_out)}; see "
+                        f"{options.destination / LEFT_OUT_NAME}")
     if options.check:
         _draw_checks(records, folders, options.destination / "check")
-    return BuildReport(folders, left_out, engraved, removed)
+    changed = [name for name in folders if not all(records.is_ours(name, file) for file in records.files(name))]
+    return BuildReport(folders, left_out, engraved, removed, changed)
 
 
 def _is_known(records: Records, source: Source, options: BuildOptions) -> bool:
@@ -102,6 +112,8 @@ def _is_known(records: Records, source: Source, options: BuildOptions) -> bool:
 
 def _engrave(records: Records, sources: dict[str, Source], options: BuildOptions, names: list[str]) -> int:
     """Engrave these into the making folder -> how many succeeded. The record is kept up to date all along."""
+    if not names:
+        return 0
     made = 0
     saved = time.monotonic()
     for name in names:  # what lay there under this name is of another source, style or version
@@ -121,17 +133,24 @@ def _engrave(records: Records, sources: dict[str, Source], options: BuildOptions
                 saved = time.monotonic()
     finally:
         outcomes.close()
-        if names:
-            records.save()
+        records.save()
     if any(name not in records.pieces for name in names):
         raise UserError("the engraving processes could not start; if Python reads this program from standard input, put it "
                         "into a file under `if __name__ == \"__main__\":`")
     return made
 
 
-def _select(records: Records, sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str, str], list[LeftOut]]:
-    """-> (piece name -> folder, what is left out), from the records alone."""
-    left_out: list[LeftOut] = []
+def _reasons(left_out: list[LeftOut]) -> str:
+    """The commonest reasons, each with how often and an example."""
+    counts = Counter(row.reason for row in left_out).most_common(3)
+    details = {row.reason: row.detail for row in reversed(left_out)}
+    return ", ".join(f"{reason} ({count}{'; ' * bool(details[reason])}{details[reason]})" for reason, count in counts)
+
+
+def _select(
+    records: Records, sources: dict[str, Source], options: BuildOptions, left_out: list[LeftOut],
+) -> dict[str, str]:
+    """-> piece name -> folder, from the records alone; what is left out is added to `left_out`."""
     kept: dict[str, str] = {}  # melody -> name
 
     def leave_out(name: str, reason: str, detail: str = "") -> None:
@@ -151,7 +170,7 @@ def _select(records: Records, sources: dict[str, Source], options: BuildOptions)
         else:
             kept[facts.melody] = name
     if options.split is None:
-        return dict.fromkeys(kept.values(), "."), left_out
+        return dict.fromkeys(kept.values(), ".")
     # One set must not know another's tunes: of two settings of one tune, the first by name stays.
     for name, other in variants((name, records.pieces[name].facts.fragments) for name in kept.values()).items():
         leave_out(name, "variant of another piece", other)
@@ -160,7 +179,17 @@ def _select(records: Records, sources: dict[str, Source], options: BuildOptions)
     for melody, name in kept.items():
         if melody not in sets:
             leave_out(name, "not needed by --split")
-    return {kept[melody]: f"{options.name}_{part}" for melody, part in sets.items()}, left_out
+    return {kept[melody]: f"{options.name}_{part}" for melody, part in sets.items()}
+
+
+def _spare_users_files(
+    records: Records, sources: dict[str, Source], folders: dict[str, str], left_out: list[LeftOut],
+) -> None:
+    """Leave out what could only be put where a file of the user's lies; a made piece that the user changed stays."""
+    for name, folder in list(folders.items()):
+        if records.pieces[name].folder != folder and (file := records.in_the_way(name, folder)):
+            left_out.append(LeftOut(name, sources[name].origin, "a file of yours is in the way", str(file)))
+            del folders[name]
 
 
 def _place(records: Records, sources: dict[str, Source], folders: dict[str, str], options: BuildOptions) -> int:

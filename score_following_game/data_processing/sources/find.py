@@ -53,13 +53,21 @@ def slug(text: str) -> str:
 
 def read_text(path: Path) -> str:
     """UTF-8 text, Latin-1 where it is not that (old tune books), UTF-16 where its mark says so (old MusicXML)."""
-    data = path.read_bytes()
+    data = read_bytes(path)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Raises UserError naming the file when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); make it readable or move it away") from None
 
 
 def _files(path: Path) -> list[Path]:
@@ -96,7 +104,7 @@ def _stems(files: list[Path]) -> list[str]:
 
 def _sources(file: Path, stem: str) -> list[Source]:
     if file.suffix.lower() != ".abc":
-        return [Source(stem, file, hashlib.sha256(file.read_bytes()).hexdigest())]
+        return [Source(stem, file, hashlib.sha256(read_bytes(file)).hexdigest())]
     sources = []
     for tune in read_tune_book(read_text(file)):
         name = "_".join(filter(None, (stem, slug(tune.number), slug(tune.title)[:_TITLE_LENGTH].strip("_"))))

@@ -19,7 +19,7 @@ from score_following_game.data_processing.engraving.style import STYLES, Style
 from score_following_game.data_processing.score_npz import write_score
 from score_following_game.data_processing.sources.find import Source, read_text
 from score_following_game.data_processing.sources.melody import fragments, melody_key
-from score_following_game.files import replacing
+from score_following_game.files import file_digest, replacing
 
 PLAUSIBLE_TEMPO = (40.0, 240.0)  # quarters per minute; another tempo in a score is taken for a mistake
 
@@ -37,7 +37,8 @@ class PieceTask:
 class PieceFacts:
     """What the data-set builder needs to know of a piece it does not load.
 
-    melody, fragments: see melody.py.  tempo: quarters per minute.  systems: x of each system's start.
+    melody, fragments: see melody.py.  tempo: quarters per minute.  systems: x of each system's start.  digests: SHA-256 of
+    NAME.npz and NAME.mid as written.
     """
 
     melody: str
@@ -46,16 +47,18 @@ class PieceFacts:
     notes: int
     tempo: float
     systems: list[int]
+    digests: list[str]
 
 
 def make_piece(task: PieceTask) -> PieceFacts:
     """Engrave, check, write. Raises EngravingError with the reason a piece is left out; then nothing is written."""
     piece = engrave_source(task.source, STYLES[task.style])
-    write_score(task.folder / f"{task.source.name}.npz", piece.score)
-    with replacing(task.folder / f"{task.source.name}.mid") as temporary:
+    files = [task.folder / f"{task.source.name}{suffix}" for suffix in (".npz", ".mid")]
+    write_score(files[0], piece.score)
+    with replacing(files[1]) as temporary:
         temporary.write_bytes(piece.midi_bytes())
     return PieceFacts(melody_key(piece.notes), fragments(piece.notes), round(piece.seconds, 3), len(piece.notes),
-                      round(piece.tempo, 3), piece.systems)
+                      round(piece.tempo, 3), piece.systems, [file_digest(file) for file in files])
 
 
 def engrave_source(source: Source, style: Style) -> EngravedPiece:

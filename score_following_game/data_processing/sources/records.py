@@ -1,4 +1,7 @@
-"""What a destination folder holds and why: one json file, so that running again does not repeat finished pieces."""
+"""What a destination folder holds and why: one json file, so that running again does not repeat finished pieces.
+
+A file that is not as it was written here is the user's: it is never replaced or removed.
+"""
 from __future__ import annotations
 
 import json
@@ -7,7 +10,7 @@ from pathlib import Path
 
 from score_following_game.data_processing.sources.make_piece import PieceFacts
 from score_following_game.errors import UserError
-from score_following_game.files import replacing
+from score_following_game.files import file_digest, replacing
 
 RECORD_NAME = "prepared.json"
 
@@ -41,6 +44,9 @@ class Records:
             raw = json.loads(path.read_text(encoding="utf-8"))["pieces"]
             pieces = {name: Record(**row | {"facts": row["facts"] and PieceFacts(**row["facts"])})
                       for name, row in raw.items()}
+            if not all(_is_plain(name) and (record.folder in ("", ".") or _is_plain(record.folder))
+                       for name, record in pieces.items()):
+                raise ValueError("a path where a name is wanted")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UserError(f"{path}: not a record this version wrote; remove it to engrave everything again") from None
         return cls(destination, pieces)
@@ -55,17 +61,32 @@ class Records:
         folder = self.destination / self.pieces[name].folder
         return folder / f"{name}.npz", folder / f"{name}.mid"
 
+    def is_ours(self, name: str, file: Path) -> bool:
+        """Whether a file (NAME.npz or NAME.mid, wherever) is the one made for the piece."""
+        facts = self.pieces[name].facts
+        return facts is not None and file.is_file() and file_digest(file) == facts.digests[file.suffix == ".mid"]
+
+    def in_the_way(self, name: str, folder: str) -> Path | None:
+        """A file of the user's where one of the piece's is to be put."""
+        targets = (self.destination / folder / file.name for file in self.files(name))
+        return next((target for target in targets if target.exists() and not self.is_ours(name, target)), None)
+
     def is_there(self, name: str) -> bool:
         return bool(self.pieces[name].folder) and all(file.is_file() for file in self.files(name))
 
     def move(self, name: str, folder: str) -> None:
         """Put a piece's files into another folder of the destination ("" removes them)."""
         files = self.files(name) if self.pieces[name].folder else ()
-        for file in files:
-            if not folder:
-                file.unlink(missing_ok=True)
-            elif file.is_file():
+        for file in filter(Path.is_file, files):
+            if folder:
                 target = self.destination / folder / file.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(target)
+            elif self.is_ours(name, file):
+                file.unlink()
         self.pieces[name].folder = folder
+
+
+def _is_plain(name: str) -> bool:
+    """A name that cannot lead out of a folder."""
+    return isinstance(name, str) and Path(name).name == name and name not in ("", "..")
