@@ -9,6 +9,7 @@ from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
 from score_following_game.environment.watch_setup import add_watching_arguments, game_of, load_one_piece, perform
 from score_following_game.environment.watching import Controls
 from score_following_game.errors import UserError
+from score_following_game.evaluation.plots import episode_picture
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -32,7 +33,8 @@ def main(args: argparse.Namespace) -> None:
     game = game_of(load_one_piece(args.data_set, config, args.piece, seed), config)
     controls = Controls() if args.agent_type == "human" else None
     player = HumanAgent(controls) if controls else OptimalAgent()
-    episode = perform(game, player, args.video, sound=not args.no_sound, controls=controls, keys=args.keys)
+    episode = perform(game, player, args.video, sound=not args.no_sound, controls=controls, keys=args.keys,
+                      finale=episode_picture if controls else None)
     steps = len(episode.frames)
     print(f"Episode finished after {steps} time steps (avg {episode.score / max(steps, 1):.1f})")
     print(f"Episode reward {int(episode.score)}\n")

@@ -6,8 +6,9 @@ from pathlib import Path
 from score_following_game.agents.agents import load_trained_agent
 from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.environment.watch_setup import add_watching_arguments, game_of, load_one_piece, perform
+from score_following_game.environment.window import has_display
 from score_following_game.errors import UserError
-from score_following_game.evaluation.plots import episode_picture, plot_episode
+from score_following_game.evaluation.plots import episode_picture, plot_episode, require_plottable
 from score_following_game.machine import prepare_machine
 from score_following_game.reinforcement_learning.run_directory import resolve_network_and_config
 
@@ -30,6 +31,7 @@ def main(args: argparse.Namespace) -> None:
     if not args.params:
         raise UserError("--params is missing: the file with the agent's parameters, for instance "
                         "--params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains one")
+    require_plottable(args.plot)
     seed = random.randrange(2**32) if args.seed is None else args.seed
     prepare_machine(seed, args.device, args.threads)
     net, config = resolve_network_and_config(args.params, args.net, args.game_config)
@@ -37,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
     piece = load_one_piece(args.data_set, config, args.piece, seed)
     print(f"Tracking piece: {piece.name}", flush=True)
     episode = perform(game_of(piece, config, args.device), agent, args.video, args.dump_images, sound=not args.no_sound,
-                      finale=episode_picture)
+                      finale=episode_picture, unseen=args.plot is not None and not has_display())
     print(f"Total reward {int(episode.score)}")
     plot = args.plot or (Path(args.video).with_suffix(".png") if args.video else None)
     if plot and episode.frames:

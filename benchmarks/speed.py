@@ -16,6 +16,9 @@ import sys
 import time
 from collections.abc import Callable
 
+from score_following_game.command_line import Parser, script
+from score_following_game.errors import UserError
+
 BASELINE_2018 = 545.0
 SECONDS = 8.0
 
@@ -194,7 +197,9 @@ PARTS = {name.removeprefix("part_"): function for name, function in list(globals
 def measure(part: str, data_set: str, threads: int, games: int = 256, precision: str = "float32") -> dict[str, float]:
     """One part in a fresh process."""
     task = json.dumps({"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision})
-    result = subprocess.run([sys.executable, __file__, "--task", task], check=True, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, __file__, "--task", task], check=False, capture_output=True, text=True)
+    if result.returncode:
+        raise UserError(f"{part}: {(result.stderr.strip().splitlines() or ['ended without a word'])[-1].removeprefix('error: ')}")
     return json.loads(result.stdout.splitlines()[-1])
 
 
@@ -219,7 +224,7 @@ def table(data_set: str, threads: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_set", default="test_sample", help="Nottingham-style pieces (default %(default)s)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--task", help=argparse.SUPPRESS)
@@ -239,4 +244,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with script():
+        main()

@@ -79,6 +79,8 @@ def find_game_config(path: str | os.PathLike[str]) -> Path:
     for folder in folders:
         if (folder / wanted.name).is_file() and wanted.parent.name in ("", "game_configs"):
             return folder / wanted.name
+    if wanted.is_dir():
+        raise UserError(f"{path}: is a folder, wanted a game config (a YAML file)")
     names = sorted({f.name for folder in folders for f in folder.glob("*.yaml")})
     raise UserError(f"{path}: no such game config; there are game_configs/{{{','.join(names)}}}")
 

@@ -220,9 +220,9 @@ def test_choose_piece():
     names = ["bach_1", "bach_10", "chopin"]
     assert choose_piece("bach_1", names, "set") == "bach_1"
     assert choose_piece("chop", names, "set") == "chopin"
-    with pytest.raises(UserError, match="--piece bach: is part of 2 names of set; candidates: bach_1, bach_10"):
+    with pytest.raises(UserError, match="piece bach: is part of 2 names of set; candidates: bach_1, bach_10"):
         choose_piece("bach", names, "set")
-    with pytest.raises(UserError, match="--piece liszt: is no piece of set; candidates: bach_1, bach_10, chopin"):
+    with pytest.raises(UserError, match="piece liszt: is no piece of set; candidates: bach_1, bach_10, chopin"):
         choose_piece("liszt", names, "set")
 
 

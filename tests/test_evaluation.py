@@ -168,7 +168,7 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
     (("--params", "tests"), "tests: is a folder; the parameters are a file"),
     (("--trials", "0"), "--trials 0"),
     (("--csv", "/proc/none/a.csv"), "/proc/none/a.csv: cannot be written"),
-    (("--piece", "zzz"), "--piece zzz: is no piece"),
+    (("--piece", "zzz"), "piece zzz: is no piece"),
     (("--net", "ScoreFollowingNetMSMDLCHSDeepDo"), "the game config shows"),
 ])
 def test_mistakes_are_one_line(run, params: Path, data_set: Path, change: tuple, message: str):

@@ -115,6 +115,17 @@ def test_bars_are_as_long_as_their_values(nottingham):
     assert share["reward"] == pytest.approx((0, 0.25), abs=0.01)
     assert share["score"] == pytest.approx((14 / 56, 0), abs=0.01)
     assert share["value"] == pytest.approx((0.5, 0), abs=0.01)
+    # A critic that has not been asked yet has an empty bar, a player without one none.
+    for value, colour in ((float("nan"), drawing.RULE), (None, drawing.BACKGROUND)):
+        picture = render(game, Overlay(value=value))
+        assert (picture[top + 4 * rendering.BAR_PITCH + 2, left:left + width] == colour).all()
+
+
+def test_a_person_is_called_you(nottingham):
+    game = new_game(nottingham)
+    agent, person = render(game), render(game, Overlay(person=True))
+    assert (agent[412:432, :120] != person[412:432, :120]).any() and (agent[450:470] != person[450:470]).any()
+    assert (agent[92:404] == person[92:404]).all()
 
 
 def test_renders_the_game_asked_for(nottingham):

@@ -83,6 +83,21 @@ def test_trained_agent_as_film_pictures_and_plot(tmp_path, folder, params):
     assert cv2.imread(str(tmp_path / "film.png")).shape == (720, 1280, 3)
 
 
+@pytest.mark.parametrize(("plot", "told"), [("plot.xyz", ".png, .pdf, .svg"), ("folder.png", "is a folder")])
+def test_a_plot_that_cannot_be_is_told_before_the_game(tmp_path, folder, params, plot, told):
+    (tmp_path / "folder.png").mkdir()
+    code, out, err = run("test_score_following.py", "--params", params, "--net", "ScoreFollowingNet", "--game_config", DISCRETE,
+                         "--data_set", folder, "--plot", tmp_path / plot)
+    assert (code, out) == (2, "") and err.startswith("error: --plot ") and told in err and err.count("\n") == 1
+
+
+def test_a_plot_needs_no_display(tmp_path, folder, params):
+    code, out, err = run("test_score_following.py", "--params", params, "--net", "ScoreFollowingNet", "--game_config", DISCRETE,
+                         "--data_set", folder, "--plot", tmp_path / "plot.png")
+    assert (code, err) == (0, "") and "Total reward" in out
+    assert cv2.imread(str(tmp_path / "plot.png")).shape == (720, 1280, 3)
+
+
 def test_interrupted_film_leaves_nothing(tmp_path):
     folder = write_small_piece(tmp_path / "set", notes=200)
     target = tmp_path / "out"
@@ -125,12 +140,17 @@ def test_display_that_does_not_answer_is_one_line(folder):
 
 
 def test_person_plays_in_a_real_window(tmp_path, display):
-    """The music stands still: without keys the game would be followed to the end; s and w move it."""
+    """The game begins at a key. The music stands still: without keys it would be followed to the end; w moves on. What it
+    came to is shown until another key is pressed."""
     folder = write_small_piece(tmp_path, notes=30, spacing=0)
     process = start("environment_test.py", "--data_set", folder, "--no_sound", display=display)
     wait_for_window(display, process)
-    while process.poll() is None:
+    time.sleep(1.5)
+    began = time.monotonic()
+    while time.monotonic() - began < 5 and process.poll() is None:
         press(display, "w")
+    assert process.poll() is None
+    press(display, "space")
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     steps = int(re.match(r"Episode finished after (\d+) time steps", out)[1])

@@ -68,7 +68,7 @@ def choose_piece(wanted: str, names: Sequence[str], where: str) -> str:
     candidates = matches or sorted(names)
     shown = ", ".join(candidates[:10]) + (f", and {len(candidates) - 10} more" if len(candidates) > 10 else "")
     problem = f"is part of {len(matches)} names" if matches else "is no piece"
-    raise UserError(f"--piece {wanted}: {problem} of {where}; candidates: {shown}")
+    raise UserError(f"piece {wanted}: {problem} of {where}; candidates: {shown}")
 
 
 def _find_scores(folder: Path) -> list[Path]:

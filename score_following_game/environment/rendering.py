@@ -1,6 +1,7 @@
 """One picture of one game, for every sink: window, video, PNG files and gymnasium's rgb_array."""
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -23,8 +24,8 @@ MOST_VALUE, MOST_SPEED = 25.0, 15.0  # ends of the bars, as in 2018 (speed in pi
 class Overlay:
     """What the picture shows beside the game's own state.
 
-    reward: of the last step; score: their sum since reset; value: the critic's, None without one; message: how the game
-    ended; hint: faint words where the message comes.
+    reward: of the last step; score: their sum since reset; value: the critic's, None without one, nan before its first;
+    message: how the game ended; hint: faint words where the message comes; person: a person plays, no agent.
     """
 
     reward: float = 0.0
@@ -33,6 +34,7 @@ class Overlay:
     show_target: bool = True
     message: str = ""
     hint: str = ""
+    person: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def render(game: Game, overlay: Overlay = Overlay(), index: int = 0) -> np.ndarr
     _draw_header(image, game, view)
     _draw_sheet(image, game, view, overlay)
     _draw_legend(image, overlay)
-    _draw_spectrogram(image, game, view)
+    _draw_spectrogram(image, game, view, overlay)
     _draw_bars(image, game, view, overlay)
     _draw_message(image, overlay)
     return image
@@ -138,9 +140,10 @@ def _darken_around(panel: np.ndarray, window: Box) -> None:
 def _draw_legend(image: np.ndarray, overlay: Overlay) -> None:
     x, y = SHEET[0], SHEET[1] + SHEET[3] + 26
     target = "true position" if overlay.show_target else "true position: hidden"
-    for label, colour, dashed in (("agent", AGENT, False), (target, TARGET, False), ("lost beyond these", BOUNDS, True),
-                                  ("what the agent sees", INK, False)):
-        if label == "what the agent sees":
+    player, sees = ("you", "what an agent sees") if overlay.person else ("agent", "what the agent sees")
+    for label, colour, dashed in ((player, AGENT, False), (target, TARGET, False), ("lost beyond these", BOUNDS, True),
+                                  (sees, INK, False)):
+        if label == sees:
             framed(image, (x, y - 12, 20, 13), colour, 2)
         else:
             for part in ((0, 8), (12, 8)) if dashed else ((0, 20),):
@@ -148,7 +151,7 @@ def _draw_legend(image: np.ndarray, overlay: Overlay) -> None:
         x += 28 + text(image, label, (x + 28, y), 16, INK) + 34
 
 
-def _draw_spectrogram(image: np.ndarray, game: Game, view: _View) -> None:
+def _draw_spectrogram(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
     """What the agent hears, low bands at the bottom; for an agent at the end of its window the present is at the right."""
     config = game.config
     left, top, width, height = SPECTROGRAM
@@ -161,7 +164,7 @@ def _draw_spectrogram(image: np.ndarray, game: Game, view: _View) -> None:
     image[top:top + height, left:left + width] = picture
     framed(image, (left - 1, top - 1, width + 2, height + 2), FAINT)
     fps = config.spectrogram_params.fps
-    text(image, "what the agent hears", (left, top - 9), 16, FAINT)
+    text(image, "the music, as an agent hears it" if overlay.person else "what the agent hears", (left, top - 9), 16, FAINT)
     text(image, "6 kHz", (left - 8, top + 12), 13, FAINT, align="right")
     text(image, "60 Hz", (left - 8, top + height), 13, FAINT, align="right")
     text(image, f"{(first - view.frame) / fps:+.1f} s", (left, top + height + 19), 13, FAINT)
@@ -183,14 +186,16 @@ def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> 
     error = view.x - view.true_x
     seen_error = abs(error) if overlay.show_target else None  # it would tell where the target is
     error_text = f"{error:+.0f}" if overlay.show_target else "hidden"
-    value_text = "no critic" if overlay.value is None else f"{overlay.value:.1f}"
-    rows = (
+    rows = [
         ("speed, px/frame", view.speed, MOST_SPEED, f"{view.speed:+.1f}", None),
         ("error, px; lost at the mark", seen_error, config.sheet_context // 2, error_text, config.threshold),
         ("reward", overlay.reward, 1.0, f"{overlay.reward:+.2f}", None),
         ("total score", overlay.score, view.last_frame, f"{overlay.score:.1f}", None),
-        ("value: reward the critic expects", overlay.value, MOST_VALUE, value_text, None),
-    )
+    ]
+    if overlay.value is not None:
+        known = math.isfinite(overlay.value)
+        rows.append(("value: reward the critic expects", overlay.value if known else None, MOST_VALUE,
+                     f"{overlay.value:.1f}" if known else "-", None))
     left, top, width = BARS
     for row, (label, value, most, number, mark) in enumerate(rows):
         bar(image, (left, top + row * BAR_PITCH, width, BAR_HEIGHT), label, value, most, number, mark)

@@ -16,12 +16,14 @@ from score_following_game.data_processing.dataset import load_data_set, score_pa
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
 from score_following_game.environment.playback import Clock, open_time_source, piece_audio
+from score_following_game.environment.rendering import Overlay, render
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.video import film, picture_folder
-from score_following_game.environment.watching import Controls, Player, WatchedGame, watch
+from score_following_game.environment.watching import Controls, Player, WatchedGame, new_episode, watch
 from score_following_game.environment.window import GlobalKeys, Window
 from score_following_game.errors import UserError
 
+TO_BEGIN = "press w, s or any key to begin; q leaves"
 FINALE_SECONDS = 20.0  # the finale goes by itself, so that an unattended run ends
 
 log = logging.getLogger(__name__)
@@ -70,16 +72,18 @@ def perform(
     controls: Controls | None = None,
     keys: str = "window",
     finale: Callable[[WatchedGame], np.ndarray] | None = None,
+    unseen: bool = False,
 ) -> WatchedGame:
     """Play a game before a window, or into a film or a folder of pictures; with `controls` a person plays, in a window.
 
-    finale: what the window shows when the game has ended (not when it was left), until a key is pressed.
+    finale: what the window shows when the game has ended (not when it was left), until a key is pressed. unseen: play it
+    before nobody. A person begins the game by a key.
     """
     config, piece = game.config, game.bank.pieces[int(game.piece[0])]
     first = int(game.frame[0])
     with contextlib.ExitStack() as stack:
         window = global_keys = clock = None
-        if controls is not None or not (video or pictures):
+        if controls is not None or not (video or pictures or unseen):
             window = stack.enter_context(contextlib.closing(Window(advice=_ADVICE_TO_PLAY if controls else _ADVICE_TO_WATCH)))
         if controls is not None and keys == "pynput":
             global_keys = stack.enter_context(contextlib.closing(GlobalKeys()))
@@ -89,13 +93,26 @@ def perform(
             recorders.append(stack.enter_context(picture_folder()))
         if video:
             recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio)))
+        if controls is not None and not _begun(window, global_keys, game, controls):
+            return new_episode(game)
         if window:
             clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
         episode = watch(game, player, recorders, window, clock, controls, global_keys)
         if window and finale and episode.ending and not window.closed():
             window.show(finale(episode))
-            window.wait_for_key(FINALE_SECONDS)
+            # A person may still be pressing what the game was played with.
+            window.wait_for_key(FINALE_SECONDS, but_not=("w", "s"))
     return episode
+
+
+def _begun(window: Window, global_keys: GlobalKeys | None, game: Game, controls: Controls) -> bool:
+    """Show the beginning until a key is pressed -> whether it was one to play, not to leave."""
+    window.show(render(game, Overlay(person=True, message=TO_BEGIN)))
+    while True:
+        pressed = window.keys(0.05) + (global_keys.take() if global_keys else [])
+        if pressed:
+            controls.press(pressed)
+            return not controls.quit
 
 
 _ADVICE_TO_WATCH = "write a film instead: --video FILE.mp4"

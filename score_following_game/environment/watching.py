@@ -1,6 +1,7 @@
 """The loop that joins a game, who plays it, the clock, and those who look: a window, a film, pictures, or nobody."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -92,10 +93,11 @@ def watch(
     Recorders get every frame. A window is paced by the clock: every frame is played, and when the machine is late the game
     catches up without drawing. Without a window nothing waits.
     """
-    episode = _new_episode(game)
+    episode = new_episode(game)
     hint = (KEYS_TO_PLAY if controls else KEYS_TO_WATCH) if window else ""
+    person = controls is not None
     controls = controls or Controls()
-    stage = _Stage(game, player, episode, controls, recorders, window, hint)
+    stage = _Stage(game, player, episode, controls, recorders, window, hint, person)
     clock = (clock or Clock(episode.fps, first=int(game.frame[0]))) if window else None
     stage.show(draw_window=True)
     if clock:
@@ -117,7 +119,8 @@ def watch(
     return episode
 
 
-def _new_episode(game: Game) -> WatchedGame:
+def new_episode(game: Game) -> WatchedGame:
+    """Of game 0, with no frame played yet."""
     piece = int(game.piece[0])
     return WatchedGame(game.bank.names[piece], game.config.spectrogram_params.fps, game.config.threshold,
                    int(game.bank.last_onset[piece]))
@@ -158,6 +161,7 @@ class _Stage:
     recorders: Sequence[Recorder]
     window: Window | None
     hint: str
+    person: bool
     drawn: int = 0  # how many frames had been played when the window was last drawn
 
     def show(self, draw_window: bool) -> None:
@@ -182,7 +186,10 @@ class _Stage:
             self.window.keys(FINAL_SECONDS)
 
     def _picture(self) -> np.ndarray:
-        episode, value = self.episode, getattr(self.player, "value", None)
+        episode = self.episode
+        value = getattr(self.player, "value", None)
+        if hasattr(self.player, "value") and value is None:
+            value = [math.nan]  # there is a critic, but it has not been asked yet
         return render(self.game, Overlay(
             reward=episode.rewards[-1] if episode.rewards else 0.0,
             score=episode.score,
@@ -190,4 +197,5 @@ class _Stage:
             show_target=self.controls.show_target or bool(episode.ending),
             message=episode.ending,
             hint=self.hint,
+            person=self.person,
         ))

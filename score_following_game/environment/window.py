@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -58,10 +59,10 @@ class Window:
         if code >= 0 and code & 0xFF:
             self._pressed.append(chr(code & 0xFF).lower())
 
-    def wait_for_key(self, seconds: float) -> None:
-        """Wait until any key is pressed or the window is closed, at most that long."""
+    def wait_for_key(self, seconds: float, but_not: Sequence[str] = ()) -> None:
+        """Wait until a key (but not one of those) is pressed or the window is closed, at most that long."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.keys(_SLICE):
+        while time.monotonic() < end and not set(self.keys(_SLICE)) - set(but_not):
             pass
 
     def closed(self) -> bool:

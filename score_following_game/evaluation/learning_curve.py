@@ -14,6 +14,8 @@ CURVE_FILE = "learning_curve.csv"
 
 def plot_learning_curve(table: Path, picture: Path) -> None:
     """learning_curve.csv of a run -> png: tracking ratios and error over steps. Raises UserError when there is no row yet."""
+    if not table.parent.is_dir():
+        raise UserError(f"{table.parent}: no such run folder")
     try:
         with table.open(encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))

@@ -1,7 +1,11 @@
 """Plots of what happened, as PNG files or pictures; drawn by matplotlib's Agg, so no display is needed."""
 from __future__ import annotations
 
+import contextlib
 import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,10 +14,11 @@ from matplotlib.figure import Figure
 
 from score_following_game.environment.watching import WatchedGame
 from score_following_game.errors import UserError
-from score_following_game.files import replacing
+from score_following_game.files import WriteError, replacing, require_writable
 
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"
+PLOT_SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def plot_episode(episode: WatchedGame, path: str | os.PathLike[str]) -> None:
@@ -21,22 +26,39 @@ def plot_episode(episode: WatchedGame, path: str | os.PathLike[str]) -> None:
 
     The format follows the suffix (png, pdf, svg).
     """
+    require_plottable(path)
     figure = episode_figure(episode)
+    with _silent_about_letters(), replacing(path) as temporary:
+        figure.savefig(temporary)
+
+
+def require_plottable(path: str | os.PathLike[str] | None) -> None:
+    """Raise UserError for a plot that could not be written after a whole game; None stands for none."""
+    if path is None:
+        return
+    if Path(path).suffix not in PLOT_SUFFIXES:
+        raise UserError(f"--plot {path}: wanted a name that ends in {', '.join(PLOT_SUFFIXES)}")
     try:
-        with replacing(path) as temporary:
-            figure.savefig(temporary)
-    except OSError as error:
-        raise UserError(f"--plot {path}: cannot be written ({error.strerror})") from None
-    except ValueError as error:  # a suffix matplotlib has no format for
-        raise UserError(f"--plot {path}: {' '.join(str(error).split())}") from None
+        require_writable(path)
+    except WriteError as error:
+        raise UserError(f"--plot {error}") from None
 
 
 def episode_picture(episode: WatchedGame) -> np.ndarray:
     """The same plot -> uint8 (720, 1280, 3), BGR."""
     figure = episode_figure(episode)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with _silent_about_letters():
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, 2::-1].copy()
+
+
+@contextlib.contextmanager
+def _silent_about_letters() -> Iterator[None]:
+    """A title in a script that matplotlib's font lacks has boxes, and is told of at length."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def episode_figure(episode: WatchedGame) -> Figure:

@@ -81,14 +81,15 @@ class TrainingLog:
         self._line_before = (update, now)
         updates_per_second = (update - before) / max(now - then, 1e-9)
         steps_per_second = updates_per_second * self.steps_per_update
-        mean, median = (returns.mean(), np.median(returns)) if len(returns) else (float("nan"),) * 2
-        print(f"Updates {update} ({now - then:.1f}s),  mean/median reward {mean:.1f}/{median:.1f}, "
+        mean = returns.mean() if len(returns) else None
+        rewards = "-/-" if mean is None else f"{mean:.1f}/{np.median(returns):.1f}"  # - : no game has ended yet
+        print(f"Updates {update} ({now - then:.1f}s),  mean/median reward {rewards}, "
               f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
               f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s", flush=True)
         curves = {"training/policy_loss": losses.policy, "training/value_loss": losses.value,
                   "training/entropy": losses.entropy, "training/learn_rate": learn_rate,
                   "training/steps": update * self.steps_per_update, "charts/steps_per_second": steps_per_second}
-        if len(returns):
+        if mean is not None:
             curves["training/avg_reward"] = mean
         self._scalars(curves, update // self.settings.log_interval)
 

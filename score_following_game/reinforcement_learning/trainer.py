@@ -78,10 +78,6 @@ class Trainer:
 
     def train(self) -> None:
         """Train until max_updates, max_minutes, the last refinement or Ctrl-C; always leaves best_model.pt and a checkpoint."""
-        if self._is_done():
-            advice = (f"its refinements are used up; begin a new run with --ini_params {self.directory / BEST_MODEL_FILE}"
-                      if self.schedule.stopped else "give a larger --max_updates or --max_minutes to go on")
-            raise UserError(f"{self.directory}: this run is done after update {self.updates}; {advice}")
         log = TrainingLog(self.settings, self._log_directory(), self.settings.n_worker * self.settings.t_max, self.watch,
                           self.updates)
         try:
@@ -235,3 +231,7 @@ class Trainer:
         self.updates = self.saved_at = state["updates"]
         self.evaluated_at = state["evaluated_at"]
         self.watch = Stopwatch(state["seconds"])
+        if self._is_done():
+            advice = (f"its refinements are used up; begin a new run with --ini_params {self.directory / BEST_MODEL_FILE}"
+                      if self.schedule.stopped else "give a larger --max_updates or --max_minutes to go on")
+            raise UserError(f"{self.directory}: this run is done after update {self.updates}; {advice}")

@@ -12,6 +12,7 @@ from score_following_game.data_processing.score_npz import Score
 _ENLARGED = 3
 _GAP = 4                 # rows of grey between lines, before enlargement
 _RED = (0, 0, 255)
+_HEIGHT_PER_RADIUS = 28  # sheet rows: a marker is about as large as a notehead in both styles
 
 
 def check_picture(score: Score, systems: Sequence[int]) -> np.ndarray:
@@ -23,9 +24,10 @@ def check_picture(score: Score, systems: Sequence[int]) -> np.ndarray:
              for start, end in itertools.pairwise(starts)]
     picture = cv2.resize(np.vstack(lines), None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_NEAREST)
     picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    radius, thickness = _ENLARGED * max(1, height // _HEIGHT_PER_RADIUS), max(1, height // 80)
     for y, x in score.coords:
         line = int(np.searchsorted(starts[1:-1], x, side="right"))
         row, column = y + line * (height + _GAP), x - starts[line]
         centre = round((column + 0.5) * _ENLARGED), round((row + 0.5) * _ENLARGED)
-        cv2.circle(picture, centre, _ENLARGED, _RED, 1, cv2.LINE_AA)
+        cv2.circle(picture, centre, radius, _RED, thickness, cv2.LINE_AA)
     return picture
