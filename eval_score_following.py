@@ -6,10 +6,12 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from score_following_game.agents.agents import load_trained_agent
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.command_line import Parser, add_machine_arguments, script
+from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
@@ -54,8 +56,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
     if arguments.csv:
         write_csv(arguments.csv, piece_rows(trials, bank))
     if arguments.json:
-        write_json(arguments.json, trials, bank, {"command": shlex.join(sys.argv), "net": net, "params": arguments.params,
-                                                  "data_set": arguments.data_set, "seed": arguments.seed})
+        write_json(arguments.json, trials, bank, about(arguments, net, config))
+
+
+def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[str, Any]:
+    """How the figures were made."""
+    values = {key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()}
+    return {"command": shlex.join(sys.argv), **values, "net": net, "game_config": config_as_dict(config)}
 
 
 if __name__ == "__main__":

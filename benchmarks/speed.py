@@ -199,7 +199,8 @@ def measure(part: str, data_set: str, threads: int, games: int = 256, precision:
     task = json.dumps({"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision})
     result = subprocess.run([sys.executable, __file__, "--task", task], check=False, capture_output=True, text=True)
     if result.returncode:
-        raise UserError(f"{part}: {(result.stderr.strip().splitlines() or ['ended without a word'])[-1].removeprefix('error: ')}")
+        told = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
+        raise UserError(f"{part}: {told[-1].removeprefix('error: ')}")
     return json.loads(result.stdout.splitlines()[-1])
 
 

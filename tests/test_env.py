@@ -185,6 +185,9 @@ def test_vector_env_refuses_wrong_seeds_and_actions(data_set: Path):
     with pytest.raises(ValueError, match="3 seeds for 2 games"):
         env.reset(seed=[1, 2, 3])
     env.reset(seed=[1, None])
+    env.reset(seed=np.arange(2))
+    with pytest.raises(ValueError, match="num_envs is 0"):
+        gymnasium.make_vec("ScoreFollowing-v0", num_envs=0, vectorization_mode="vector_entry_point", data_set=data_set)
     for actions in ([0, 3], [1.7, 0.0], [1], [-1, 0]):
         with pytest.raises(ValueError, match="wanted 2 indices from 0 to 2"):
             env.step(np.array(actions))

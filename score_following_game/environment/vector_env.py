@@ -44,6 +44,8 @@ class ScoreFollowingVectorEnv(VectorEnv):
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r}: wanted rgb_array or None; to watch in a window take one game")
+        if num_envs < 1:
+            raise ValueError(f"num_envs is {num_envs}, wanted at least 1")
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.bank = open_bank(data_set, game_config, piece, sound_font)
@@ -64,7 +66,7 @@ class ScoreFollowingVectorEnv(VectorEnv):
                 raise ValueError(f"{len(seeds)} seeds for {self.num_envs} games")
             for index, own in enumerate(seeds):
                 if own is not None:
-                    self._generators[index] = seeding.np_random(own)[0]
+                    self._generators[index] = seeding.np_random(int(own))[0]
         self._begin(np.arange(self.num_envs), wanted_piece(self.bank, options))
         self._has_begun = True
         return observations(self.game), _with_masks(info_arrays(self.game))
