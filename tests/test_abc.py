@@ -39,11 +39,35 @@ def test_tune_book() -> None:
     assert tunes[1].music == "C:|"  # a note and a bar line, not a field
 
 
+def test_an_empty_line_ends_a_tune_and_a_text_block_is_no_music() -> None:
+    tunes = read_tune_book("X:1\n\nT:t\nK:C\nCDEF|\n%a remark, no empty line\nGABc|\n \nThe next tune is a great reel\nK:G\n"
+                           "X:2\nK:C\nCDEF|\n%%begintext\nA bad cafe\n\nX marks it\n%%endtext\nGABc|\n"
+                           "X:3\nK:C\nCDEF|\n%%begintext left\nA bad egg\nX:4\nK:C\nC|\n")
+    assert [tune.music for tune in tunes] == ["CDEF| GABc|", "CDEF| GABc|", "CDEF|", "C|"]
+
+
+def test_fields_before_the_first_tune_hold_for_all() -> None:
+    tunes = read_tune_book("A book\nL:1/16 % short\nM:3/4\nQ:1/4=66\nK:D\nT:The Book\n\n"
+                           "X:1\nF4|\nX:2\nL:1/8\nK:C\nF4|\nX:3\nH:a tale\nof a deed\nK:G\nF4|\n")
+    assert [read_melody(tune).notes() for tune in tunes] == [[(0, 1, 66)], [(0, 2, 65)], [(0, 1, 66)]]
+    assert [read_melody(tune).meter for tune in tunes] == [(3, 4)] * 3
+    assert [quarter_tempo(tune) for tune in tunes] == [66] * 3
+    assert [tune.title for tune in tunes] == [""] * 3
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ("X:1\nL:1/4\nCDEF|\n", "no K: field"), ("X:1\nK:C\n", "no notes"), ("X:1\nK:C\nz4|Z|\n", "no notes")])
+def test_a_tune_without_key_or_notes(text: str, reason: str) -> None:
+    with pytest.raises(AbcError, match=reason):
+        read_melody(read_tune_book(text)[0])
+
+
 @pytest.mark.parametrize(("text", "fifths"), [
     ("G", 1), ("Am", 0), ("A minor", 0), ("Bb", -2), ("F#m", 3), ("Ddor", 0), ("E Dorian", 2), ("G mix", 0),
     ("A Mixolydian", 2),
-    ("Cmaj", 0), ("D phr", -2), ("F lyd", 0), ("G clef=bass", 1), ("none", 0), ("", 0), ("Cb", -7), ("c", 0)])
-def test_keys(text: str, fifths: int) -> None:
+    ("Cmaj", 0), ("D phr", -2), ("F lyd", 0), ("G clef=bass", 1), ("none", 0), ("Cb", -7), ("c", 0),
+    ("", None), ("clef=treble", None), ("bass", None)])
+def test_keys(text: str, fifths: int | None) -> None:
     assert parse_key(text) == fifths
 
 
@@ -106,6 +130,7 @@ def test_changes_of_key_and_meter() -> None:
     assert [pitch for _, _, pitch in melody.notes()] == [65, 60, 66, 61, 66, 65]
     assert [m.quarters for m in melody_of("AB [K:G] cd|").measures] == [2, 2]
     assert melody_of("[K:G]F|").key == 1
+    assert pitches("F[K:clef=treble]F[K:bass]F[K:]F[K:none]F|", K="D") == [66, 66, 66, 66, 65]
 
 
 @pytest.mark.parametrize(("music", "played"), [
@@ -138,11 +163,25 @@ def test_chords_keep_their_top_note() -> None:
         (0, 2, 71), (2, 1, 76), (3, Fraction(1, 2), 72), (Fraction(7, 2), 1, 73)]
 
 
+def test_ties_and_texts_inside_chords() -> None:
+    assert melody_of("[A-c-][Ac][Ac]|").notes() == [(0, 2, 72), (2, 1, 72)]
+    assert melody_of("[A-c][Ac]|").notes() == [(0, 1, 72), (1, 1, 72)]  # only the lower note is tied
+    assert pitches('["Bm"CE]["a|]"C!f!~E u]+fermata+[CE]|') == [64, 64, 64]
+
+
+def test_only_known_names_between_plus_signs_are_decorations() -> None:
+    assert pitches("+ff+A +>(+B +D.C.+c|") == [69, 71, 72]
+    for music in ("+CEG+ A|", "+ace+ A|", "A + B|", "+x+A|"):
+        with pytest.raises(AbcError, match=r"write an old-style chord \+CEG\+ as \[CEG\]"):
+            melody_of(music)
+
+
 def test_rests() -> None:
     assert melody_of("A z B|Z2|c z/ x/|").notes() == [(0, 1, 69), (2, 1, 71), (11, 1, 72)]
 
 
 @pytest.mark.parametrize("music", ["A & B|", "AB[c|", "A (3B/c/[d e|", "[V:1]AB|\nV:2\nAB|", "A#B|", "[z]|", ">A", "A0|",
+                                   "[CEz]|", "[C>E]|", "[A#c]|", '["Bm"]|',
                                    "(3:0:3ABc|", "(3:2:0ABc|", "[L:0/4]A|"])
 def test_music_that_is_refused(music: str) -> None:
     with pytest.raises(AbcError):
@@ -173,6 +212,8 @@ def test_mei() -> None:
     assert [note.get("{http://www.w3.org/XML/1998/namespace}id") for note in notes] == [f"n{k}" for k in range(1, 14)]
     assert [(note.get("accid"), note.get("accid.ges")) for note in notes[:3]] == [("s", None), (None, "s"), (None, None)]
     assert [len(beam) for beam in root.iter(f"{ns}beam")] == [2, 2, 4, 3]
+    sharps = list(ElementTree.fromstring(melody_to_mei(melody_of("^^F F|"))).iter(f"{ns}note"))
+    assert [(note.get("accid"), note.get("accid.ges")) for note in sharps] == [("x", None), (None, "ss")]  # MEI's spellings
     assert [(note.get("dur"), note.get("tie")) for note in notes[-2:]] == [("2", "i"), ("8", "t")]
     tuplet = root.find(f".//{ns}tuplet")
     assert (tuplet.get("num"), tuplet.get("numbase")) == ("3", "2")

@@ -33,49 +33,75 @@ class Token:
     parts: dict[str, str]
 
 
-_FIELD_LINE = re.compile(r"^([A-Za-z]):(?![|:])\s*(.*)$")
+_FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above
+_TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
+_COMMENT = re.compile(r"(?<!\\)%.*")
 _LENGTH = r"\d*/*\d*"
+# Between + signs old books write either a decoration or a chord: only these are decorations.
+_PLUS_DECORATION = r"""\+(?:
+   [.0-5] | [<>][()]? | accent | arpeggio | breath | coda | (?:crescendo|diminuendo)[()] | D\.C\. | D\.S\. | dacapo | dacoda
+ | downbow | emphasis | fermata | fine | f{1,4} | inverted(?:fermata|turnx?) | (?:long|medium|short)phrase | mf | mp | open
+ | plus | p{1,4} | (?:lower|upper)?mordent | pralltriller | roll | segno | sfz | slide | snap | tenuto | thumb | trill[()]?
+ | turnx? | upbow | wedge)\+"""
 _TOKEN = re.compile(rf"""
    (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
  | (?P<quoted>"[^"]*")
  | (?P<grace>\{{[^}}]*\}})
- | (?P<decoration>![^!|]*!|\+[a-z.()<>]+\+)
+ | (?P<decoration>![^!|]*!|{_PLUS_DECORATION})
  | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
  | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
- | (?P<chord>\[(?P<inside>[^\]|]*)\](?P<chord_length>{_LENGTH}))
+ | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\]|"])*)\](?P<chord_length>{_LENGTH}))
  | (?P<note>(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH}))
  | (?P<rest>[zx](?P<rest_length>{_LENGTH}))
  | (?P<bars_rest>[ZX](?P<bars>\d*))
  | (?P<broken>>+|<+)
  | (?P<tie>-)
  | (?P<space>\s+)
- | (?P<nothing>[()~.`*$!+\\HIJKLMNOPQRSTUVWhijklmnopqrstuvwy]|\]|&(?=\s*$))
+ | (?P<plus>\+)
+ | (?P<nothing>[()~.`*$!\\HIJKLMNOPQRSTUVWhijklmnopqrstuvwy]|\]|&(?=\s*$))
 """, re.VERBOSE)
 _SILENT = {"quoted", "grace", "decoration", "nothing"}  # printed or ornamental only: never becomes a note or a bar
 _IN_FORCE = {"K", "M", "L"}                             # fields that change how what follows is read
 
 
 def read_tune_book(text: str) -> list[Tune]:
-    """All tunes of an ABC file, in its order. Text before the first X: line is not a tune."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return [_read_tune(part) for part in re.split(r"(?m)^(?=X:)", text) if part.startswith("X:")]
+    """All tunes of an ABC file, in its order. Fields before the first X: line hold for every tune that has none of its own."""
+    text = _TEXT_BLOCK.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    file_header, *tunes = re.split(r"(?m)^(?=X:)", text)
+    found = (_FIELD_LINE.match(_without_comment(line)) for line in file_header.split("\n"))
+    common = {field[1]: field[2].strip() for field in found if field}
+    return [_read_tune(tune, common) for tune in tunes]
 
 
 def tokens_played_once(music: str) -> list[Token]:
     """Tokens of a tune body with every section once and first endings only; ornaments and texts are gone."""
-    return list(_first_endings(token for token in _tokenise(music) if token.kind not in _SILENT))
+    return list(_first_endings(sounding_tokens(music)))
 
 
-def _read_tune(text: str) -> Tune:
+def sounding_tokens(music: str) -> Iterator[Token]:
+    """Tokens of a tune body, or of the inside of a chord, without ornaments and texts."""
+    return (token for token in _tokenise(music) if token.kind not in _SILENT)
+
+
+def _without_comment(line: str) -> str:
+    return _COMMENT.sub("", line).rstrip()
+
+
+def _read_tune(text: str, common: dict[str, str]) -> Tune:
     headers: dict[str, str] = {}
     body: list[str] = []
+    lines = text.split("\n")
+    key_to_come = "K" not in common or any(line.startswith("K:") for line in lines)
     in_body = False
-    for raw in text.split("\n"):
-        line = re.sub(r"(?<!\\)%.*", "", raw).rstrip()
+    for raw in lines:
+        if in_body and not raw.strip():
+            break  # an empty line ends a tune: what stands below it is free text
+        line = _without_comment(raw)
         if not line:
             continue
         found = _FIELD_LINE.match(line)
+        in_body = in_body or not (found or key_to_come)
         if not found:
             body.extend([line] if in_body else [])
         elif not in_body:
@@ -86,7 +112,7 @@ def _read_tune(text: str) -> Tune:
             body.append(f"[{found[1]}:{found[2].replace(']', ')')}]")
     # A line's end separates beams like a space; a backslash at its end joins it to the next without one.
     music = re.sub(r"\\ ", "", " ".join(body) + " ")
-    return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), headers)
+    return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers)
 
 
 def _tokenise(music: str) -> Iterator[Token]:

@@ -25,12 +25,12 @@ def quarter_tempo(tune: Tune) -> float | None:
     return None
 
 
-def parse_key(text: str) -> int:
-    """Number of sharps (flats: negative) of a K: value."""
+def parse_key(text: str) -> int | None:
+    """Number of sharps (flats: negative) of a K: value; None where it names no key, only a clef perhaps."""
     text = re.split(r"\s*(?:clef|transpose|octave|middle|stafflines|\bstaves)\b.*", text.strip())[0].strip()
     text = re.sub(r"\s*\b(treble|bass|alto|tenor)\b.*", "", text)
     if text.lower() in ("", "none"):
-        return 0
+        return 0 if text else None
     found = re.fullmatch(r"([A-G][#b]?)\s*(maj|min|ion|dor|phr|lyd|mix|aeo|loc|m)?[a-z]*", text, re.IGNORECASE)
     if not found:
         raise AbcError(f"cannot read key {text!r}")

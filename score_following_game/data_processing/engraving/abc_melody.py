@@ -1,15 +1,14 @@
 """The music of one ABC tune: tokens -> measures of notes and rests, in exact fractions.
 
-Accidentals hold to the end of the bar for their own octave (standard notation); of a chord the top note is kept; ties
-join notes of the same place on the staff. Times are in quarter notes, written values in whole notes.
+Accidentals hold to the end of the bar for their own octave (standard notation); of a chord the top note is kept, and its
+tie; ties join notes of the same place on the staff. Times are in quarter notes, written values in whole notes.
 """
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from score_following_game.data_processing.engraving.abc import AbcError, Token, Tune, tokens_played_once
+from score_following_game.data_processing.engraving.abc import AbcError, Token, Tune, sounding_tokens, tokens_played_once
 from score_following_game.data_processing.engraving.abc_fields import (
     Meter,
     key_alter,
@@ -24,7 +23,6 @@ from score_following_game.data_processing.engraving.abc_fields import (
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p: p notes in the time of ...; 5, 7, 9 depend on the meter
-_CHORD_NOTE = re.compile(r"(\^\^|\^|__|_|=)?([A-Ga-g])([,']*)(\d*/*\d*)")
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,16 @@ class Melody:
 
 
 def read_melody(tune: Tune) -> Melody:
-    """The tune's melody. Raises AbcError for what cannot be read, voices and overlays among it."""
+    """The tune's melody. Raises AbcError for what cannot be read, voices and overlays among it, and for a lack of notes."""
+    if "K" not in tune.headers:
+        raise AbcError("no K: field; it ends a tune's header")
     reader = _Reader(tune)
     for token in tokens_played_once(tune.music):
         reader.take(token)
     reader.end_measure()
-    return Melody(reader.first_key, reader.first_meter, parse_clef(tune.headers.get("K", "")), reader.measures)
+    if not any(event.pitch for measure in reader.measures for event in measure.events):
+        raise AbcError("no notes")
+    return Melody(reader.first_key, reader.first_meter, parse_clef(tune.headers["K"]), reader.measures)
 
 
 class _Reader:
@@ -118,7 +120,7 @@ class _Reader:
 
     def __init__(self, tune: Tune) -> None:
         self.first_meter = self.meter = parse_meter(tune.headers.get("M", "4/4"))
-        self.first_key = self.key = parse_key(tune.headers.get("K", "C"))
+        self.first_key = self.key = parse_key(tune.headers["K"]) or 0
         self.unit = unit_length(tune.headers, self.meter)
         self.measures: list[Measure] = []
         self.measure = Measure()
@@ -153,7 +155,7 @@ class _Reader:
         elif name in ("K", "M"):
             if self.measure.events:  # a change within a bar: close the bar there
                 self.end_measure()
-            if name == "K" and (key := parse_key(value)) != self.key:
+            if name == "K" and (key := parse_key(value)) not in (None, self.key):
                 self.key = self.measure.key = key
             elif name == "M" and (meter := parse_meter(value)) != self.meter:
                 self.meter = self.measure.meter = meter
@@ -177,6 +179,9 @@ class _Reader:
         self.tuplet = Tuplet(number, base, self.tuplets)
         self.tuplet_left = int(token.parts.get("r") or number)
 
+    def _take_plus(self, _token: Token) -> None:
+        raise AbcError("+ begins no known decoration; write an old-style chord +CEG+ as [CEG]")
+
     def _take_tie(self, _token: Token) -> None:
         if self.last and self.last.pitch:
             self.last.tie_to = True
@@ -195,12 +200,22 @@ class _Reader:
         self._add(pitch, accidental, parse_length(parts["length"]))
 
     def _take_chord(self, token: Token) -> None:
-        found = _CHORD_NOTE.findall(token.parts["inside"])
-        if not found:
+        notes: list[tuple[Pitch, int | None]] = []
+        lengths: list[str] = []
+        tied: set[Pitch] = set()
+        for inner in sounding_tokens(token.parts["inside"]):
+            if inner.kind == "note":
+                notes.append(self._spell(inner.parts.get("accidental"), inner.parts["letter"], inner.parts["octave"]))
+                lengths.append(inner.parts["length"])
+            elif inner.kind == "tie" and notes:
+                tied.add(notes[-1][0])
+            elif inner.kind not in ("space", "plus"):  # a plus means nothing there: one old book has it
+                raise AbcError(f"cannot read chord {token.text!r}")
+        if not notes:
             raise AbcError(f"cannot read chord {token.text!r}")
-        spelled = [self._spell(accidental or None, letter, octave) for accidental, letter, octave, _ in found]
-        pitch, accidental = max(spelled, key=lambda pair: pair[0].midi)
-        self._add(pitch, accidental, parse_length(found[0][3]) * parse_length(token.parts["chord_length"]))
+        pitch, accidental = max(notes, key=lambda note: note[0].midi)
+        self._add(pitch, accidental, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
+        self.last.tie_to = pitch in tied
 
     def _take_rest(self, token: Token) -> None:
         self._add(None, None, parse_length(token.parts["rest_length"]))

@@ -10,7 +10,8 @@ from score_following_game.data_processing.engraving.abc import AbcError
 from score_following_game.data_processing.engraving.abc_fields import Meter
 from score_following_game.data_processing.engraving.abc_melody import Event, Measure, Melody
 
-_ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}
+ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # an alter in semitones, as MEI prints it
+GESTURAL = ACCIDENTAL | {2: "ss"}                          # and as it says what sounds without a sign
 _CLEF = {"treble": ("G", "2"), "bass": ("F", "4"), "alto": ("C", "3"), "tenor": ("C", "4")}
 _NAMESPACE = "http://www.music-encoding.org/ns/mei"
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
@@ -122,9 +123,9 @@ def _elements(event: Event) -> Iterator[Element]:
             continue
         note = Element("note", shape, pname=event.pitch.step.lower(), oct=str(event.pitch.octave))
         if event.accidental is not None and place == 0:
-            note.set("accid", _ACCIDENTAL[event.accidental])
+            note.set("accid", ACCIDENTAL[event.accidental])
         elif event.pitch.alter:
-            note.set("accid.ges", _ACCIDENTAL[event.pitch.alter])
+            note.set("accid.ges", GESTURAL[event.pitch.alter])
         begins, ends = event.tie_to or place < len(values) - 1, event.tie_from or place > 0
         if begins or ends:
             note.set("tie", "m" if begins and ends else "i" if begins else "t")

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from score_following_game.data_processing.engraving.engrave import EngravedPiece
+from score_following_game.data_processing.engraving.engrave import SHORTEST, EngravedPiece
 from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.engraving.style import Style
 from score_following_game.data_processing.midi_library import pretty_midi
@@ -103,9 +103,12 @@ def check_midi(piece: EngravedPiece, midi: bytes) -> None:
 
 
 def check_agreement(piece: EngravedPiece, notes: list[tuple[Fraction, Fraction, int]]) -> None:
-    """The engraver's notes are those (onset, duration, pitch) that our own reading of the source gives."""
-    engraved = [(note.onset, note.end, note.pitch) for note in piece.notes]
-    parsed = [(onset, onset + duration, pitch) for onset, duration, pitch in notes]
+    """The engraver's notes are those (onset, duration, pitch) that our own reading of the source gives.
+
+    Durations below SHORTEST count as that: very short notes are played longer than they are written.
+    """
+    engraved = [(note.onset, max(note.end, note.onset + SHORTEST), note.pitch) for note in piece.notes]
+    parsed = [(onset, onset + max(duration, SHORTEST), pitch) for onset, duration, pitch in notes]
     if len(engraved) != len(parsed):
         raise EngravingError("two readings differ", f"{len(engraved)} notes engraved, {len(parsed)} in the source")
     for number, (ours, theirs) in enumerate(zip(parsed, engraved), 1):

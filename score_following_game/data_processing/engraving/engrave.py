@@ -15,7 +15,7 @@ from score_following_game.data_processing.score_npz import Score
 
 _RESOLUTION = 480                   # MIDI ticks per quarter
 _VELOCITY = 80
-_SHORTEST = Fraction(1, 20)         # quarters; a note between two of its pitch is never shorter
+SHORTEST = Fraction(1, 20)          # quarters; a note is played no shorter, save before its own pitch sounds again
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ def _played(layout: Layout, heads: dict[str, tuple[float, float]]) -> list[Playe
     played: list[PlayedNote] = []
     for onset, pitch in sorted(together, reverse=True):
         written = together[onset, pitch]
-        end = max(note.end for note in written)
+        end = max(onset + SHORTEST, *(note.end for note in written))
         if pitch in next_onset:
             # One tick of silence before the same pitch again: note-off and note-on cannot change places.
             end = min(end, next_onset[pitch] - Fraction(1, _RESOLUTION))
         next_onset[pitch] = onset
-        played.append(PlayedNote(onset, max(end, onset + _SHORTEST), pitch, tuple(note.id for note in written)))
+        played.append(PlayedNote(onset, end, pitch, tuple(note.id for note in written)))
     return played[::-1]
 
 
