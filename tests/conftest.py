@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -62,5 +63,27 @@ def run() -> Run:
         if check and result.returncode:
             raise AssertionError(f"{script} exited with {result.returncode}\n{result.stdout}\n{result.stderr}")
         return result
+
+    return run_script
+
+
+@pytest.fixture
+def run_here(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """As `run`, without the seconds in which a new process imports everything: for mistakes, of which there are many."""
+
+    def run_script(*arguments: object) -> subprocess.CompletedProcess:
+        script, *rest = map(str, arguments)
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setattr(sys, "argv", [script, *rest])
+        capfd.readouterr()
+        on_termination = signal.getsignal(signal.SIGTERM)
+        try:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        finally:
+            signal.signal(signal.SIGTERM, on_termination)
+        return subprocess.CompletedProcess(sys.argv, code, *capfd.readouterr())
 
     return run_script

@@ -167,11 +167,13 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
     (("--params", "none.pt"), "none.pt: no such parameter file"),
     (("--params", "tests"), "tests: is a folder; the parameters are a file"),
     (("--trials", "0"), "--trials 0"),
+    (("--csv", "tests"), "tests: is a folder; name a file in it"),
+    (("--trials", "1e3"), "argument --trials: invalid int value: '1e3'; eval_score_following.py --help tells"),
     (("--csv", "/proc/none/a.csv"), "/proc/none/a.csv: cannot be written"),
     (("--piece", "zzz"), "piece zzz: is no piece"),
     (("--net", "ScoreFollowingNetMSMDLCHSDeepDo"), "the game config shows"),
 ])
-def test_mistakes_are_one_line(run, params: Path, data_set: Path, change: tuple, message: str):
-    result = run(*arguments(params, data_set), *change, check=False)
+def test_mistakes_are_one_line(run_here, params: Path, data_set: Path, change: tuple, message: str):
+    result = run_here(*arguments(params, data_set), *change)
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
     assert message in result.stderr

@@ -302,16 +302,16 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
     (("--max_minutes", "-1"), "--max_minutes -1.0, wanted a number above 0"),
     (("--threads", "100000"), "--threads 100000: wanted 1 to"),
 ])
-def test_a_users_mistake_is_one_line_and_leaves_nothing(run, data_set: Path, tmp_path: Path, arguments, message: str):
-    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path / "params",
-                 "--log_root", tmp_path / "runs", *arguments, check=False)
+def test_a_users_mistake_is_one_line_and_leaves_nothing(run_here, data_set: Path, tmp_path: Path, arguments, message: str):
+    result = run_here("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path / "params",
+                      "--log_root", tmp_path / "runs", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_resume_refuses_what_is_not_as_it_was(run, tmp_path: Path):
+def test_resume_refuses_what_is_not_as_it_was(run, run_here, tmp_path: Path):
     """Another argument, an edited config.yaml, a piece that changed under its name, a run that is over: each by name."""
     tunes = tmp_path / "tunes"
     for name in "ab":
@@ -321,7 +321,7 @@ def test_resume_refuses_what_is_not_as_it_was(run, tmp_path: Path):
     settings = yaml.safe_load(config_file.read_text())
 
     def refused(*arguments: object) -> str:
-        result = run("sf_experiment.py", "--resume", directory, *arguments, check=False)
+        result = run_here("sf_experiment.py", "--resume", directory, *arguments)
         assert (result.returncode, len(result.stderr.splitlines())) == (2, 1), result.stderr
         return result.stderr
 
@@ -336,10 +336,10 @@ def test_resume_refuses_what_is_not_as_it_was(run, tmp_path: Path):
     assert "the first that differs: b" in refused("--max_updates", 2)
 
 
-def test_a_run_whose_refinements_are_used_up_says_so(run, data_set: Path, tmp_path: Path):
+def test_a_run_whose_refinements_are_used_up_says_so(run, run_here, data_set: Path, tmp_path: Path):
     directory = train(run, data_set, tmp_path, "--max_updates", 50, "--eval_interval", 1, "--patience", 1,
                       "--max_refinements", 0)
-    result = run("sf_experiment.py", "--resume", directory, "--max_updates", 99, check=False)
+    result = run_here("sf_experiment.py", "--resume", directory, "--max_updates", 99)
     assert result.returncode == 2
     assert f"its refinements are used up; begin a new run with --ini_params {directory / 'best_model.pt'}" in result.stderr
 
