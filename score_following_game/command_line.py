@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
@@ -36,7 +37,8 @@ def script() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        print(f"error: out of memory ({' '.join(str(error).split())[:120]}); take fewer games at once (--n_worker, --trials)",
+        told = textwrap.shorten(str(error), 160, placeholder=" ...")
+        print(f"error: out of memory ({told}); take fewer games at once where there are any (--n_worker, --trials)",
               file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -50,8 +52,8 @@ def script() -> Iterator[None]:
 def _is_out_of_memory(error: Exception) -> bool:
     """torch tells of memory by RuntimeErrors of several wordings."""
     told = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in told for words in ("allocate memory", "out of memory",
-                                                                                     "storage size calculation overflowed"))
+    signs = ("allocate memory", "out of memory", "storage size calculation overflowed")
+    return isinstance(error, MemoryError) or any(words in told for words in signs)
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:

@@ -61,6 +61,24 @@ def test_published_pickle_reads_as_ours(folder: Path):
     np.testing.assert_array_equal(read_score(folder / "tune.npz").coord2onset, score.coord2onset)
 
 
+def test_numpy_ints_as_python_2_pickled_them_are_read(folder: Path):
+    """The data of a scalar came as text there; hand-written, as no Python 3 writes it."""
+    number = (b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'i8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+              b"S'\\x%02x\\x00\\x00\\x00\\x00\\x00\\x00\\x00'\ntR")
+    mapping = b"(dp0\n" + number % 0 + number % 3 + b"s" + number % 1 + number % 2 + b"s"
+    pickled = (b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I1\ntcnumpy\ndtype\n"
+               b"(S'O8'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI63\ntbI00\n(l" + mapping + b"atb.")
+    data = BytesIO()
+    np.lib.format.write_array_header_1_0(data, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    old, whole = folder / "tune.npz", BytesIO()
+    with zipfile.ZipFile(old) as archive, zipfile.ZipFile(whole, "w") as new:
+        for name in ("sheet.npy", "coords.npy"):
+            new.writestr(name, archive.read(name))
+        new.writestr("coord2onset.npy", data.getvalue() + pickled)
+    old.write_bytes(whole.getvalue())
+    assert read_score(old).coord2onset.tolist() == [[0, 3], [1, 2]]
+
+
 class Bomb:
     def __reduce__(self):
         return os.mkdir, ("hacked",)
@@ -69,7 +87,7 @@ class Bomb:
 def test_a_hostile_pickle_is_refused_unrun(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     write_published(folder / "tune.npz", read_score(folder / "tune.npz"), Bomb())
-    with pytest.raises(UserError, match=r"tune.npz: corrupt score npz .*mkdir is not allowed"):
+    with pytest.raises(UserError, match=r"tune.npz: corrupt score npz .*mkdir' is not allowed"):
         read_score(folder / "tune.npz")
     assert not Path("hacked").exists()
     assert pickle.loads(pickle.dumps(1)) == 1  # the strict unpickler is ours alone

@@ -167,6 +167,7 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
     (("--params", "none.pt"), "none.pt: no such parameter file"),
     (("--params", "tests"), "tests: is a folder; the parameters are a file"),
     (("--trials", "0"), "--trials 0"),
+    (("--trials", "10000000000000"), "out of memory"),
     (("--csv", "tests"), "tests: is a folder; name a file in it"),
     (("--trials", "1e3"), "argument --trials: invalid int value: '1e3'; eval_score_following.py --help tells"),
     (("--csv", "/proc/none/a.csv"), "/proc/none/a.csv: cannot be written"),

@@ -249,6 +249,10 @@ def test_files_of_the_users_are_neither_replaced_nor_removed(book: Path, tmp_pat
     monkeypatch.setattr(making, "_code_version", lambda: "newer")
     build([book], BuildOptions(out))
     assert (theirs.read_bytes(), edited.read_bytes()) == (b"my own", b"my timing")
+    # What changed since may be removed, but not the sheet that the edited MIDI belongs to.
+    book.write_text(book.read_text().replace("T:Tune 2\n", "T:Tune 2\nQ:1/4=77\n"))
+    build([book], BuildOptions(out))
+    assert edited.with_suffix(".npz").is_file() and edited.read_bytes() == b"my timing"
 
 
 def test_why_a_split_is_impossible_can_be_read(book: Path, tmp_path: Path) -> None:

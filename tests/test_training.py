@@ -16,7 +16,7 @@ from conftest import ROOT
 from small_piece import write_small_piece
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from score_following_game.agents.networks import network_for
+from score_following_game.agents.networks import load_parameters, network_for
 from score_following_game.config import GameConfig, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.observation import observe
@@ -297,7 +297,7 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
     (("--optim_params", "{betas: [0.5, a]}"), "holds something that is not a number"),
     (("--optim_params", "{lr: 1e-4, capturable: true}"), "cannot train a network here"),
     (("--n_worker", "x"), "argument --n_worker: 'x' is not a number; sf_experiment.py --help tells"),
-    (("--n_worker", "1e13"), "out of memory"),
+    (("--n_worker", "1e13"), "--n_worker 10000000000000, wanted less than 2^31"),
     (("--max_updates", "0"), "--max_updates 0, wanted at least 1"),
     (("--max_minutes", "-1"), "--max_minutes -1.0, wanted a number above 0"),
     (("--threads", "100000"), "--threads 100000: wanted 1 to"),
@@ -332,6 +332,13 @@ def test_resume_refuses_what_is_not_as_it_was(run, run_here, tmp_path: Path):
     config_file.unlink()
     assert "config.yaml: cannot be read" in refused("--max_updates", 2)
     config_file.write_text(yaml.safe_dump(settings))
+    config_file.write_text(yaml.safe_dump(settings | {"eval_set": "test_sample"}))
+    assert "than test_sample holds now" in refused("--max_updates", 2)
+    config_file.write_text(yaml.safe_dump(settings))
+    midi = (tunes / "b.mid").read_bytes()
+    (tunes / "b.mid").write_bytes(midi.replace(b"\x5a", b"\x10"))  # softer: the same onsets, another sound
+    assert (tunes / "b.mid").read_bytes() != midi
+    assert "the first that differs: b" in refused("--max_updates", 2)
     write_small_piece(tunes, "b", notes=5)
     assert "the first that differs: b" in refused("--max_updates", 2)
 
@@ -348,10 +355,14 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path
     result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path, "--no_log",
                  *SMALL, "--optim", "SGD", "--optim_params", "{lr: 1e30}", check=False)
     assert result.returncode == 2
-    assert re.search(r"training diverged after update \d+: .*; the parameters of update \d+ are kept in .*checkpoint.pt",
+    assert re.search(r"training diverged after update \d+: .*; the parameters of update \d+ are kept: --ini_params "
+                     r".*checkpoint.pt begins a new run with them",
                      result.stderr)
     directory, = tmp_path.iterdir()
     assert all(value.isfinite().all() for value in parameters(directory).values())
+    again = fresh_network(load_game_config("nottingham.yaml"))
+    load_parameters(again, directory / "checkpoint.pt")
+    assert equal(parameters(directory), again.state_dict())
 
 
 def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path, tmp_path: Path):

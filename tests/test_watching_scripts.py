@@ -83,7 +83,7 @@ def test_trained_agent_as_film_pictures_and_plot(tmp_path, folder, params):
     assert cv2.imread(str(tmp_path / "film.png")).shape == (720, 1280, 3)
 
 
-@pytest.mark.parametrize(("plot", "told"), [("plot.xyz", ".png, .pdf, .svg"), ("folder.png", "is a folder")])
+@pytest.mark.parametrize(("plot", "told"), [("plot.xyz", ".png, .jpg, .pdf, .svg"), ("folder.png", "is a folder")])
 def test_a_plot_that_cannot_be_is_told_before_the_game(tmp_path, folder, params, plot, told):
     (tmp_path / "folder.png").mkdir()
     code, out, err = run("test_score_following.py", "--params", params, "--net", "ScoreFollowingNet", "--game_config", DISCRETE,
@@ -155,6 +155,19 @@ def test_person_plays_in_a_real_window(tmp_path, display):
     assert process.returncode == 0, err
     steps = int(re.match(r"Episode finished after (\d+) time steps", out)[1])
     assert 10 <= steps < 29 * 8
+
+
+def test_leaving_before_the_beginning_keeps_an_earlier_film(tmp_path, folder, display):
+    (tmp_path / "film.mp4").write_bytes(b"an earlier film")
+    process = start("environment_test.py", "--data_set", folder, "--no_sound", "--video", tmp_path / "film.mp4",
+                    display=display)
+    wait_for_window(display, process)
+    while process.poll() is None:
+        press(display, "q")
+        time.sleep(0.1)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "Episode finished after 0 time steps (avg 0.0)\nEpisode reward 0\n\n"), err
+    assert (tmp_path / "film.mp4").read_bytes() == b"an earlier film"
 
 
 def test_window_tells_keys_and_is_paced_by_the_music(folder, display):

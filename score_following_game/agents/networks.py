@@ -110,13 +110,18 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
 
 
 def load_parameters(network: nn.Module, path: str | Path) -> None:
-    """Load a state_dict saved by torch.save, tensors only. Raises UserError naming the file and what does not fit."""
+    """Load a state_dict saved by torch.save, tensors only, or the one in a run's checkpoint.
+
+    Raises UserError naming the file and what does not fit.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such parameter file") from None
     except Exception as error:  # torch raises many kinds on files that are no parameters
         raise UserError(f"{path}: not a file of network parameters ({type(error).__name__})") from None
+    if isinstance(state, dict) and isinstance(state.get("network"), dict):  # a run's checkpoint
+        state = state["network"]
     own = network.state_dict()
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: not a state_dict of network parameters")

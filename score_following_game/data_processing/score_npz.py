@@ -57,7 +57,9 @@ class _Recorded(metaclass=_Frozen):
 class _Int(metaclass=_Frozen):
     """Stands for numpy's scalar(dtype, bytes) of an integer dtype -> int."""
 
-    def __new__(cls, dtype: _Recorded, data: bytes) -> int:
+    def __new__(cls, dtype: _Recorded, data: bytes | str) -> int:
+        if isinstance(data, str):  # as Python 2 wrote bytes
+            data = data.encode("latin1")
         kind, size = dtype.arguments[0][0], int(dtype.arguments[0][1:])
         if kind not in "iu" or len(data) != size:
             raise pickle.UnpicklingError("a scalar in a score file is no integer")
@@ -74,6 +76,9 @@ class _Bytes(metaclass=_Frozen):
 class _IntDictUnpickler(pickle._Unpickler):  # the one in Python: the C one makes room for any memo index a file names
     """Reads an object array holding one dict of ints; nothing in a pickle reaches numpy or any other code but the above."""
 
+    # A bytearray's room is made before its bytes are there.
+    dispatch = {code: read for code, read in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]}
+
     _STAND_INS = {
         ("numpy.core.multiarray", "_reconstruct"): _Recorded, ("numpy._core.multiarray", "_reconstruct"): _Recorded,
         ("numpy.core.multiarray", "scalar"): _Int, ("numpy._core.multiarray", "scalar"): _Int,
@@ -83,7 +88,7 @@ class _IntDictUnpickler(pickle._Unpickler):  # the one in Python: the C one make
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self._STAND_INS:
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a score file")
+            raise pickle.UnpicklingError(f"{module!a}.{name!a} is not allowed in a score file")
         return self._STAND_INS[module, name]
 
 

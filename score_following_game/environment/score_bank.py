@@ -62,7 +62,7 @@ class ScoreBank:
         return self.pieces[piece].onset_frames
 
     def digests(self) -> dict[str, int]:
-        """Name -> a number that changes with the piece's sheet, onsets or length of sound."""
+        """Name -> a number that changes with the piece's sheet, onsets or sound."""
         return {piece.name: _digest(piece) for piece in self.pieces}
 
     def _flat(self, parts: list[np.ndarray]) -> Tensor:
@@ -76,8 +76,8 @@ class ScoreBank:
 
 
 def _digest(piece: Piece) -> int:
-    shapes = repr((piece.sheet.shape, piece.spectrogram.shape)).encode()
-    return zlib.crc32(b"".join((shapes, piece.sheet.tobytes(), piece.onset_frames.tobytes(), piece.onset_x.tobytes())))
+    arrays = (piece.sheet, piece.spectrogram, piece.onset_frames, piece.onset_x)
+    return zlib.crc32(b"".join([repr([array.shape for array in arrays]).encode(), *(array.tobytes() for array in arrays)]))
 
 
 def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:

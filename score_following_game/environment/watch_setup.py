@@ -22,6 +22,7 @@ from score_following_game.environment.video import film, picture_folder
 from score_following_game.environment.watching import Controls, Player, WatchedGame, new_episode, watch
 from score_following_game.environment.window import GlobalKeys, Window
 from score_following_game.errors import UserError
+from score_following_game.files import require_writable
 
 TO_BEGIN = "press w, s or any key to begin; q leaves"
 FINALE_SECONDS = 20.0  # the finale goes by itself, so that an unattended run ends
@@ -88,13 +89,14 @@ def perform(
         if controls is not None and keys == "pynput":
             global_keys = stack.enter_context(contextlib.closing(GlobalKeys()))
         audio = piece_audio(piece, config, first) if sound and (video or window) else None
+        require_writable(video)
+        if controls is not None and not _begun(window, global_keys, game, controls):
+            return new_episode(game)
         recorders = []
         if pictures:
             recorders.append(stack.enter_context(picture_folder()))
         if video:
             recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio)))
-        if controls is not None and not _begun(window, global_keys, game, controls):
-            return new_episode(game)
         if window:
             clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
         episode = watch(game, player, recorders, window, clock, controls, global_keys)

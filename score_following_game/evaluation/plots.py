@@ -18,7 +18,7 @@ from score_following_game.files import WriteError, replacing, require_writable
 
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"
-PLOT_SUFFIXES = (".png", ".pdf", ".svg")
+PLOT_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 
 
 def plot_episode(episode: WatchedGame, path: str | os.PathLike[str]) -> None:
@@ -36,7 +36,7 @@ def require_plottable(path: str | os.PathLike[str] | None) -> None:
     """Raise UserError for a plot that could not be written after a whole game; None stands for none."""
     if path is None:
         return
-    if Path(path).suffix not in PLOT_SUFFIXES:
+    if Path(path).suffix.lower() not in PLOT_SUFFIXES:
         raise UserError(f"--plot {path}: wanted a name that ends in {', '.join(PLOT_SUFFIXES)}")
     try:
         require_writable(path)

@@ -19,7 +19,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(number)
-        print("\nStopping after this update; press Ctrl-C again to stop at once", flush=True)
+        print("\nStopping as soon as all is saved; press Ctrl-C again to stop at once", flush=True)
 
     before = signal.signal(signal.SIGINT, note)
     try:

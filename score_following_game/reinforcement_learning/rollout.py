@@ -66,7 +66,7 @@ class RolloutCollector:
     def collect(self, t_max: int) -> Rollout:
         """Play t_max steps of every game with the network as it is (train mode: with dropout).
 
-        Raises UserError when the network's output is no longer finite.
+        Raises Diverged when the network's output is no longer finite.
         """
         positions, actions, log_probabilities, values, rewards, masks = [], [], [], [], [], []
         random_states: list[Tensor] | None = [] if self.has_dropout else None

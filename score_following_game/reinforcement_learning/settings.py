@@ -105,6 +105,8 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     for name, least in at_least.items():
         if getattr(settings, name) < least:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted at least {least}")
+        if getattr(settings, name) >= 2**31:
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted less than 2^31")
     for name in ("discounting", "gae_lambda", "random_start"):
         if not 0 <= getattr(settings, name) <= 1:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number from 0 to 1")

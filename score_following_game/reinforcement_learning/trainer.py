@@ -39,7 +39,7 @@ from score_following_game.reinforcement_learning.run_directory import (
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule
 from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, require_same, settings_as_dict
 
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
 ALGORITHMS = {"a2c": a2c.update, "ppo": ppo.update}
 
 
@@ -87,6 +87,8 @@ class Trainer:
             with interruptible() as interrupted:
                 self._loop(log, interrupted)
                 self.save_checkpoint()
+                if not (self.directory / BEST_SCORE_FILE).exists():
+                    save_parameters(self.network, self.directory / BEST_MODEL_FILE)  # until an evaluation says more
                 if interrupted():
                     self._tell_how_to_go_on()
                     return
@@ -96,8 +98,8 @@ class Trainer:
             print(f"Done after update {self.updates}: {self.directory / BEST_MODEL_FILE}", flush=True)
         except Diverged as error:
             seen = f" (the update before: {self.losses})" if self.losses else ""
-            kept = (f"; the parameters of update {self.saved_at} are kept in {self.directory / CHECKPOINT_FILE}"
-                    if self.saved_at >= 0 else "")
+            kept = (f"; the parameters of update {self.saved_at} are kept: --ini_params {self.directory / CHECKPOINT_FILE} "
+                    "begins a new run with them" if self.saved_at >= 0 else "")
             raise UserError(f"training diverged after update {self.updates}: {error}{seen}{kept}; try a smaller lr in "
                             "--optim_params or --max_grad_norm 0.5") from None
         finally:
@@ -137,7 +139,6 @@ class Trainer:
     def _tell_how_to_go_on(self) -> None:
         print(f"\nStopped after update {self.updates}; go on with: --resume {self.directory}", flush=True)
         if not (self.directory / BEST_SCORE_FILE).exists():
-            save_parameters(self.network, self.directory / BEST_MODEL_FILE)
             print(f"No evaluation yet: {BEST_MODEL_FILE} holds the parameters of update {self.updates}", flush=True)
 
     def _evaluate(self, log: TrainingLog) -> AlignmentStats:
@@ -169,7 +170,7 @@ class Trainer:
     def _saved_score(self) -> float:
         path = self.directory / BEST_SCORE_FILE
         score = read_yaml(path).get("global_tracking_ratio") if path.exists() else float("-inf")
-        if not isinstance(score, float):
+        if not isinstance(score, (int, float)):
             raise UserError(f"{path}: global_tracking_ratio is {score!r}, wanted a number; remove the file to begin anew")
         return score
 
@@ -201,12 +202,15 @@ class Trainer:
         save(self.directory / CHECKPOINT_FILE, {
             "version": CHECKPOINT_VERSION, "updates": self.updates, "evaluated_at": self.evaluated_at,
             "seconds": self.watch.seconds, "settings": settings_as_dict(self.settings),
-            "pieces": self.train_bank.digests(), "network": self.network.state_dict(),
+            "pieces": self._pieces(), "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
             "collector": self.collector.state_dict(), "eval_generator": self.eval_generator.get_state(),
             "random_state": get_random_state(self.device),
         })
         self.saved_at = self.updates
+
+    def _pieces(self) -> dict[str, dict[str, int]]:
+        return {"train_set": self.train_bank.digests(), "eval_set": self.eval_bank.digests()}
 
     def _load_checkpoint(self) -> None:
         """Go on from the run directory's checkpoint. Raises UserError when it is unreadable or the pieces have changed."""
@@ -218,10 +222,10 @@ class Trainer:
         if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
             raise UserError(f"{path}: is no checkpoint of this version; begin a new run with --ini_params")
         require_same(self.settings, state["settings"], str(self.directory / SETTINGS_FILE))
-        if (pieces := self.train_bank.digests()) != state["pieces"]:
-            changed = sorted(set(pieces.items()) ^ set(state["pieces"].items()))
-            raise UserError(f"{path}: was trained on other pieces than {self.settings.train_set} holds now (the first that "
-                            f"differs: {changed[0][0]}); begin a new run with --ini_params")
+        for folder, pieces in self._pieces().items():
+            if changed := sorted(set(pieces.items()) ^ set(state["pieces"][folder].items())):
+                raise UserError(f"{path}: was made with other pieces than {getattr(self.settings, folder)} holds now (the "
+                                f"first that differs: {changed[0][0]}); begin a new run with --ini_params")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])

@@ -44,12 +44,10 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)
     tempo = _first_tempo(root)
-    if not _says_what_sounds(root):
-        derive_sound(root)
-    _clean(root)
-    _drop_dangling(root)
-    _check_notes(root)
-    print_what_sounds(root)
+    try:
+        _mend(root)
+    except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:  # of attributes that are no numbers, or none
+        raise EngravingError("unreadable", f"{type(error).__name__}: {error}") from None
     measures = list(root.iter(f"{MEI}measure"))
     if not measures:
         raise EngravingError("no notes", "no measures")
@@ -69,6 +67,16 @@ def _first_tempo(root: Element) -> float | None:
         except ValueError:
             return None
     return None
+
+
+def _mend(root: Element) -> None:
+    """Take out what is not played, then make the sheet say what sounds."""
+    if not _says_what_sounds(root):
+        derive_sound(root)
+    _clean(root)
+    _drop_dangling(root)
+    _check_notes(root)
+    print_what_sounds(root)
 
 
 def _says_what_sounds(root: Element) -> bool:

@@ -218,7 +218,7 @@ def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
 
 
 def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     for name in tqdm(sorted(folders), unit="piece", desc="check pictures", disable=None):
         picture = check_picture(read_score(records.files(name)[0]), records.pieces[name].facts.systems)
         with replacing(folder / f"{name}.png") as temporary:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from score_following_game.data_processing.sources.make_piece import PieceFacts
 from score_following_game.errors import UserError
-from score_following_game.files import file_digest, replacing
+from score_following_game.files import file_digest, make_folder, replacing
 
 RECORD_NAME = "prepared.json"
 
@@ -44,11 +44,11 @@ class Records:
             raw = json.loads(path.read_text(encoding="utf-8"))["pieces"]
             pieces = {name: Record(**row | {"facts": row["facts"] and PieceFacts(**row["facts"])})
                       for name, row in raw.items()}
-            if not all(_is_plain(name) and (record.folder in ("", ".") or _is_plain(record.folder))
-                       for name, record in pieces.items()):
-                raise ValueError("a path where a name is wanted")
+            if not all(_is_plain(name) and _is_sound(record) for name, record in pieces.items()):
+                raise ValueError("a path where a name is wanted, or a digest missing")
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise UserError(f"{path}: not a record this version wrote; remove it to engrave everything again") from None
+            raise UserError(f"{path}: not a record this version wrote; take another destination, or remove it and the pieces "
+                            "made with it (without a record they count as yours)") from None
         return cls(destination, pieces)
 
     def save(self) -> None:
@@ -75,16 +75,22 @@ class Records:
         return bool(self.pieces[name].folder) and all(file.is_file() for file in self.files(name))
 
     def move(self, name: str, folder: str) -> None:
-        """Put a piece's files into another folder of the destination ("" removes them)."""
-        files = self.files(name) if self.pieces[name].folder else ()
-        for file in filter(Path.is_file, files):
+        """Put a piece's files into another folder of the destination ("" removes them, unless the user has changed one: each
+        is nothing without the other)."""
+        files = [file for file in self.files(name) if file.is_file()] if self.pieces[name].folder else []
+        untouched = all(self.is_ours(name, file) for file in files)
+        for file in files:
             if folder:
-                target = self.destination / folder / file.name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                file.replace(target)
-            elif self.is_ours(name, file):
+                make_folder(self.destination / folder)
+                file.replace(self.destination / folder / file.name)
+            elif untouched:
                 file.unlink()
         self.pieces[name].folder = folder
+
+
+def _is_sound(record: Record) -> bool:
+    return ((record.folder in ("", ".") or _is_plain(record.folder))
+            and (record.facts is None or len(record.facts.digests) == 2))
 
 
 def _is_plain(name: str) -> bool:
