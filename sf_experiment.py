@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from score_following_game.command_line import Parser, script
-from score_following_game.config import load_game_config, parse_game_config
+from score_following_game.config import load_game_config, parse_game_config, read_yaml
 from score_following_game.errors import UserError
 from score_following_game.machine import prepare_machine
 from score_following_game.reinforcement_learning import settings as knobs
@@ -14,7 +14,6 @@ from score_following_game.reinforcement_learning.run_directory import (
     GAME_CONFIG_FILE,
     SETTINGS_FILE,
     create_run_directory,
-    read_yaml,
 )
 from score_following_game.reinforcement_learning.trainer import Trainer
 

@@ -88,11 +88,20 @@ def find_game_config(path: str | os.PathLike[str]) -> Path:
 def load_game_config(path: str | os.PathLike[str]) -> GameConfig:
     """Read a game config. Raises UserError naming the file and the unknown, missing or ill-typed key."""
     path = find_game_config(path)
+    return parse_game_config(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Raises UserError naming the file when it holds no mapping."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return parse_game_config(content, str(path))
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: wanted keys and values, found {content!r:.60}")
+    return content
 
 
 def parse_game_config(content: Any, where: str) -> GameConfig:

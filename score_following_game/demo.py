@@ -26,7 +26,7 @@ from score_following_game.evaluation.learning_curve import CURVE_FILE, plot_lear
 from score_following_game.evaluation.metrics import alignment_stats, mean_stats
 from score_following_game.evaluation.plots import plot_episode
 from score_following_game.files import replacing
-from score_following_game.machine import available_cores, prepare_machine
+from score_following_game.machine import THREADS_HELP, available_cores, prepare_machine
 from score_following_game.reinforcement_learning.run_directory import BEST_MODEL_FILE, create_run_directory
 from score_following_game.reinforcement_learning.settings import Settings, settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
@@ -43,7 +43,7 @@ def main() -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results (default %(default)s)")
     parser.add_argument("--minutes", type=float, default=3.0, help="of training (default %(default)s)")
-    parser.add_argument("--threads", type=int, help="torch threads (default: the cores this process may use)")
+    parser.add_argument("--threads", type=int, help=THREADS_HELP)
     arguments = parser.parse_args()
     demonstrate(arguments.output, arguments.minutes, arguments.threads)
 

@@ -1,6 +1,7 @@
 """Who can play: each has perform_action(game) -> actions for all the games of a batch."""
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +27,7 @@ class Agent(Protocol):
 class TrainedAgent:
     """A network's policy: sampled, as the papers evaluate it, or the likeliest action.
 
-    After perform_action: value (N,) the critic's estimate, probabilities (N, A).
+    After perform_action: value (N,) the critic's estimate (nan before the first), probabilities (N, A).
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class TrainedAgent:
         self.generator = generator
         self.deterministic = deterministic
         self.precision = precision
-        self.value: Tensor | None = None
+        self.value = torch.full((1,), math.nan)
         self.probabilities: Tensor | None = None
 
     def perform_action(self, game: Game) -> Tensor:

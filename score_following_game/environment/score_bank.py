@@ -77,7 +77,10 @@ class ScoreBank:
 
 def _digest(piece: Piece) -> int:
     arrays = (piece.sheet, piece.spectrogram, piece.onset_frames, piece.onset_x)
-    return zlib.crc32(b"".join([repr([array.shape for array in arrays]).encode(), *(array.tobytes() for array in arrays)]))
+    digest = zlib.crc32(repr([array.shape for array in arrays]).encode())
+    for array in arrays:
+        digest = zlib.crc32(np.ascontiguousarray(array), digest)
+    return digest
 
 
 def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:

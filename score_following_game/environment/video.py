@@ -18,7 +18,7 @@ import soundfile
 from score_following_game.environment.playback import Audio
 from score_following_game.environment.rendering import HEIGHT, WIDTH
 from score_following_game.errors import UserError
-from score_following_game.files import replacing
+from score_following_game.files import replacing, require_writable
 
 Recorder = Callable[[np.ndarray], None]  # takes a BGR uint8 picture
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
@@ -32,8 +32,7 @@ def film(path: str | os.PathLike[str], fps: float, audio: Audio | None = None) -
     exception. Raises UserError when the path cannot be written or ffmpeg refuses.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"--video {path}: wanted a name that ends in {', '.join(SUFFIXES)}")
+    require_filmable(path)
     with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w+b") as log:
         sound = _write_sound(Path(folder) / "sound.wav", audio)
         process = _start(_command(temporary, fps, sound), path, log)
@@ -47,6 +46,13 @@ def film(path: str | os.PathLike[str], fps: float, audio: Audio | None = None) -
             process.wait()
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+
+
+def require_filmable(path: str | os.PathLike[str]) -> None:
+    """Raise UserError now for a film that could not be written after a game."""
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise UserError(f"--video {path}: wanted a name that ends in {', '.join(SUFFIXES)}")
+    require_writable(path)
 
 
 def _command(path: Path, fps: float, sound: Path | None) -> list[str]:

@@ -18,11 +18,10 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.playback import Clock, open_time_source, piece_audio
 from score_following_game.environment.rendering import Overlay, render
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.environment.video import film, picture_folder
+from score_following_game.environment.video import film, picture_folder, require_filmable
 from score_following_game.environment.watching import Controls, Player, WatchedGame, new_episode, watch
 from score_following_game.environment.window import GlobalKeys, Window
 from score_following_game.errors import UserError
-from score_following_game.files import require_writable
 
 TO_BEGIN = "press w, s or any key to begin; q leaves"
 FINALE_SECONDS = 20.0  # the finale goes by itself, so that an unattended run ends
@@ -89,7 +88,8 @@ def perform(
         if controls is not None and keys == "pynput":
             global_keys = stack.enter_context(contextlib.closing(GlobalKeys()))
         audio = piece_audio(piece, config, first) if sound and (video or window) else None
-        require_writable(video)
+        if video:
+            require_filmable(video)
         if controls is not None and not _begun(window, global_keys, game, controls):
             return new_episode(game)
         recorders = []

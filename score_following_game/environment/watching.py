@@ -1,7 +1,6 @@
 """The loop that joins a game, who plays it, the clock, and those who look: a window, a film, pictures, or nobody."""
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -188,8 +187,6 @@ class _Stage:
     def _picture(self) -> np.ndarray:
         episode = self.episode
         value = getattr(self.player, "value", None)
-        if hasattr(self.player, "value") and value is None:
-            value = [math.nan]  # there is a critic, but it has not been asked yet
         return render(self.game, Overlay(
             reward=episode.rewards[-1] if episode.rewards else 0.0,
             score=episode.score,

@@ -24,7 +24,7 @@ PLOT_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 def plot_episode(episode: WatchedGame, path: str | os.PathLike[str]) -> None:
     """Write one episode's plot: positions, error, speed and actions over time. Raises UserError where nothing can be written.
 
-    The format follows the suffix (png, pdf, svg).
+    The format follows the suffix, one of PLOT_SUFFIXES.
     """
     require_plottable(path)
     figure = episode_figure(episode)

@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import nn
 
-from score_following_game.config import GameConfig, config_as_dict, load_game_config, parse_game_config
+from score_following_game.config import GameConfig, config_as_dict, load_game_config, parse_game_config, read_yaml
 from score_following_game.errors import UserError
 from score_following_game.files import make_folder, replacing
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
@@ -98,19 +98,6 @@ def save(path: Path, content: Any) -> None:
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Raises UserError naming the file when it holds no mapping."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: wanted keys and values, found {content!r:.60}")
-    return content
 
 
 def _parse_name(name: str) -> tuple[str | None, str | None]:

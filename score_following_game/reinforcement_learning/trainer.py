@@ -4,6 +4,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.inference import act, choose_precision
 from score_following_game.agents.networks import load_parameters, network_for
-from score_following_game.config import GameConfig
+from score_following_game.config import GameConfig, read_yaml
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
@@ -31,7 +32,6 @@ from score_following_game.reinforcement_learning.run_directory import (
     BEST_SCORE_FILE,
     CHECKPOINT_FILE,
     SETTINGS_FILE,
-    read_yaml,
     save,
     save_parameters,
     write_yaml,
@@ -110,7 +110,7 @@ class Trainer:
         update = ALGORITHMS[settings.agent]
         self.network.train()
         self.watch.start()
-        saved_at = self.watch.seconds
+        checkpoint_seconds = self.watch.seconds
         while not self._is_done() and not interrupted():
             rollout = self.collector.collect(settings.t_max)
             self.losses = update(rollout, self.network, self.optimiser, self.train_bank, settings, self.precision,
@@ -126,9 +126,9 @@ class Trainer:
                 self._judge(self._evaluate(log))
                 self.save_checkpoint()
                 self.watch.start()
-            if self.watch.seconds - saved_at >= 60 * settings.checkpoint_minutes:
+            if self.watch.seconds - checkpoint_seconds >= 60 * settings.checkpoint_minutes:
                 self.save_checkpoint()
-                saved_at = self.watch.seconds
+                checkpoint_seconds = self.watch.seconds
         self.watch.stop()
 
     def _is_done(self) -> bool:
@@ -202,14 +202,16 @@ class Trainer:
         save(self.directory / CHECKPOINT_FILE, {
             "version": CHECKPOINT_VERSION, "updates": self.updates, "evaluated_at": self.evaluated_at,
             "seconds": self.watch.seconds, "settings": settings_as_dict(self.settings),
-            "pieces": self._pieces(), "network": self.network.state_dict(),
+            "pieces": self._pieces, "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
             "collector": self.collector.state_dict(), "eval_generator": self.eval_generator.get_state(),
             "random_state": get_random_state(self.device),
         })
         self.saved_at = self.updates
 
+    @cached_property
     def _pieces(self) -> dict[str, dict[str, int]]:
+        """Which pieces the run is on; hashing them takes a while, and a run does not change them."""
         return {"train_set": self.train_bank.digests(), "eval_set": self.eval_bank.digests()}
 
     def _load_checkpoint(self) -> None:
@@ -222,7 +224,7 @@ class Trainer:
         if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
             raise UserError(f"{path}: is no checkpoint of this version; begin a new run with --ini_params")
         require_same(self.settings, state["settings"], str(self.directory / SETTINGS_FILE))
-        for folder, pieces in self._pieces().items():
+        for folder, pieces in self._pieces.items():
             if changed := sorted(set(pieces.items()) ^ set(state["pieces"][folder].items())):
                 raise UserError(f"{path}: was made with other pieces than {getattr(self.settings, folder)} holds now (the "
                                 f"first that differs: {changed[0][0]}); begin a new run with --ini_params")

@@ -13,15 +13,15 @@ from score_following_game.data_processing.engraving.abc_melody import Event, Mea
 ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # an alter in semitones, as MEI prints it
 GESTURAL = ACCIDENTAL | {2: "ss"}                          # and as it says what sounds without a sign
 _CLEF = {"treble": ("G", "2"), "bass": ("F", "4"), "alto": ("C", "3"), "tenor": ("C", "4")}
-_NAMESPACE = "http://www.music-encoding.org/ns/mei"
-_ID = "{http://www.w3.org/XML/1998/namespace}id"
+NAMESPACE = "http://www.music-encoding.org/ns/mei"
+ID = "{http://www.w3.org/XML/1998/namespace}id"  # the attribute
 
 Element = ElementTree.Element
 
 
 def melody_to_mei(melody: Melody) -> str:
     """MEI text; note ids are n1, n2, ... in time order."""
-    root = Element("mei", xmlns=_NAMESPACE, meiversion="5.0")
+    root = Element("mei", xmlns=NAMESPACE, meiversion="5.0")
     head = _inside(root, "meiHead", "fileDesc")
     _inside(head, "titleStmt", "title")
     _inside(head, "pubStmt")
@@ -41,7 +41,7 @@ def melody_to_mei(melody: Melody) -> str:
         layer = ElementTree.SubElement(ElementTree.SubElement(drawn, "staff", n="1"), "layer", n="1")
         layer.extend(_measure_content(measure))
     for number, note in enumerate(root.iter("note"), 1):
-        note.set(_ID, f"n{number}")
+        note.set(ID, f"n{number}")
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -13,11 +13,10 @@ from xml.etree import ElementTree
 
 from score_following_game.data_processing.engraving.abc_fields import key_alter
 from score_following_game.data_processing.engraving.abc_melody import Pitch
-from score_following_game.data_processing.engraving.abc_to_mei import ACCIDENTAL, GESTURAL
+from score_following_game.data_processing.engraving.abc_to_mei import ACCIDENTAL, GESTURAL, ID, NAMESPACE
 from score_following_game.data_processing.engraving.layout import EngravingError
 
-MEI = "{http://www.music-encoding.org/ns/mei}"
-ID = "{http://www.w3.org/XML/1998/namespace}id"
+MEI = f"{{{NAMESPACE}}}"  # before every tag
 _ALTER = {"x": 2, "ss": 2, "s": 1, "ns": 1, "n": 0, "f": -1, "nf": -1, "ff": -2}
 _WHOLE_NOTES = {"breve": 2, "long": 4}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from score_following_game.data_processing.engraving.accidentals import ID, MEI, derive_sound, print_what_sounds
+from score_following_game.data_processing.engraving.abc_to_mei import ID
+from score_following_game.data_processing.engraving.accidentals import MEI, derive_sound, print_what_sounds
 from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.engraving.style import Style
 

@@ -77,13 +77,15 @@ class Records:
     def move(self, name: str, folder: str) -> None:
         """Put a piece's files into another folder of the destination ("" removes them, unless the user has changed one: each
         is nothing without the other)."""
+        if self.pieces[name].folder == folder:
+            return
         files = [file for file in self.files(name) if file.is_file()] if self.pieces[name].folder else []
-        untouched = all(self.is_ours(name, file) for file in files)
-        for file in files:
-            if folder:
-                make_folder(self.destination / folder)
+        if folder:
+            make_folder(self.destination / folder)
+            for file in files:
                 file.replace(self.destination / folder / file.name)
-            elif untouched:
+        elif all(self.is_ours(name, file) for file in files):
+            for file in files:
                 file.unlink()
         self.pieces[name].folder = folder
 
