@@ -46,6 +46,12 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data set of one small piece, to be changed at will."""
+    return write_small_piece(tmp_path / "set", "tune")
+
+
 @pytest.fixture(scope="session")
 def bank(data_set: Path, config: GameConfig) -> ScoreBank:
     return ScoreBank(load_data_set(data_set, config), config)
