@@ -1,7 +1,10 @@
-"""Make game data (sheet images, notehead positions, MIDI) from music scores.
+"""Make game data (sheet images, notehead positions, MIDI) from music scores, or fetch the published sets.
 
-    python prepare_game_data.py --source my_scores --destination my_data
-    python prepare_game_data.py --source tunes.abc --destination data/tunes --name tunes --split 0.8/0.1/0.1 --check
+    python prepare_game_data.py --list
+    python prepare_game_data.py --destination DATA_ROOT
+    python prepare_game_data.py nottingham --source ABC_FOLDER --destination DATA_ROOT
+    python prepare_game_data.py folder --source my_scores --destination my_data --split 0.8/0.1/0.1 --check
+    python prepare_game_data.py --verify DATA_ROOT
 """
 from __future__ import annotations
 
@@ -13,25 +16,52 @@ from pathlib import Path
 from score_following_game.command_line import Parser, script
 from score_following_game.data_processing.engraving.style import STYLES
 from score_following_game.data_processing.sources.build import LEFT_OUT_NAME, BuildOptions, build
+from score_following_game.data_processing.sources.collections import (
+    COLLECTIONS,
+    DATA_FOLDER,
+    PIECES_FILE,
+    PUBLISHED,
+    Collection,
+    list_collections,
+)
+from score_following_game.data_processing.sources.describe import Performances
 from score_following_game.data_processing.sources.find import SUFFIXES
-from score_following_game.data_processing.sources.split import parse_split
+from score_following_game.data_processing.sources.published import PublishedGone, fetch_published
+from score_following_game.data_processing.sources.split import GivenSplit, Split, parse_split
+from score_following_game.data_processing.sources.verify import verify
+from score_following_game.data_processing.tempo import FASTEST, SLOWEST
 from score_following_game.errors import UserError
 from score_following_game.machine import available_cores
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", nargs="+", type=Path, metavar="FILE_OR_FOLDER",
-                        help=f"scores ({', '.join(SUFFIXES)}); folders are searched recursively")
+    parser.add_argument("collection", nargs="?", metavar="COLLECTION", choices=[PUBLISHED, *COLLECTIONS],
+                        help=f"what to make: {', '.join([PUBLISHED, *COLLECTIONS])} (default: folder with --source, else "
+                        f"{PUBLISHED}); --list tells more")
+    parser.add_argument("--list", action="store_true", help="tell of the collections, and how each is made")
+    parser.add_argument("--verify", type=Path, metavar="DIR", help="check the data sets below DIR against their manifests and "
+                        "the rules of the game")
+    parser.add_argument("--source", nargs="+", type=Path, metavar="PATH",
+                        help=f"scores ({', '.join(SUFFIXES)}), files or folders (searched recursively); music21: names")
     parser.add_argument("--destination", "--destination_dir", type=Path, default=Path(), metavar="DIR",
-                        help="where NAME.npz and NAME.mid go (default: here)")
-    parser.add_argument("--style", choices=sorted(STYLES), default="nottingham",
-                        help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default %(default)s)")
-    parser.add_argument("--split", metavar="RULE", help="make DIR/NAME_train, _valid and _test: pieces like 187/63/46, or "
-                        "shares like 0.8/0.1/0.1; pieces are ranked by a hash of their melody")
-    parser.add_argument("--name", default="", help="NAME of the split's folders (default: the name of DIR)")
-    parser.add_argument("--min_seconds", type=float, default=0.0, metavar="S", help="leave out shorter pieces (default 0)")
-    parser.add_argument("--max_seconds", type=float, default=math.inf, metavar="S", help="leave out longer pieces")
+                        help=f"where the data goes (default: here); of a collection: DIR/{DATA_FOLDER}/...")
+    parser.add_argument("--archive", type=Path, metavar="FILE", help=f"{PUBLISHED}: take this file instead of downloading it")
+    parser.add_argument("--mirror", metavar="URL", help=f"{PUBLISHED}: where the files lie, in place of their own servers")
+    parser.add_argument("--style", choices=sorted(STYLES),
+                        help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's)")
+    parser.add_argument("--split", metavar="RULE", help="make DIR/NAME_train, _valid and _test: pieces like 187/63/46, shares "
+                        "like 0.8/0.1/0.1 (ranked by a hash of their melody, a work's movements together), or a YAML or JSON "
+                        "file with their names")
+    parser.add_argument("--name", default="", help="NAME of the split's folders (default: the collection's, or that of DIR)")
+    parser.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
+    parser.add_argument("--max_seconds", type=float, metavar="S", help="leave out longer pieces (default: the collection's)")
+    parser.add_argument("--sound_font", nargs="+", type=Path, default=[], metavar="FILE.sf2",
+                        help="play the pieces by these: one is chosen for each by a hash of its name")
+    parser.add_argument("--tempo", default="1.0", metavar="LIST", help="play each piece at these times its speed, like "
+                        "0.9,1.0,1.1; 1.0 is always made")
+    parser.add_argument("--audio", type=Path, metavar="FOLDER", help="recordings named as the pieces: each is aligned with its "
+                        "score and heard instead of it")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N sources, in name order")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: the cores this process may use)")
     parser.add_argument("--time_limit", type=float, default=120.0, metavar="S",
@@ -40,34 +70,54 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def options_from(arguments: argparse.Namespace) -> BuildOptions:
-    """The arguments, checked."""
+def options_from(arguments: argparse.Namespace, collection: Collection) -> BuildOptions:
+    """The arguments, checked; what was not given is the collection's."""
+    chosen = {name: getattr(collection, name) if getattr(arguments, name) is None else getattr(arguments, name)
+              for name in ("style", "split", "min_seconds", "max_seconds")}
     for flag, least in (("jobs", 1), ("limit", 1), ("min_seconds", 0), ("max_seconds", 0), ("time_limit", 1)):
-        value = getattr(arguments, flag)
+        value = chosen.get(flag, getattr(arguments, flag))
         if value is not None and not value >= least:
             raise UserError(f"--{flag} {value}: wanted at least {least}")
-    if arguments.min_seconds > arguments.max_seconds:
-        raise UserError(f"--min_seconds {arguments.min_seconds:g} is more than --max_seconds {arguments.max_seconds:g}")
+    if chosen["min_seconds"] > chosen["max_seconds"]:
+        raise UserError(f"--min_seconds {chosen['min_seconds']:g} is more than --max_seconds {chosen['max_seconds']:g}")
     if arguments.destination.exists() and not arguments.destination.is_dir():
         raise UserError(f"--destination {arguments.destination}: a file is there, wanted a folder")
     if Path(arguments.name).name != arguments.name:
         raise UserError(f"--name {arguments.name}: wanted a name, not a path")
+    destination, name = collection.place(arguments.destination, [path.name for path in arguments.source])
+    performances = Performances(tempi_from(arguments.tempo), tuple(arguments.sound_font), arguments.audio)
+    performances.require()
     return BuildOptions(
-        destination=arguments.destination, style=arguments.style, split=arguments.split and parse_split(arguments.split),
-        name=arguments.name or arguments.destination.resolve().name, jobs=arguments.jobs or available_cores(),
-        check=arguments.check, min_seconds=arguments.min_seconds, max_seconds=arguments.max_seconds, limit=arguments.limit,
-        time_limit=arguments.time_limit)
+        destination, chosen["style"], split_from(chosen["split"], arguments.source), arguments.name or name,
+        arguments.jobs or available_cores(), arguments.check, chosen["min_seconds"], chosen["max_seconds"],
+        arguments.time_limit, performances)
 
 
-def main() -> None:
-    arguments = parse_arguments()
-    if not arguments.source:
-        raise UserError("--source is missing: downloads of the published archives and named collections are not in this "
-                        "version; build from your own scores: python prepare_game_data.py --source MY_SCORES --destination DIR")
-    options = options_from(arguments)
-    began = time.monotonic()
+def split_from(rule: str | None, source: list[Path]) -> Split | GivenSplit | None:
+    """A rule, a file, or the file that lies in the source's folder."""
+    if rule == PIECES_FILE:
+        rule = str(source[0] / PIECES_FILE) if (source[0] / PIECES_FILE).is_file() else None  # that it is wanted is told later
+    return parse_split(rule) if rule else None
+
+
+def tempi_from(text: str) -> tuple[float, ...]:
+    """"0.9,1.0,1.1" -> the numbers, 1.0 among them."""
     try:
-        report = build(arguments.source, options)
+        tempi = sorted({1.0, *(round(float(part), 3) for part in text.split(","))})
+    except ValueError:
+        tempi = [math.nan]
+    if not all(SLOWEST <= tempo <= FASTEST for tempo in tempi):
+        raise UserError(f"--tempo {text}: wanted numbers from {SLOWEST:g} to {FASTEST:g}, like 0.9,1.0,1.1")
+    return tuple(tempi)
+
+
+def make(arguments: argparse.Namespace, collection: Collection) -> None:
+    """Build a data set and tell of it."""
+    options = options_from(arguments, collection)
+    began = time.monotonic()
+    sources = collection.find(arguments.source)[:arguments.limit]
+    try:
+        report = build(sources, options)
     except KeyboardInterrupt:
         print("stopped; finished pieces are kept: run the same command again to go on")
         raise
@@ -75,7 +125,40 @@ def main() -> None:
         print(line)
     if report.left_out:
         print(f"the full list: {options.destination / LEFT_OUT_NAME}")
-    print(f"{time.monotonic() - began:.1f} s, in {options.destination}")
+    seconds = time.monotonic() - began
+    print(f"{seconds:.1f} s ({seconds / max(1, report.engraved):.2f} for each piece engraved), in {options.destination}")
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    """The published files; where their servers are gone, what can be made instead."""
+    try:
+        report = fetch_published(arguments.destination, arguments.archive, arguments.mirror)
+    except PublishedGone as error:
+        for line in list_collections():
+            print(line)
+        raise UserError(f"{error}; what can be made instead, from scores, is told above") from None
+    for line in report.lines():
+        print(line)
+    if report.missing:
+        raise UserError(f"not fetched: {', '.join(report.missing)}; the reasons are told above")
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    wanted = arguments.collection or ("folder" if arguments.source else PUBLISHED)
+    if arguments.list:
+        print("\n".join(list_collections()))
+    elif arguments.verify is not None:
+        report = verify(arguments.verify)
+        print("\n".join(report.lines()))
+        if report.problems:
+            raise UserError(f"--verify {arguments.verify}: {len(report.problems)} problems, told above; build the set again")
+    elif wanted == PUBLISHED:
+        fetch(arguments)
+    elif not arguments.source:
+        raise UserError(f"--source is missing; {wanted} wants {COLLECTIONS[wanted].wanted}")
+    else:
+        make(arguments, COLLECTIONS[wanted])
 
 
 if __name__ == "__main__":

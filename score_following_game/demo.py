@@ -17,6 +17,7 @@ from score_following_game.command_line import Parser, script
 from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.sources.build import BuildOptions, build
+from score_following_game.data_processing.sources.find import find_sources
 from score_following_game.environment.rendering import Overlay, render
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.watch_setup import game_of
@@ -78,7 +79,8 @@ Next:
 
 def engrave(data: Path) -> None:
     for name in SETS:
-        report = build([PACKAGE / "bundled" / "tunes" / f"{name}.abc"], BuildOptions(data / name, jobs=available_cores()))
+        sources = find_sources([PACKAGE / "bundled" / "tunes" / f"{name}.abc"])
+        report = build(sources, BuildOptions(data / name, jobs=available_cores()))
         print(f"   {name}: {report.lines()[0]}", flush=True)
 
 

@@ -17,7 +17,8 @@ from score_following_game.data_processing.engraving import checks
 from score_following_game.data_processing.engraving.abc import read_tune_book
 from score_following_game.data_processing.engraving.abc_melody import read_melody
 from score_following_game.data_processing.engraving.abc_to_mei import melody_to_mei
-from score_following_game.data_processing.engraving.engrave import EngravedPiece, PlayedNote, _played, engrave
+from score_following_game.data_processing.engraving.engrave import _played, engrave
+from score_following_game.data_processing.engraving.engraved_piece import EngravedPiece, PlayedNote
 from score_following_game.data_processing.engraving.isolation import run_isolated
 from score_following_game.data_processing.engraving.layout import EngravingError, Layout, SoundingNote, import_score
 from score_following_game.data_processing.engraving.mei import clean_mei
@@ -106,19 +107,19 @@ def test_coordinates_come_in_time_order() -> None:
 
 def test_midi() -> None:
     """One piano, velocity 80, each note at its second; the file's bytes are the same every time."""
-    midi = pretty_midi.PrettyMIDI(io.BytesIO(tune().midi_bytes()))
+    midi = pretty_midi.PrettyMIDI(io.BytesIO(tune().midi))
     assert len(midi.instruments) == 1 and midi.instruments[0].program == 0 and not midi.instruments[0].is_drum
     assert {note.velocity for note in midi.instruments[0].notes} == {80}
     assert [note.start for note in midi.instruments[0].notes] == pytest.approx(
         [float(note.onset) * 60 / 90 for note in tune().notes], abs=1e-3)
-    assert tune().midi_bytes() == engrave(melody_to_mei(melody()), ONE, 90.0).midi_bytes()
+    assert tune().midi == engrave(melody_to_mei(melody()), ONE, 90.0).midi
 
 
 def test_a_repeated_pitch_never_overlaps_itself() -> None:
     repeated = read_melody(read_tune_book("X:1\nT:t\nL:1/8\nK:C\nCCCC CCCC|C/C/C/C/ CC CCCC|")[0])
     piece = engrave(melody_to_mei(repeated), ONE, 117.3)
     assert all(a.end < b.onset for a, b in zip(piece.notes, piece.notes[1:]))
-    checks.check_midi(piece, piece.midi_bytes())
+    checks.check_midi(piece, piece.midi)
 
 
 def test_musicxml() -> None:
@@ -165,13 +166,14 @@ def test_very_short_notes() -> None:
     assert [note.end - note.onset for note in piece.notes[:5]] == [Fraction(1, 20)] * 5
     assert all(a.end < b.onset for a, b in zip(piece.notes, piece.notes[1:]) if a.pitch == b.pitch)
     checks.check_agreement(piece, short.notes())
-    checks.check_midi(piece, piece.midi_bytes())
+    checks.check_midi(piece, piece.midi)
 
 
 def changed(coords: np.ndarray | None = None, sheet: np.ndarray | None = None, **others: object) -> EngravedPiece:
     score = tune().score
     score = replace(score, coords=score.coords if coords is None else coords, sheet=score.sheet if sheet is None else sheet)
-    return replace(tune(), score=score, **others)
+    piece = replace(tune(), score=score, **others)
+    return replace(piece, onsets=[float(note.onset) * 60.0 / piece.tempo for note in piece.notes])
 
 
 def moved(row: int, dy: float = 0.0, dx: float = 0.0) -> np.ndarray:

@@ -29,7 +29,8 @@ def test_own_scores(tmp_path: Path) -> None:
     done = prepare("--source", DATA, "--destination_dir", tmp_path, "--check", "--jobs", 1)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[:6] == ["4 pieces (5 of the sources engraved in this run)", "4 left out:",
+    assert lines[0].startswith("4 pieces of 8 sources (5 engraved in this run), ")
+    assert lines[1:6] == ["4 left out:",
                          "      1  same melody as another piece", "      1  too few notes",
                          "      1  unreadable ABC", "      1  wrong number of staves"]
     assert len((tmp_path / "left_out.csv").read_text().splitlines()) == 5
@@ -38,7 +39,7 @@ def test_own_scores(tmp_path: Path) -> None:
         score = read_score(path)
         midi = pretty_midi.PrettyMIDI(str(path.with_suffix(".mid")))
         assert score.sheet.shape[0] == 40 and len(score.coords) == len(midi.instruments[0].notes)
-    assert prepare("--source", DATA, "--destination", tmp_path).stdout.startswith("4 pieces (0 of the sources")
+    assert prepare("--source", DATA, "--destination", tmp_path).stdout.startswith("4 pieces of 8 sources (0 engraved")
 
 
 def test_split(tmp_path: Path) -> None:
@@ -56,7 +57,15 @@ def test_piano(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ((), "error: --source is missing"),
+    (("nottingham",), "error: --source is missing; nottingham wants the folder of its ABC files"),
+    (("nottingam",), "error: argument COLLECTION: invalid choice: 'nottingam'"),
+    (("msmd", "--source", DATA), f"error: {DATA}: no pieces.json there"),
+    (("music21", "--source", "no_such_corpus"), "error: "),
+    (("--source", DATA / "song.krn", "--tempo", "0.9,fast"), "error: --tempo 0.9,fast: wanted numbers from 0.25 to 4"),
+    (("--source", DATA / "song.krn", "--sound_font", DATA / "song.krn"), f"error: {DATA / 'song.krn'}: not a SoundFont"),
+    (("--source", DATA / "song.krn", "--audio", "/nowhere"), "error: "),
+    (("--verify", "/nowhere"), "error: --verify /nowhere: no such folder"),
+    (("--verify", DATA), f"error: --verify {DATA}: no manifest.json below it"),
     (("--source", "/nowhere.abc"), "error: /nowhere.abc: no such file or folder"),
     (("--source", DATA / "song.krn", "--split", "half"), "error: --split half"),
     (("--source", DATA / "song.krn", "--jobs", "0"), "error: --jobs 0"),

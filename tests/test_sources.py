@@ -14,13 +14,14 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from score_following_game.data_processing.engraving.engrave import PlayedNote
+from score_following_game.data_processing.engraving.engraved_piece import PlayedNote
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.data_processing.sources import make_piece as making
 from score_following_game.data_processing.sources.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_processing.sources.check_pictures import check_picture
 from score_following_game.data_processing.sources.find import find_sources, slug
-from score_following_game.data_processing.sources.make_piece import engrave_source, fingerprint, plausible_tempo
+from score_following_game.data_processing.sources.make_piece import PieceTask, engrave_source, fingerprint, plausible_tempo
+from score_following_game.data_processing.sources.manifest import MANIFEST_NAME
 from score_following_game.data_processing.sources.melody import fragments, melody_key, variants
 from score_following_game.data_processing.sources.records import RECORD_NAME, Records
 from score_following_game.data_processing.sources.split import assign, parse_split
@@ -72,7 +73,7 @@ def test_latin1_and_utf16_files(tmp_path: Path) -> None:
     (tmp_path / "xml.musicxml").write_bytes((DATA / "song.musicxml").read_text().encode("utf-16"))
     old, new = find_sources([tmp_path])
     assert old.tune.title == "Bäcken"
-    assert len(engrave_source(new, making.STYLES["nottingham"]).notes) == 12
+    assert len(engrave_source(new, making.STYLES["nottingham"])[0].notes) == 12
 
 
 def test_compressed_and_misnamed_files(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_compressed_and_misnamed_files(tmp_path: Path) -> None:
         archive.write(DATA / "song.musicxml", "song.musicxml")
     shutil.copy(DATA / "song.musicxml", tmp_path / "plain.xml")
     shutil.copy(DATA / "piano.mei", tmp_path / "really_mei.xml")
-    pieces = {source.name: engrave_source(source, making.STYLES["msmd" if "mei" in source.name else "nottingham"])
+    pieces = {source.name: engrave_source(source, making.STYLES["msmd" if "mei" in source.name else "nottingham"])[0]
               for source in find_sources([tmp_path])}
     assert {name: len(piece.notes) for name, piece in pieces.items()} == {"plain": 12, "really_mei": 11, "song": 12}
 
@@ -102,14 +103,67 @@ def test_wrong_sources(tmp_path: Path, path: str, message: str) -> None:
 
 def test_splits() -> None:
     keys = [f"{number:064x}" for number in (5, 3, 9, 1, 7, 2, 8, 4, 6, 0)]
-    counts = assign(parse_split("4/2/1"), keys)
+    works = {key: [key] for key in keys}
+    counts = assign(parse_split("4/2/1"), works)
     assert [counts.get(key, "-") for key in sorted(keys)] == ["train"] * 4 + ["valid"] * 2 + ["test"] + ["-"] * 3
-    assert counts == assign(parse_split("4/2/1"), reversed(keys))
-    shares = assign(parse_split("0.8/0.1/0.1"), keys)
+    assert counts == assign(parse_split("4/2/1"), dict(reversed(works.items())))
+    shares = assign(parse_split("0.8/0.1/0.1"), works)
     assert [list(shares.values()).count(name) for name in ("train", "valid", "test")] == [8, 1, 1]
-    assert set(assign(parse_split("0/0.5/0.5"), keys).values()) == {"valid", "test"}
+    assert set(assign(parse_split("0/0.5/0.5"), works).values()) == {"valid", "test"}
     with pytest.raises(UserError, match="wants 11 pieces and there are 10"):
-        assign(parse_split("9/1/1"), keys)
+        assign(parse_split("9/1/1"), works)
+
+
+def test_a_work_is_in_one_set() -> None:
+    works = {"a": ["a1", "a2", "a3"], "b": ["b1"], "c": ["c1", "c2"], "d": ["d1", "d2"]}
+    assert assign(parse_split("4/2/2"), works) == {
+        **dict.fromkeys(["a1", "a2", "a3", "b1"], "train"), "c1": "valid", "c2": "valid", "d1": "test", "d2": "test"}
+    # The middle of c, at 5 of 8 pieces, decides where it goes.
+    assert assign(parse_split("5/1/2"), works)["c1"] == "train" and assign(parse_split("4/1/3"), works)["c1"] == "valid"
+
+
+def test_which_files_are_movements_of_one_work(tmp_path: Path) -> None:
+    names = ["sonata-1", "sonata-2", "sonata-3", "quartet_iv", "quartet_ii", "bwv772", "bwv773", "Trio mvt 1", "Trio mvt 2",
+             "solo-1", *(f"tune_{number}" for number in range(1, 14))]
+    for name in names:
+        shutil.copy(DATA / "song.krn", tmp_path / f"{name}.krn")
+    works = {source.name: Path(source.work).name for source in find_sources([tmp_path])}
+    assert {name: work for name, work in works.items() if work} == {
+        "sonata_1": "sonata", "sonata_2": "sonata", "sonata_3": "sonata", "quartet_iv": "quartet", "quartet_ii": "quartet",
+        "Trio_mvt_1": "trio", "Trio_mvt_2": "trio"}  # solo-1 is alone; thirteen tunes are a collection
+
+
+def test_files_tell_their_work_and_licence(tmp_path: Path) -> None:
+    text = (DATA / "song.musicxml").read_text()
+    head = "<work><work-title>Suite</work-title></work><movement-title>{}</movement-title>"
+    for number, movement in enumerate(("Air", "Gigue")):
+        rights = f"<identification><rights>CC {number}</rights></identification>"
+        (tmp_path / f"{movement}.musicxml").write_text(
+            text.replace("<part-list>", head.format(movement) + rights + "<part-list>", 1))
+    (tmp_path / "LICENSE.txt").write_text("\n  The Fair Licence\n")
+    (tmp_path / "x.abc").write_text(tune(1))
+    (tmp_path / "y.krn").write_text("!!!COM: Bach\n!!!OTL: Suite 2\n!!!OMV: 1\n!!!YEC: (c) 1999 A. Person\n"
+                                    + (DATA / "song.krn").read_text().replace("!!!OTL", "!!!OTX"))
+    assert {source.name: (source.work, source.licence) for source in find_sources([tmp_path])} == {
+        "Air": ("Suite", "CC 0"), "Gigue": ("Suite", "CC 1"), "x_1_Tune_1": ("", "LICENSE.txt: The Fair Licence"),
+        "y": ("Bach; Suite 2", "(c) 1999 A. Person")}
+
+
+def test_a_given_split(book: Path, tmp_path: Path) -> None:
+    """Followed to the letter: also where two of its pieces are one tune."""
+    book.write_text(book.read_text() + tune(9, "Tune 4", unit="4/16"))
+    (tmp_path / "split.yaml").write_text("train: [book_4_Tune_4, book_2_Tune_2]\nvalid: [book_1_Tune_1, gone]\n"
+                                         "test: [book_9_Tune_4]\n")
+    split = parse_split(str(tmp_path / "split.yaml"))
+    report = build(find_sources([book]), BuildOptions(tmp_path / "out", split=split, name="x"))
+    assert report.folders == {"book_4_Tune_4": "x_train", "book_2_Tune_2": "x_train", "book_1_Tune_1": "x_valid",
+                              "book_9_Tune_4": "x_test"}
+    assert report.related == {"book_9_Tune_4": "book_4_Tune_4"} and report.missing == ["gone"]
+    assert {row.reason for row in report.left_out} == {"not in the split"} and len(report.left_out) == 5
+    for text in ("train: [a]\nvalid: [a]\ntest: []", "train: [a]", "train: [1]\nvalid: []\ntest: []", "[1]"):
+        (tmp_path / "split.yaml").write_text(text)
+        with pytest.raises(UserError, match=r"split\.yaml"):
+            parse_split(str(tmp_path / "split.yaml"))
 
 
 @pytest.mark.parametrize("rule", ["", "1/2", "1/2/3/4", "a/b/c", "0/0/0", "-1/1/1", "0.9/0.1/0.1", "nan/1/1", "inf/1/1"])
@@ -149,7 +203,7 @@ def test_tempo_is_the_scores_or_depends_on_the_name() -> None:
 def test_build(book: Path, tmp_path: Path) -> None:
     book.write_text(book.read_text() + tune(9, "Same, in D", key="D", unit="4/16").replace(
         SONG.format("c"), "DEFG|ABcd|ddcB|AGFE|D4|]") + "X:21\nT:Short\nK:C\nCDE|\n\n")
-    report = build([book], BuildOptions(tmp_path / "out", check=True, jobs=2))
+    report = build(find_sources([book]), BuildOptions(tmp_path / "out", check=True, jobs=2))
     assert len(report.folders) == 8 and set(report.folders.values()) == {"."}
     assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
         ("book_21_Short", "too few notes", "3 of at least 8"),
@@ -157,31 +211,31 @@ def test_build(book: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "out" / LEFT_OUT_NAME).open()))
     assert [row["name"] for row in rows] == ["book_21_Short", "book_9_Same_in_D"]
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {RECORD_NAME, LEFT_OUT_NAME, "check",
+    assert names == {RECORD_NAME, LEFT_OUT_NAME, MANIFEST_NAME, "check",
                      *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid"))}
     score = read_score(tmp_path / "out" / "book_4_Tune_4.npz")
     midi = pretty_midi.PrettyMIDI(str(tmp_path / "out" / "book_4_Tune_4.mid"))
     assert len(score.coords) == len(midi.instruments[0].notes) == 17
     picture = cv2.imread(str(tmp_path / "out" / "check" / "book_4_Tune_4.png"))
     assert picture.shape[0] == 3 * 44 and (picture[..., 2] > picture[..., 1] + 100).any()
-    assert report.lines()[0] == "8 pieces (9 of the sources engraved in this run)"
+    assert report.lines()[0] == "8 pieces of 10 sources (9 engraved in this run), 2.6 minutes of music, 0.0 MB"
 
 
 def test_building_again_repeats_nothing(book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = BuildOptions(tmp_path / "out")
-    build([book], options)
+    build(find_sources([book]), options)
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (tmp_path / "out").glob("book*")}
-    assert build([book], options).engraved == 0
+    assert build(find_sources([book]), options).engraved == 0
     assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before}
     (tmp_path / "out" / "book_2_Tune_2.mid").unlink()
-    assert build([book], options).engraved == 1
+    assert build(find_sources([book]), options).engraved == 1
     book.write_text(book.read_text().replace("T:Tune 3", "T:Tune 3\nQ:1/4=66"))
-    assert build([book], options).engraved == 1
-    monkeypatch.setattr(making, "_code_version", lambda: "newer")
-    assert build([book], options).engraved == 8
+    assert build(find_sources([book]), options).engraved == 1
+    monkeypatch.setattr(making, "_code_version", lambda *modules: "newer")
+    assert build(find_sources([book]), options).engraved == 8
     # Made again from nothing, the files are the same to the byte.
     shutil.rmtree(tmp_path / "out")
-    build([book], options)
+    build(find_sources([book]), options)
     same = [path for path in before if "Tune_3" not in path.name]
     assert len(same) == 14 and all(path.read_bytes() == before[path][1] for path in same)
 
@@ -193,32 +247,32 @@ def test_split_build(book: Path, tmp_path: Path) -> None:
     def contents() -> dict[str, int]:
         return {part: len(list((tmp_path / "out" / f"tunes_{part}").glob("*.npz"))) for part in ("train", "valid", "test")}
 
-    first = build([book], options)
+    first = build(find_sources([book]), options)
     assert contents() == {"train": 4, "valid": 2, "test": 1} and first.engraved == 8
     assert [row.reason for row in first.left_out] == ["not needed by --split"]
     renamed = tmp_path / "renamed.abc"
     renamed.write_text("".join(reversed(book.read_text().split("\n\n"))).replace("C4|]", "C4|]\n\n"))
-    other = build([renamed], replace(options, destination=tmp_path / "other"))
+    other = build(find_sources([renamed]), replace(options, destination=tmp_path / "other"))
     assert {name.split("_")[-1]: folder for name, folder in other.folders.items()} == {
         name.split("_")[-1]: folder for name, folder in first.folders.items()}
-    assert build([book], replace(options, split=parse_split("2/4/1"))).engraved == 0
+    assert build(find_sources([book]), replace(options, split=parse_split("2/4/1"))).engraved == 0
     assert contents() == {"train": 2, "valid": 4, "test": 1}
-    assert build([book], replace(options, split=parse_split("4/2/2"))).engraved == 1  # the one left out before
-    last = build([book], replace(options, split=parse_split("1/1/1"), limit=3))
+    assert build(find_sources([book]), replace(options, split=parse_split("4/2/2"))).engraved == 1  # the one left out before
+    last = build(find_sources([book])[:3], replace(options, split=parse_split("1/1/1")))
     assert contents() == {"train": 1, "valid": 1, "test": 1} and last.removed == 5
     assert not (tmp_path / "out" / ".engraved").exists()
 
 
 def test_variants_are_left_out_of_splits_only(tmp_path: Path) -> None:
     (tmp_path / "a.abc").write_text(tune(1) + tune(2, first="e") + tune(3, unit="1/8"))
-    assert len(build([tmp_path / "a.abc"], BuildOptions(tmp_path / "all")).folders) == 3
-    report = build([tmp_path / "a.abc"], BuildOptions(tmp_path / "split", split=parse_split("1/1/0"), name="s"))
+    assert len(build(find_sources([tmp_path / "a.abc"]), BuildOptions(tmp_path / "all")).folders) == 3
+    report = build(find_sources([tmp_path / "a.abc"]), BuildOptions(tmp_path / "split", split=parse_split("1/1/0"), name="s"))
     assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
         ("a_2_Tune_2", "variant of another piece", "a_1_Tune_1")]
 
 
 def test_duration_limits(book: Path, tmp_path: Path) -> None:
-    report = build([book], BuildOptions(tmp_path / "out", min_seconds=5, max_seconds=15))
+    report = build(find_sources([book]), BuildOptions(tmp_path / "out", min_seconds=5, max_seconds=15))
     reasons = {row.name: row.reason for row in report.left_out}
     assert reasons["book_1_Tune_1"] == "shorter than 5 s" and reasons["book_16_Tune_16"] == "longer than 15 s"
     seconds = [pretty_midi.PrettyMIDI(str(path)).get_end_time() for path in (tmp_path / "out").glob("*.mid")]
@@ -227,9 +281,9 @@ def test_duration_limits(book: Path, tmp_path: Path) -> None:
 
 def test_no_piece_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no piece made of 1 sources: wrong number of staves \(1; the score has 2"):
-        build([DATA / "piano.mei"], BuildOptions(tmp_path))
+        build(find_sources([DATA / "piano.mei"]), BuildOptions(tmp_path))
     with pytest.raises(UserError, match="split wants 3 pieces and there are 1"):
-        build([DATA / "song.krn"], BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
+        build(find_sources([DATA / "song.krn"]), BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
 
 
 def test_files_of_the_users_are_neither_replaced_nor_removed(book: Path, tmp_path: Path,
@@ -239,50 +293,53 @@ def test_files_of_the_users_are_neither_replaced_nor_removed(book: Path, tmp_pat
     out.mkdir()
     theirs, edited = out / "book_1_Tune_1.mid", out / "book_2_Tune_2.mid"
     theirs.write_bytes(b"my own")
-    report = build([book], BuildOptions(out))
+    report = build(find_sources([book]), BuildOptions(out))
     assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
         ("book_1_Tune_1", "a file of yours is in the way", str(theirs))]
     assert theirs.read_bytes() == b"my own" and not (out / "book_1_Tune_1.npz").exists()
     edited.write_bytes(b"my timing")
-    again = build([book], BuildOptions(out))
+    again = build(find_sources([book]), BuildOptions(out))
     assert again.changed == ["book_2_Tune_2"] and "remove such a file" in again.lines()[1]
-    monkeypatch.setattr(making, "_code_version", lambda: "newer")
-    build([book], BuildOptions(out))
+    monkeypatch.setattr(making, "_code_version", lambda *modules: "newer")
+    build(find_sources([book]), BuildOptions(out))
     assert (theirs.read_bytes(), edited.read_bytes()) == (b"my own", b"my timing")
     # What changed since may be removed, but not the sheet that the edited MIDI belongs to.
     book.write_text(book.read_text().replace("T:Tune 2\n", "T:Tune 2\nQ:1/4=77\n"))
-    build([book], BuildOptions(out))
+    build(find_sources([book]), BuildOptions(out))
     assert edited.with_suffix(".npz").is_file() and edited.read_bytes() == b"my timing"
 
 
 def test_why_a_split_is_impossible_can_be_read(book: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="split wants 9 pieces and there are 1"):
-        build([book], BuildOptions(tmp_path / "out", split=parse_split("3/3/3"), name="x", max_seconds=5))
+        build(find_sources([book]), BuildOptions(tmp_path / "out", split=parse_split("3/3/3"), name="x", max_seconds=5))
     assert (tmp_path / "out" / LEFT_OUT_NAME).read_text().count("longer than 5 s") == 7
 
 
 def test_a_broken_record_is_named(tmp_path: Path, book: Path) -> None:
     (tmp_path / RECORD_NAME).write_text('{"pieces": {"a": 1}}')
     with pytest.raises(UserError, match=RECORD_NAME):
-        build([book], BuildOptions(tmp_path))
+        build(find_sources([book]), BuildOptions(tmp_path))
 
 
 def test_a_record_cannot_lead_out_of_its_folder(tmp_path: Path, book: Path) -> None:
-    build([book], BuildOptions(tmp_path / "out"))
+    build(find_sources([book]), BuildOptions(tmp_path / "out"))
     path = tmp_path / "out" / RECORD_NAME
     path.write_text(path.read_text().replace('"folder": "."', '"folder": ".."', 1))
     with pytest.raises(UserError, match=RECORD_NAME):
-        build([book], BuildOptions(tmp_path / "out"))
+        build(find_sources([book]), BuildOptions(tmp_path / "out"))
 
 
 def test_records_survive(tmp_path: Path, book: Path) -> None:
-    build([book], BuildOptions(tmp_path / "out"))
+    build(find_sources([book]), BuildOptions(tmp_path / "out"))
     records = Records.load(tmp_path / "out")
     text = (tmp_path / "out" / RECORD_NAME).read_text()
     records.save()
     assert (tmp_path / "out" / RECORD_NAME).read_text() == text
     assert json.loads(text)["pieces"]["book_2_Tune_2"]["facts"]["notes"] == 17
-    assert fingerprint(find_sources([book])[0], "msmd") != fingerprint(find_sources([book])[0], "nottingham")
+    task = PieceTask(find_sources([book])[0], "nottingham", tmp_path)
+    others = replace(task, style="msmd"), replace(task, tempi=(1.0, 1.1)), replace(task, recording=book)
+    assert len({fingerprint(other) for other in (task, *others)}) == 4
+    assert fingerprint(replace(task, folder=tmp_path / "elsewhere", time_limit=9)) == fingerprint(task)
 
 
 def test_check_pictures_wrap_at_systems() -> None:

@@ -1,4 +1,8 @@
-"""A data set: a folder of pieces, searched recursively."""
+"""A data set: a folder of pieces, searched recursively.
+
+A piece is NAME.npz with NAME.mid beside it, or score/NAME.npz with performance/NAME.mid, as the archive of 2019 has them.
+NAME_tempo_0900.mid without an npz of its own is one more performance of NAME's score, and a piece of its own.
+"""
 from __future__ import annotations
 
 import logging
@@ -12,7 +16,7 @@ from tqdm import tqdm
 
 from score_following_game.config import PACKAGE, GameConfig
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording
-from score_following_game.data_processing.piece import Piece, load_piece
+from score_following_game.data_processing.piece import Piece, ScoreReader, find_score, load_piece, place_of_score
 from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError
 from score_following_game.machine import available_cores
@@ -43,7 +47,10 @@ def load_data_set(
 
 
 def score_paths(data_set: str | os.PathLike[str]) -> dict[str, Path]:
-    """Name -> path of its npz, in name order, of every piece of a data set, whether it can be used or not."""
+    """Name -> path of its npz, in name order, of every piece of a data set, whether it can be used or not.
+
+    A tempo variant has the path where an npz of its own would be; `load_piece` takes it as any other.
+    """
     folder = find_data_set(data_set)
     return _named(_find_scores(folder), folder)
 
@@ -73,13 +80,19 @@ def choose_piece(wanted: str, names: Sequence[str], where: str) -> str:
 
 def _find_scores(folder: Path) -> list[Path]:
     """The npz path each piece has or should have: a MIDI or recording without one is a piece with a partner missing."""
-    found = set()
+    found: set[Path] = set()
+    heard: set[Path] = set()  # those with a MIDI or recording
     for path in folder.rglob("*"):
         # Hidden: temporary files, and what an interrupted build has not checked yet.
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         belongs = path.suffix.lower() in (".npz", ".mid", *RECORDING_SUFFIXES) and not path.name.endswith(".cache.npz")
         if belongs and not hidden and path.is_file():
-            found.add(path.with_suffix(".npz"))
+            own = place_of_score(path)
+            found.add(own)
+            if path.suffix.lower() != ".npz":
+                heard.add(own)
+    # A score that is played by its tempo variants only has no partner missing.
+    found -= {find_score(own) for own in heard} - heard
     if not found:
         raise UserError(f"{folder}: holds no pieces (NAME.npz and NAME.mid)")
     return sorted(found)
@@ -96,10 +109,11 @@ def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
 def _load_all(scores: dict[str, Path], config: GameConfig, sound_font: Path | None, where: str) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
+    reader = ScoreReader()
 
     def load(name: str) -> Piece | UserError:
         try:
-            return load_piece(scores[name], config, sound_font, name)
+            return load_piece(scores[name], config, sound_font, name, reader)
         except UserError as error:
             return error
 

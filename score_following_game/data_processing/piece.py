@@ -1,6 +1,9 @@
 """A piece: a long sheet image, where its notes stand in it, and the performance heard with it."""
 from __future__ import annotations
 
+import os
+import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,9 @@ from score_following_game.config import GameConfig
 from score_following_game.data_processing.performance import load_performance
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
+
+SCORES, PERFORMANCES = "score", "performance"  # the two folders of a set in the layout of 2019
+_TEMPO_VARIANT = re.compile(r"(.+)_tempo_\d{4}")  # thousandths of the score's speed
 
 
 @dataclass(frozen=True)
@@ -33,26 +39,74 @@ class Piece:
         return int((np.diff(self.onset_x) < 0).sum())
 
 
-def load_piece(score_path: Path, config: GameConfig, sound_font: Path | None = None, name: str | None = None) -> Piece:
-    """Read NAME.npz, NAME.mid and the performance beside them.
+class ScoreReader:
+    """Reads each score once, for any number of threads: the performances of one score share its sheet in memory."""
 
-    Raises UserError naming the piece's file: a partner missing or unreadable, no notes, note indices out of range, a sheet
-    too small for the config.
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: dict[Path, threading.Lock] = {}
+        self._scores: dict[Path, Score] = {}
+
+    def read(self, path: Path) -> Score:
+        """As `read_score`."""
+        with self._lock:
+            own_lock = self._locks.setdefault(path, threading.Lock())
+        with own_lock:
+            if path not in self._scores:
+                self._scores[path] = read_score(path)
+            return self._scores[path]
+
+
+def load_piece(
+    score_path: Path, config: GameConfig, sound_font: Path | None = None, name: str | None = None,
+    reader: ScoreReader | None = None,
+) -> Piece:
+    """Read NAME.npz, NAME.mid and the performance that lies with the MIDI: beside the npz, or in its performance folder.
+
+    score_path: NAME.npz, or where a tempo variant would have its own: the score it is a performance of is read.
+    reader: gives pieces of one score the same sheet. Raises UserError naming the piece's file: a partner missing or
+    unreadable, no notes, note indices out of range, a sheet too small for the config.
     """
-    midi_path = next((path for path in map(score_path.with_suffix, (".mid", ".MID")) if path.is_file()),
-                     score_path.with_suffix(".mid"))
+    midi_path, score_path = find_midi(score_path), find_score(score_path)
     if not score_path.is_file():
-        raise UserError(f"{midi_path}: its score {score_path.name} is missing")
+        raise UserError(f"{midi_path}: its score {os.path.relpath(score_path, midi_path.parent)} is missing")
     if not midi_path.is_file():
-        raise UserError(f"{score_path}: its performance {midi_path.name} is missing")
-    score = read_score(score_path)
+        raise UserError(f"{score_path}: its performance {os.path.relpath(midi_path, score_path.parent)} is missing")
+    score = (reader or ScoreReader()).read(score_path)
     if score.sheet.shape[0] < config.staff_height:
         raise UserError(f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config wants staff_height "
                         f"{config.staff_height}; choose a config that fits this data set")
     performance = load_performance(midi_path, config, sound_font)
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(score, note_frames, score_path)
-    return Piece(name or score_path.stem, score.sheet, frames, x, performance.spectrogram, midi_path, performance.source)
+    return Piece(name or midi_path.stem, score.sheet, frames, x, performance.spectrogram, midi_path, performance.source)
+
+
+def find_score(own: Path) -> Path:
+    """The npz of a piece that has or should have NAME.npz: itself, or for NAME_tempo_0900 without one that of NAME."""
+    variant = _TEMPO_VARIANT.fullmatch(own.stem)
+    if variant is None or own.is_file():
+        return own
+    played = own.with_name(f"{variant[1]}.npz")
+    return played if played.is_file() else own
+
+
+def find_midi(own: Path) -> Path:
+    """The MIDI of a piece that has or should have NAME.npz; where there is none, the place it should have."""
+    performances = own.parent.parent / PERFORMANCES
+    in_pair = own.parent.name == SCORES and performances.is_dir()
+    folders = [performances, own.parent] if in_pair else [own.parent]
+    wanted = [folder / f"{own.stem}{suffix}" for folder in folders for suffix in (".mid", ".MID")]
+    return next((path for path in wanted if path.is_file()), wanted[0])
+
+
+def place_of_score(path: Path) -> Path:
+    """The npz that a file of a piece (npz, MIDI or recording) has or should have: beside it, or in the score folder."""
+    beside = path.with_suffix(".npz")
+    scores = path.parent.parent / SCORES
+    if path.parent.name == PERFORMANCES and scores.is_dir() and not beside.is_file():
+        return scores / beside.name
+    return beside
 
 
 def onset_frames(seconds: np.ndarray, fps: int) -> np.ndarray:

@@ -20,7 +20,8 @@ class ScoreBank:
     run of rows. At factor 0.5 each row is the 2x2 mean that starts at its frame or column, so every second row of a
     window is the resized window, whatever its phase. true_x: float64, onset: bool, rewarded: bool, per frame 0 .. last onset.
     Per piece (P,): spec_offset and ink_offset (row of the first frame or column seen at frame 0, x = context / 2),
-    frame_offset (into the per-frame tables), last_onset (frame), width (padded, pixels).
+    frame_offset (into the per-frame tables), last_onset (frame), width (padded, pixels). Pieces with one sheet array between
+    them have one ink_offset.
     """
 
     def __init__(self, pieces: Sequence[Piece], config: GameConfig, device: torch.device | str = "cpu") -> None:
@@ -31,7 +32,9 @@ class ScoreBank:
         self.names = [piece.name for piece in pieces]
         self.device = torch.device(device)
         specs = [_spec_rows(piece, config) for piece in pieces]
-        sheets = [_ink_rows(piece, config) for piece in pieces]
+        sheet_of = {id(piece.sheet): piece for piece in pieces}  # performances of one score share its sheet: stored once
+        sheets = [_ink_rows(piece, config) for piece in sheet_of.values()]
+        stored = {sheet: index for index, sheet in enumerate(sheet_of)}
         tables = [_frame_tables(piece, config) for piece in pieces]
         lead = config.spec_context if config.target_frame == "right_most" else config.spec_context // 2
 
@@ -41,7 +44,7 @@ class ScoreBank:
         self.onset = self._flat([table[1] for table in tables])
         self.rewarded = self._flat([table[2] for table in tables])
         self.spec_offset = self._starts(specs) + config.spec_pad - lead
-        self.ink_offset = self._starts(sheets)
+        self.ink_offset = self._starts(sheets)[[stored[id(piece.sheet)] for piece in pieces]]
         self.frame_offset = self._starts([table[0] for table in tables])
         self.last_onset = self._tensor([int(piece.onset_frames[-1]) for piece in pieces])
         self.width = self._tensor([piece.sheet.shape[1] + 2 * config.sheet_pad for piece in pieces])

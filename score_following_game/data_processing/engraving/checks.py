@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from score_following_game.data_processing.engraving.engrave import SHORTEST, EngravedPiece
+from score_following_game.data_processing.engraving.engrave import SHORTEST
+from score_following_game.data_processing.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.engraving.style import Style
 from score_following_game.data_processing.midi_library import pretty_midi
@@ -16,16 +18,24 @@ _SECONDS_OFF = 0.002  # MIDI times are whole ticks
 _QUARTERS_OFF = 0.01  # a note gives way a tick before its pitch sounds again
 _INK = 128            # darker is ink
 _INK_SHARE = 0.1      # see ink_shares; of 90 000 good noteheads none has less than 0.12
+_UNSHOWN = 0.05       # share of the notes
+_CONTRAST = 2.0       # ink at the noteheads over ink at the control
+_CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces sideways: as many heads' worth of boxes that mean nothing
 
 
-def check_piece(piece: EngravedPiece, style: Style) -> None:
-    """All checks that need nothing but the piece."""
+def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
+    """All checks that need nothing but the piece -> what they measured, for the record.
+
+    noteheads: how many; unshown: notes that no notehead shows; ink, ink_beside: see check_ink.
+    """
     check_size(piece)
     check_staves(piece, style)
+    unshown = check_noteheads(piece)
     check_inside(piece, style)
     check_reading_order(piece)
-    check_ink(piece, style)
-    check_midi(piece, piece.midi_bytes())
+    ink, beside = check_ink(piece, style)
+    check_midi(piece, piece.midi)
+    return {"noteheads": len(piece.score.coords), "unshown": unshown, "ink": round(ink, 3), "ink_beside": round(beside, 3)}
 
 
 def check_size(piece: EngravedPiece) -> None:
@@ -37,6 +47,15 @@ def check_staves(piece: EngravedPiece, style: Style) -> None:
     for number, staves in enumerate(piece.staves, 1):
         if staves != style.staves:
             raise EngravingError("wrong number of staves", f"system {number} has {staves}, {style.name}: {style.staves}")
+
+
+def check_noteheads(piece: EngravedPiece) -> int:
+    """Notes have noteheads -> how many have none, a few of which a piece may have."""
+    unshown = piece.unshown + sum(not note.heads for note in piece.notes)
+    total = piece.unshown + len(piece.notes)
+    if unshown > _UNSHOWN * total:
+        raise EngravingError("a note without a notehead", f"{unshown} of {total}")
+    return unshown
 
 
 def check_inside(piece: EngravedPiece, style: Style) -> None:
@@ -60,25 +79,38 @@ def check_reading_order(piece: EngravedPiece) -> None:
         raise EngravingError("x falls with time", f"{len(falls)} times, first at quarter {quarter:g}")
 
 
-def check_ink(piece: EngravedPiece, style: Style) -> None:
-    """Ink in the box of every notehead."""
-    shares = ink_shares(piece.score.sheet, piece.score.coords, style)
+def check_ink(piece: EngravedPiece, style: Style) -> tuple[float, float]:
+    """Ink in the box of every notehead, and on average far more than beside them -> both averages."""
+    sheet, coords = piece.score.sheet, piece.score.coords
+    white = white_rows(sheet, piece.systems)
+    shares = ink_shares(sheet, coords, style, white)
     bare = np.flatnonzero(shares < _INK_SHARE)
     if len(bare):
-        y, x = piece.score.coords[bare[0]]
+        y, x = coords[bare[0]]
         raise EngravingError("no ink under a notehead", f"{len(bare)} of {len(shares)}, first at row {y:.0f} column {x:.0f}")
+    control = float(np.mean([ink_shares(sheet, np.stack([coords[:, 0], (coords[:, 1] + shift * style.staff_space)
+                                                         % sheet.shape[1]], axis=1), style, white).mean()
+                             for shift in _CONTROL_SHIFTS]))
+    if shares.mean() < _CONTRAST * control:
+        raise EngravingError("noteheads not where the ink is", f"share of ink {shares.mean():.2f}, beside them {control:.2f}")
+    return float(shares.mean()), control
 
 
-def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style) -> np.ndarray:
+def white_rows(sheet: np.ndarray, systems: Sequence[int]) -> np.ndarray:
+    """Where an empty staff would be white -> bool (H, W). Within a system, a row's median tells: its staff lines are dark."""
+    return np.hstack([np.broadcast_to((np.median(part, axis=1) >= _INK)[:, None], part.shape)
+                      for part in np.split(sheet, [start for start in systems if start], axis=1)])
+
+
+def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style, white: np.ndarray) -> np.ndarray:
     """Share of ink among the pixels that an empty staff leaves white, per notehead -> float (N,).
 
-    Looked at: the box one staff space high and 1.2 wide round each of coords (N, 2). A row's median is its staff line.
+    Looked at: the box one staff space high and 1.2 wide round each of coords (N, 2).
     """
-    white = np.median(sheet, axis=1) >= _INK
     half = np.array([0.5, 0.6]) * style.staff_space
     low = np.maximum(np.round(coords - half).astype(int), 0)
     high = np.round(coords + half).astype(int) + 1
-    boxes = [sheet[y0:y1, x0:x1][white[y0:y1]] for (y0, x0), (y1, x1) in zip(low, high)]
+    boxes = [sheet[y0:y1, x0:x1][white[y0:y1, x0:x1]] for (y0, x0), (y1, x1) in zip(low, high)]
     return np.array([(box < _INK).mean() if box.size else 0.0 for box in boxes])
 
 
@@ -88,7 +120,7 @@ def check_midi(piece: EngravedPiece, midi: bytes) -> None:
     read.sort(key=lambda note: note.start)
     if len(read) != len(piece.notes):
         raise EngravingError("MIDI differs from the score", f"{len(read)} notes, the score has {len(piece.notes)}")
-    wanted = [(float(note.onset) * 60.0 / piece.tempo, note.pitch) for note in piece.notes]
+    wanted = [(onset, note.pitch) for onset, note in zip(piece.onsets, piece.notes)]
     drift = max(abs(note.start - seconds) for note, (seconds, _) in zip(read, wanted))
     if drift > _SECONDS_OFF:
         raise EngravingError("MIDI differs from the score", f"an onset is {drift:.3f} s off")

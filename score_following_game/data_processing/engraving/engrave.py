@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 
+from score_following_game.data_processing.engraving.engraved_piece import EngravedPiece, PlayedNote, coordinates
 from score_following_game.data_processing.engraving.layout import EngravingError, Layout, SoundingNote, lay_out
 from score_following_game.data_processing.engraving.raster import Strip, draw
 from score_following_game.data_processing.engraving.style import Style
@@ -16,42 +16,6 @@ from score_following_game.data_processing.score_npz import Score
 _RESOLUTION = 480                   # MIDI ticks per quarter
 _VELOCITY = 80
 SHORTEST = Fraction(1, 20)          # quarters; a note is played no shorter, save before its own pitch sounds again
-
-
-@dataclass(frozen=True)
-class PlayedNote:
-    """One MIDI note, in quarters, with the ids of the noteheads that show it (unisons: several)."""
-
-    onset: Fraction
-    end: Fraction
-    pitch: int
-    heads: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class EngravedPiece:
-    """A piece as the game wants it.
-
-    notes: by onset, then pitch; the MIDI's order and what Score.coord2onset counts.  tempo: quarters per minute.
-    systems: x of each system's first column.  staves: staves on each system.
-    """
-
-    score: Score
-    midi: pretty_midi.PrettyMIDI
-    notes: list[PlayedNote]
-    tempo: float
-    systems: list[int]
-    staves: list[int] = field(default_factory=list)
-
-    @property
-    def seconds(self) -> float:
-        return float(max(note.end for note in self.notes)) * 60.0 / self.tempo
-
-    def midi_bytes(self) -> bytes:
-        """The file's bytes."""
-        buffer = io.BytesIO()
-        self.midi.write(buffer)
-        return buffer.getvalue()
 
 
 def engrave(mei: str, style: Style, tempo: float) -> EngravedPiece:
@@ -65,10 +29,11 @@ def engrave(mei: str, style: Style, tempo: float) -> EngravedPiece:
     heads = _heads_in_sheet(strips, starts)
     notes = _played(layout, heads)
     tempo = 60e6 / round(60e6 / tempo)  # MIDI's resolution: whole microseconds per quarter
-    coords, pairs = _coordinates(notes, heads)
-    score = Score(np.hstack([strip.image for strip in strips]), coords, pairs)
+    score = Score(np.hstack([strip.image for strip in strips]), *coordinates(notes, heads))
     staves = [len(system.staff_lines) for system in layout.systems]
-    return EngravedPiece(score, _midi(notes, tempo), notes, tempo, starts[:-1], staves)
+    second = 60.0 / tempo
+    return EngravedPiece(score, _midi(notes, tempo), notes, [float(note.onset) * second for note in notes],
+                         float(max(note.end for note in notes)) * second, tempo, starts[:-1], staves)
 
 
 def _heads_in_sheet(strips: list[Strip], starts: list[int]) -> dict[str, tuple[float, float]]:
@@ -105,28 +70,14 @@ def _played(layout: Layout, heads: dict[str, tuple[float, float]]) -> list[Playe
     return played[::-1]
 
 
-def _coordinates(notes: list[PlayedNote], heads: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """-> coords float32 (N, 2), coord2onset int64 (N, 2): by onset; within one, the head nearest the median x first.
-
-    The game takes the x of an onset from the first coordinate that has it.
-    """
-    by_onset: dict[Fraction, list[tuple[int, tuple[float, float]]]] = {}
-    for index, note in enumerate(notes):
-        by_onset.setdefault(note.onset, []).extend((index, heads[head]) for head in note.heads)
-    rows: list[tuple[int, tuple[float, float]]] = []
-    for chord in by_onset.values():
-        median = float(np.median([x for _, (_, x) in chord]))
-        rows += sorted(chord, key=lambda row: (abs(row[1][1] - median), row[0], row[1]))
-    coords = np.array([centre for _, centre in rows], dtype=np.float32)
-    return coords, np.array([(row, index) for row, (index, _) in enumerate(rows)], dtype=np.int64)
-
-
-def _midi(notes: list[PlayedNote], tempo: float) -> pretty_midi.PrettyMIDI:
-    """One piano, one velocity, one tempo."""
+def _midi(notes: list[PlayedNote], tempo: float) -> bytes:
+    """A MIDI file: one piano, one velocity, one tempo."""
     midi = pretty_midi.PrettyMIDI(resolution=_RESOLUTION, initial_tempo=tempo)
     piano = pretty_midi.Instrument(program=0, name="Piano")
     seconds = 60.0 / tempo
     piano.notes = [pretty_midi.Note(_VELOCITY, note.pitch, float(note.onset) * seconds, float(note.end) * seconds)
                    for note in notes]
     midi.instruments.append(piano)
-    return midi
+    buffer = io.BytesIO()
+    midi.write(buffer)
+    return buffer.getvalue()

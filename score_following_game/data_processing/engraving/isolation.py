@@ -18,8 +18,14 @@ from typing import Any
 
 from score_following_game.data_processing.engraving.layout import EngravingError
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 _SPAWN = multiprocessing.get_context("spawn")
 _FIRST_TASK_EXTRA = 30.0  # seconds for a child to start
+MEMORY = 6 * 10**9        # bytes of address space of a child
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,8 @@ def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
     """A child's life: a task in, (value, reason, detail) out, until the parent closes the pipe."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     sys.stdout.flush()
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # verovio writes its complaints past Python
@@ -141,6 +149,8 @@ def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
             answer = function(task), "", ""
         except EngravingError as error:
             answer = None, error.reason, error.detail
+        except MemoryError:
+            answer = None, "memory limit", f"more than {MEMORY / 1e9:g} GB"
         except Exception as error:
             answer = None, "unexpected error", f"{type(error).__name__}: {error}"
         connection.send(answer)

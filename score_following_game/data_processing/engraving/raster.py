@@ -36,7 +36,7 @@ def draw(system: System, style: Style) -> Strip:
     centred = style.height / 2 - (bottom - top) / 2 * scale
     # Published sheets have their first line on a row: a line between two rows would be grey. (+ 1e-6: 13 is not 12.99...)
     upper = top - (math.floor(centred + 1e-6) + 0.5) / scale
-    image = _render(_window(system.svg, style, (left, upper, width / scale, style.height / scale)), width, style.height)
+    image = render(_window(system.svg, style, (left, upper, width / scale, style.height / scale)), width, style.height)
     heads = {note: ((y - upper) * scale - 0.5, (x - left) * scale - 0.5) for note, (y, x) in system.noteheads.items()}
     rows = [tuple((y - upper) * scale - 0.5 for y in lines) for lines in system.staff_lines]
     return Strip(image, heads, rows)
@@ -59,11 +59,12 @@ def _window(svg: ElementTree.Element, style: Style, box: tuple[float, float, flo
     return root
 
 
-def _render(root: ElementTree.Element, width: int, height: int) -> np.ndarray:
+def render(root: ElementTree.Element, width: int, height: int, **fonts: object) -> np.ndarray:
+    """An SVG's view, drawn -> uint8 (height, width), 0 = ink. fonts: resvg's arguments; the system's own are not looked at."""
     root.set("width", str(width))
     root.set("height", str(height))
     png = resvg_py.svg_to_bytes(svg_string=ElementTree.tostring(root, encoding="unicode"), width=width, height=height,
-                                background="white", skip_system_fonts=True)
+                                background="white", skip_system_fonts=True, **fonts)
     image = cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_GRAYSCALE)
     if image.shape != (height, width):
         raise RuntimeError(f"resvg drew {image.shape}, wanted {(height, width)}")

@@ -6,20 +6,23 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 from tqdm import tqdm
 
 from score_following_game.data_processing.engraving.isolation import run_isolated
+from score_following_game.data_processing.recordings import find_recordings, pair
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sources.check_pictures import check_picture
-from score_following_game.data_processing.sources.find import Source, find_sources
+from score_following_game.data_processing.sources.describe import Performances, describe_pieces, manifests
+from score_following_game.data_processing.sources.find import Source
 from score_following_game.data_processing.sources.make_piece import PieceTask, fingerprint, make_piece
-from score_following_game.data_processing.sources.melody import variants
+from score_following_game.data_processing.sources.manifest import remove_manifest, write_manifest
 from score_following_game.data_processing.sources.records import Record, Records
-from score_following_game.data_processing.sources.split import Split, assign
+from score_following_game.data_processing.sources.select import LeftOut, Selection, select
+from score_following_game.data_processing.sources.split import SETS, GivenSplit, Split
 from score_following_game.errors import UserError
 from score_following_game.files import make_folder, replacing
 
@@ -30,87 +33,114 @@ LEFT_OUT_NAME = "left_out.csv"
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """style: a name of STYLES.  name: of the sets' folders, NAME_train and so on.  seconds: a piece's length, inclusive."""
+    """style: a name of STYLES.  name: of the sets' folders, NAME_train and so on.  seconds: a piece's length, inclusive.
+    performances: how the pieces are played."""
 
     destination: Path
     style: str = "nottingham"
-    split: Split | None = None
+    split: Split | GivenSplit | None = None
     name: str = ""
     jobs: int = 1
     check: bool = False
     min_seconds: float = 0.0
     max_seconds: float = math.inf
-    limit: int | None = None
     time_limit: float = 120.0
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A source that became no piece."""
-
-    name: str
-    origin: str
-    reason: str
-    detail: str = ""
+    performances: Performances = field(default_factory=Performances)
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """folders: piece name -> folder inside the destination.  engraved: how many were made in this run.  changed: pieces with
-    a file that is not as it was made."""
+    """folders: piece name -> folder inside the destination.  tried: how many sources.  engraved: how many were made in this
+    run.  changed: pieces with a file that is not as it was made.  related: see Selection.  minutes, megabytes: of the pieces.
+    missing: pieces that a given split names and that have no source."""
 
     folders: dict[str, str]
     left_out: list[LeftOut]
+    tried: int
     engraved: int
     removed: int
     changed: list[str]
+    related: dict[str, str]
+    missing: list[str]
+    unpaired: list[str]
+    minutes: float
+    megabytes: float
 
     def lines(self) -> list[str]:
         """The report as printed."""
         sets = Counter(self.folders.values())
-        lines = [f"{len(self.folders)} pieces ({self.engraved} of the sources engraved in this run)"]
+        lines = [f"{len(self.folders)} pieces of {self.tried} sources ({self.engraved} engraved in this run), "
+                 f"{self.minutes:.1f} minutes of music, {self.megabytes:.1f} MB"]
         lines += [f"  {count:5d}  {folder}" for folder, count in sorted(sets.items()) if folder != "."]
         if self.removed:
             lines.append(f"{self.removed} pieces of an earlier build were removed: they are not in this one")
         if self.changed:
             lines.append(f"{len(self.changed)} pieces have files that were changed since (the first: {self.changed[0]}) and "
                          "are kept; remove such a file to have it made again")
+        if self.related:
+            piece, other = next(iter(self.related.items()))
+            lines.append(f"{len(self.related)} pieces have much in common with one of another set (the first: {piece} with "
+                         f"{other}); the split is given, so they stay")
+        if self.missing:
+            lines.append(f"{len(self.missing)} pieces of the split have no source (the first: {self.missing[0]})")
+        if self.unpaired:
+            lines.append(f"{len(self.unpaired)} recordings fit no piece by name (the first: {self.unpaired[0]})")
         lines.append(f"{len(self.left_out)} left out" + (":" if self.left_out else ""))
         lines += [f"  {count:5d}  {reason}" for reason, count in
                   sorted(Counter(piece.reason for piece in self.left_out).items(), key=lambda row: (-row[1], row[0]))]
         return lines
 
 
-def build(paths: Sequence[Path], options: BuildOptions) -> BuildReport:
-    """Make or complete the data set of all scores in `paths`. A second call engraves only what is missing or changed."""
-    sources = {source.name: source for source in find_sources(paths)[:options.limit]}
+def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
+    """Make or complete the data set of all sources. A second call engraves only what is missing or changed.
+
+    Raises UserError where no piece can be made of them.
+    """
+    sources = {source.name: source for source in found}
     make_folder(options.destination)
     records = Records.load(options.destination)
-    engraved = _engrave(records, sources, options, [name for name in sources if not _is_known(records, sources[name], options)])
-    left_out: list[LeftOut] = []
+    tasks, unpaired = _tasks(sources, options)
+    engraved = _engrave(records, tasks, options, [name for name in sources if not _is_known(records, tasks[name])])
+    chosen = Selection()
     try:
-        folders = _select(records, sources, options, left_out)
-        engraved += _engrave(records, sources, options, [name for name in folders if not records.is_there(name)])
-        _spare_users_files(records, sources, folders, left_out)
+        select(records.pieces, sources, options.name, options.split, (options.min_seconds, options.max_seconds), chosen)
+        engraved += _engrave(records, tasks, options, [name for name in chosen.folders if not records.is_there(name)])
+        _spare_users_files(records, sources, chosen)
     finally:
-        left_out.sort(key=lambda row: row.name)
-        _write_left_out(options.destination / LEFT_OUT_NAME, left_out)
-    removed = _place(records, sources, folders, options)
-    if not folders:
-        raise UserError(f"no piece made of {len(sources)} sources: {_reasons(left_out)}; see "
+        chosen.left_out.sort(key=lambda row: row.name)
+        _write_left_out(options.destination / LEFT_OUT_NAME, chosen.left_out)
+    describe_pieces(records, tasks, chosen.folders, options.performances)
+    removed = _place(records, sources, chosen.folders, options)
+    _write_manifests(records, options)
+    if not chosen.folders:
+        raise UserError(f"no piece made of {len(sources)} sources: {_reasons(chosen.left_out)}; see "
                         f"{options.destination / LEFT_OUT_NAME}")
     if options.check:
-        _draw_checks(records, folders, options.destination / "check")
-    changed = [name for name in folders if not all(records.is_ours(name, file) for file in records.files(name))]
-    return BuildReport(folders, left_out, engraved, removed, changed)
+        _draw_checks(records, chosen.folders, options.destination / "check")
+    return _report(records, sources, chosen, options, engraved, removed, unpaired)
 
 
-def _is_known(records: Records, source: Source, options: BuildOptions) -> bool:
-    record = records.pieces.get(source.name)
-    return record is not None and record.fingerprint == fingerprint(source, options.style)
+def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str, PieceTask], list[str]]:
+    """-> what is to be done for each source, and the names of recordings that belong to none."""
+    played = options.performances
+    recordings: dict[str, Path] = {}
+    unpaired: list[str] = []
+    if played.recordings is not None:
+        paired = pair(list(sources), find_recordings(played.recordings))
+        recordings, unpaired = paired.recordings, [path.name for path in paired.without_score]
+        if not recordings:
+            raise UserError(f"--audio {played.recordings}: no recording there has the name of a piece; pieces are called "
+                            f"{', '.join(sorted(sources)[:3])}" + " ..." * (len(sources) > 3))
+    return {name: PieceTask(source, options.style, options.destination / _MAKING, options.time_limit, played.tempi,
+                            recordings.get(name)) for name, source in sources.items()}, unpaired
 
 
-def _engrave(records: Records, sources: dict[str, Source], options: BuildOptions, names: list[str]) -> int:
+def _is_known(records: Records, task: PieceTask) -> bool:
+    record = records.pieces.get(task.source.name)
+    return record is not None and record.fingerprint == fingerprint(task)
+
+
+def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOptions, names: list[str]) -> int:
     """Engrave these into the making folder -> how many succeeded. The record is kept up to date all along."""
     if not names:
         return 0
@@ -119,14 +149,14 @@ def _engrave(records: Records, sources: dict[str, Source], options: BuildOptions
     for name in names:  # what lay there under this name is of another source, style or version
         if name in records.pieces:
             records.move(name, "")
-    tasks = [PieceTask(sources[name], options.style, options.destination / _MAKING) for name in names]
-    outcomes = run_isolated(make_piece, tasks, min(options.jobs, len(tasks)), options.time_limit)
+    wanted = [tasks[name] for name in names]
+    outcomes = run_isolated(make_piece, wanted, min(options.jobs, len(wanted)), options.time_limit)
     try:
-        for outcome in tqdm(outcomes, total=len(tasks), unit="piece", desc="engraving", disable=None):
+        for outcome in tqdm(outcomes, total=len(wanted), unit="piece", desc="engraving", disable=None):
             source = outcome.task.source
             made += outcome.value is not None
             records.pieces[source.name] = Record(
-                fingerprint(source, options.style), source.origin, outcome.value, outcome.reason, outcome.detail,
+                fingerprint(outcome.task), source.origin, outcome.value, outcome.reason, outcome.detail,
                 folder=_MAKING if outcome.value else "")
             if time.monotonic() - saved > _SAVE_EVERY:
                 records.save()
@@ -147,49 +177,12 @@ def _reasons(left_out: list[LeftOut]) -> str:
     return ", ".join(f"{reason} ({count}{'; ' * bool(details[reason])}{details[reason]})" for reason, count in counts)
 
 
-def _select(
-    records: Records, sources: dict[str, Source], options: BuildOptions, left_out: list[LeftOut],
-) -> dict[str, str]:
-    """-> piece name -> folder, from the records alone; what is left out is added to `left_out`."""
-    kept: dict[str, str] = {}  # melody -> name
-
-    def leave_out(name: str, reason: str, detail: str = "") -> None:
-        left_out.append(LeftOut(name, sources[name].origin, reason, detail))
-
-    for name in sorted(sources):
-        record = records.pieces[name]
-        facts = record.facts
-        if facts is None:
-            leave_out(name, record.reason, record.detail)
-        elif facts.seconds < options.min_seconds:
-            leave_out(name, f"shorter than {options.min_seconds:g} s", f"{facts.seconds:.1f} s")
-        elif facts.seconds > options.max_seconds:
-            leave_out(name, f"longer than {options.max_seconds:g} s", f"{facts.seconds:.1f} s")
-        elif facts.melody in kept:
-            leave_out(name, "same melody as another piece", kept[facts.melody])
-        else:
-            kept[facts.melody] = name
-    if options.split is None:
-        return dict.fromkeys(kept.values(), ".")
-    # One set must not know another's tunes: of two settings of one tune, the first by name stays.
-    for name, other in variants((name, records.pieces[name].facts.fragments) for name in kept.values()).items():
-        leave_out(name, "variant of another piece", other)
-        del kept[records.pieces[name].facts.melody]
-    sets = assign(options.split, kept) if kept else {}
-    for melody, name in kept.items():
-        if melody not in sets:
-            leave_out(name, "not needed by --split")
-    return {kept[melody]: f"{options.name}_{part}" for melody, part in sets.items()}
-
-
-def _spare_users_files(
-    records: Records, sources: dict[str, Source], folders: dict[str, str], left_out: list[LeftOut],
-) -> None:
+def _spare_users_files(records: Records, sources: dict[str, Source], chosen: Selection) -> None:
     """Leave out what could only be put where a file of the user's lies; a made piece that the user changed stays."""
-    for name, folder in list(folders.items()):
+    for name, folder in list(chosen.folders.items()):
         if records.pieces[name].folder != folder and (file := records.in_the_way(name, folder)):
-            left_out.append(LeftOut(name, sources[name].origin, "a file of yours is in the way", str(file)))
-            del folders[name]
+            chosen.left_out.append(LeftOut(name, sources[name].origin, "a file of yours is in the way", str(file)))
+            del chosen.folders[name]
 
 
 def _place(records: Records, sources: dict[str, Source], folders: dict[str, str], options: BuildOptions) -> int:
@@ -210,6 +203,27 @@ def _place(records: Records, sources: dict[str, Source], folders: dict[str, str]
     return removed
 
 
+def _write_manifests(records: Records, options: BuildOptions) -> None:
+    """One for each set; a set that is empty now has none."""
+    made = manifests(records, options.style, options.split)
+    for folder, manifest in made.items():
+        write_manifest(options.destination / folder, manifest)
+    for folder in {".", *(f"{options.name}_{part}" for part in SETS)} - made.keys():
+        remove_manifest(options.destination / folder)
+
+
+def _report(records: Records, sources: dict[str, Source], chosen: Selection, options: BuildOptions, engraved: int, removed: int,
+            unpaired: list[str]) -> BuildReport:
+    files = {name: records.files(name) for name in chosen.folders}
+    changed = [name for name in chosen.folders if not all(records.is_ours(name, file) for file in files[name])]
+    named = options.split.sets if isinstance(options.split, GivenSplit) else ()
+    seconds = sum(records.pieces[name].facts.seconds * sum(1 / tempo for tempo in options.performances.tempi)
+                  for name in chosen.folders)
+    size = sum(file.stat().st_size for own in files.values() for file in own)
+    return BuildReport(chosen.folders, chosen.left_out, len(sources), engraved, removed, changed, chosen.related,
+                       sorted(set(named) - set(sources)), unpaired, seconds / 60, size / 1e6)
+
+
 def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
@@ -220,6 +234,7 @@ def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
 def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> None:
     make_folder(folder)
     for name in tqdm(sorted(folders), unit="piece", desc="check pictures", disable=None):
-        picture = check_picture(read_score(records.files(name)[0]), records.pieces[name].facts.systems)
+        score = next(file for file in records.files(name) if file.suffix == ".npz")
+        picture = check_picture(read_score(score), records.pieces[name].facts.systems)
         with replacing(folder / f"{name}.png") as temporary:
             cv2.imwrite(str(temporary), picture)

@@ -6,29 +6,45 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.engraving.abc import Tune, read_tune_book
+from score_following_game.data_processing.engraving.lilypond.source import files_of
+from score_following_game.data_processing.sources.metadata import licence_of, named_work, works_by_name
 from score_following_game.errors import UserError
+from score_following_game.files import file_digest
 
-SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn")
+SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
 _TITLE_LENGTH = 40
 
 
 @dataclass(frozen=True)
 class Source:
-    """One piece to be: `tune` where the file is an ABC book, else the whole file. `digest`: SHA-256 of its content."""
+    """One piece to be: `tune` where the file is an ABC book, else the whole file (a folder: a piece of the raw MSMD).
+
+    digest: SHA-256 of its content.  licence: as the file gives it.  work: pieces with the same one are movements of one work;
+    "" where nothing tells.
+    """
 
     name: str
     path: Path
     digest: str
     tune: Tune | None = None
+    licence: str = ""
+    work: str = ""
 
     @property
     def origin(self) -> str:
         """Where a person finds it."""
         return f"{self.path} X:{self.tune.number} {self.tune.title}" if self.tune else str(self.path)
+
+    @property
+    def label(self) -> str:
+        """The same on every machine: the file and its folder."""
+        parts = "/".join(self.path.resolve().parts[-2:])
+        return f"{parts} X:{self.tune.number} {self.tune.title}" if self.tune else parts
 
 
 def find_sources(paths: Iterable[Path]) -> list[Source]:
@@ -38,8 +54,9 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     folders' names as well. Raises UserError for a path that is not there, or a folder or file that holds no score.
     """
     paths = list(paths)
-    files = sorted({file.resolve(): file for path in paths for file in _files(path)}.values())
-    sources = [source for file, stem in zip(files, _stems(files)) for source in _sources(file, stem)]
+    files = _not_included(sorted({file.resolve(): file for path in paths for file in _files(path)}.values()))
+    works = works_by_name([file for file in files if file.suffix.lower() != ".abc"])
+    sources = [source for file, stem in zip(files, _stems(files)) for source in _sources(file, stem, works.get(file, ""))]
     if not sources:
         raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
     return sorted(_distinct(sources), key=lambda source: source.name)
@@ -102,14 +119,35 @@ def _stems(files: list[Path]) -> list[str]:
     return names
 
 
-def _sources(file: Path, stem: str) -> list[Source]:
-    if file.suffix.lower() != ".abc":
-        return [Source(stem, file, hashlib.sha256(read_bytes(file)).hexdigest())]
+def _not_included(files: list[Path]) -> list[Path]:
+    """Without the LilyPond files that others of them include: those are parts of a score."""
+    scores = [file for file in files if file.suffix.lower() == ".ly"]
+    parts = {part for file in scores for part in files_of(file)[1:]}
+    return [file for file in files if file.resolve() not in parts]
+
+
+def lilypond_source(name: str, main: Path) -> Source:
+    """A LilyPond score, its included files with it."""
+    files = files_of(main)
+    content = [(file.name, hashlib.sha256(read_bytes(file)).hexdigest()) for file in files]
+    text = "\n".join(map(read_text, files))
+    return Source(name, main, hashlib.sha256(repr(content).encode()).hexdigest(), licence=licence_of(main, text))
+
+
+def _sources(file: Path, stem: str, work: str) -> list[Source]:
+    kind = file.suffix.lower()
+    if kind == ".ly":
+        return [replace(lilypond_source(stem, file), work=work)]
+    if kind != ".abc":
+        text = "" if kind == ".mxl" else read_text(file)
+        return [Source(stem, file, hashlib.sha256(read_bytes(file)).hexdigest(), licence=licence_of(file, text),
+                       work=named_work(file, text) or work)]
     sources = []
+    licence = licence_of(file, "")
     for tune in read_tune_book(read_text(file)):
         name = "_".join(filter(None, (stem, slug(tune.number), slug(tune.title)[:_TITLE_LENGTH].strip("_"))))
         content = repr((tune.title, sorted(tune.headers.items()), tune.music))
-        sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune))
+        sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune, licence))
     return sources
 
 
@@ -122,5 +160,13 @@ def _distinct(sources: list[Source]) -> list[Source]:
         number = seen[source.name.lower()]
         name = source.name if number == 1 else f"{source.name}_{number}"
         seen[name.lower()] += number > 1
-        renamed.append(Source(name, source.path, source.digest, source.tune))
+        renamed.append(replace(source, name=name))
     return renamed
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of the names and contents of all files below a folder, but for audio."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file() and not is_recording(file)):
+        digest.update(f"{file.relative_to(folder).as_posix()} {file_digest(file)}\n".encode())
+    return digest.hexdigest()

@@ -1,8 +1,8 @@
-"""One source -> NAME.npz and NAME.mid, checked. Runs in a child process."""
+"""One source -> NAME.npz, NAME.mid and what else is heard of it, checked. Runs in a child process."""
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,33 +12,47 @@ from score_following_game.data_processing.engraving.abc_fields import quarter_te
 from score_following_game.data_processing.engraving.abc_melody import read_melody
 from score_following_game.data_processing.engraving.abc_to_mei import melody_to_mei
 from score_following_game.data_processing.engraving.checks import check_agreement, check_piece
-from score_following_game.data_processing.engraving.engrave import EngravedPiece, engrave
+from score_following_game.data_processing.engraving.engrave import engrave
+from score_following_game.data_processing.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_processing.engraving.layout import EngravingError, import_score
+from score_following_game.data_processing.engraving.lilypond.contained import lilypond_version
+from score_following_game.data_processing.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_processing.engraving.mei import clean_mei
 from score_following_game.data_processing.engraving.style import STYLES, Style
+from score_following_game.data_processing.recordings import record_piece
 from score_following_game.data_processing.score_npz import write_score
 from score_following_game.data_processing.sources.find import Source, read_text
 from score_following_game.data_processing.sources.melody import fragments, melody_key
+from score_following_game.data_processing.sources.msmd_raw import read_msmd_piece
+from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.files import file_digest, replacing
 
+_MODULES = ("engraving/*.py", "score_npz.py", "tempo.py", "sources/make_piece.py", "sources/melody.py")  # make every piece
 PLAUSIBLE_TEMPO = (40.0, 240.0)  # quarters per minute; another tempo in a score is taken for a mistake
 
 
 @dataclass(frozen=True)
 class PieceTask:
-    """A source, the style's name, and the folder its files go to."""
+    """A source, the style's name, the folder its files go to; time_limit in seconds.
+
+    tempi: it is played at these times the score's speed, 1.0 among them.  recording: it is played as recorded there instead.
+    """
 
     source: Source
     style: str
     folder: Path
+    time_limit: float = 120.0
+    tempi: tuple[float, ...] = (1.0,)
+    recording: Path | None = None
 
 
 @dataclass(frozen=True)
 class PieceFacts:
     """What the data-set builder needs to know of a piece it does not load.
 
-    melody, fragments: see melody.py.  tempo: quarters per minute.  systems: x of each system's start.  digests: SHA-256 of
-    NAME.npz and NAME.mid as written.
+    melody, fragments: see melody.py.  tempo: quarters per minute.  systems: x of each system's start.  checks: what was
+    measured (checks.check_piece).  files: what follows NAME in a file's name -> SHA-256 of the file as written.
+    recording: how well the recording fits (recordings.RecordingFacts).
     """
 
     melody: str
@@ -47,37 +61,62 @@ class PieceFacts:
     notes: int
     tempo: float
     systems: list[int]
-    digests: list[str]
+    files: dict[str, str]
+    checks: dict[str, float] = field(default_factory=dict)
+    recording: dict[str, float | str] | None = None
 
 
 def make_piece(task: PieceTask) -> PieceFacts:
     """Engrave, check, write. Raises EngravingError with the reason a piece is left out; then nothing is written."""
-    piece = engrave_source(task.source, STYLES[task.style])
-    files = [task.folder / f"{task.source.name}{suffix}" for suffix in (".npz", ".mid")]
-    write_score(files[0], piece.score)
-    with replacing(files[1]) as temporary:
-        temporary.write_bytes(piece.midi_bytes())
-    return PieceFacts(melody_key(piece.notes), fragments(piece.notes), round(piece.seconds, 3), len(piece.notes),
-                      round(piece.tempo, 3), piece.systems, [file_digest(file) for file in files])
+    piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit)
+    stem = task.folder / task.source.name
+    written = {".npz": stem.with_name(f"{stem.name}.npz")}
+    try:
+        write_score(written[".npz"], piece.score)
+        for tempo in (1.0,) if task.recording else task.tempi:
+            suffix = f"{tempo_suffix(tempo)}.mid"
+            written[suffix] = stem.with_name(stem.name + suffix)
+            with replacing(written[suffix]) as temporary:
+                temporary.write_bytes(piece.midi if tempo == 1.0 else scale_tempo(piece.midi, tempo))
+        recorded = None
+        if task.recording is not None:
+            suffix = task.recording.suffix.lower()
+            written[suffix] = stem.with_name(stem.name + suffix)
+            recorded = asdict(record_piece(written[".mid"], task.recording, written[".mid"], written[suffix]))
+    except BaseException:
+        for file in written.values():
+            file.unlink(missing_ok=True)
+        raise
+    return PieceFacts(
+        melody_key(piece.notes), fragments(piece.notes), round(piece.seconds, 3), len(piece.notes), round(piece.tempo, 3),
+        piece.systems, {suffix: file_digest(file) for suffix, file in written.items()}, checks, recorded)
 
 
-def engrave_source(source: Source, style: Style) -> EngravedPiece:
-    """The piece of one source, all checks passed."""
-    if source.tune is None:
+def engrave_source(source: Source, style: Style, time_limit: float = 120.0) -> tuple[EngravedPiece, dict[str, float]]:
+    """The piece of one source, and what the checks that it passed measured."""
+    if source.tune is not None:
+        return _engrave_tune(source, style)
+    if source.path.is_dir():
+        piece = read_msmd_piece(source.path).piece
+    elif source.path.suffix.lower() == ".ly":
+        piece = engrave_lilypond(source.path, style, time_limit)
+    else:
         text = None if source.path.suffix.lower() == ".mxl" else read_text(source.path)
         mei, tempo = clean_mei(import_score(source.path, text), style)
         piece = engrave(mei, style, plausible_tempo(tempo, source.name))
-        check_piece(piece, style)
-        return piece
+    return piece, check_piece(piece, style)
+
+
+def _engrave_tune(source: Source, style: Style) -> tuple[EngravedPiece, dict[str, float]]:
     try:
         melody = read_melody(source.tune)
         mei, tempo = melody_to_mei(melody), quarter_tempo(source.tune)
     except AbcError as error:
         raise EngravingError("unreadable ABC", str(error)) from None
     piece = engrave(mei, style, plausible_tempo(tempo, source.name))
-    check_piece(piece, style)
+    checks = check_piece(piece, style)
     check_agreement(piece, melody.notes())
-    return piece
+    return piece, checks
 
 
 def plausible_tempo(tempo: float | None, name: str) -> float:
@@ -87,19 +126,30 @@ def plausible_tempo(tempo: float | None, name: str) -> float:
     return 90.0 + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 401 / 10
 
 
-def fingerprint(source: Source, style: str) -> str:
-    """Changes when the source, its name, the style or the code that engraves changes."""
-    parts = (source.digest, source.name, sorted(asdict(STYLES[style]).items()), _code_version())
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+def fingerprint(task: PieceTask) -> str:
+    """Changes when the source, its name, the style, the performances or the code that makes the piece changes."""
+    source, modules = task.source, [*_MODULES]
+    parts = [source.digest, source.name, sorted(asdict(STYLES[task.style]).items()), task.tempi]
+    if source.path.suffix.lower() == ".ly":
+        modules.append("engraving/lilypond/*")
+        parts.append(lilypond_version())
+    elif source.path.is_dir():
+        modules += ["sources/msmd_raw.py", "sources/mung.py"]
+    if task.recording is not None:
+        modules += ["recordings.py", "alignment.py", "audio.py", "spectrogram.py"]
+        parts += [file_digest(task.recording), task.recording.suffix.lower()]
+    return hashlib.sha256(repr([*parts, _code_version(*modules)]).encode()).hexdigest()
+
+
+def tool_versions() -> dict[str, str]:
+    """The libraries that read, draw and time a score."""
+    return {library: version(library) for library in ("verovio", "resvg_py", "pretty_midi", "mido", "numpy", "librosa")}
 
 
 @cache
-def _code_version() -> str:
-    """Digest of the engraving modules and the versions of the libraries that draw and time."""
-    digest = hashlib.sha256()
-    folder = Path(__file__).parents[1] / "engraving"
-    for module in [*sorted(folder.glob("*.py")), Path(__file__), Path(__file__).with_name("melody.py")]:
-        digest.update(module.read_bytes())
-    for library in ("verovio", "resvg_py", "pretty_midi"):
-        digest.update(version(library).encode())
-    return digest.hexdigest()
+def _code_version(*patterns: str) -> str:
+    """Digest of these modules of data_processing and of the versions of the libraries they use."""
+    home = Path(__file__).parents[1]
+    modules = [module for pattern in patterns for module in sorted(home.glob(pattern)) if module.is_file()]
+    digests = [(module.name, file_digest(module)) for module in modules]
+    return hashlib.sha256(repr((digests, sorted(tool_versions().items()))).encode()).hexdigest()

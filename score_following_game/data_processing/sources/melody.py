@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from score_following_game.data_processing.engraving.engrave import PlayedNote
+from score_following_game.data_processing.engraving.engraved_piece import PlayedNote
 
 FRAGMENT_STEPS = 6      # a fragment: this many steps from note to note (interval and time)
 SAME_WORK = 0.3         # share of the fragments of the piece that has fewer

@@ -1,0 +1,170 @@
+"""Dynamic time warping of a score's audio onto a recording of it: pure arrays, no files.
+
+Two levels: coarse frames over everything, then fine frames around the coarse path, a stretch of score at a time, so that
+memory does not grow with the square of a long piece.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from score_following_game.data_processing.audio import set_peak
+from score_following_game.data_processing.spectrogram import BANDS_PER_OCTAVE, LOWEST, REFERENCE, compute_spectrogram
+
+FPS = 50
+COARSE_FPS = 10
+MOST_CELLS = 12_000_000     # of one cost matrix; librosa holds about 20 bytes for each
+_LEVEL = 3.0                # peak of the samples before the logarithm: louder brings up noise and room
+_ONSET_WEIGHT = 0.5         # of the onsets' distance beside the chroma's
+_DECAY = 0.85               # of an onset from frame to frame: it draws the path from 100 ms away
+_STRETCH, _MARGIN = 12.0, 2.0  # seconds of score aligned finely at a time, and more on either side that is thrown away
+_SKIP = 1.5                 # cost of a recording frame outside the score, over the usual one of a frame's best match
+_LONGEST_STOP = 8           # times its length that a stretch may take in the recording; such are refused anyway
+_REACH = 3                  # frames on either side of an onset's place in the path where it is looked for
+_LOWEST_STEP = int(np.ceil(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)))  # of the first filter corner, A4 = 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """chroma: float32 (12, n), columns of length 1, 0 where silent.  onsets: float32 (12, n), rise per pitch class, decaying.
+    rises: float32 (bands, n), the rise of each band of the spectrogram.  Frame k is centred on second k / FPS."""
+
+    chroma: np.ndarray
+    onsets: np.ndarray
+    rises: np.ndarray
+
+    @property
+    def frames(self) -> int:
+        return self.chroma.shape[1]
+
+
+def band_of(pitch: int | np.ndarray) -> np.ndarray:
+    """The spectrogram band of a MIDI pitch; may lie outside the spectrogram."""
+    return np.asarray(pitch) - 69 - _LOWEST_STEP - 1
+
+
+def compute_features(samples: np.ndarray) -> Features:
+    """float32 (n,) mono at 22 050 Hz, not empty -> its features at FPS."""
+    spectrogram = compute_spectrogram(set_peak(samples, _LEVEL), fps=FPS)
+    rises = np.zeros_like(spectrogram)
+    rises[:, 1:-1] = np.maximum(spectrogram[:, 2:] - spectrogram[:, :-2], 0)
+    fold = (np.arange(12)[:, None] == np.arange(len(spectrogram)) % 12).astype(np.float32)
+    chroma = fold @ spectrogram
+    chroma -= chroma.min(axis=0)
+    length = np.linalg.norm(chroma, axis=0)
+    chroma = np.where(length > 1e-2 * length.max(), chroma, 0) / np.maximum(length, 1e-9)
+    return Features(chroma.astype(np.float32), _decaying(fold @ rises), rises)
+
+
+def _decaying(rises: np.ndarray) -> np.ndarray:
+    """Each onset against the loudest within half a second, then fading out."""
+    length = np.linalg.norm(rises, axis=0)
+    nearby = maximum_filter1d(length, FPS)
+    onsets = rises / np.maximum(nearby, 0.2 * length.max() + 1e-9)
+    for frame in range(1, onsets.shape[1]):
+        onsets[:, frame] = np.maximum(onsets[:, frame], _DECAY * onsets[:, frame - 1])
+    return onsets.astype(np.float32)
+
+
+def warp(score: Features, recording: Features, most_cells: int = MOST_CELLS) -> np.ndarray:
+    """-> int64 (score frames, 2): the first and the last recording frame matched with each score frame.
+
+    All of the score is matched with a part of the recording. `most_cells` bounds one cost matrix, thus the memory.
+    """
+    pool = max(FPS // COARSE_FPS, int(np.ceil(np.sqrt(score.frames * recording.frames / most_cells))))
+    coarse = (_spans(_path(pooled(score, pool), pooled(recording, pool), free_ends=True)).mean(axis=1) + 0.5) * pool
+    middles = (np.arange(len(coarse)) + 0.5) * pool
+    step, margin = int(_STRETCH * FPS), int(_MARGIN * FPS)
+    spans = []
+    for first in range(0, score.frames, step):
+        last = min(first + step, score.frames)
+        top, bottom = max(first - margin, 0), min(last + margin, score.frames)
+        left, right = (round(float(np.interp(edge, middles, coarse))) for edge in (top, bottom))
+        left, right = max(left - margin * (top == 0), 0), min(right + margin * (bottom == score.frames), recording.frames)
+        left = max(min(left, recording.frames - 2), 0)
+        right = min(max(right, left + 2), left + _LONGEST_STOP * (bottom - top))
+        path = _path(_cut(score, top, bottom), _cut(recording, left, right), top == 0 or bottom == score.frames)
+        spans.append(_spans(path)[first - top:last - top] + left)
+    return np.maximum.accumulate(np.concatenate(spans))
+
+
+def _path(score: Features, recording: Features, free_ends: bool) -> np.ndarray:
+    """int64 (steps, 2): (score frame, recording frame), from the start. free_ends: a part of the recording will do."""
+    import librosa  # slow to import
+
+    # A row before and one after the score take in the rest of the recording, at about what a matched frame costs: for
+    # nothing, the path would rather crowd the first notes together than follow them. (librosa's own `subseq` does, and
+    # exchanges score and recording where the score is the longer.)
+    cost = _cost(score, recording)
+    if free_ends:
+        cost = np.pad(cost, ((1, 1), (0, 0)), constant_values=_SKIP * float(np.median(cost.min(axis=0))))
+    path = librosa.sequence.dtw(C=cost)[1][::-1] - (int(free_ends), 0)
+    return path[(path[:, 0] >= 0) & (path[:, 0] < score.frames)]
+
+
+def _cost(score: Features, recording: Features) -> np.ndarray:
+    """float32 (score frames, recording frames): cosine distance of the chroma, and Euclidean distance of the onsets."""
+    cost = ((score.onsets**2).sum(axis=0)[:, None] + (recording.onsets**2).sum(axis=0)
+            - 2 * score.onsets.T @ recording.onsets)
+    np.sqrt(np.maximum(cost, 0, out=cost), out=cost)  # in place: these are the large arrays
+    cost *= _ONSET_WEIGHT
+    cost += 1
+    cost -= score.chroma.T @ recording.chroma
+    return cost
+
+
+def _spans(path: np.ndarray) -> np.ndarray:
+    """int64 (score frames, 2): first and last recording frame of each score frame of the path."""
+    first = np.unique(path[:, 0], return_index=True)[1]
+    last = np.append(first[1:], len(path)) - 1
+    return path[np.stack([first, last], axis=1), 1]
+
+
+def locate(onsets: np.ndarray, pitches: list[np.ndarray], spans: np.ndarray, score: Features, recording: Features,
+           ) -> np.ndarray:
+    """Seconds in the recording of each onset (float64 seconds in the score, pitches sounding there): where those pitches
+    rise most steeply among the frames that the path allows, less what the same search errs by in the score itself."""
+    own = np.arange(score.frames)[:, None] + (0, 0)
+    frames = np.round(onsets * FPS).astype(np.int64)
+    found = [[_steepest(chord, frame, where, features) for chord, frame in zip(pitches, frames)]
+             for where, features in ((own, score), (spans, recording))]
+    bias = np.median(np.array(found[0]) / FPS - onsets)
+    return never_falling(np.array(found[1]) / FPS - bias)
+
+
+def never_falling(values: np.ndarray) -> np.ndarray:
+    """Where they fall, half way between what the values before and those behind allow."""
+    return (np.maximum.accumulate(values) + np.minimum.accumulate(values[::-1])[::-1]) / 2
+
+
+def _steepest(pitches: np.ndarray, frame: int, spans: np.ndarray, features: Features) -> float:
+    """The recording frame, to a fraction, of the steepest rise near a score frame."""
+    near = spans[max(frame - _REACH, 0):frame + _REACH + 1]
+    low, high = int(near[0, 0]), int(near[-1, 1])
+    first, last = max(low - _REACH, 0), min(high + _REACH, features.frames - 1)
+    rise = rise_of(pitches, features.rises[:, first:last + 1]) + 1e-6
+    candidates = np.arange(first, last + 1)
+    outside = np.maximum(np.maximum(low - candidates, candidates - high), 0)
+    peak = int(np.argmax(rise * (1 - 0.5 * outside / (_REACH + 1))))
+    around = slice(max(peak - 1, 0), peak + 2)
+    return float(np.average(candidates[around], weights=rise[around]))
+
+
+def rise_of(pitches: np.ndarray, rises: np.ndarray) -> np.ndarray:
+    """float32 (n,): the rise (bands, n) in the bands of the pitches and of their next two partials."""
+    bands = (band_of(pitches)[:, None] + (0, 12, 19)).ravel()
+    return rises[bands[(bands >= 0) & (bands < len(rises))]].sum(axis=0)
+
+
+def _cut(features: Features, first: int, last: int) -> Features:
+    return Features(features.chroma[:, first:last], features.onsets[:, first:last], features.rises[:, first:last])
+
+
+def pooled(features: Features, size: int) -> Features:
+    """Means of `size` frames, the loudest of the onsets."""
+    starts = np.arange(0, features.frames, size)
+    chroma = np.add.reduceat(features.chroma, starts, axis=1)
+    chroma /= np.maximum(np.linalg.norm(chroma, axis=0), 1e-9)
+    return Features(chroma, np.maximum.reduceat(features.onsets, starts, axis=1), features.rises[:, starts])

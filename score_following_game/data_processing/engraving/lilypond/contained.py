@@ -1,0 +1,94 @@
+"""LilyPond, contained. A score is a program there (Scheme can do anything), so it runs where it can do nothing.
+
+bubblewrap gives it a file system of its own (the system's programs and the score, read-only, and one folder to write to), no
+network, no other processes; prlimit bounds its memory, processor time and files; a time limit ends it.
+"""
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.errors import UserError
+
+MEMORY = 6 * 10**9        # bytes of address space
+LARGEST_FILE = 2 * 10**8  # bytes
+_MESSAGES = 10**6         # bytes of a program's messages that are looked at
+SCORE, OUTPUT = "/score", "/out"  # where the two folders are seen from inside
+MISSING = ("{missing} missing, wanted to engrave LilyPond scores (which are programs) without trusting them; install: "
+           "Debian/Ubuntu `apt install lilypond bubblewrap fonts-urw-base35`, Fedora `dnf install lilypond bubblewrap "
+           "urw-base35-fonts` (bubblewrap is Linux's; elsewhere use a Linux container)")
+
+
+def require_lilypond() -> None:
+    """Raises UserError where LilyPond cannot be run contained on this machine."""
+    missing = [name for name in ("lilypond", "convert-ly", "bwrap", "prlimit") if shutil.which(name) is None]
+    if missing:
+        raise UserError(MISSING.format(missing=f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'}"))
+    if told := _refusal():
+        raise UserError(f"bubblewrap cannot make a container here ({told}), so LilyPond scores are not engraved; allow user "
+                        "namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root")
+
+
+@cache
+def lilypond_version() -> str:
+    """As in 2.24.1."""
+    told = subprocess.run(["lilypond", "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    return told.split()[2]
+
+
+@cache
+def _refusal() -> str:
+    done = subprocess.run([*_container(None, Path("/tmp")), "true"], capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 else "".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
+
+
+def run_contained(command: Sequence[str], score: Path | None, output: Path, time_limit: float,
+                  environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run a command that sees nothing of the user's but `score` (read-only) and `output` (an empty folder, or one of copies)
+    -> (exit code, its messages). It works in `score`, or in `output` where there is none.
+
+    An exit code below 0 or above 128 means a signal. Raises EngravingError at the time limit (seconds). What it left in
+    `output` may be links to anywhere: see `own_file`.
+    """
+    limits = ["prlimit", f"--as={MEMORY}", f"--fsize={LARGEST_FILE}", f"--cpu={int(time_limit) + 5}", "--core=0"]
+    settings = [word for name, value in (environment or {}).items() for word in ("--setenv", name, value)]
+    with tempfile.TemporaryFile() as messages:  # not a pipe, which a flood of messages would pour into our memory
+        try:
+            done = subprocess.run([*limits, *_container(score, output), *settings, *command], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=messages, timeout=time_limit, check=False)
+        except subprocess.TimeoutExpired:
+            raise EngravingError("time limit", f"{command[0]} took more than {time_limit:g} s") from None
+        messages.seek(0)
+        return done.returncode, messages.read(_MESSAGES).decode("utf-8", "replace")
+
+
+def own_file(path: Path) -> Path:
+    """The path, if an ordinary file is there. Raises EngravingError for a link, by which a contained program could have us
+    read what it cannot."""
+    if path.is_symlink() or not path.is_file():
+        raise EngravingError("the engraver failed", f"{path.name} is not an ordinary file")
+    return path
+
+
+def _container(score: Path | None, output: Path) -> list[str]:
+    """bubblewrap's arguments."""
+    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "lib", "lib64"):
+        place = Path("/", name)
+        words += ["--symlink", f"usr/{name}", str(place)] if place.is_symlink() else ["--ro-bind-try", str(place), str(place)]
+    lilypond = Path(shutil.which("lilypond") or "/usr/bin/lilypond").resolve().parents[1]
+    if not lilypond.is_relative_to("/usr"):  # as unpacked from lilypond.org
+        words += ["--ro-bind", str(lilypond), str(lilypond)]
+    for place in ("/etc/fonts", "/etc/alternatives"):
+        words += ["--ro-bind-try", place, place]
+    if score is not None:
+        words += ["--ro-bind", str(score.resolve()), SCORE]
+    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", str(output.resolve()), OUTPUT,
+              "--chdir", OUTPUT if score is None else SCORE, "--clearenv", "--setenv", "PATH", f"{lilypond}/bin:/usr/bin:/bin",
+              "--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8"]
+    return words

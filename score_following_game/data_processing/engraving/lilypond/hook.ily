@@ -1,0 +1,105 @@
+\version "2.24.0"
+%% What the builder asks of LilyPond, beside the score: a log of every notehead (when it sounds, its pitch) and an id in the SVG
+%% around exactly that head; ids around staff symbols; a MIDI for every score that is printed. See lilypond/log.py for the lines
+%% and lilypond/pages.py for the ids.
+#(ly:set-option 'point-and-click #f)
+
+%% The SVG backend searches the whole font file for each glyph; remembering what it found halves the time of a page.
+#(define (sfg-remember! name key)
+  (let* ((module (resolve-module '(lily output-svg) #:ensure #f))
+         (variable (and module (module-variable module name))))
+   (if variable
+    (let ((search (variable-ref variable)) (found (make-hash-table)))
+     (variable-set! variable
+      (lambda arguments
+       (let ((k (key arguments)))
+        (or (hash-ref found k)
+         (let ((result (apply search arguments))) (hash-set! found k result) result)))))))))
+#(sfg-remember! 'extract-glyph (lambda (arguments) (cons (string-length (car arguments)) (cdr arguments))))
+#(sfg-remember! 'svg-defs (lambda (arguments) (string-length (car arguments))))
+
+#(define sfg-log (open-file (getenv "SFG_LOG") "w"))
+#(define sfg-scores 0)
+#(define sfg-heads 0)
+#(define sfg-staves 0)
+
+%% Systems are counted as their grobs are drawn, which is the order of reading.
+#(define sfg-system-numbers (make-hash-table))
+#(define sfg-systems 0)
+#(define (sfg-system grob)
+  (let ((system (ly:grob-system grob)))
+   (if (not (ly:grob? system)) -1
+    (or (hashq-ref sfg-system-numbers system)
+     (begin
+      (set! sfg-systems (1+ sfg-systems))
+      (hashq-set! sfg-system-numbers system sfg-systems)
+      sfg-systems)))))
+#(define (sfg-mark! grob kind number)
+  (ly:grob-set-property! grob 'output-attributes
+   (lambda (drawn) (list (cons 'id (format #f "sfg-~a-~a-~a" kind number (sfg-system drawn)))))))
+
+#(define (sfg-engraver context)
+  (let ((score sfg-scores) (numbers (make-hash-table)))
+   (set! sfg-scores (1+ sfg-scores))
+   (make-engraver
+    (acknowledgers
+     ((note-head-interface engraver grob source)
+      (let* ((event (event-cause grob))
+             (pitch (and event (ly:event-property event 'pitch)))
+             (now (ly:context-current-moment context)))
+       (if (ly:pitch? pitch)
+        (begin
+         (set! sfg-heads (1+ sfg-heads))
+         (hashq-set! numbers grob sfg-heads)
+         (sfg-mark! grob "head" sfg-heads)
+         (format sfg-log "head ~a ~a ~a ~a ~a\n" score sfg-heads (ly:moment-main now) (ly:moment-grace now)
+          (+ 60 (ly:pitch-semitones pitch)))))))
+     ((staff-symbol-interface engraver grob source)
+      (set! sfg-staves (1+ sfg-staves))
+      (sfg-mark! grob "staff" sfg-staves)
+      (format sfg-log "staff ~a ~a\n" score sfg-staves)))
+    (end-acknowledgers
+     ((tie-interface engraver grob source)
+      (let* ((right (ly:spanner-bound grob RIGHT))
+             (number (and (ly:grob? right) (hashq-ref numbers right))))
+       (if number (format sfg-log "tied ~a\n" number)))))
+    ((finalize engraver) (force-output sfg-log)))))
+\layout { \context { \Score \consists #sfg-engraver } }
+
+%% Scores are kept where they are printed. One that is printed and not played gets a MIDI block; one that is only played is
+%% dropped, and the printed one beside it takes its tempo over.
+#(define sfg-tempo-wanted #f)
+#(define sfg-tempo-found #f)
+#(define (sfg-midi? definition) (eq? 'midi (ly:output-def-lookup definition 'output-def-kind)))
+#(define (sfg-copy-tempo! from to)
+  (let ((settings (ly:output-def-lookup from 'Score #f)))
+   (if settings (ly:output-def-set-variable! to 'Score settings))))
+#(define (sfg-add-midi! score)
+  (let ((midi (ly:output-def-clone (ly:parser-lookup '$defaultmidi))))
+   (if sfg-tempo-found
+    (begin (sfg-copy-tempo! sfg-tempo-found midi) (set! sfg-tempo-found #f))
+    (set! sfg-tempo-wanted midi))
+   (ly:score-add-output-def! score midi)))
+#(define (sfg-take-score score add)
+  (let* ((definitions (if (ly:score? score) (ly:score-output-defs score) '()))
+         (played (filter sfg-midi? definitions))
+         (printed (filter (lambda (definition) (not (sfg-midi? definition))) definitions)))
+   (cond
+    ((not (ly:score? score)) (add score))
+    ((and (pair? played) (null? printed))
+     (if sfg-tempo-wanted
+      (begin (sfg-copy-tempo! (car played) sfg-tempo-wanted) (set! sfg-tempo-wanted #f))
+      (set! sfg-tempo-found (car played))))
+    (else
+     (if (null? played)
+      (begin
+       (if (null? printed) (ly:score-add-output-def! score (ly:output-def-clone (ly:parser-lookup '$defaultlayout))))
+       (sfg-add-midi! score)))
+     (add score)))))
+#(define toplevel-score-handler (lambda (score) (sfg-take-score score collect-scores-for-book)))
+#(define book-score-handler (lambda (book score) (sfg-take-score score (lambda (s) (ly:book-add-score! book s)))))
+#(define bookpart-score-handler book-score-handler)
+
+%% Commands of old LilyPonds that convert-ly leaves as they are.
+#(define (override-auto-beam-setting . ignored) (make-music 'SequentialMusic 'elements '()))
+#(define (revert-auto-beam-setting . ignored) (make-music 'SequentialMusic 'elements '()))

@@ -1,0 +1,66 @@
+"""What a score file says of itself: its licence, and the work it is a movement of."""
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+_LICENCE_FILES = re.compile(r"(licen[cs]e|copying|copyright)(\.\w+)?$", re.IGNORECASE)
+_LICENCE_MARKS = {
+    ".ly": (r'^\s*(?:mutopia)?licen[cs]e\s*=\s*"([^"\n]+)"', r'^\s*copyright\s*=\s*"([^"\n]+)"',
+            r"(creative commons attribution(?:[- ]sharealike)?(?: \d\.\d)?|public domain)"),
+    ".krn": (r"^!!!YE[CM]:\s*(.+)$", r"^!!!YOE:\s*(.+)$"),
+    ".mei": (r"<useRestrict[^>]*>\s*([^<]+?)\s*<", r"<availability[^>]*>\s*<p>\s*([^<]+?)\s*<"),
+    ".musicxml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
+    ".xml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
+}
+# A movement of a work is a file that names both.
+_WORK_MARKS = {
+    ".musicxml": (r"<(?:work-(?:title|number)|creator)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
+    ".xml": (r"<(?:work-(?:title|number)|creator)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
+    ".krn": (r"^!!!(?:COM|OTL|OPS|ONM|SCT)(?:@\w+)?:\s*(.+)$", r"^!!!OM[VD]:\s*\S"),
+}
+_MOVEMENT = re.compile(r"(?:[-_. ](?:mov|mvt|movement|satz|no|nr)?[-_. ]?)(?:\d{1,2}|[ivx]{1,5})[a-z]?$", re.IGNORECASE)
+MOST_MOVEMENTS = 12       # a folder of more files that differ by a number is a collection, not a work
+_LOOKED_AT = 200_000      # characters of a file
+_LONGEST = 200
+
+
+def licence_of(path: Path, text: str) -> str:
+    """The licence as the file gives it; else the first line of a licence file in its folder or one above; else ""."""
+    for mark in _LICENCE_MARKS.get(path.suffix.lower(), ()):
+        if found := re.search(mark, text[:_LOOKED_AT], re.MULTILINE | re.IGNORECASE):
+            return " ".join(found.group(1).split())[:_LONGEST]
+    return next(filter(None, map(_folder_licence, list(path.resolve().parents)[:2])), "")
+
+
+def named_work(path: Path, text: str) -> str:
+    """Composer and title of the work that the file says it is a movement of; "" where it says no such thing."""
+    marks = _WORK_MARKS.get(path.suffix.lower())
+    head = text[:_LOOKED_AT]
+    if marks is None or not re.search(marks[1], head, re.MULTILINE):
+        return ""
+    return "; ".join(dict.fromkeys(" ".join(title.split()) for title in re.findall(marks[0], head, re.MULTILINE)))
+
+
+def works_by_name(files: Sequence[Path]) -> dict[Path, str]:
+    """File -> its work, for files of one folder whose names differ only in a movement's number after a separator."""
+    groups: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for file in files:
+        stem = _MOVEMENT.sub("", file.stem)
+        if stem and stem != file.stem:
+            groups[file.resolve().parent, stem.lower()].append(file)
+    return {file: f"{folder}/{stem}" for (folder, stem), group in groups.items() if 2 <= len(group) <= MOST_MOVEMENTS
+            for file in group}
+
+
+@lru_cache(maxsize=256)
+def _folder_licence(folder: Path) -> str:
+    """Name and first words of a folder's licence file."""
+    file = next((file for file in sorted(folder.iterdir()) if _LICENCE_FILES.match(file.name) and file.is_file()), None)
+    if file is None:
+        return ""
+    lines = (line.strip(" #*=-\t") for line in file.read_text(encoding="utf-8", errors="replace")[:2000].splitlines())
+    return f"{file.name}: {next(filter(None, lines), '')}"[:_LONGEST]

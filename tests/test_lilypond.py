@@ -1,0 +1,223 @@
+"""LilyPond scores: engraved by LilyPond itself, joined with its MIDI, contained."""
+import io
+import os
+import socket
+import time
+from fractions import Fraction
+
+import mido
+import numpy as np
+import pytest
+
+from score_following_game.data_processing.engraving import checks
+from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_processing.engraving.lilypond import contained
+from score_following_game.data_processing.engraving.lilypond.midi import (
+    MidiNote,
+    ScoreMidi,
+    TempoMap,
+    read_midi_file,
+    without_overlaps,
+    write_midi,
+)
+from score_following_game.data_processing.engraving.lilypond.piece import engrave_lilypond
+from score_following_game.data_processing.engraving.lilypond.source import copy_modern, files_of
+from score_following_game.data_processing.engraving.style import STYLES
+from score_following_game.errors import UserError
+
+try:
+    contained.require_lilypond()
+except UserError as missing:
+    pytestmark = pytest.mark.skip(reason=str(missing))
+
+PIANO = STYLES["msmd"]
+MUSIC = r"""\version "2.24.0"
+\header { title = "A test" copyright = "Public Domain" }
+right = \relative c'' { \tempo 4 = 90 \repeat volta 2 { c8 d e f <e g>4 \grace { f16 } e4~ | e8 d c b c2 } }
+left = \relative c { \clef bass c4 g' <c, e g>2 | << { g'4 g } \\ { g2 } >> c,2 }
+"""
+SCORE = MUSIC + r"""\score { \new PianoStaff << \new Staff \right \new Staff \left >> \layout { } \midi { } }"""
+
+
+def write(folder, text, name="piece.ly"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def piece(tmp_path_factory):
+    return engrave_lilypond(write(tmp_path_factory.mktemp("ly"), SCORE), PIANO, 60)
+
+
+def test_the_notes_are_those_written_each_once(piece):
+    sounding = [(note.onset, note.pitch) for note in piece.notes]
+    grace = 3 - Fraction(9, 40) / 4  # played before its beat, at LilyPond's share of its written length
+    quarters = Fraction(1, 2)
+    melody = [(quarters * place, pitch) for place, pitch in enumerate((72, 74, 76, 77))]
+    melody += [(Fraction(2), 76), (Fraction(2), 79), (Fraction(3), 76)]
+    melody += [(4 + quarters * (place + 1), pitch) for place, pitch in enumerate((74, 72, 71))] + [(Fraction(6), 72)]
+    bass = [(Fraction(0), 48), (Fraction(1), 55), *((Fraction(2), pitch) for pitch in (48, 52, 55)), (Fraction(4), 55),
+            (Fraction(5), 55), (Fraction(6), 48)]
+    graces = [row for row in sounding if row not in melody + bass]
+    assert sorted(melody + bass) == sorted(row for row in sounding if row not in graces)
+    assert [pitch for _, pitch in graces] == [77] and abs(graces[0][0] - grace) < Fraction(1, 100)
+
+
+def test_the_tied_head_has_no_coordinate_and_the_unison_has_two(piece):
+    heads = {(note.onset, note.pitch): len(note.heads) for note in piece.notes}
+    assert heads[Fraction(3), 76] == 1     # tied to the next bar's first head
+    assert heads[Fraction(4), 55] == 2     # two voices on one note
+    assert len(piece.score.coords) == sum(heads.values())
+
+
+def test_it_passes_every_check_and_looks_like_the_published_pages(piece):
+    measured = checks.check_piece(piece, PIANO)
+    assert measured["unshown"] == 0 and measured["ink"] > 3 * measured["ink_beside"]
+    assert piece.score.sheet.shape[0] == 200 and piece.staves == [2] * len(piece.systems)
+    lines = np.flatnonzero(np.median(piece.score.sheet[:, 100:400], axis=1) < 128)
+    tops = lines[np.flatnonzero(np.diff(lines, prepend=-9) > 1)]
+    assert len(tops) == 10 and abs(np.diff(tops)[:4].mean() - 7.0) < 0.2  # published: 7 px between lines
+    assert abs(tops[[0, -1]].mean() - 99.5) < 1.5                       # the window is centred on the staves
+
+
+def test_noteheads_lie_on_their_staff_lines(piece):
+    lines = np.flatnonzero(np.median(piece.score.sheet[:, 100:400], axis=1) < 128)
+    tops = lines[np.flatnonzero(np.diff(lines, prepend=-9) > 1)]
+    space = (tops[4] - tops[0]) / 4
+    row = {(note.onset, note.pitch): piece.score.coords[piece.score.coord2onset[piece.score.coord2onset[:, 1] == index, 0], 0]
+           for index, note in enumerate(piece.notes)}
+    for pitch, spaces_below_top_line in ((72, 1.5), (74, 1.0), (76, 0.5), (77, 0.0)):  # c'' d'' e'' f''
+        onset = Fraction(pitch in (76, 77), 1) + Fraction(pitch in (74, 77), 2)
+        assert abs(row[onset, pitch][0] - (tops[0] + spaces_below_top_line * space)) < 1.0
+
+
+def test_the_midi_has_the_tempo_and_reads_back(piece):
+    assert piece.tempo == pytest.approx(90, abs=0.01)
+    assert piece.onsets[0] == 0 and piece.onsets[-1] == pytest.approx(6 * 60 / 90, abs=0.01)
+    checks.check_midi(piece, piece.midi)
+
+
+def test_the_same_file_gives_the_same_bytes(piece, folder):
+    again = engrave_lilypond(write(folder, SCORE), PIANO, 60)
+    assert again.midi == piece.midi and (again.score.sheet == piece.score.sheet).all()
+    assert (again.score.coords == piece.score.coords).all()
+
+
+def test_a_score_for_sound_alone_gives_its_tempo_to_the_printed_one(folder):
+    text = MUSIC.replace(r"\tempo 4 = 90 ", "") + r"""
+\score { \new PianoStaff << \new Staff \right \new Staff \left >> \layout { } }
+\score { \unfoldRepeats \new PianoStaff << \new Staff \right \new Staff \left >>
+         \midi { \tempo 4 = 150 } }"""
+    piece = engrave_lilypond(write(folder, text), PIANO, 60)
+    assert piece.tempo == pytest.approx(150, abs=0.01)
+    assert piece.notes[-1].onset == 6  # the repeat is not played
+
+
+def test_two_scores_of_a_file_follow_one_another(folder):
+    piece = engrave_lilypond(write(folder, SCORE + SCORE[len(MUSIC):]), PIANO, 60)
+    half = len(piece.notes) // 2
+    first, second = piece.notes[:half], piece.notes[half:]
+    assert [note.pitch for note in first] == [note.pitch for note in second]
+    assert second[0].onset >= max(note.end for note in first)
+    checks.check_piece(piece, PIANO)
+
+
+def test_old_syntax_and_included_files_are_brought_to_today(folder):
+    (folder / "parts").mkdir()
+    write(folder / "parts", "melody = \\relative c'' { c8 d e f g4 \\times 2/3 { e8[ f g] } a4 }\n", "melody.ily")
+    main = write(folder, '\\version "2.2.0"\n\\include "parts/melody.ily"\n\\score { \\new PianoStaff << \\new Staff \\melody '
+                         '\\new Staff { \\clef bass c4 c c c c } >> \\paper { } \\midi { } }')
+    assert [file.name for file in files_of(main)] == ["piece.ly", "melody.ily"]
+    copy = copy_modern(main, (folder / "copy"), 60)
+    assert "\\layout" in copy.read_text() and (folder / "copy" / "parts" / "melody.ily").is_file()
+    assert len(engrave_lilypond(main, PIANO, 60).notes) == 14
+
+
+def test_a_hidden_voice_is_not_played(folder):
+    hidden = r"<< { e8 d c b } \\ { \hideNotes a4 a \unHideNotes } >> c2"
+    piece = engrave_lilypond(write(folder, SCORE.replace("e8 d c b c2", hidden)), PIANO, 60)
+    assert piece.unshown == 2 and not any(note.pitch == 69 for note in piece.notes)
+    with pytest.raises(EngravingError) as error:  # two of twenty is more than a few
+        checks.check_noteheads(piece)
+    assert error.value.reason == "a note without a notehead"
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ("\\version \"2.24.0\" { c'4 d' e' f' } }", "the engraver failed"),
+    ("\\version \"2.24.0\" \\markup { words }", "no music on the pages"),
+    ("nonsense", "the engraver failed"),
+])
+def test_what_lilypond_cannot_make_is_told(folder, text, reason):
+    with pytest.raises(EngravingError) as error:
+        engrave_lilypond(write(folder, text), PIANO, 60)
+    assert error.value.reason == reason
+
+
+def test_a_score_that_never_ends_is_stopped(folder):
+    began = time.monotonic()
+    with pytest.raises(EngravingError) as error:
+        engrave_lilypond(write(folder, "\\version \"2.24.0\"\n#(let loop () (loop))\n" + SCORE), PIANO, 4)
+    assert error.value.reason == "time limit" and time.monotonic() - began < 20
+
+
+def test_a_score_that_takes_all_memory_is_stopped(folder, monkeypatch):
+    monkeypatch.setattr(contained, "MEMORY", 10**9)
+    greedy = "\\version \"2.24.0\"\n#(let loop ((all '())) (loop (cons (make-vector 1000000 0) all)))\n"
+    with pytest.raises(EngravingError) as error:
+        engrave_lilypond(write(folder, greedy + SCORE), PIANO, 60)
+    assert error.value.reason == "the engraver failed"
+
+
+def test_a_score_sees_neither_the_users_files_nor_the_network_and_writes_nowhere(folder):
+    secret = write(folder, "secret", "secret.txt")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        probe = f"""\\version "2.24.0"
+#(define (attempt name thunk) (catch #t (lambda () (thunk) (format (current-error-port) "DONE ~a\\n" name)) (lambda e #f)))
+#(attempt "control" (lambda () (open-input-file "/score/piece.ly")))
+#(attempt "read" (lambda () (open-input-file "{secret}")))
+#(attempt "read the machine's" (lambda () (open-input-file "/etc/passwd")))
+#(attempt "write beside" (lambda () (open-output-file "/score/new")))
+#(attempt "write over the program" (lambda () (open-output-file "/usr/bin/new")))
+#(attempt "connect" (lambda () (connect (socket PF_INET SOCK_STREAM 0) AF_INET INADDR_LOOPBACK {port})))
+#(attempt "signal" (lambda () (kill {os.getpid()} 0)))
+{SCORE[len(MUSIC.splitlines()[0]):]}"""
+        (folder / "score").mkdir()
+        (folder / "out").mkdir()
+        write(folder / "score", probe)
+        code, messages = contained.run_contained(["lilypond", "--output=/out/page", "/score/piece.ly"], folder / "score",
+                                                 folder / "out", 60)
+    assert code == 0 and [line for line in messages.splitlines() if line.startswith("DONE")] == ["DONE control"]
+
+
+def test_a_link_that_a_score_leaves_is_not_followed(folder):
+    secret = write(folder, SCORE, "secret.txt")
+    hostile = f"\\version \"2.24.0\"\n#(delete-file \"/out/log\")\n#(symlink \"{secret}\" \"/out/log\")\n"
+    with pytest.raises(EngravingError) as error:
+        engrave_lilypond(write(folder, hostile + SCORE), PIANO, 60)
+    assert error.value.reason == "the engraver failed" and "not an ordinary file" in error.value.detail
+
+
+def test_without_bubblewrap_nothing_is_run(monkeypatch, folder):
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(UserError, match=r"bwrap.* are missing.*apt install lilypond bubblewrap"):
+        contained.require_lilypond()
+
+
+def note(tick, end, pitch, channel=0):
+    return MidiNote(tick, end, pitch, 80, 0, channel)
+
+
+def test_unisons_become_one_note_and_no_pitch_overlaps_itself():
+    notes = [note(0, 384, 60), note(0, 768, 60, 1), note(384, 768, 60), note(384, 500, 62)]
+    assert [(n.tick, n.end, n.pitch) for n in without_overlaps(notes)] == [(0, 383, 60), (384, 768, 60), (384, 500, 62)]
+
+
+def test_a_midi_is_written_and_read_back_with_its_tempi(folder):
+    tempi = [(0, 0, mido.MetaMessage("set_tempo", tempo=500_000)), (768, 0, mido.MetaMessage("set_tempo", tempo=1_000_000))]
+    score = ScoreMidi([note(0, 384, 60), note(768, 1152, 62), note(1152, 1536, 64)], tempi)
+    (folder / "x.mid").write_bytes(write_midi(score))
+    again = read_midi_file(folder / "x.mid")
+    assert again.notes == [MidiNote(n.tick, n.end, n.pitch, 80, 1, 0) for n in score.notes]
+    assert [TempoMap(again).seconds(n.tick) for n in again.notes] == [0.0, 1.0, 2.0]
+    assert mido.MidiFile(file=io.BytesIO(write_midi(score))).length == pytest.approx(3.0)
