@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from score_following_game.data_processing.engraving.checks import inside
 from score_following_game.data_processing.engraving.engraved_piece import EngravedPiece, PlayedNote, coordinates
 from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.engraving.lilypond.contained import OUTPUT, SCORE, own_file, run_contained
@@ -58,6 +59,8 @@ def engrave_lilypond(main: Path, style: Style, time_limit: float) -> EngravedPie
     if not pages:
         raise EngravingError("no music on the pages")
     sheet, systems, centres = _sheet(pages, style)
+    # What the window cuts off (very high and low notes) is not to be seen: it is treated as what is not printed.
+    centres = {number: centre for number, centre in centres.items() if inside(np.array(centre[0]), style)}
     joined = _join([head for head in heads if not head.tied], midis, set(centres))
     notes = [PlayedNote(Fraction(note.tick, TICKS), Fraction(note.end, TICKS), note.pitch,
                         tuple(map(str, joined.heads[note.tick, note.pitch]))) for note in joined.midi.notes]
