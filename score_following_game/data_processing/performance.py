@@ -19,6 +19,7 @@ import numpy as np
 
 from score_following_game.config import BANDS, GameConfig, SpectrogramParams
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, load_recording, set_peak
+from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
 from score_following_game.data_processing.spectrogram import compute_spectrogram
 from score_following_game.data_processing.synthesis import default_sound_font, synthesise
 from score_following_game.errors import UserError
@@ -46,6 +47,7 @@ def load_performance(midi_path: Path, config: GameConfig, sound_font: Path | Non
     Raises UserError naming the file that is missing, unreadable, or has no notes.
     """
     source = performance_source(midi_path)
+    sound_font = sound_font or _prepared_font(midi_path, source)
     _require_fitting_parameters(source, config.spectrogram_params)
     fingerprint = _fingerprint(midi_path, source, config, sound_font)
     paths = _cache_paths(midi_path, fingerprint)
@@ -87,8 +89,26 @@ def performance_samples(midi_path: Path, config: GameConfig, sound_font: Path | 
     if is_recording(source):
         samples = load_recording(source, rate)
     else:
-        samples = synthesise(read_midi(midi_path), sound_font, rate)
+        samples = synthesise(read_midi(midi_path), sound_font or _prepared_font(midi_path, midi_path), rate)
     return set_peak(samples, config.audio_peak)
+
+
+def _prepared_font(midi_path: Path, source: Path) -> Path | None:
+    """The sound font that the set's manifest chose for this MIDI, where the MIDI is what is heard; None: the default."""
+    manifest = midi_path.parent / MANIFEST_NAME
+    if source != midi_path or not manifest.is_file():
+        return None
+    font = _fonts(manifest, manifest.stat().st_mtime_ns).get(midi_path.name)
+    if font is not None and not font.is_file():
+        raise UserError(f"{midi_path}: was prepared to be played with {font}, which is not there; name a sound font "
+                        "(--sound_font)")
+    return font
+
+
+@lru_cache(maxsize=64)
+def _fonts(manifest: Path, mtime_ns: int) -> dict[str, Path]:
+    """As in the manifest; the time of writing tells the memory that it has changed."""
+    return read_manifest(manifest).fonts()
 
 
 def read_midi(path: Path) -> pretty_midi.PrettyMIDI:

@@ -13,13 +13,13 @@ import cv2
 from tqdm import tqdm
 
 from score_following_game.data_processing.engraving.isolation import run_isolated
+from score_following_game.data_processing.manifest import remove_manifest, write_manifest
 from score_following_game.data_processing.recordings import find_recordings, pair
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sources.check_pictures import check_picture
 from score_following_game.data_processing.sources.describe import Performances, describe_pieces, manifests
 from score_following_game.data_processing.sources.find import Source
 from score_following_game.data_processing.sources.make_piece import PieceTask, fingerprint, make_piece
-from score_following_game.data_processing.sources.manifest import remove_manifest, write_manifest
 from score_following_game.data_processing.sources.records import Record, Records
 from score_following_game.data_processing.sources.select import LeftOut, Selection, select
 from score_following_game.data_processing.sources.split import SETS, GivenSplit, Split

@@ -12,10 +12,10 @@ from score_following_game.data_processing.engraving.lilypond.contained import re
 from score_following_game.data_processing.sources.find import Source, find_sources, folder_digest, lilypond_source
 from score_following_game.data_processing.sources.metadata import licence_of
 from score_following_game.data_processing.sources.msmd_raw import find_msmd
+from score_following_game.data_processing.sources.published_sets import ROOT as DATA_FOLDER
 from score_following_game.errors import UserError
 
 PUBLISHED = "published"                     # the collection that is downloaded, not made
-DATA_FOLDER = "score_following_game_data"  # of every collection, as in the published archive
 PIECES_FILE = "pieces.json"                # beside the LilyPond sources of the MSMD: main files and split
 MUTOPIA_NAME = "COMPOSER__OPUS__BASE"
 
@@ -55,14 +55,19 @@ def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
             raise UserError(f"{path}: no {PIECES_FILE} there, which names each piece's main file and the split; for a folder "
                             "of LilyPond files of your own use the collection `folder`")
         main_files = read_yaml(listed).get("main_file")
-        if not isinstance(main_files, dict) or not all(isinstance(file, str) and Path(file).name == file and
-                                                       Path(str(name)).name == name for name, file in main_files.items()):
+        if not isinstance(main_files, dict) or not all(_is_below(name, file) for name, file in main_files.items()):
             raise UserError(f"{listed}: wanted a key main_file with NAME: FILE.ly")
         for name, file in sorted(main_files.items()):
             if not (path / name / file).is_file():
                 raise UserError(f"{listed}: names {name}/{file}, which is not there")
             sources.append(lilypond_source(name, path / name / file))
     return sources
+
+
+def _is_below(name: object, file: object) -> bool:
+    """A piece's name, and a path that does not lead out of its folder."""
+    return (isinstance(name, str) and isinstance(file, str) and Path(name).name == name
+            and not Path(file).is_absolute() and ".." not in Path(file).parts)
 
 
 def find_raw_msmd_sources(paths: Sequence[Path]) -> list[Source]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import score_following_game
 from score_following_game.data_processing.engraving.lilypond.contained import lilypond_version
+from score_following_game.data_processing.manifest import Manifest, PieceEntry
 from score_following_game.data_processing.sources.make_piece import PieceTask, tool_versions
-from score_following_game.data_processing.sources.manifest import Manifest, PieceEntry
 from score_following_game.data_processing.sources.records import Record, Records
 from score_following_game.data_processing.sources.split import GivenSplit, Split
 from score_following_game.data_processing.synthesis import require_sound_font

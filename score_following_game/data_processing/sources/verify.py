@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from score_following_game.config import SpectrogramParams
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES
+from score_following_game.data_processing.manifest import MANIFEST_NAME, PieceEntry, read_manifest
 from score_following_game.data_processing.performance import note_onsets, read_midi
 from score_following_game.data_processing.piece import merge_onsets, onset_frames
 from score_following_game.data_processing.score_npz import read_score
-from score_following_game.data_processing.sources.manifest import MANIFEST_NAME, PieceEntry, read_manifest
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 
