@@ -147,6 +147,8 @@ def main() -> None:
     arguments = parse_arguments()
     wanted = arguments.collection or ("folder" if arguments.source else PUBLISHED)
     if arguments.list:
+        print(f"{PUBLISHED:11}the archives and weights of 2018 and 2019, where their servers still have them\n"
+              f"{'':11}python prepare_game_data.py --destination DATA_ROOT")
         print("\n".join(list_collections()))
     elif arguments.verify is not None:
         report = verify(arguments.verify)

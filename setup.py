@@ -21,9 +21,9 @@ setup(
     # The game configs lie at the top level, where users edit them, and travel inside the package where it is installed.
     packages=[*find_packages(include=["score_following_game*"]), "score_following_game.game_configs"],
     package_dir={"score_following_game.game_configs": "game_configs"},
-    package_data={"score_following_game": ["bundled/**/*.abc", "bundled/**/*.npz", "bundled/**/*.mid"],
+    package_data={"score_following_game": ["bundled/**/*.abc", "bundled/**/*.npz", "bundled/**/*.mid", "**/*.ily"],
                   "score_following_game.game_configs": ["*.yaml"]},
     exclude_package_data={"score_following_game": ["*.cache.npz", "bundled/**/*.cache.npz"]},
     install_requires=REQUIREMENTS,
-    extras_require={"sound": ["sounddevice"], "keys": ["pynput"]},
+    extras_require={"sound": ["sounddevice"], "keys": ["pynput"], "corpora": ["music21"]},
 )

@@ -28,7 +28,8 @@ def test_requirements_are_exact_and_complete():
     imported = set()
     for path in [*ROOT.glob("*.py"), *(ROOT / "score_following_game").rglob("*.py")]:
         imported |= set(re.findall(r"^ *(?:import|from) ([a-zA-Z_0-9]+)", path.read_text(), re.MULTILINE))
-    names = {"cv2": "opencv-python", "yaml": "PyYAML", "fluidsynth": "pyfluidsynth", "imageio_ffmpeg": "imageio-ffmpeg"}
+    names = {"cv2": "opencv-python", "yaml": "PyYAML", "fluidsynth": "pyfluidsynth", "imageio_ffmpeg": "imageio-ffmpeg",
+             "fontTools": "fonttools"}
     ours = {"score_following_game", "setuptools"}
     foreign = {names.get(name, name) for name in imported - set(sys.stdlib_module_names) - ours}
     assert foreign <= set(found), foreign - set(found)

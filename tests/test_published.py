@@ -13,9 +13,11 @@ from small_piece import write_small_piece
 
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.manifest import MANIFEST_NAME
 from score_following_game.data_processing.sources import published
 from score_following_game.data_processing.sources.archive import NoArchive
 from score_following_game.data_processing.sources.published import PublishedGone, PublishedReport, fetch_published
+from score_following_game.data_processing.sources.verify import verify
 from score_following_game.errors import UserError
 
 NAME_2018, WEIGHTS, NAME_2019 = (file.name for file in published.PUBLISHED)
@@ -37,6 +39,11 @@ def sets_2019(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("train", "test"):
         write_2019(folder / "data" / "msmd" / f"msmd_{part}", f"new_{part}")
     return folder
+
+
+def pieces(folder: Path) -> dict[str, bytes]:
+    """Without the manifests, which are ours."""
+    return {name: content for name, content in tree(folder).items() if not name.endswith(MANIFEST_NAME)}
 
 
 def write_2019(folder: Path, name: str) -> None:
@@ -74,7 +81,8 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
 def test_the_layout_of_2018(sets_2018: Path, tmp_path: Path, config: GameConfig):
     to = tmp_path / "to"
     report = fetch_published(to, packed(sets_2018, tmp_path / "mine.tgz"))
-    assert tree(to / ROOT) == tree(sets_2018 / ROOT)
+    assert pieces(to / ROOT) == tree(sets_2018 / ROOT)
+    assert verify(to).problems == [] and len(verify(to).sets) == 4
     assert sorted(path.name for path in to.iterdir()) == ["downloads", ROOT]
     assert report.lines()[:2] == ["mine.tgz (fetched by hand)", f"  {to / ROOT / 'msmd_all/msmd_all_test'}: 1 scores"]
     piece, = load_data_set(to / ROOT / "nottingham" / "nottingham_test", config)
@@ -95,6 +103,10 @@ def test_the_layout_of_2019_goes_beside_what_is_there(sets_2018: Path, sets_2019
     assert tree(to / ROOT) == before
     piece, = load_data_set(to / f"{ROOT}_2019" / "msmd_all" / "msmd_all_train", config)
     assert (piece.name, piece.midi_path.parent.name, len(piece.onset_frames)) == ("new_train", "performance", 9)
+    assert verify(to).problems == []
+    piece.midi_path.write_bytes(piece.midi_path.read_bytes() + b"!")
+    assert [line.rpartition(": ")[2] for line in verify(to).problems] == [
+        "performance/new_train.mid is not the file that was made"]
 
 
 def test_a_collection_stays_together_and_is_not_laid_out_where_all_places_are_taken(sets_2018: Path, tmp_path: Path):
@@ -127,7 +139,8 @@ def test_an_interrupted_layout_is_completed(sets_2018: Path, tmp_path: Path, mon
     assert sorted(path.name for path in to.iterdir()) == ["downloads", ROOT]
     report = fetch_published(to, archive)
     assert [place.new for place in report.outcomes[0].placed] == [False, False, True, True]
-    assert tree(to / ROOT) == tree(sets_2018 / ROOT)
+    assert pieces(to / ROOT) == tree(sets_2018 / ROOT)
+    assert verify(to).problems == [] and len(verify(to).sets) == 4
 
 
 def test_an_archive_without_sets(tmp_path: Path):

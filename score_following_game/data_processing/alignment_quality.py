@@ -18,7 +18,7 @@ _LOUD = 0.25                # of a pitch's loudest rises: what counts as its ons
 _SHIFTS = (2.0, 3.1, 5.3, 8.2)  # seconds by which the path is shifted, either way, to see how alike any two places are
 _STRETCHES, _STRETCH_NOTES = 6, 16  # the weakest stretch: a sixth of the notes, but so many at least
 _IN_A_ROW = 4               # half seconds that must be like as many of the score to count as music,
-_LIKE_MUSIC = 0.68          # with this mean correlation at least: of noise, 3 of 4 stayed below 0.66, 19 of 20 below 0.71
+_LIKE_MUSIC = 0.68          # with this mean correlation at least: 3 of 4 of noise were below 0.66, 19 of 20 below 0.71
 
 _LEAST_SIMILARITY = 0.7
 _LEAST_ABOVE_CHANCE = 0.3   # similarity less chance_similarity

@@ -30,7 +30,8 @@ POOR = "poor alignment"
 UNREADABLE = "unreadable recording"
 _RESOLUTION, _TEMPO = 500, 120.0  # ticks per quarter, quarters per minute: a tick of the MIDI written is 1 ms
 _SHORTEST = 20              # ms a note lasts at least
-_TAIL = 0.5                 # seconds of the score's audio after its last note
+_LEAD, _TAIL = 0.4, 0.5     # seconds of silence before the score's audio, without which the first note is found late; of
+                            # its audio after the last note
 _TEMPO_SPAN = 4.0           # seconds of score over which a local tempo is taken
 _LONGEST = 4.0, 120.0       # a recording lasts no longer than so many times the score, and these seconds
 
@@ -126,9 +127,10 @@ def align(samples: np.ndarray, midi: pretty_midi.PrettyMIDI, sound_font: Path | 
     onsets, pitches = np.array(list(chords)), [np.unique(chord) for chord in chords.values()]
     first, end = onsets[0], max(note.end for note in _by_onset(midi))
     played = synthesise(midi, sound_font)[round(first * SAMPLE_RATE):round((end + _TAIL) * SAMPLE_RATE)]
+    played = np.pad(played, (round(_LEAD * SAMPLE_RATE), 0))
     score, recording = compute_features(played), compute_features(samples)
     spans = warp(score, recording, most_cells)
-    places = locate(onsets - first, pitches, spans, score, recording)
+    places = locate(onsets - first + _LEAD, pitches, spans, score, recording)
     tempo = _local_tempo(onsets, places)
     last = min(places[-1] + (end - onsets[-1]) * float(np.median(tempo)), len(samples) / SAMPLE_RATE)
     quality = measure(score, recording, spans, pitches, places, tempo)

@@ -51,8 +51,9 @@ class BuildOptions:
 @dataclass(frozen=True)
 class BuildReport:
     """folders: piece name -> folder inside the destination.  tried: how many sources.  engraved: how many were made in this
-    run.  changed: pieces with a file that is not as it was made.  related: see Selection.  minutes, megabytes: of the pieces.
-    missing: pieces that a given split names and that have no source."""
+    run.  changed: pieces with a file that is not as it was made.  related: see Selection.  recorded: pieces heard from a
+    recording, and how well it fits (recordings.RecordingFacts).  missing: pieces that a given split names and that have no
+    source.  unpaired: recordings of no piece.  minutes, megabytes: of the pieces."""
 
     folders: dict[str, str]
     left_out: list[LeftOut]
@@ -61,6 +62,7 @@ class BuildReport:
     removed: int
     changed: list[str]
     related: dict[str, str]
+    recorded: dict[str, dict]
     missing: list[str]
     unpaired: list[str]
     minutes: float
@@ -83,6 +85,10 @@ class BuildReport:
                          f"{other}); the split is given, so they stay")
         if self.missing:
             lines.append(f"{len(self.missing)} pieces of the split have no source (the first: {self.missing[0]})")
+        lines += [f"{name}: heard from its recording; {quality['hits']:.0%} of the notes found in their place "
+                  f"({quality['chance_hits']:.0%} by chance), similarity {quality['similarity']:.2f} "
+                  f"({quality['chance_similarity']:.2f} by chance), {quality['tempo']:.2f} times as long"
+                  for name, quality in sorted(self.recorded.items())]
         if self.unpaired:
             lines.append(f"{len(self.unpaired)} recordings fit no piece by name (the first: {self.unpaired[0]})")
         lines.append(f"{len(self.left_out)} left out" + (":" if self.left_out else ""))
@@ -217,10 +223,12 @@ def _report(records: Records, sources: dict[str, Source], chosen: Selection, opt
     files = {name: records.files(name) for name in chosen.folders}
     changed = [name for name in chosen.folders if not all(records.is_ours(name, file) for file in files[name])]
     named = options.split.sets if isinstance(options.split, GivenSplit) else ()
-    seconds = sum(records.pieces[name].facts.seconds * sum(1 / tempo for tempo in options.performances.tempi)
-                  for name in chosen.folders)
+    facts = {name: records.pieces[name].facts for name in chosen.folders}
+    recorded = {name: its.recording["quality"] for name, its in facts.items() if its.recording}
+    times = sum(1 / tempo for tempo in options.performances.tempi)
+    seconds = sum(its.recording["seconds"] if its.recording else its.seconds * times for its in facts.values())
     size = sum(file.stat().st_size for own in files.values() for file in own)
-    return BuildReport(chosen.folders, chosen.left_out, len(sources), engraved, removed, changed, chosen.related,
+    return BuildReport(chosen.folders, chosen.left_out, len(sources), engraved, removed, changed, chosen.related, recorded,
                        sorted(set(named) - set(sources)), unpaired, seconds / 60, size / 1e6)
 
 

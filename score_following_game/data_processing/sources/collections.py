@@ -82,12 +82,10 @@ def find_music21_sources(names: Sequence[Path]) -> list[Source]:
     if found is None:
         raise UserError("music21 is not installed, which carries the corpora; pip install music21")
     corpora = Path(found.origin).with_name("corpus")
-    folders = [corpora / name for name in names]
-    for folder in folders:
-        if not folder.is_dir() or folder.parent != corpora:
-            there = sorted(entry.name for entry in corpora.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
-            raise UserError(f"--source {folder.name}: music21 has no such corpus; there are {', '.join(there)}")
-    return find_sources(folders)
+    there = sorted(entry.name for entry in corpora.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
+    if missing := [str(name) for name in names if str(name) not in there]:
+        raise UserError(f"--source {missing[0]}: music21 has no such corpus; there are {', '.join(there)}")
+    return find_sources([corpora / name for name in names])
 
 
 COLLECTIONS = {

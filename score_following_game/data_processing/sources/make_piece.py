@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from score_following_game.data_processing.engraving.abc import AbcError
 from score_following_game.data_processing.engraving.abc_fields import quarter_tempo
@@ -63,7 +64,7 @@ class PieceFacts:
     systems: list[int]
     files: dict[str, str]
     checks: dict[str, float] = field(default_factory=dict)
-    recording: dict[str, float | str] | None = None
+    recording: dict[str, Any] | None = None
 
 
 def make_piece(task: PieceTask) -> PieceFacts:

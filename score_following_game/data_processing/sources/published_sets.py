@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from score_following_game.data_processing.manifest import write_manifest
 from score_following_game.data_processing.piece import SCORES
 from score_following_game.data_processing.sources.archive import unpacked
+from score_following_game.data_processing.sources.published_manifest import describe_published
 from score_following_game.data_processing.sources.split import SETS
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, make_folder, replacing
@@ -101,6 +103,9 @@ def place_sets(
         notes = [f"{len(content.skipped)} links or devices were not unpacked"] if content.skipped else []
         notes += [f"{name}: not laid out, there are others in {ROOT} and {ROOT}_{year}; move those away to have it"
                   for name, folder in folders.items() if not folder]
+        for name, folder in folders.items():
+            if folder and not _is_taken(destination / folder):
+                write_manifest(found[name], describe_published(found[name], name, archive.name, digest))
         return [_move(found[name], destination, folder) for name, folder in folders.items() if folder], notes
 
 

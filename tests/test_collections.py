@@ -1,0 +1,109 @@
+"""The real script making collections by name: where they go, what a source that misbehaves costs."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from score_following_game.config import load_game_config
+from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.engraving.lilypond.contained import require_lilypond
+from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
+from score_following_game.data_processing.sources.collections import COLLECTIONS
+from score_following_game.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+TUNES = ROOT / "score_following_game" / "bundled" / "tunes"
+PIANO = r"""\version "2.24.0"
+\header { license = "Public Domain" }
+\score { \new PianoStaff << \new Staff \relative c'' { \tempo 4 = 100 c4 d e f | g a b c | %s }
+  \new Staff \relative c { \clef bass c2 g' | c, g | c g } >> \layout { } \midi { } }
+"""
+
+
+@pytest.fixture
+def msmd(tmp_path: Path) -> Path:
+    """Sources laid out as those of the MSMD: three good pieces, one without end, one that kills LilyPond, one broken."""
+    try:
+        require_lilypond()
+    except UserError as missing:
+        pytest.skip(str(missing))
+    folder = tmp_path / "sources"
+    pieces = {"Anon__O1__one": PIANO % "c b a g", "Anon__O1__two": PIANO % "c a f e", "Anon__O2__three": PIANO % "e d c b",
+              "Anon__O3__loop": "#(let loop () (loop))\n" + PIANO % "c1",
+              "Anon__O4__abort": PIANO % "c1 #(primitive-_exit 139)",
+              "Anon__O5__broken": "\\score { nonsense"}
+    for name, text in pieces.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "main.ly").write_text(text)
+    split = {"train": sorted(pieces)[:2], "valid": ["Anon__O2__three", "Anon__O9__gone"], "test": sorted(pieces)[3:]}
+    (folder / "pieces.json").write_text(json.dumps({"split": split, "main_file": dict.fromkeys(pieces, "main.ly")}))
+    return folder
+
+
+def test_the_msmd_by_its_split_and_what_misbehaves_costs_itself_only(msmd: Path, tmp_path: Path, run) -> None:
+    began = time.monotonic()
+    done = run("prepare_game_data.py", "msmd", "--source", msmd, "--destination", tmp_path / "out", "--time_limit", 12,
+               "--jobs", 2)
+    assert time.monotonic() - began < 100
+    home = tmp_path / "out" / "score_following_game_data" / "msmd_all"
+    assert sorted(path.relative_to(home).as_posix() for path in home.rglob("*.npz")) == [
+        "msmd_all_train/Anon__O1__one.npz", "msmd_all_train/Anon__O1__two.npz", "msmd_all_valid/Anon__O2__three.npz"]
+    reasons = {line.split(",")[0]: line.split(",")[2] for line in (home / "left_out.csv").read_text().splitlines()[1:]}
+    assert reasons == {"Anon__O3__loop": "time limit", "Anon__O4__abort": "the engraver failed",
+                       "Anon__O5__broken": "the engraver failed"}
+    assert "1 pieces of the split have no source (the first: Anon__O9__gone)" in done.stdout
+    manifest = read_manifest(home / "msmd_all_train" / MANIFEST_NAME)
+    assert manifest.tools["lilypond"].startswith("2.") and manifest.pieces["Anon__O1__one"].licence == "Public Domain"
+    assert manifest.pieces["Anon__O1__one"].source == "Anon__O1__one/main.ly"
+    config = load_game_config("game_configs/mutopia_lchs1.yaml")
+    assert [piece.name for piece in load_data_set(home / "msmd_all_train", config)] == ["Anon__O1__one", "Anon__O1__two"]
+
+
+def test_the_nottingham_collection(tmp_path: Path, run) -> None:
+    run("prepare_game_data.py", "nottingham", "--source", TUNES, "--destination", tmp_path, "--split", "20/5/5",
+        "--min_seconds", 5)
+    home = tmp_path / "score_following_game_data" / "nottingham"
+    assert {folder.name: len(list(folder.glob("*.npz"))) for folder in home.iterdir() if folder.is_dir()} == {
+        "nottingham_train": 20, "nottingham_valid": 5, "nottingham_test": 5}
+
+
+def test_a_corpus_of_music21(tmp_path: Path) -> None:
+    """Its folders are found where the package is installed, without importing it."""
+    corpus = tmp_path / "site" / "music21" / "corpus"
+    (corpus / "myCorpus").mkdir(parents=True)
+    (corpus.parent / "__init__.py").write_text("raise RuntimeError('imported')")
+    shutil.copy(TUNES / "test.abc", corpus / "myCorpus")
+    (corpus / "license.txt").write_text("as the encoders permit\n")
+
+    def make(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, ROOT / "prepare_game_data.py", "music21", "--source", name, "--destination", tmp_path],
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True, timeout=120, check=False)
+
+    done = make("myCorpus")
+    assert done.returncode == 0, done.stderr
+    manifest = read_manifest(tmp_path / "score_following_game_data" / "myCorpus" / "myCorpus_train" / MANIFEST_NAME)
+    assert next(iter(manifest.pieces.values())).licence == "license.txt: as the encoders permit"
+    for name in ("other", ".."):
+        done = make(name)
+        assert done.returncode == 2 and done.stderr.startswith("error: --source ") and "there are myCorpus" in done.stderr
+
+
+def test_the_list_tells_of_each(run) -> None:
+    told = run("prepare_game_data.py", "--list").stdout
+    assert all(f"\n{name} " in f"\n{told}" and collection.example in told for name, collection in COLLECTIONS.items())
+    assert told.startswith("published ")
+
+
+def test_without_the_servers_it_is_told_what_can_be_made(tmp_path: Path, run) -> None:
+    done = run("prepare_game_data.py", "--destination", tmp_path / "out", "--mirror", "http://127.0.0.1:9/files", check=False)
+    assert done.returncode == 2 and done.stderr.startswith("error: the published files cannot be fetched")
+    assert done.stderr.count("\n") == 1 and "python prepare_game_data.py nottingham --source" in done.stdout
+    assert not (tmp_path / "out").exists()
