@@ -23,6 +23,8 @@ from score_following_game.data_processing.engraving.lilypond.midi import (
 from score_following_game.data_processing.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_processing.engraving.lilypond.source import copy_modern, files_of
 from score_following_game.data_processing.engraving.style import STYLES
+from score_following_game.data_processing.sources.build import BuildOptions, build
+from score_following_game.data_processing.sources.find import find_sources
 from score_following_game.errors import UserError
 
 try:
@@ -202,6 +204,8 @@ def test_without_bubblewrap_nothing_is_run(monkeypatch, folder):
     monkeypatch.setenv("PATH", str(folder))
     with pytest.raises(UserError, match=r"bwrap.* are missing.*apt install lilypond bubblewrap"):
         contained.require_lilypond()
+    with pytest.raises(UserError, match=r"lilypond.* are missing"):
+        build(find_sources([write(folder, SCORE)]), BuildOptions(folder / "out"))
 
 
 def note(tick, end, pitch, channel=0):

@@ -13,6 +13,7 @@ import cv2
 from tqdm import tqdm
 
 from score_following_game.data_processing.engraving.isolation import run_isolated
+from score_following_game.data_processing.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_processing.manifest import remove_manifest, write_manifest
 from score_following_game.data_processing.recordings import find_recordings, pair
 from score_following_game.data_processing.score_npz import read_score
@@ -23,6 +24,7 @@ from score_following_game.data_processing.sources.make_piece import PieceTask, f
 from score_following_game.data_processing.sources.records import Record, Records
 from score_following_game.data_processing.sources.select import LeftOut, Selection, select
 from score_following_game.data_processing.sources.split import SETS, GivenSplit, Split
+from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
 from score_following_game.errors import UserError
 from score_following_game.files import make_folder, replacing
 
@@ -105,6 +107,7 @@ def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
     sources = {source.name: source for source in found}
     make_folder(options.destination)
     records = Records.load(options.destination)
+    _require_tools(sources, options)
     tasks, unpaired = _tasks(sources, options)
     engraved = _engrave(records, tasks, options, [name for name in sources if not _is_known(records, tasks[name])])
     chosen = Selection()
@@ -124,6 +127,14 @@ def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
     if options.check:
         _draw_checks(records, chosen.folders, options.destination / "check")
     return _report(records, sources, chosen, options, engraved, removed, unpaired)
+
+
+def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
+    """Raises UserError now for a program whose lack would only show in the child processes, piece after piece."""
+    if any(source.path.suffix.lower() == ".ly" for source in sources.values()):
+        require_lilypond()
+    if options.performances.recordings is not None:
+        require_sound_font(default_sound_font())
 
 
 def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str, PieceTask], list[str]]:
