@@ -170,6 +170,19 @@ def test_a_score_that_takes_all_memory_is_stopped(folder, monkeypatch):
     assert error.value.reason == "the engraver failed"
 
 
+def test_a_score_that_fills_the_disk_is_stopped(folder, monkeypatch):
+    monkeypatch.setattr(contained, "LARGEST_FILE", 10**7)
+    flood = """\\version "2.24.0"
+#(let file ((number 0))
+  (with-output-to-file (format #f "/out/~a" number)
+   (lambda () (let line ((left 9000)) (if (> left 0) (begin (display (make-string 1000 #\\x)) (line (1- left)))))))
+  (file (1+ number)))
+"""
+    with pytest.raises(EngravingError) as error:
+        engrave_lilypond(write(folder, flood + SCORE), PIANO, 60)
+    assert error.value.reason == "the engraver failed" and "wrote" in error.value.detail
+
+
 def test_a_score_sees_neither_the_users_files_nor_the_network_and_writes_nowhere(folder):
     secret = write(folder, "secret", "secret.txt")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -181,6 +194,8 @@ def test_a_score_sees_neither_the_users_files_nor_the_network_and_writes_nowhere
 #(attempt "read the machine's" (lambda () (open-input-file "/etc/passwd")))
 #(attempt "write beside" (lambda () (open-output-file "/score/new")))
 #(attempt "write over the program" (lambda () (open-output-file "/usr/bin/new")))
+#(attempt "write into memory" (lambda () (open-output-file "/dev/shm/new")))
+#(attempt "write at the top" (lambda () (open-output-file "/new")))
 #(attempt "connect" (lambda () (connect (socket PF_INET SOCK_STREAM 0) AF_INET INADDR_LOOPBACK {port})))
 #(attempt "signal" (lambda () (kill {os.getpid()} 0)))
 {SCORE[len(MUSIC.splitlines()[0]):]}"""

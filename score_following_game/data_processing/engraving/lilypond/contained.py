@@ -5,9 +5,11 @@ network, no other processes; prlimit bounds its memory, processor time and files
 """
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,8 @@ from score_following_game.errors import UserError
 MEMORY = 6 * 10**9        # bytes of address space
 LARGEST_FILE = 2 * 10**8  # bytes
 _MESSAGES = 10**6         # bytes of a program's messages that are looked at
+_MOST_FILES = 10_000      # of a program's output
+_LOOK_EVERY = 0.5         # seconds between two looks at it
 SCORE, OUTPUT = "/score", "/out"  # where the two folders are seen from inside
 MISSING = ("{missing} missing, wanted to engrave LilyPond scores (which are programs) without trusting them; install: "
            "Debian/Ubuntu `apt install lilypond bubblewrap fonts-urw-base35`, Fedora `dnf install lilypond bubblewrap "
@@ -58,13 +62,31 @@ def run_contained(command: Sequence[str], score: Path | None, output: Path, time
     limits = ["prlimit", f"--as={MEMORY}", f"--fsize={LARGEST_FILE}", f"--cpu={int(time_limit) + 5}", "--core=0"]
     settings = [word for name, value in (environment or {}).items() for word in ("--setenv", name, value)]
     with tempfile.TemporaryFile() as messages:  # not a pipe, which a flood of messages would pour into our memory
+        process = subprocess.Popen([*limits, *_container(score, output), *settings, *command], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=messages)
         try:
-            done = subprocess.run([*limits, *_container(score, output), *settings, *command], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=messages, timeout=time_limit, check=False)
-        except subprocess.TimeoutExpired:
-            raise EngravingError("time limit", f"{command[0]} took more than {time_limit:g} s") from None
+            _watch(process, output, time_limit, command[0])
+        finally:
+            process.kill()  # and with it, by --die-with-parent, all that runs in the container
+            process.wait()
         messages.seek(0)
-        return done.returncode, messages.read(_MESSAGES).decode("utf-8", "replace")
+        return process.returncode, messages.read(_MESSAGES).decode("utf-8", "replace")
+
+
+def _watch(process: subprocess.Popen, output: Path, time_limit: float, name: str) -> None:
+    """Wait for the end. Raises EngravingError at the time limit, or when the output outgrows all bounds."""
+    deadline = time.monotonic() + time_limit
+    while True:
+        try:
+            process.wait(min(_LOOK_EVERY, max(0.0, deadline - time.monotonic())))
+            return
+        except subprocess.TimeoutExpired:
+            pass
+        if time.monotonic() >= deadline:
+            raise EngravingError("time limit", f"{name} took more than {time_limit:g} s")
+        sizes = [file.lstat().st_size for file in itertools.islice(output.rglob("*"), _MOST_FILES) if not file.is_dir()]
+        if len(sizes) >= _MOST_FILES or sum(sizes) > 2 * LARGEST_FILE:
+            raise EngravingError("the engraver failed", f"{name} wrote {len(sizes)} files of {sum(sizes) / 1e6:.0f} MB")
 
 
 def own_file(path: Path) -> Path:
@@ -88,7 +110,9 @@ def _container(score: Path | None, output: Path) -> list[str]:
         words += ["--ro-bind-try", place, place]
     if score is not None:
         words += ["--ro-bind", str(score.resolve()), SCORE]
-    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", str(output.resolve()), OUTPUT,
-              "--chdir", OUTPUT if score is None else SCORE, "--clearenv", "--setenv", "PATH", f"{lilypond}/bin:/usr/bin:/bin",
-              "--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8"]
+    words += ["--proc", "/proc", "--bind", str(output.resolve()), OUTPUT]
+    for place in ("/dev/null", "/dev/urandom"):  # not --dev, whose /dev/shm is as much memory as one likes
+        words += ["--dev-bind", place, place]
+    words += ["--remount-ro", "/", "--chdir", OUTPUT if score is None else SCORE, "--clearenv", "--setenv", "LANG", "C.UTF-8",
+              "--setenv", "PATH", f"{lilypond}/bin:/usr/bin:/bin", "--setenv", "HOME", OUTPUT, "--setenv", "TMPDIR", OUTPUT]
     return words
