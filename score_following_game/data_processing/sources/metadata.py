@@ -63,4 +63,4 @@ def _folder_licence(folder: Path) -> str:
     if file is None:
         return ""
     lines = (line.strip(" #*=-\t") for line in file.read_text(encoding="utf-8", errors="replace")[:2000].splitlines())
-    return f"{file.name}: {next(filter(None, lines), '')}"[:_LONGEST]
+    return " ".join(f"{file.name}: {next(filter(None, lines), '')}".split())[:_LONGEST]
