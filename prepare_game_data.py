@@ -24,8 +24,9 @@ from score_following_game.data_processing.sources.collections import (
     Collection,
     list_collections,
 )
-from score_following_game.data_processing.sources.describe import Performances
 from score_following_game.data_processing.sources.find import SUFFIXES
+from score_following_game.data_processing.sources.options import Performances
+from score_following_game.data_processing.sources.published import PUBLISHED as FILES
 from score_following_game.data_processing.sources.published import PublishedGone, fetch_published
 from score_following_game.data_processing.sources.split import GivenSplit, Split, parse_split
 from score_following_game.data_processing.sources.verify import verify
@@ -73,7 +74,7 @@ def parse_arguments() -> argparse.Namespace:
 def options_from(arguments: argparse.Namespace, collection: Collection) -> BuildOptions:
     """The arguments, checked; what was not given is the collection's."""
     chosen = {name: getattr(collection, name) if getattr(arguments, name) is None else getattr(arguments, name)
-              for name in ("style", "split", "min_seconds", "max_seconds")}
+              for name in ("style", "min_seconds", "max_seconds")}
     for flag, least in (("jobs", 1), ("limit", 1), ("min_seconds", 0), ("max_seconds", 0), ("time_limit", 1)):
         value = chosen.get(flag, getattr(arguments, flag))
         if value is not None and not value >= least:
@@ -88,16 +89,33 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
     performances = Performances(tempi_from(arguments.tempo), tuple(arguments.sound_font), arguments.audio)
     performances.require()
     return BuildOptions(
-        destination, chosen["style"], split_from(chosen["split"], arguments.source), arguments.name or name,
+        destination, chosen["style"], split_from(arguments, collection), arguments.name or name,
         arguments.jobs or available_cores(), arguments.check, chosen["min_seconds"], chosen["max_seconds"],
         arguments.time_limit, performances)
 
 
-def split_from(rule: str | None, source: list[Path]) -> Split | GivenSplit | None:
-    """A rule, a file, or the file that lies in the source's folder."""
-    if rule == PIECES_FILE:
-        rule = str(source[0] / PIECES_FILE) if (source[0] / PIECES_FILE).is_file() else None  # that it is wanted is told later
-    return parse_split(rule) if rule else None
+def split_from(arguments: argparse.Namespace, collection: Collection) -> Split | GivenSplit | None:
+    """The one given; else the collection's: a rule, or the file that lies in the source's folder."""
+    if arguments.split is not None:
+        return parse_split(arguments.split)
+    if collection.split == PIECES_FILE:
+        listed = arguments.source[0] / PIECES_FILE
+        return parse_split(str(listed)) if listed.is_file() else None  # that it is wanted is told when sources are looked for
+    split = parse_split(collection.split) if collection.split else None
+    if arguments.limit is not None and isinstance(split, Split) and split.counts:  # a few, to try: in the same proportions
+        split = Split(tuple(size / sum(split.sizes) for size in split.sizes), counts=False)
+    return split
+
+
+def refuse_what_does_not_apply(arguments: argparse.Namespace, wanted: str) -> None:
+    """Arguments that the other kind of collection takes."""
+    if wanted == PUBLISHED:
+        names = ("source", "split", "name", "audio", "sound_font", "style", "limit")
+        given = [name for name in names if getattr(arguments, name)]
+    else:
+        given = [name for name in ("archive", "mirror") if getattr(arguments, name)]
+    if given:
+        raise UserError(f"--{given[0]} does not go with the collection {wanted}; --list tells of each")
 
 
 def tempi_from(text: str) -> tuple[float, ...]:
@@ -134,6 +152,9 @@ def fetch(arguments: argparse.Namespace) -> None:
     try:
         report = fetch_published(arguments.destination, arguments.archive, arguments.mirror)
     except PublishedGone as error:
+        print("fetched by hand, each of these is taken by --archive FILE:")
+        for file in FILES:
+            print(f"  {file.url} ({file.what})")
         for line in list_collections():
             print(line)
         raise UserError(f"{error}; what can be made instead, from scores, is told above") from None
@@ -149,18 +170,23 @@ def main() -> None:
     if arguments.list:
         print(f"{PUBLISHED:11}the archives and weights of 2018 and 2019, where their servers still have them\n"
               f"{'':11}python prepare_game_data.py --destination DATA_ROOT")
+        for file in FILES:
+            print(f"{'':11}  {file.url} ({file.what})")
         print("\n".join(list_collections()))
     elif arguments.verify is not None:
         report = verify(arguments.verify)
         print("\n".join(report.lines()))
         if report.problems:
-            raise UserError(f"--verify {arguments.verify}: {len(report.problems)} problems, told above; build the set again")
-    elif wanted == PUBLISHED:
-        fetch(arguments)
-    elif not arguments.source:
-        raise UserError(f"--source is missing; {wanted} wants {COLLECTIONS[wanted].wanted}")
+            raise UserError(f"--verify {arguments.verify}: {len(report.problems)} problems, told above; if they are not "
+                            "meant, remove what is wrong and make the set again")
     else:
-        make(arguments, COLLECTIONS[wanted])
+        refuse_what_does_not_apply(arguments, wanted)
+        if wanted == PUBLISHED:
+            fetch(arguments)
+        elif not arguments.source:
+            raise UserError(f"--source is missing; {wanted} wants {COLLECTIONS[wanted].wanted}")
+        else:
+            make(arguments, COLLECTIONS[wanted])
 
 
 if __name__ == "__main__":

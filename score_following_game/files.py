@@ -4,11 +4,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from score_following_game.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 # Read once: the umask can only be read by setting it, which would race with other threads later.
 _UMASK = os.umask(0)
@@ -42,6 +50,47 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def deferring_interrupts() -> Iterator[None]:
+    """Ctrl-C and SIGTERM take effect when the block has ended. For work of a moment that must not be left half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = {number: signal.signal(number, lambda *arguments: came.append(arguments))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number, frame in came[:1]:
+        if callable(handler := before[number]):
+            handler(number, frame)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """For one process at a time (where the system knows such locks). Raises UserError when another is in there."""
+    if fcntl is None:
+        yield
+        return
+    path = folder / ".lock"
+    try:
+        stream = path.open("w")
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be written to ({error.strerror})") from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{folder}: another run is at work there; wait for its end, or take another destination") from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def file_digest(path: Path) -> str:

@@ -4,7 +4,9 @@ import os
 import socket
 import time
 from fractions import Fraction
+from xml.etree import ElementTree
 
+import cv2
 import mido
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from score_following_game.data_processing.engraving import checks
 from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.engraving.lilypond import contained
+from score_following_game.data_processing.engraving.lilypond.drawing import draw_page
 from score_following_game.data_processing.engraving.lilypond.midi import (
     MidiNote,
     ScoreMidi,
@@ -20,6 +23,7 @@ from score_following_game.data_processing.engraving.lilypond.midi import (
     without_overlaps,
     write_midi,
 )
+from score_following_game.data_processing.engraving.lilypond.pages import Page
 from score_following_game.data_processing.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_processing.engraving.lilypond.source import copy_modern, files_of
 from score_following_game.data_processing.engraving.style import STYLES
@@ -46,9 +50,13 @@ def write(folder, text, name="piece.ly"):
     return folder / name
 
 
+def engrave(main, time_limit=60):
+    return engrave_lilypond(main, PIANO, time_limit, main.parent)
+
+
 @pytest.fixture(scope="module")
 def piece(tmp_path_factory):
-    return engrave_lilypond(write(tmp_path_factory.mktemp("ly"), SCORE), PIANO, 60)
+    return engrave(write(tmp_path_factory.mktemp("ly"), SCORE))
 
 
 def test_the_notes_are_those_written_each_once(piece):
@@ -100,7 +108,7 @@ def test_the_midi_has_the_tempo_and_reads_back(piece):
 
 
 def test_the_same_file_gives_the_same_bytes(piece, folder):
-    again = engrave_lilypond(write(folder, SCORE), PIANO, 60)
+    again = engrave(write(folder, SCORE))
     assert again.midi == piece.midi and (again.score.sheet == piece.score.sheet).all()
     assert (again.score.coords == piece.score.coords).all()
 
@@ -110,13 +118,13 @@ def test_a_score_for_sound_alone_gives_its_tempo_to_the_printed_one(folder):
 \score { \new PianoStaff << \new Staff \right \new Staff \left >> \layout { } }
 \score { \unfoldRepeats \new PianoStaff << \new Staff \right \new Staff \left >>
          \midi { \tempo 4 = 150 } }"""
-    piece = engrave_lilypond(write(folder, text), PIANO, 60)
+    piece = engrave(write(folder, text))
     assert piece.tempo == pytest.approx(150, abs=0.01)
     assert piece.notes[-1].onset == 6  # the repeat is not played
 
 
 def test_two_scores_of_a_file_follow_one_another(folder):
-    piece = engrave_lilypond(write(folder, SCORE + SCORE[len(MUSIC):]), PIANO, 60)
+    piece = engrave(write(folder, SCORE + SCORE[len(MUSIC):]))
     half = len(piece.notes) // 2
     first, second = piece.notes[:half], piece.notes[half:]
     assert [note.pitch for note in first] == [note.pitch for note in second]
@@ -124,20 +132,56 @@ def test_two_scores_of_a_file_follow_one_another(folder):
     checks.check_piece(piece, PIANO)
 
 
+def test_tempo_and_pedal_of_one_score_are_not_the_next_ones(folder):
+    first = SCORE[len(MUSIC):].replace(r"\new Staff \left", r"\new Staff { \left \tempo 4 = 30 s1 s1\sustainOn }")
+    piece = engrave(write(folder, MUSIC + first + SCORE[len(MUSIC):].replace(r"\right", r"\left", 1)))
+    half = next(index for index, note in enumerate(piece.notes) if index and note.onset - piece.notes[index - 1].onset > 2)
+    second = piece.notes[half:]
+    rate = (piece.onsets[-1] - piece.onsets[half]) / float(second[-1].onset - second[0].onset)
+    assert rate == pytest.approx(60 / 60, abs=0.01)  # LilyPond's own default, not 4 = 30
+    assert 121 in [message.control for track in mido.MidiFile(file=io.BytesIO(piece.midi)).tracks for message in track
+                   if message.type == "control_change"]
+
+
+def test_music_without_a_score_block_sounds(folder):
+    music = SCORE[len(MUSIC):].replace(r"\score { ", "").replace(r" \layout { } \midi { } }", "")
+    assert len(engrave(write(folder, MUSIC + music)).notes) > 15
+
+
+def test_an_example_within_a_text_is_no_music_of_the_piece(folder, piece):
+    example = r"\markup { \score { \new Staff { c''8 } \layout { } } }"
+    longer = SCORE[len(MUSIC):] * 2
+    with_example, without = (engrave(write(folder, MUSIC + text)) for text in (example + longer, longer))
+    assert len(with_example.notes) == len(without.notes)
+
+
+def test_a_score_with_errors_is_not_taken_for_whole(folder):
+    with pytest.raises(EngravingError) as error:
+        engrave(write(folder, SCORE.replace(r"c4 g'", r"\unknownCommand c4 g'")))
+    assert error.value.reason == "the engraver failed" and "unknownCommand" in error.value.detail
+
+
+def test_nothing_is_left_of_a_piece_that_is_given_up(folder):
+    (folder / "work").mkdir()
+    with pytest.raises(EngravingError):
+        engrave_lilypond(write(folder, "#(let loop () (loop))\n" + SCORE), PIANO, 3, folder, folder / "work")
+    assert list((folder / "work").iterdir()) == []
+
+
 def test_old_syntax_and_included_files_are_brought_to_today(folder):
     (folder / "parts").mkdir()
     write(folder / "parts", "melody = \\relative c'' { c8 d e f g4 \\times 2/3 { e8[ f g] } a4 }\n", "melody.ily")
     main = write(folder, '\\version "2.2.0"\n\\include "parts/melody.ily"\n\\score { \\new PianoStaff << \\new Staff \\melody '
                          '\\new Staff { \\clef bass c4 c c c c } >> \\paper { } \\midi { } }')
-    assert [file.name for file in files_of(main)] == ["piece.ly", "melody.ily"]
-    copy = copy_modern(main, (folder / "copy"), 60)
+    assert [file.name for file in files_of(main, folder)] == ["piece.ly", "melody.ily"]
+    copy = copy_modern(main, folder, folder / "copy", time.monotonic() + 60)
     assert "\\layout" in copy.read_text() and (folder / "copy" / "parts" / "melody.ily").is_file()
-    assert len(engrave_lilypond(main, PIANO, 60).notes) == 14
+    assert len(engrave(main).notes) == 14
 
 
 def test_a_hidden_voice_is_not_played(folder):
     hidden = r"<< { e8 d c b } \\ { \hideNotes a4 a \unHideNotes } >> c2"
-    piece = engrave_lilypond(write(folder, SCORE.replace("e8 d c b c2", hidden)), PIANO, 60)
+    piece = engrave(write(folder, SCORE.replace("e8 d c b c2", hidden)))
     assert piece.unshown == 2 and not any(note.pitch == 69 for note in piece.notes)
     with pytest.raises(EngravingError) as error:  # two of twenty is more than a few
         checks.check_noteheads(piece)
@@ -151,14 +195,14 @@ def test_a_hidden_voice_is_not_played(folder):
 ])
 def test_what_lilypond_cannot_make_is_told(folder, text, reason):
     with pytest.raises(EngravingError) as error:
-        engrave_lilypond(write(folder, text), PIANO, 60)
+        engrave(write(folder, text))
     assert error.value.reason == reason
 
 
 def test_a_score_that_never_ends_is_stopped(folder):
     began = time.monotonic()
     with pytest.raises(EngravingError) as error:
-        engrave_lilypond(write(folder, "\\version \"2.24.0\"\n#(let loop () (loop))\n" + SCORE), PIANO, 4)
+        engrave(write(folder, "\\version \"2.24.0\"\n#(let loop () (loop))\n" + SCORE), 4)
     assert error.value.reason == "time limit" and time.monotonic() - began < 20
 
 
@@ -166,7 +210,7 @@ def test_a_score_that_takes_all_memory_is_stopped(folder, monkeypatch):
     monkeypatch.setattr(contained, "MEMORY", 10**9)
     greedy = "\\version \"2.24.0\"\n#(let loop ((all '())) (loop (cons (make-vector 1000000 0) all)))\n"
     with pytest.raises(EngravingError) as error:
-        engrave_lilypond(write(folder, greedy + SCORE), PIANO, 60)
+        engrave(write(folder, greedy + SCORE))
     assert error.value.reason == "the engraver failed"
 
 
@@ -179,7 +223,7 @@ def test_a_score_that_fills_the_disk_is_stopped(folder, monkeypatch):
   (file (1+ number)))
 """
     with pytest.raises(EngravingError) as error:
-        engrave_lilypond(write(folder, flood + SCORE), PIANO, 60)
+        engrave(write(folder, flood + SCORE))
     assert error.value.reason == "the engraver failed" and "wrote" in error.value.detail
 
 
@@ -207,11 +251,50 @@ def test_a_score_sees_neither_the_users_files_nor_the_network_and_writes_nowhere
     assert code == 0 and [line for line in messages.splitlines() if line.startswith("DONE")] == ["DONE control"]
 
 
+def test_nothing_of_our_environment_is_to_be_read(folder, monkeypatch):
+    monkeypatch.setenv("MY_SECRET_TOKEN", "hunter2")
+    (folder / "out").mkdir()
+    contained.run_contained(["sh", "-c", "cat /proc/*/environ > /out/seen"], None, folder / "out", 20)
+    assert "LANG" in (folder / "out" / "seen").read_text() and "hunter2" not in (folder / "out" / "seen").read_text()
+
+
+def test_only_files_below_the_sources_folder_are_included(folder):
+    (folder / "scores").mkdir()
+    write(folder, "secret = 1", "key.ily")
+    write(folder / "scores", "mine = 1", "mine.ily")
+    (folder / "scores" / "link.ily").symlink_to(folder / "key.ily")
+    (folder / "scores" / "circle.ily").symlink_to("circle.ily")
+    names = ("../key.ily", "link.ily", "circle.ily", "mine.ily", "../../../../../../proc/self/environ", "x" * 300, "a\0b", ".")
+    main = write(folder / "scores", "".join(f'\\include "{name}"\n' for name in names))
+    assert [file.name for file in files_of(main, folder / "scores")] == ["piece.ly", "mine.ily"]
+    assert [file.name for file in files_of(main, folder)] == ["piece.ly", "key.ily", "mine.ily"]
+
+
+def test_a_lilypond_that_is_a_script_elsewhere_is_not_trusted(folder, monkeypatch):
+    (folder / "bin").mkdir()
+    script = write(folder / "bin", "#!/bin/sh\nexec /usr/bin/lilypond \"$@\"\n", "lilypond")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(UserError, match="own folder"):
+        contained.require_lilypond()
+
+
+def test_a_page_shows_no_file_of_this_machine(folder):
+    black = folder / "private.png"
+    black.write_bytes(cv2.imencode(".png", np.zeros((20, 20), np.uint8))[1].tobytes())
+    space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    svg = (f'<svg {space} viewBox="0 0 20 20"><filter id="f"><feImage xlink:href="{black}"/></filter>'
+           f'<image xlink:href="{black}" width="20" height="20"/><g><image href="{black}" width="20" height="20"/>'
+           '<rect width="20" height="20" fill="none" filter="url(#f)"/></g></svg>')
+    page = Page(ElementTree.fromstring(svg), (0.0, 0.0, 20.0, 20.0), [], {})
+    assert draw_page(page, 20)[5:15, 5:15].min() == 255
+
+
 def test_a_link_that_a_score_leaves_is_not_followed(folder):
     secret = write(folder, SCORE, "secret.txt")
     hostile = f"\\version \"2.24.0\"\n#(delete-file \"/out/log\")\n#(symlink \"{secret}\" \"/out/log\")\n"
     with pytest.raises(EngravingError) as error:
-        engrave_lilypond(write(folder, hostile + SCORE), PIANO, 60)
+        engrave(write(folder, hostile + SCORE))
     assert error.value.reason == "the engraver failed" and "not an ordinary file" in error.value.detail
 
 

@@ -15,11 +15,12 @@ import soundfile
 
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
 from score_following_game.data_processing.performance import read_midi
 from score_following_game.data_processing.sources.build import BuildOptions, BuildReport, build
-from score_following_game.data_processing.sources.describe import Performances
 from score_following_game.data_processing.sources.find import find_sources
+from score_following_game.data_processing.sources.options import Performances
 from score_following_game.data_processing.sources.split import parse_split
 from score_following_game.data_processing.sources.verify import verify
 from score_following_game.data_processing.synthesis import default_sound_font, synthesise
@@ -75,6 +76,32 @@ def test_a_tempo_scales_every_time_and_keeps_the_order_of_notes(named: bool) -> 
     before, after = seconds(buffer.getvalue()), seconds(scale_tempo(buffer.getvalue(), 0.8))
     assert np.allclose(after, before / 0.8, atol=1e-5) and before[-1, 1] > 1.8
     assert scale_tempo(buffer.getvalue(), 0.8) == scale_tempo(buffer.getvalue(), 0.8)
+
+
+def test_tempi_in_every_track_are_scaled() -> None:
+    """Most files have them in the first track, but nothing makes them."""
+    content = mido.MidiFile(type=1, ticks_per_beat=480)
+    for tempo, first in ((600_000, 0), (900_000, 960)):
+        content.tracks.append(mido.MidiTrack([
+            mido.MetaMessage("set_tempo", tempo=tempo, time=first),
+            mido.Message("note_on", note=60, time=480), mido.Message("note_off", note=60, time=480)]))
+    buffer = io.BytesIO()
+    content.save(file=buffer)
+    scaled = mido.MidiFile(file=io.BytesIO(scale_tempo(buffer.getvalue(), 1.25)))
+    assert [[message.tempo for message in track if message.type == "set_tempo"] for track in scaled.tracks] == [
+        [480_000], [720_000]]
+
+
+@pytest.mark.parametrize(("tempo", "factor"), [(6_000_000, 0.25), (1, 4.0)])
+def test_a_tempo_that_midi_cannot_name_leaves_the_piece_out(tempo: int, factor: float) -> None:
+    content = mido.MidiFile()
+    content.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=tempo)]))
+    buffer = io.BytesIO()
+    content.save(file=buffer)
+    with pytest.raises(EngravingError) as caught:
+        scale_tempo(buffer.getvalue(), factor)
+    assert caught.value.reason == "tempo out of MIDI's range" and f"{tempo} microseconds" in caught.value.detail
+    assert scale_tempo(buffer.getvalue(), 1.0)
 
 
 def test_tempo_names() -> None:
@@ -139,21 +166,23 @@ def test_a_recording_is_aligned_and_heard_and_another_is_refused(tmp_path: Path,
     for name, samples in ((names[0], slow), (names[1].upper(), slow), ("unknown", slow[:1000])):
         soundfile.write(tmp_path / "audio" / f"{name}.flac", np.concatenate([np.zeros(22050), samples * 0.9]), 22050)
     report = make(tmp_path / "set", 3, recordings=tmp_path / "audio")
-    assert sorted(report.folders) == sorted([names[0], names[2]]) and report.unpaired == ["unknown.flac"]
-    assert [(row.name, row.reason) for row in report.left_out] == [(names[1], "poor alignment")]
+    assert sorted(report.folders) == sorted(names) and report.unpaired == ["unknown.flac"]
+    refused = f"{names[1]}: its recording is not heard, the score is: poor alignment: "
+    assert any(line.startswith(refused) for line in report.lines())
+    assert load_data_set(tmp_path / "set", config, names[1])[0].source.name == f"{names[1]}.mid"
     assert any(line.startswith(f"{names[0]}: heard from its recording; ") for line in report.lines())
     piece = load_data_set(tmp_path / "set", config, names[0])[0]
-    assert piece.source.name == f"{names[0]}.flac"
+    assert piece.source.name == f"{names[0]}.wav"
     plain = load_data_set(tmp_path / "plain", config, names[0])[0]
-    expected = (plain.onset_frames / 0.9 + 20)[[0, len(plain.onset_frames) // 2, -1]]
+    expected = (plain.onset_frames / 0.9 + 2)[[0, len(plain.onset_frames) // 2, -1]]
     assert np.abs(piece.onset_frames[[0, len(piece.onset_frames) // 2, -1]] - expected).max() <= 2  # frames of 50 ms
     entry = read_manifest(tmp_path / "set" / MANIFEST_NAME).pieces[names[0]]
-    assert entry.recording["quality"]["hits"] > 0.8 and f"{names[0]}.flac" in entry.files
+    assert entry.recording["quality"]["hits"] > 0.8 and f"{names[0]}.wav" in entry.files
     assert verify(tmp_path / "set").problems == []
     assert make(tmp_path / "set", 3, recordings=tmp_path / "audio").engraved == 0
     # Without the recording, the piece is its score's sound again.
     assert make(tmp_path / "set", 3).engraved == 2
-    assert not (tmp_path / "set" / f"{names[0]}.flac").exists()
+    assert not (tmp_path / "set" / f"{names[0]}.wav").exists()
 
 
 # --- manifest and verification
@@ -168,7 +197,7 @@ def test_the_manifest_tells_what_the_set_was_made_of(made: Path) -> None:
         f"{name}.mid": 1.0, f"{name}_tempo_0800.mid": 0.8}
     assert entry.checks["unshown"] == 0 and entry.checks["ink"] > 2 * entry.checks["ink_beside"]
     assert entry.checks["noteheads"] == entry.notes
-    assert manifest.tools["verovio"] and manifest.parameters["style"] == "nottingham"
+    assert manifest.tools["verovio"] and entry.style == "nottingham"
 
 
 def test_the_same_set_made_elsewhere_has_the_same_bytes(made: Path, tmp_path: Path) -> None:

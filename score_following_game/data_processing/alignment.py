@@ -23,6 +23,12 @@ _STRETCH, _MARGIN = 12.0, 2.0  # seconds of score aligned finely at a time, and 
 _SKIP = 1.5                 # cost of a recording frame outside the score, over the usual one of a frame's best match
 _LONGEST_STOP = 8           # times its length that a stretch may take in the recording; such are refused anyway
 _REACH = 3                  # frames on either side of an onset's place in the path where it is looked for
+_NEIGHBOURS, _FEWEST = 6, 4  # onsets on each side of a run that say where it belongs; the fewest that can
+_LONGEST_RUN = 3            # onsets that may have been misplaced together
+_AGREED, _MISPLACED = 0.12, 0.25  # seconds: the two sides agree within; a run is misplaced by more than
+_JUMP = 1.5                 # times the usual tempo: into a misplaced run or out of it, and the reverse at its other end
+_HEARD_TOO = 0.5            # of the rise where a run was found: what must be heard where it is put
+_HEARD_NEAR = 4             # frames on either side
 _LOWEST_STEP = int(np.ceil(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)))  # of the first filter corner, A4 = 0
 
 
@@ -125,18 +131,63 @@ def _spans(path: np.ndarray) -> np.ndarray:
 def locate(onsets: np.ndarray, pitches: list[np.ndarray], spans: np.ndarray, score: Features, recording: Features,
            ) -> np.ndarray:
     """Seconds in the recording of each onset (float64 seconds in the score, pitches sounding there): where those pitches
-    rise most steeply among the frames that the path allows, less what the same search errs by in the score itself."""
+    rise most steeply among the frames that the path allows, less what the same search errs by in the score itself. Few that
+    are far from what the onsets around them say are put there."""
     own = np.arange(score.frames)[:, None] + (0, 0)
     frames = np.round(onsets * FPS).astype(np.int64)
     found = [[_steepest(chord, frame, where, features) for chord, frame in zip(pitches, frames)]
              for where, features in ((own, score), (spans, recording))]
     bias = np.median(np.array(found[0]) / FPS - onsets)
-    return never_falling(np.array(found[1]) / FPS - bias)
+    return mend(onsets, pitches, never_falling(np.array(found[1]) / FPS - bias), recording.rises)
 
 
 def never_falling(values: np.ndarray) -> np.ndarray:
     """Where they fall, half way between what the values before and those behind allow."""
     return (np.maximum.accumulate(values) + np.minimum.accumulate(values[::-1])[::-1]) / 2
+
+
+def mend(onsets: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, rises: np.ndarray) -> np.ndarray:
+    """Places (float64 seconds, never falling) of the onsets, with misplaced runs of up to three put where they belong.
+
+    A run is misplaced when the lines through the onsets before and behind it agree on places far from it, the tempo jumps one
+    way into it and the other way out of it, and its pitches rise where the lines say too. A pause or a ritardando jumps one way
+    only; the lines alone, through a rubato, would move more right notes than wrong ones.
+    """
+    places = places.copy()
+    for size in range(1, _LONGEST_RUN + 1):
+        for first in range(_FEWEST, len(onsets) - size - _FEWEST + 1):
+            run = slice(first, first + size)
+            if not _jumps(onsets, places, run):
+                continue
+            sides = [_extrapolated(onsets[side], places[side], onsets[run]) for side in (
+                slice(max(first - _NEIGHBOURS, 0), first), slice(run.stop, run.stop + _NEIGHBOURS))]
+            agreed = (sides[0] + sides[1]) / 2
+            if (np.abs(sides[0] - sides[1]).max() < _AGREED and np.abs(places[run] - agreed).min() > _MISPLACED
+                    and all(_heard(chord, there, rises) >= _HEARD_TOO * _heard(chord, here, rises)
+                            for chord, here, there in zip(pitches[run], places[run], agreed))):
+                places[run] = agreed
+    return never_falling(places)
+
+
+def _jumps(onsets: np.ndarray, places: np.ndarray, run: slice) -> bool:
+    """Whether the tempo around a run is far above the usual on one side of it and far below on the other."""
+    near = slice(max(run.start - _NEIGHBOURS, 0), run.stop + _NEIGHBOURS)
+    usual = max(float(np.median(np.diff(places[near]) / np.diff(onsets[near]))), 1e-3)
+    ends = [(places[end] - places[end - 1]) / (onsets[end] - onsets[end - 1]) / usual for end in (run.start, run.stop)]
+    return min(ends) < 1 / _JUMP and max(ends) > _JUMP
+
+
+def _extrapolated(onsets: np.ndarray, places: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Places of the wanted onsets on the line of median slope and height through the others (Theil and Sen's)."""
+    first, last = np.triu_indices(len(onsets), 1)
+    slope = np.median((places[last] - places[first]) / (onsets[last] - onsets[first]))
+    return np.median(places - slope * onsets) + slope * wanted
+
+
+def _heard(pitches: np.ndarray, place: float, rises: np.ndarray) -> float:
+    """The largest rise of the pitches near a second of the recording."""
+    frame = max(round(place * FPS), 0)
+    return float(rise_of(pitches, rises[:, max(frame - _HEARD_NEAR, 0):frame + _HEARD_NEAR + 1]).max(initial=0.0))
 
 
 def _steepest(pitches: np.ndarray, frame: int, spans: np.ndarray, features: Features) -> float:

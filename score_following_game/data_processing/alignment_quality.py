@@ -20,6 +20,7 @@ _STRETCHES, _STRETCH_NOTES = 6, 16  # the weakest stretch: a sixth of the notes,
 _IN_A_ROW = 4               # half seconds that must be like as many of the score to count as music,
 _LIKE_MUSIC = 0.68          # with this mean correlation at least: 3 of 4 of noise were below 0.66, 19 of 20 below 0.71
 
+REPEATS = " (each section is played once: a repeat must be written out in the score)"
 _LEAST_SIMILARITY = 0.7
 _LEAST_ABOVE_CHANCE = 0.3   # similarity less chance_similarity
 _LEAST_HITS = 0.5           # of the way from chance_hits to 1
@@ -66,7 +67,7 @@ class Quality:
             (self.slowest > _SLOWEST,
              f"the recording has music that the score has not: 4 s of score take {self.slowest:.1f} times as long as usual"),
             (self.music_outside > max(longest, share * self.seconds),
-             f"the recording has music that the score has not: {self.music_outside:.0f} s before or after it"),
+             f"the recording has music that the score has not: {self.music_outside:.0f} s before or after it" + REPEATS),
         ]
         return next((text for broken, text in rules if broken), "")
 

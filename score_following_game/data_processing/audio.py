@@ -29,7 +29,7 @@ def load_recording(path: Path, rate: int = SAMPLE_RATE) -> np.ndarray:
             warnings.simplefilter("ignore")  # about the decoders it tries; a failure is reported below
             samples, _ = librosa.load(path, sr=rate, mono=True)
     except Exception as error:  # decoders raise many kinds; each means that this file is no audio we can read
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or "no decoder knows it"
         raise UserError(f"{path}: cannot be read as audio ({reason})") from None
     if not len(samples):
         raise UserError(f"{path}: holds no audio")

@@ -19,7 +19,7 @@ import numpy as np
 
 from score_following_game.config import BANDS, GameConfig, SpectrogramParams
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, load_recording, set_peak
-from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
+from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.spectrogram import compute_spectrogram
 from score_following_game.data_processing.synthesis import default_sound_font, synthesise
 from score_following_game.errors import UserError
@@ -67,10 +67,10 @@ def performance_source(midi_path: Path) -> Path:
     recordings = [midi_path.with_suffix(cased) for suffix in RECORDING_SUFFIXES for cased in (suffix, suffix.upper())]
     # The published Nottingham set carries empty wav files beside its spectrograms.
     candidates = [*recordings, midi_path.with_name(f"{midi_path.stem}.spec.npy")]
-    return next((path for path in candidates if path.is_file() and not _is_empty(path)), midi_path)
+    return next((path for path in candidates if path.is_file() and not is_empty(path)), midi_path)
 
 
-def _is_empty(path: Path) -> bool:
+def is_empty(path: Path) -> bool:
     """No byte at all, or a wav file's head without a sample."""
     size = path.stat().st_size
     if not 12 <= size <= LARGEST_EMPTY_WAV:
@@ -107,8 +107,8 @@ def _prepared_font(midi_path: Path, source: Path) -> Path | None:
 
 @lru_cache(maxsize=64)
 def _fonts(manifest: Path, mtime_ns: int) -> dict[str, Path]:
-    """As in the manifest; the time of writing tells the memory that it has changed."""
-    return read_manifest(manifest).fonts()
+    """As in the manifest, none where it is another program's; the time of writing tells the memory that it has changed."""
+    return read_manifest(manifest).fonts() if is_manifest(manifest) else {}
 
 
 def read_midi(path: Path) -> pretty_midi.PrettyMIDI:

@@ -91,6 +91,11 @@ def find_score(own: Path) -> Path:
     return played if played.is_file() else own
 
 
+def is_tempo_variant(name: str) -> bool:
+    """Whether a piece of this name may be a performance of another's score."""
+    return _TEMPO_VARIANT.fullmatch(name) is not None
+
+
 def find_midi(own: Path) -> Path:
     """The MIDI of a piece that has or should have NAME.npz; where there is none, the place it should have."""
     performances = own.parent.parent / PERFORMANCES

@@ -2,22 +2,21 @@
 from __future__ import annotations
 
 import io
-import shutil
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from score_following_game.data_processing.alignment import MOST_CELLS, compute_features, locate, warp
-from score_following_game.data_processing.alignment_quality import Quality, measure
+from score_following_game.data_processing.alignment_quality import REPEATS, Quality, measure
 from score_following_game.data_processing.audio import is_recording, load_recording
 from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_processing.naming import slug
 from score_following_game.data_processing.performance import note_onsets, read_midi
-from score_following_game.data_processing.sources.find import slug
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.data_processing.synthesis import synthesise
 from score_following_game.errors import UserError
@@ -30,6 +29,7 @@ POOR = "poor alignment"
 UNREADABLE = "unreadable recording"
 _RESOLUTION, _TEMPO = 500, 120.0  # ticks per quarter, quarters per minute: a tick of the MIDI written is 1 ms
 _SHORTEST = 20              # ms a note lasts at least
+_BEFORE, _AFTER = 0.1, 1.5  # seconds of a recording kept before its first note and after its last
 _LEAD, _TAIL = 0.4, 0.5     # seconds of silence before the score's audio, without which the first note is found late; of
                             # its audio after the last note
 _TEMPO_SPAN = 4.0           # seconds of score over which a local tempo is taken
@@ -61,10 +61,12 @@ class Alignment:
 
 @dataclass(frozen=True)
 class RecordingFacts:
-    """digest: SHA-256 of the recording.  seconds: its length.  quality: the figures of Quality by name."""
+    """digest: SHA-256 of the recording as it was given.  seconds: of the part that plays the piece, which begins at `begins`
+    of it.  quality: the figures of Quality by name."""
 
     digest: str
     seconds: float
+    begins: float
     quality: dict[str, float]
 
 
@@ -198,11 +200,17 @@ def _onset_ticks(midi: pretty_midi.PrettyMIDI, alignment: Alignment) -> dict[flo
 
 
 def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_audio: Path) -> RecordingFacts:
-    """Write the piece's MIDI timed as the recording plays it, and a copy of the recording beside it. For a child process.
+    """Write the piece's MIDI timed as the recording plays it, and beside it the part of the recording that plays it. For a
+    child process.
+
+    The part is 16-bit wav, mono, 22 050 Hz, whatever the target's suffix. It begins where its first note is as far from its
+    beginning as in the score, but _BEFORE at least: agents wait for the music where the score begins.
 
     Raises EngravingError, and writes nothing, when the recording cannot be read or is not one of this score; UserError as
     `synthesise` does, which holds for every piece.
     """
+    import soundfile
+
     try:
         midi = read_midi(midi_path)
         _require_likely_length(recording, float(note_onsets(midi, midi_path)[-1]))
@@ -212,13 +220,22 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
     alignment = align(samples, midi)
     if refusal := alignment.refusal():
         raise EngravingError(POOR, f"{recording}: {refusal}")
-    content = retime(midi, alignment)
+    begin, end = _part(alignment)
+    part = samples[round(begin * SAMPLE_RATE):round(end * SAMPLE_RATE)]
+    content = retime(midi, replace(alignment, recording_seconds=alignment.recording_seconds - begin))
     _require_same_notes(midi, content)
     with replacing(target_audio) as temporary:
-        shutil.copyfile(recording, temporary)
+        soundfile.write(temporary, part, SAMPLE_RATE, format="WAV", subtype="PCM_16")
     with replacing(target_midi) as temporary:
         temporary.write_bytes(content)
-    return RecordingFacts(file_digest(recording), round(len(samples) / SAMPLE_RATE, 3), asdict(alignment.quality))
+    return RecordingFacts(file_digest(recording), round(len(part) / SAMPLE_RATE, 3), begin, asdict(alignment.quality))
+
+
+def _part(alignment: Alignment) -> tuple[float, float]:
+    """Seconds of the recording between which the piece is played."""
+    first, last = float(alignment.recording_seconds[0]), float(alignment.recording_seconds[-1])
+    # Whole milliseconds, as the MIDI has.
+    return max(0.0, round(first - max(float(alignment.score_seconds[0]), _BEFORE), 3)), last + _AFTER
 
 
 def _require_likely_length(recording: Path, seconds: float) -> None:
@@ -231,7 +248,8 @@ def _require_likely_length(recording: Path, seconds: float) -> None:
         return  # for the decoder to say what is wrong
     times, extra = _LONGEST
     if not seconds / times <= length <= seconds * times + extra:
-        raise EngravingError(POOR, f"{recording}: lasts {length:.0f} s, its score {seconds:.0f} s")
+        hint = REPEATS if length > seconds else ""
+        raise EngravingError(POOR, f"{recording}: lasts {length:.0f} s, its score {seconds:.0f} s{hint}")
 
 
 def _require_same_notes(midi: pretty_midi.PrettyMIDI, content: bytes) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from score_following_game.data_processing.engraving.engrave import SHORTEST
 from score_following_game.data_processing.engraving.engraved_piece import EngravedPiece
-from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_processing.engraving.layout import STAVES, EngravingError
 from score_following_game.data_processing.engraving.style import Style
 from score_following_game.data_processing.midi_library import pretty_midi
 
@@ -48,7 +48,7 @@ def check_staves(piece: EngravedPiece, style: Style) -> None:
     """Nearly every system has the style's staves: a piano piece may have a third for a few bars."""
     odd = [number for number, staves in enumerate(piece.staves, 1) if staves != style.staves]
     if len(odd) > _ODD_SYSTEMS * len(piece.staves):
-        raise EngravingError("wrong number of staves",
+        raise EngravingError(STAVES,
                              f"system {odd[0]} has {piece.staves[odd[0] - 1]}, {style.name}: {style.staves}")
 
 

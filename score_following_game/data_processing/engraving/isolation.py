@@ -28,6 +28,11 @@ _FIRST_TASK_EXTRA = 30.0  # seconds for a child to start
 MEMORY = 6 * 10**9        # bytes of address space of a child
 
 
+# Reasons that say nothing of the score itself: another try may end otherwise.
+TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED = "time limit", "memory limit", "the engraver crashed", "unexpected error"
+PASSING = {TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a task: `value`, or, where `reason` is not empty, why there is none."""
@@ -102,13 +107,13 @@ class _Child:
             value, reason, detail = self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
-            return Outcome(task, reason="the engraver crashed", detail=f"exit code {self.process.exitcode}")
+            return Outcome(task, reason=CRASHED, detail=f"exit code {self.process.exitcode}")
         return Outcome(task, value, reason, detail)
 
     def overrun(self) -> Outcome:
         task, self.task = self.task, None
         self.stop()
-        return Outcome(task, reason="time limit", detail=f"more than {self.time_limit:g} s")
+        return Outcome(task, reason=TIME_LIMIT, detail=f"more than {self.time_limit:g} s")
 
     def stop(self) -> None:
         self.process.kill()
@@ -150,7 +155,7 @@ def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
         except EngravingError as error:
             answer = None, error.reason, error.detail
         except MemoryError:
-            answer = None, "memory limit", f"more than {MEMORY / 1e9:g} GB"
+            answer = None, MEMORY_LIMIT, f"more than {MEMORY / 1e9:g} GB"
         except Exception as error:
-            answer = None, "unexpected error", f"{type(error).__name__}: {error}"
+            answer = None, UNEXPECTED, f"{type(error).__name__}: {error}"
         connection.send(answer)

@@ -32,6 +32,9 @@ ElementTree.register_namespace("", _SVG[1:-1])
 ElementTree.register_namespace("xlink", _XLINK[1:-1])
 
 
+STAVES = "wrong number of staves"  # the commonest reason, about which a user can do something
+
+
 class EngravingError(Exception):
     """A piece that is left out. `reason` is a short category to count by; the text says what was met."""
 
@@ -84,17 +87,39 @@ def lay_out(mei: str, style: Style) -> Layout:
     return Layout(systems, list(_notes(toolkit)))
 
 
-def import_score(path: Path, text: str | None) -> str:
-    """MEI of a MusicXML, MEI or Humdrum text; of the file itself where there is no text (compressed MusicXML)."""
+def import_score(path: Path, text: str) -> str:
+    """MEI of a MusicXML, MEI or Humdrum text; the path's suffix tells which.
+
+    Raises EngravingError for what is cut off or no such text: verovio would engrave what it can.
+    """
     form = {".krn": "humdrum", ".mei": "mei"}.get(path.suffix.lower(), "musicxml")
-    if form == "musicxml" and text and re.search(r"<(\w+:)?mei\b", text[:2000]):
-        form = "mei"
+    if form == "humdrum":
+        _require_whole_humdrum(text)
+    else:
+        form = _require_whole_xml(text)
     # Another seed than lay_out's: two passes with one seed would give new elements ids that are taken.
     toolkit = _toolkit(inputFrom=form, breaks="none", header="none", footer="none", xmlIdSeed=1)
-    loaded = toolkit.loadFile(str(path)) if text is None else toolkit.loadData(text)
-    if not loaded:
+    if not toolkit.loadData(text):
         raise EngravingError("unreadable", "the engraver could not load it")
     return toolkit.getMEI()
+
+
+def _require_whole_xml(text: str) -> str:
+    """-> "musicxml" or "mei", by the root element."""
+    try:
+        root = ElementTree.fromstring(text.lstrip())
+    except ElementTree.ParseError as error:
+        raise EngravingError("unreadable", f"not well-formed XML: {error}") from None
+    name = root.tag.rpartition("}")[2]
+    if name not in ("score-partwise", "score-timewise", "mei"):
+        raise EngravingError("unreadable", f"neither MusicXML nor MEI: its root element is {name}")
+    return "mei" if name == "mei" else "musicxml"
+
+
+def _require_whole_humdrum(text: str) -> None:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("!")]
+    if not lines or not lines[0].startswith("**") or set(lines[-1].split("\t")) != {"*-"}:
+        raise EngravingError("unreadable", "Humdrum that does not begin with ** and end with *-")
 
 
 def _toolkit(**options: object) -> verovio.toolkit:

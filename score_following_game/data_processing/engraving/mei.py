@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_processing.engraving.abc_to_mei import ID
 from score_following_game.data_processing.engraving.accidentals import MEI, derive_sound, print_what_sounds
-from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_processing.engraving.layout import STAVES, EngravingError
 from score_following_game.data_processing.engraving.style import Style
 
 _DROPPED = {  # words, and signs that ask for more or other notes than are written
@@ -40,7 +40,7 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
     if not staves:
         raise EngravingError("unreadable", "no staff in it")
     if len(staves) != style.staves:
-        raise EngravingError("wrong number of staves", f"the score has {len(staves)}, style {style.name}: {style.staves}")
+        raise EngravingError(STAVES, f"the score has {len(staves)}, style {style.name}: {style.staves}")
     for tag in sorted(_ABBREVIATED):
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)

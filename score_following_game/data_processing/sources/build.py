@@ -3,100 +3,37 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 from tqdm import tqdm
 
-from score_following_game.data_processing.engraving.isolation import run_isolated
+from score_following_game.data_processing.engraving.isolation import PASSING, run_isolated
 from score_following_game.data_processing.engraving.lilypond.contained import require_lilypond
-from score_following_game.data_processing.manifest import remove_manifest, write_manifest
+from score_following_game.data_processing.engraving.lilypond.piece import WORK_PREFIX
+from score_following_game.data_processing.manifest import MANIFEST_NAME, remove_manifest, write_manifest
 from score_following_game.data_processing.recordings import find_recordings, pair
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sources.check_pictures import check_picture
-from score_following_game.data_processing.sources.describe import Performances, describe_pieces, manifests
+from score_following_game.data_processing.sources.describe import describe_pieces, manifests
 from score_following_game.data_processing.sources.find import Source
 from score_following_game.data_processing.sources.make_piece import PieceTask, fingerprint, make_piece
-from score_following_game.data_processing.sources.records import Record, Records
+from score_following_game.data_processing.sources.options import BuildOptions
+from score_following_game.data_processing.sources.records import RECORD_NAME, Record, Records
+from score_following_game.data_processing.sources.report import BuildReport, make_report
 from score_following_game.data_processing.sources.select import LeftOut, Selection, select
-from score_following_game.data_processing.sources.split import SETS, GivenSplit, Split
+from score_following_game.data_processing.sources.split import SETS
 from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
 from score_following_game.errors import UserError
-from score_following_game.files import make_folder, replacing
+from score_following_game.files import deferring_interrupts, locked, make_folder, replacing
 
 _MAKING = ".engraved"     # pieces lie here until all are made and it is known which set they belong to
 _SAVE_EVERY = 2.0         # seconds between two writings of the record
 LEFT_OUT_NAME = "left_out.csv"
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """style: a name of STYLES.  name: of the sets' folders, NAME_train and so on.  seconds: a piece's length, inclusive.
-    performances: how the pieces are played."""
-
-    destination: Path
-    style: str = "nottingham"
-    split: Split | GivenSplit | None = None
-    name: str = ""
-    jobs: int = 1
-    check: bool = False
-    min_seconds: float = 0.0
-    max_seconds: float = math.inf
-    time_limit: float = 120.0
-    performances: Performances = field(default_factory=Performances)
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """folders: piece name -> folder inside the destination.  tried: how many sources.  engraved: how many were made in this
-    run.  changed: pieces with a file that is not as it was made.  related: see Selection.  recorded: pieces heard from a
-    recording, and how well it fits (recordings.RecordingFacts).  missing: pieces that a given split names and that have no
-    source.  unpaired: recordings of no piece.  minutes, megabytes: of the pieces."""
-
-    folders: dict[str, str]
-    left_out: list[LeftOut]
-    tried: int
-    engraved: int
-    removed: int
-    changed: list[str]
-    related: dict[str, str]
-    recorded: dict[str, dict]
-    missing: list[str]
-    unpaired: list[str]
-    minutes: float
-    megabytes: float
-
-    def lines(self) -> list[str]:
-        """The report as printed."""
-        sets = Counter(self.folders.values())
-        lines = [f"{len(self.folders)} pieces of {self.tried} sources ({self.engraved} engraved in this run), "
-                 f"{self.minutes:.1f} minutes of music, {self.megabytes:.1f} MB"]
-        lines += [f"  {count:5d}  {folder}" for folder, count in sorted(sets.items()) if folder != "."]
-        if self.removed:
-            lines.append(f"{self.removed} pieces of an earlier build were removed: they are not in this one")
-        if self.changed:
-            lines.append(f"{len(self.changed)} pieces have files that were changed since (the first: {self.changed[0]}) and "
-                         "are kept; remove such a file to have it made again")
-        if self.related:
-            piece, other = next(iter(self.related.items()))
-            lines.append(f"{len(self.related)} pieces have much in common with one of another set (the first: {piece} with "
-                         f"{other}); the split is given, so they stay")
-        if self.missing:
-            lines.append(f"{len(self.missing)} pieces of the split have no source (the first: {self.missing[0]})")
-        lines += [f"{name}: heard from its recording; {quality['hits']:.0%} of the notes found in their place "
-                  f"({quality['chance_hits']:.0%} by chance), similarity {quality['similarity']:.2f} "
-                  f"({quality['chance_similarity']:.2f} by chance), {quality['tempo']:.2f} times as long"
-                  for name, quality in sorted(self.recorded.items())]
-        if self.unpaired:
-            lines.append(f"{len(self.unpaired)} recordings fit no piece by name (the first: {self.unpaired[0]})")
-        lines.append(f"{len(self.left_out)} left out" + (":" if self.left_out else ""))
-        lines += [f"  {count:5d}  {reason}" for reason, count in
-                  sorted(Counter(piece.reason for piece in self.left_out).items(), key=lambda row: (-row[1], row[0]))]
-        return lines
 
 
 def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
@@ -104,8 +41,12 @@ def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
 
     Raises UserError where no piece can be made of them.
     """
-    sources = {source.name: source for source in found}
     make_folder(options.destination)
+    with locked(options.destination):
+        return _build({source.name: source for source in found}, options)
+
+
+def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     records = Records.load(options.destination)
     _require_tools(sources, options)
     tasks, unpaired = _tasks(sources, options)
@@ -126,7 +67,7 @@ def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
                         f"{options.destination / LEFT_OUT_NAME}")
     if options.check:
         _draw_checks(records, chosen.folders, options.destination / "check")
-    return _report(records, sources, chosen, options, engraved, removed, unpaired)
+    return make_report(records, sources, chosen, options, engraved, removed, unpaired)
 
 
 def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
@@ -154,7 +95,7 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
 
 def _is_known(records: Records, task: PieceTask) -> bool:
     record = records.pieces.get(task.source.name)
-    return record is not None and record.fingerprint == fingerprint(task)
+    return record is not None and record.fingerprint == fingerprint(task) and record.reason not in PASSING
 
 
 def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOptions, names: list[str]) -> int:
@@ -181,6 +122,8 @@ def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOption
     finally:
         outcomes.close()
         records.save()
+        for left in (options.destination / _MAKING).glob(f"{WORK_PREFIX}*"):  # of a process that was stopped
+            shutil.rmtree(left, ignore_errors=True)
     if any(name not in records.pieces for name in names):
         raise UserError("the engraving processes could not start; if Python reads this program from standard input, put it "
                         "into a file under `if __name__ == \"__main__\":`")
@@ -203,17 +146,24 @@ def _spare_users_files(records: Records, sources: dict[str, Source], chosen: Sel
 
 
 def _place(records: Records, sources: dict[str, Source], folders: dict[str, str], options: BuildOptions) -> int:
-    """Move every piece where it belongs -> how many pieces of earlier builds were removed from the sets."""
+    """Move every piece where it belongs -> how many pieces of earlier builds were removed from the sets.
+
+    An interrupt takes effect when all are in their places: half of it would leave a piece in two sets.
+    """
     removed = 0
-    for name, record in records.pieces.items():
-        if name in folders:
-            records.move(name, folders[name])
-        elif name in sources:
-            records.move(name, "")
-        elif options.split is not None and record.folder.startswith(f"{options.name}_"):
-            records.move(name, "")
-            removed += 1
-    records.save()
+    own = {f"{options.name}_{part}" for part in SETS} if options.split is not None else set()
+    with deferring_interrupts():
+        try:
+            for name, record in records.pieces.items():
+                if name in folders:
+                    records.move(name, folders[name])
+                elif name in sources:
+                    records.move(name, "")
+                elif record.folder in own:
+                    records.move(name, "")
+                    removed += 1
+        finally:
+            records.save()
     making = options.destination / _MAKING
     if making.is_dir() and not any(making.iterdir()):
         making.rmdir()
@@ -222,25 +172,14 @@ def _place(records: Records, sources: dict[str, Source], folders: dict[str, str]
 
 def _write_manifests(records: Records, options: BuildOptions) -> None:
     """One for each set; a set that is empty now has none."""
-    made = manifests(records, options.style, options.split)
+    parameters = {"split": options.split and str(options.split), "min_seconds": options.min_seconds,
+                  "max_seconds": options.max_seconds if math.isfinite(options.max_seconds) else None}
+    made = manifests(records, parameters)
     for folder, manifest in made.items():
         write_manifest(options.destination / folder, manifest)
-    for folder in {".", *(f"{options.name}_{part}" for part in SETS)} - made.keys():
-        remove_manifest(options.destination / folder)
-
-
-def _report(records: Records, sources: dict[str, Source], chosen: Selection, options: BuildOptions, engraved: int, removed: int,
-            unpaired: list[str]) -> BuildReport:
-    files = {name: records.files(name) for name in chosen.folders}
-    changed = [name for name in chosen.folders if not all(records.is_ours(name, file) for file in files[name])]
-    named = options.split.sets if isinstance(options.split, GivenSplit) else ()
-    facts = {name: records.pieces[name].facts for name in chosen.folders}
-    recorded = {name: its.recording["quality"] for name, its in facts.items() if its.recording}
-    times = sum(1 / tempo for tempo in options.performances.tempi)
-    seconds = sum(its.recording["seconds"] if its.recording else its.seconds * times for its in facts.values())
-    size = sum(file.stat().st_size for own in files.values() for file in own)
-    return BuildReport(chosen.folders, chosen.left_out, len(sources), engraved, removed, changed, chosen.related, recorded,
-                       sorted(set(named) - set(sources)), unpaired, seconds / 60, size / 1e6)
+    for path in (options.destination / MANIFEST_NAME, *options.destination.glob(f"*/{MANIFEST_NAME}")):
+        if path.parent.relative_to(options.destination).as_posix() not in made and not (path.parent / RECORD_NAME).exists():
+            remove_manifest(path.parent)
 
 
 def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
@@ -252,6 +191,8 @@ def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
 
 def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> None:
     make_folder(folder)
+    for name in records.pieces.keys() - folders.keys():
+        (folder / f"{name}.png").unlink(missing_ok=True)
     for name in tqdm(sorted(folders), unit="piece", desc="check pictures", disable=None):
         score = next(file for file in records.files(name) if file.suffix == ".npz")
         picture = check_picture(read_score(score), records.pieces[name].facts.systems)

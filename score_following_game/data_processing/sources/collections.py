@@ -55,12 +55,12 @@ def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
             raise UserError(f"{path}: no {PIECES_FILE} there, which names each piece's main file and the split; for a folder "
                             "of LilyPond files of your own use the collection `folder`")
         main_files = read_yaml(listed).get("main_file")
-        if not isinstance(main_files, dict) or not all(_is_below(name, file) for name, file in main_files.items()):
+        if not isinstance(main_files, dict) or not main_files or not all(map(_is_below, main_files, main_files.values())):
             raise UserError(f"{listed}: wanted a key main_file with NAME: FILE.ly")
         for name, file in sorted(main_files.items()):
             if not (path / name / file).is_file():
                 raise UserError(f"{listed}: names {name}/{file}, which is not there")
-            sources.append(lilypond_source(name, path / name / file))
+            sources.append(lilypond_source(name, path / name / file, path / name))
     return sources
 
 

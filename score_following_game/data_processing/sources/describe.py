@@ -1,43 +1,18 @@
 """The manifest of each set that was built, from the records of its pieces."""
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import score_following_game
 from score_following_game.data_processing.engraving.lilypond.contained import lilypond_version
 from score_following_game.data_processing.manifest import Manifest, PieceEntry
 from score_following_game.data_processing.sources.make_piece import PieceTask, tool_versions
+from score_following_game.data_processing.sources.options import Performances
 from score_following_game.data_processing.sources.records import Record, Records
-from score_following_game.data_processing.sources.split import GivenSplit, Split
-from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.data_processing.tempo import tempo_suffix
-from score_following_game.errors import UserError
 from score_following_game.files import file_digest
-
-
-@dataclass(frozen=True)
-class Performances:
-    """How pieces are played. tempi: times the score's speed, 1.0 among them.  sound_fonts: one is chosen for each performance
-    by a hash of its name; none: whoever loads the set chooses.  recordings: a folder of recordings named as the pieces."""
-
-    tempi: tuple[float, ...] = (1.0,)
-    sound_fonts: tuple[Path, ...] = ()
-    recordings: Path | None = None
-
-    def require(self) -> None:
-        """Raises UserError for a font that is none, or two of one name."""
-        for font in self.sound_fonts:
-            require_sound_font(font)
-        if len({font.name for font in self.sound_fonts}) < len(self.sound_fonts):
-            raise UserError("--sound_font: two fonts of one name; the manifest tells them apart by it")
-
-    def font_of(self, performance: str) -> str:
-        """The name of the font that plays a performance ("" where none was given): the same wherever the fonts lie."""
-        names = sorted(font.name for font in self.sound_fonts)
-        return names[int(hashlib.sha256(performance.encode()).hexdigest(), 16) % len(names)] if names else ""
 
 
 def describe_pieces(records: Records, tasks: Mapping[str, PieceTask], names: Iterable[str], performances: Performances) -> None:
@@ -49,12 +24,13 @@ def describe_pieces(records: Records, tasks: Mapping[str, PieceTask], names: Ite
         tempi = {tempo_suffix(tempo): tempo for tempo in performances.tempi if f"{tempo_suffix(tempo)}.mid" in facts.files}
         records.pieces[name].described = {
             "source": source.label, "source_sha256": source.digest, "licence": source.licence, "work": Path(source.work).name,
+            "style": tasks[name].style,
             "performances": {f"{name}{suffix}.mid": {
-                "tempo": tempo, "sound_font": "" if facts.recording else performances.font_of(f"{name}{suffix}")}
+                "tempo": tempo, "sound_font": "" if ".wav" in facts.files else performances.font_of(f"{name}{suffix}")}
                 for suffix, tempo in tempi.items()}}
 
 
-def manifests(records: Records, style: str, split: Split | GivenSplit | None) -> dict[str, Manifest]:
+def manifests(records: Records, parameters: dict[str, Any]) -> dict[str, Manifest]:
     """Folder inside the destination -> the manifest of the set there: of all made pieces, also those of earlier builds."""
     here = {name: record for name, record in sorted(records.pieces.items())
             if record.facts and record.folder and record.described}
@@ -67,7 +43,7 @@ def manifests(records: Records, style: str, split: Split | GivenSplit | None) ->
         used = {played["sound_font"] for entry in pieces.values() for played in entry.performances.values()}
         fonts = {name: font for name, font in sorted(records.sound_fonts.items()) if name in used}
         sets[folder] = Manifest(folder if folder != "." else records.destination.resolve().name,
-                                {"style": style, "split": split and str(split)}, tools, pieces, fonts)
+                                parameters, tools, pieces, fonts)
     return sets
 
 

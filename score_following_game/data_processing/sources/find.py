@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
+import io
+import zipfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,12 +13,15 @@ from pathlib import Path
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.engraving.abc import Tune, read_tune_book
 from score_following_game.data_processing.engraving.lilypond.source import files_of
+from score_following_game.data_processing.naming import slug
+from score_following_game.data_processing.piece import is_tempo_variant
 from score_following_game.data_processing.sources.metadata import licence_of, named_work, works_by_name
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 
 SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
 _TITLE_LENGTH = 40
+_LARGEST_SCORE = 10**8  # bytes
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Source:
     """One piece to be: `tune` where the file is an ABC book, else the whole file (a folder: a piece of the raw MSMD).
 
     digest: SHA-256 of its content.  licence: as the file gives it.  work: pieces with the same one are movements of one work;
-    "" where nothing tells.
+    "" where nothing tells.  root: the folder that what a LilyPond file includes must lie in.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Source:
     tune: Tune | None = None
     licence: str = ""
     work: str = ""
+    root: Path | None = None
 
     @property
     def origin(self) -> str:
@@ -54,29 +59,42 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     folders' names as well. Raises UserError for a path that is not there, or a folder or file that holds no score.
     """
     paths = list(paths)
-    files = _not_included(sorted({file.resolve(): file for path in paths for file in _files(path)}.values()))
-    works = works_by_name([file for file in files if file.suffix.lower() != ".abc"])
-    sources = [source for file, stem in zip(files, _stems(files)) for source in _sources(file, stem, works.get(file, ""))]
+    roots = {file.resolve(): (file, path if path.is_dir() else path.parent) for path in paths for file in _files(path)}
+    files = _not_included(dict(sorted(roots.values())))
+    works = works_by_name({file: root for file, root in files.items() if file.suffix.lower() != ".abc"})
+    sources = [source for (file, root), stem in zip(files.items(), _stems(list(files)))
+               for source in _sources(file, root, stem, works.get(file, ""))]
     if not sources:
         raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
     return sorted(_distinct(sources), key=lambda source: source.name)
 
 
-def slug(text: str) -> str:
-    """Letters and digits of a title joined by underscores, accents gone."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "_", plain.replace("'", "")).strip("_")
-
-
 def read_text(path: Path) -> str:
     """UTF-8 text, Latin-1 where it is not that (old tune books), UTF-16 where its mark says so (old MusicXML)."""
-    data = read_bytes(path)
+    return decode(read_bytes(path))
+
+
+def decode(data: bytes) -> str:
+    """See read_text."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def score_text(path: Path) -> str:
+    """The text of a score file; of a compressed MusicXML file its score, "" where it holds none."""
+    if path.suffix.lower() != ".mxl":
+        return read_text(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
+            scores = [entry for entry in archive.infolist() if entry.filename.lower().endswith((".xml", ".musicxml"))
+                      and not entry.filename.startswith("META-INF") and entry.file_size <= _LARGEST_SCORE]
+            return decode(archive.read(scores[0])) if scores else ""
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
+        return ""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -119,27 +137,27 @@ def _stems(files: list[Path]) -> list[str]:
     return names
 
 
-def _not_included(files: list[Path]) -> list[Path]:
-    """Without the LilyPond files that others of them include: those are parts of a score."""
-    scores = [file for file in files if file.suffix.lower() == ".ly"]
-    parts = {part for file in scores for part in files_of(file)[1:]}
-    return [file for file in files if file.resolve() not in parts]
+def _not_included(files: dict[Path, Path]) -> dict[Path, Path]:
+    """File -> root, without the LilyPond files that others of them include: those are parts of a score."""
+    scores = {file: root for file, root in files.items() if file.suffix.lower() == ".ly"}
+    parts = {part for file, root in scores.items() for part in files_of(file, root)[1:]}
+    return {file: root for file, root in files.items() if file.resolve() not in parts}
 
 
-def lilypond_source(name: str, main: Path) -> Source:
-    """A LilyPond score, its included files with it."""
-    files = files_of(main)
+def lilypond_source(name: str, main: Path, root: Path) -> Source:
+    """A LilyPond score, what it includes from below `root` with it."""
+    files = files_of(main, root)
     content = [(file.name, hashlib.sha256(read_bytes(file)).hexdigest()) for file in files]
     text = "\n".join(map(read_text, files))
-    return Source(name, main, hashlib.sha256(repr(content).encode()).hexdigest(), licence=licence_of(main, text))
+    return Source(name, main, hashlib.sha256(repr(content).encode()).hexdigest(), licence=licence_of(main, text), root=root)
 
 
-def _sources(file: Path, stem: str, work: str) -> list[Source]:
+def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
     kind = file.suffix.lower()
     if kind == ".ly":
-        return [replace(lilypond_source(stem, file), work=work)]
+        return [replace(lilypond_source(stem, file, root), work=work)]
     if kind != ".abc":
-        text = "" if kind == ".mxl" else read_text(file)
+        text = score_text(file)
         return [Source(stem, file, hashlib.sha256(read_bytes(file)).hexdigest(), licence=licence_of(file, text),
                        work=named_work(file, text) or work)]
     sources = []
@@ -159,6 +177,8 @@ def _distinct(sources: list[Source]) -> list[Source]:
         seen[source.name.lower()] += 1
         number = seen[source.name.lower()]
         name = source.name if number == 1 else f"{source.name}_{number}"
+        if is_tempo_variant(name):  # as other tempi of another piece are called
+            name += "_score"
         seen[name.lower()] += number > 1
         renamed.append(replace(source, name=name))
     return renamed

@@ -22,11 +22,11 @@ from score_following_game.data_processing.engraving.mei import clean_mei
 from score_following_game.data_processing.engraving.style import STYLES, Style
 from score_following_game.data_processing.recordings import record_piece
 from score_following_game.data_processing.score_npz import write_score
-from score_following_game.data_processing.sources.find import Source, read_text
+from score_following_game.data_processing.sources.find import Source, score_text
 from score_following_game.data_processing.sources.melody import fragments, melody_key
 from score_following_game.data_processing.sources.msmd_raw import read_msmd_piece
 from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
-from score_following_game.files import file_digest, replacing
+from score_following_game.files import file_digest, make_folder, replacing
 
 _MODULES = ("engraving/*.py", "score_npz.py", "tempo.py", "sources/make_piece.py", "sources/melody.py")  # make every piece
 PLAUSIBLE_TEMPO = (40.0, 240.0)  # quarters per minute; another tempo in a score is taken for a mistake
@@ -53,7 +53,7 @@ class PieceFacts:
 
     melody, fragments: see melody.py.  tempo: quarters per minute.  systems: x of each system's start.  checks: what was
     measured (checks.check_piece).  files: what follows NAME in a file's name -> SHA-256 of the file as written.
-    recording: how well the recording fits (recordings.RecordingFacts).
+    recording: how well the recording fits (recordings.RecordingFacts), or why it is "refused" and the score is heard.
     """
 
     melody: str
@@ -69,41 +69,59 @@ class PieceFacts:
 
 def make_piece(task: PieceTask) -> PieceFacts:
     """Engrave, check, write. Raises EngravingError with the reason a piece is left out; then nothing is written."""
-    piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit)
+    make_folder(task.folder)
+    piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder)
     stem = task.folder / task.source.name
     written = {".npz": stem.with_name(f"{stem.name}.npz")}
     try:
         write_score(written[".npz"], piece.score)
-        for tempo in (1.0,) if task.recording else task.tempi:
-            suffix = f"{tempo_suffix(tempo)}.mid"
-            written[suffix] = stem.with_name(stem.name + suffix)
-            with replacing(written[suffix]) as temporary:
-                temporary.write_bytes(piece.midi if tempo == 1.0 else scale_tempo(piece.midi, tempo))
-        recorded = None
-        if task.recording is not None:
-            suffix = task.recording.suffix.lower()
-            written[suffix] = stem.with_name(stem.name + suffix)
-            recorded = asdict(record_piece(written[".mid"], task.recording, written[".mid"], written[suffix]))
+        written[".mid"] = stem.with_name(f"{stem.name}.mid")
+        with replacing(written[".mid"]) as temporary:
+            temporary.write_bytes(piece.midi)
+        recorded = _record(task, written)
+        for tempo in () if ".wav" in written else task.tempi:
+            if tempo != 1.0:
+                suffix = f"{tempo_suffix(tempo)}.mid"
+                written[suffix] = stem.with_name(stem.name + suffix)
+                with replacing(written[suffix]) as temporary:
+                    temporary.write_bytes(scale_tempo(piece.midi, tempo))
     except BaseException:
         for file in written.values():
             file.unlink(missing_ok=True)
         raise
+    heard = recorded if recorded and "refused" not in recorded else None
     return PieceFacts(
-        melody_key(piece.notes), fragments(piece.notes), round(piece.seconds, 3), len(piece.notes), round(piece.tempo, 3),
-        piece.systems, {suffix: file_digest(file) for suffix, file in written.items()}, checks, recorded)
+        melody_key(piece.notes), fragments(piece.notes), round(heard["seconds"] if heard else piece.seconds, 3),
+        len(piece.notes), round(piece.tempo, 3), piece.systems,
+        {suffix: file_digest(file) for suffix, file in written.items()}, checks, recorded)
 
 
-def engrave_source(source: Source, style: Style, time_limit: float = 120.0) -> tuple[EngravedPiece, dict[str, float]]:
-    """The piece of one source, and what the checks that it passed measured."""
+
+def _record(task: PieceTask, written: dict[str, Path]) -> dict[str, Any] | None:
+    """Put the recording and its timing in the place of the score's, where it is one of the score -> how well it fits, or why
+    it does not."""
+    if task.recording is None:
+        return None
+    audio = written[".mid"].with_suffix(".wav")
+    try:
+        facts = record_piece(written[".mid"], task.recording, written[".mid"], audio)
+    except EngravingError as error:
+        return {"refused": f"{error.reason}: {error.detail}"}
+    written[".wav"] = audio
+    return asdict(facts)
+
+
+def engrave_source(source: Source, style: Style, time_limit: float = 120.0, work: Path | None = None,
+                   ) -> tuple[EngravedPiece, dict[str, float]]:
+    """The piece of one source, and what the checks that it passed measured. work: where temporary files go."""
     if source.tune is not None:
         return _engrave_tune(source, style)
     if source.path.is_dir():
         piece = read_msmd_piece(source.path).piece
     elif source.path.suffix.lower() == ".ly":
-        piece = engrave_lilypond(source.path, style, time_limit)
+        piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work)
     else:
-        text = None if source.path.suffix.lower() == ".mxl" else read_text(source.path)
-        mei, tempo = clean_mei(import_score(source.path, text), style)
+        mei, tempo = clean_mei(import_score(source.path, score_text(source.path)), style)
         piece = engrave(mei, style, plausible_tempo(tempo, source.name))
     return piece, check_piece(piece, style)
 
@@ -137,7 +155,7 @@ def fingerprint(task: PieceTask) -> str:
     elif source.path.is_dir():
         modules += ["sources/msmd_raw.py", "sources/mung.py"]
     if task.recording is not None:
-        modules += ["recordings.py", "alignment.py", "audio.py", "spectrogram.py"]
+        modules += ["recordings.py", "alignment*.py", "audio.py", "spectrogram.py"]
         parts += [file_digest(task.recording), task.recording.suffix.lower()]
     return hashlib.sha256(repr([*parts, _code_version(*modules)]).encode()).hexdigest()
 

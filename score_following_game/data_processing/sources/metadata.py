@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,12 +16,13 @@ _LICENCE_MARKS = {
     ".musicxml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
     ".xml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
 }
-# A movement of a work is a file that names both.
+# A movement of a work is a file that names both; a composer alone is no work.
 _WORK_MARKS = {
-    ".musicxml": (r"<(?:work-(?:title|number)|creator)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
-    ".xml": (r"<(?:work-(?:title|number)|creator)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
-    ".krn": (r"^!!!(?:COM|OTL|OPS|ONM|SCT)(?:@\w+)?:\s*(.+)$", r"^!!!OM[VD]:\s*\S"),
+    ".musicxml": (r"<work-(?:title|number)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
+    ".xml": (r"<work-(?:title|number)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
+    ".krn": (r"^!!!(?:OTL|OPS|ONM|SCT)(?:@\w+)?:\s*(.+)$", r"^!!!OM[VD]:\s*\S"),
 }
+_COMPOSER = re.compile(r"<creator[^>]*composer[^>]*>\s*([^<]+?)\s*<|^!!!COM(?:@\w+)?:\s*(.+)$", re.MULTILINE)
 _MOVEMENT = re.compile(r"(?:[-_. ](?:mov|mvt|movement|satz|no|nr)?[-_. ]?)(?:\d{1,2}|[ivx]{1,5})[a-z]?$", re.IGNORECASE)
 MOST_MOVEMENTS = 12       # a folder of more files that differ by a number is a collection, not a work
 _LOOKED_AT = 200_000      # characters of a file
@@ -30,7 +31,7 @@ _LONGEST = 200
 
 def licence_of(path: Path, text: str) -> str:
     """The licence as the file gives it; else the first line of a licence file in its folder or one above; else ""."""
-    for mark in _LICENCE_MARKS.get(path.suffix.lower(), ()):
+    for mark in _LICENCE_MARKS.get({".mxl": ".musicxml"}.get(path.suffix.lower(), path.suffix.lower()), ()):
         if found := re.search(mark, text[:_LOOKED_AT], re.MULTILINE | re.IGNORECASE):
             return " ".join(found.group(1).split())[:_LONGEST]
     return next(filter(None, map(_folder_licence, list(path.resolve().parents)[:2])), "")
@@ -38,22 +39,32 @@ def licence_of(path: Path, text: str) -> str:
 
 def named_work(path: Path, text: str) -> str:
     """Composer and title of the work that the file says it is a movement of; "" where it says no such thing."""
-    marks = _WORK_MARKS.get(path.suffix.lower())
+    marks = _WORK_MARKS.get({".mxl": ".musicxml"}.get(path.suffix.lower(), path.suffix.lower()))
     head = text[:_LOOKED_AT]
     if marks is None or not re.search(marks[1], head, re.MULTILINE):
         return ""
-    return "; ".join(dict.fromkeys(" ".join(title.split()) for title in re.findall(marks[0], head, re.MULTILINE)))
+    titles = [" ".join(title.split()) for title in re.findall(marks[0], head, re.MULTILINE)]
+    composers = [" ".join("".join(found).split()) for found in _COMPOSER.findall(head)] if titles else []
+    return "; ".join(dict.fromkeys(composers + titles))
 
 
-def works_by_name(files: Sequence[Path]) -> dict[Path, str]:
-    """File -> its work, for files of one folder whose names differ only in a movement's number after a separator."""
+def works_by_name(roots: Mapping[Path, Path]) -> dict[Path, str]:
+    """File -> its work. roots: file -> the folder that was named as a source.
+
+    Movements are the files of one subfolder, and files of one folder whose names differ only in a movement's number after a
+    separator; where these are more than MOST_MOVEMENTS, they are a collection.
+    """
     groups: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    for file in files:
-        stem = _MOVEMENT.sub("", file.stem)
+    homes: dict[Path, list[Path]] = defaultdict(list)
+    for file, root in roots.items():
+        home, stem = file.resolve().parent, _MOVEMENT.sub("", file.stem)
+        if home != root.resolve():
+            homes[home].append(file)
         if stem and stem != file.stem:
-            groups[file.resolve().parent, stem.lower()].append(file)
-    return {file: f"{folder}/{stem}" for (folder, stem), group in groups.items() if 2 <= len(group) <= MOST_MOVEMENTS
-            for file in group}
+            groups[home, stem.lower()].append(file)
+    works = {file: str(home) for home, files in homes.items() if 2 <= len(files) <= MOST_MOVEMENTS for file in files}
+    return {file: f"{home}/{stem}" for (home, stem), files in groups.items() if 2 <= len(files) <= MOST_MOVEMENTS
+            for file in files} | works
 
 
 @lru_cache(maxsize=256)

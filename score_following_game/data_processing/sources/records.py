@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from score_following_game.data_processing.manifest import PieceEntry, are_fonts, fits
 from score_following_game.data_processing.sources.make_piece import PieceFacts
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
@@ -40,7 +41,7 @@ class Records:
 
     @classmethod
     def load(cls, destination: Path) -> Records:
-        """Those on disk; none where there is no file."""
+        """Those on disk; none where there is no file. Raises UserError naming a file that is no record."""
         path = destination / RECORD_NAME
         if not path.exists():
             return cls(destination)
@@ -50,13 +51,18 @@ class Records:
             pieces = {name: Record(**row | {"facts": row["facts"] and PieceFacts(**row["facts"])})
                       for name, row in raw.items()}
             if not all(_is_plain(name) and _is_sound(record) for name, record in pieces.items()):
-                raise ValueError("a path where a name is wanted, or a digest missing")
-        except (ValueError, KeyError, TypeError, AttributeError):
+                raise ValueError("a value of the wrong type, a path where a name is wanted, or a digest missing")
+            if not are_fonts(content["sound_fonts"]):
+                raise ValueError("sound fonts of the wrong type")
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError(f"{path}: not a record this version wrote; take another destination, or remove it and the pieces "
                             "made with it (without a record they count as yours)") from None
         return cls(destination, pieces, content["sound_fonts"])
 
     def save(self) -> None:
+        """Write the record; the same pieces give the same bytes. Raises WriteError naming the file."""
         rows = {name: asdict(record) for name, record in sorted(self.pieces.items())}
         with replacing(self.destination / RECORD_NAME) as temporary:
             content = {"pieces": rows, "sound_fonts": self.sound_fonts}
@@ -78,6 +84,7 @@ class Records:
         return next((target for target in targets if target.exists() and not self.is_ours(name, target)), None)
 
     def is_there(self, name: str) -> bool:
+        """Whether the piece was made and each of its files is still where it was put."""
         files = self.files(name)
         return bool(self.pieces[name].folder and files) and all(file.is_file() for file in files)
 
@@ -98,7 +105,10 @@ class Records:
 
 
 def _is_sound(record: Record) -> bool:
-    return ((record.folder in ("", ".") or _is_plain(record.folder))
+    described = record.described
+    return (fits(record, Record)
+            and (described is None or fits(PieceEntry(**described, files={}), PieceEntry))
+            and (record.folder in ("", ".") or _is_plain(record.folder))
             and (record.facts is None or {".npz", ".mid"} <= set(map(_only_a_suffix, record.facts.files))))
 
 

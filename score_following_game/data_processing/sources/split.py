@@ -1,6 +1,7 @@
 """Which pieces train, which validate, which test: fixed by the music itself, or given in a file."""
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -38,8 +39,11 @@ class GivenSplit:
 
 def parse_split(rule: str) -> Split | GivenSplit:
     """"187/63/46" (whole numbers: pieces), "0.8/0.1/0.1" (shares of 1), or a file's name."""
-    if Path(rule).is_file():
-        return read_split(Path(rule))
+    with contextlib.suppress(OSError, ValueError):  # too long for a name, or a NUL in it
+        if Path(rule).is_file():
+            return read_split(Path(rule))
+    if rule.lower().endswith((".yaml", ".yml", ".json")):
+        raise UserError(f"--split {rule}: no such file")
     parts = rule.split("/")
     try:
         sizes = tuple(float(part) for part in parts)

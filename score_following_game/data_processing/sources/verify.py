@@ -1,23 +1,28 @@
 """Whether data sets are what their manifests say, and what the game wants (spec: a piece on disk, onsets)."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from score_following_game.config import SpectrogramParams
-from score_following_game.data_processing.audio import RECORDING_SUFFIXES
-from score_following_game.data_processing.manifest import MANIFEST_NAME, PieceEntry, read_manifest
-from score_following_game.data_processing.performance import note_onsets, read_midi
-from score_following_game.data_processing.piece import merge_onsets, onset_frames
+from score_following_game.data_processing.audio import is_recording
+from score_following_game.data_processing.manifest import MANIFEST_NAME, Manifest, PieceEntry, is_manifest, read_manifest
+from score_following_game.data_processing.performance import is_empty, note_onsets, performance_source, read_midi
+from score_following_game.data_processing.piece import SCORES, find_midi, merge_onsets, onset_frames
 from score_following_game.data_processing.score_npz import read_score
+from score_following_game.data_processing.sources.published_sets import DOWNLOADS
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 
 _FPS = SpectrogramParams().fps
+_NO_SETS = {DOWNLOADS, "check"}  # folders of a destination that hold other things
+_SPECTROGRAM = ".spec.npy"
 
 
 @dataclass(frozen=True)
@@ -35,37 +40,67 @@ class VerifyReport:
 
 
 def verify(destination: Path) -> VerifyReport:
-    """Check every data set below a folder that has a manifest. Raises UserError where there is none."""
-    if not destination.is_dir():
-        raise UserError(f"--verify {destination}: no such folder")
-    manifests = sorted(destination.rglob(MANIFEST_NAME))
-    if not manifests:
-        raise UserError(f"--verify {destination}: no {MANIFEST_NAME} below it; a set of an older version has none: "
-                        "build it again")
-    sets: dict[str, int] = {}
+    """Check every data set below a folder: a set is a folder with a manifest, and what lies below it up to the next one.
+
+    Raises UserError where there is no set, or a manifest that cannot be read.
+    """
+    manifests = _read_manifests(destination)
+    loaded: dict[Path | None, list[Path]] = defaultdict(list)  # set -> what a loader takes from it; None: from no set
+    for file in _visible(destination, "*"):
+        if file.is_file() and _is_loaded(file):
+            loaded[next((folder for folder in file.parents if folder in manifests), None)].append(file)
     problems: list[str] = []
-    for path in manifests:
-        manifest = read_manifest(path)
-        sets[str(path.parent)] = len(manifest.pieces)
-        for name, entry in tqdm(manifest.pieces.items(), unit="piece", desc=path.parent.name, disable=None, leave=False):
-            problems += [f"{path.parent / name}: {problem}" for problem in _problems(path.parent, entry)]
-        known = {file for entry in manifest.pieces.values() for file in entry.files}
-        problems += [f"{path.parent / file}: not in the manifest" for file in _piece_files(path.parent) if file not in known]
-    return VerifyReport(sets, problems)
+    digest = cache(_digest)  # sets of one destination share their fonts
+    for folder, manifest in manifests.items():
+        for name, entry in tqdm(manifest.pieces.items(), unit="piece", desc=folder.name, disable=None, leave=False):
+            problems += [f"{folder / name}: {problem}" for problem in _piece_problems(folder, entry)]
+        problems += [f"{folder}: sound font {problem}" for problem in _font_problems(manifest, digest)]
+        known = {folder / file for entry in manifest.pieces.values() for file in entry.files}
+        problems += [f"{file}: not in the manifest" for file in loaded[folder] if file not in known]
+    problems += _folders_without(destination, loaded[None])
+    problems += _shared_scores(manifests)
+    return VerifyReport({str(folder): len(manifest.pieces) for folder, manifest in manifests.items()}, problems)
 
 
-def _problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
+def _read_manifests(destination: Path) -> dict[Path, Manifest]:
+    """Folder -> its manifest."""
+    if not destination.is_dir():
+        problem = "is a file, wanted a folder" if destination.exists() else "no such folder"
+        raise UserError(f"--verify {destination}: {problem}")
+    paths = _visible(destination, MANIFEST_NAME)
+    manifests = {path.parent: read_manifest(path) for path in paths if is_manifest(path)}
+    if not manifests:
+        others = f" but {paths[0]}, which is no data set's" if paths else ""
+        raise UserError(f"--verify {destination}: no {MANIFEST_NAME} below it{others}; a set of an older version has none: "
+                        "build it again")
+    return manifests
+
+
+def _visible(destination: Path, pattern: str) -> list[Path]:
+    """What matches below a folder and is not hidden, as what an interrupted build has not checked yet is; by name."""
+    return sorted(path for path in destination.rglob(pattern)
+                  if not any(part.startswith(".") for part in path.relative_to(destination).parts))
+
+
+def _is_loaded(file: Path) -> bool:
+    """Whether a loader takes the file for a piece's; for a recording: whether it would if another were not preferred."""
+    if file.name.endswith(_SPECTROGRAM):
+        return performance_source(file.with_name(f"{file.name.removesuffix(_SPECTROGRAM)}.mid")) == file
+    if is_recording(file):
+        return not is_empty(file)
+    return file.suffix.lower() in (".npz", ".mid") and not file.name.endswith(".cache.npz")
+
+
+def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
     for name, digest in entry.files.items():
-        file = folder / name
-        if not file.is_file():
-            yield f"{name} is missing"
-        elif file_digest(file) != digest:
-            yield f"{name} is not the file that was made"
+        found = _digest(folder / name)
+        if found != digest:
+            yield f"{name} is not the file that was made" if found else f"{name} is missing"
     for score in (folder / name for name in entry.files if name.endswith(".npz")):
         for midi in (folder / name for name in entry.performances):
             if score.is_file() and midi.is_file():
                 try:
-                    yield from _rules(score, midi, falling=bool(entry.checks))
+                    yield from _rules(score, midi, falling=_is_made_here(entry))
                 except UserError as error:
                     yield str(error)
 
@@ -83,9 +118,41 @@ def _rules(score_path: Path, midi_path: Path, falling: bool) -> Iterator[str]:
         yield f"x falls with time {falls} times ({midi_path.name})"
 
 
-def _piece_files(folder: Path) -> list[str]:
-    """Files of a set's own folder and its score/ and performance/ that a loader would take for a piece's."""
-    suffixes = (".npz", ".mid", *RECORDING_SUFFIXES)
-    files = [*folder.glob("*"), *folder.glob("score/*"), *folder.glob("performance/*")]
-    return sorted(file.relative_to(folder).as_posix() for file in files if file.suffix.lower() in suffixes and file.is_file()
-                  and not file.name.startswith(".") and not file.name.endswith(".cache.npz"))
+def _font_problems(manifest: Manifest, digest: Callable[[Path], str]) -> Iterator[str]:
+    for font in manifest.sound_fonts.values():
+        found = digest(Path(font["path"]))
+        if found != font["sha256"]:
+            yield f"{font['path']} is not the one that was chosen" if found else f"{font['path']} is missing"
+
+
+def _folders_without(destination: Path, files: Iterable[Path]) -> Iterator[str]:
+    """Folders that hold pieces but belong to no set, as an interrupted build leaves them."""
+    scores = (file for file in files if file.suffix.lower() == ".npz" and find_midi(file).is_file()
+              and not _NO_SETS & set(file.relative_to(destination).parts[:-1]))
+    folders = Counter(score.parent.parent if score.parent.name == SCORES else score.parent for score in scores)
+    for folder, count in folders.items():
+        yield f"{folder}: {count} pieces but no {MANIFEST_NAME}"
+
+
+def _shared_scores(manifests: Mapping[Path, Manifest]) -> Iterator[str]:
+    """Scores in two sets that lie side by side: one set knows the other's. Published sets are as they came."""
+    first: dict[tuple[Path, str], tuple[Path, str]] = {}
+    for folder, manifest in manifests.items():
+        made = (entry for entry in manifest.pieces.values() if _is_made_here(entry))
+        for name, digest in ((name, digest) for entry in made for name, digest in entry.files.items() if name.endswith(".npz")):
+            other, its_name = first.setdefault((folder.parent, digest), (folder, name))
+            if other != folder:
+                yield f"{folder / name}: the same score as {other / its_name}, in another set"
+
+
+def _is_made_here(entry: PieceEntry) -> bool:
+    """Only what was engraved here was measured."""
+    return bool(entry.checks)
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of a file, "" where there is none. Raises UserError naming one that cannot be read."""
+    try:
+        return file_digest(file) if file.is_file() else ""
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from None

@@ -12,9 +12,10 @@ from fontTools.misc.transform import Identity, Transform
 from score_following_game.data_processing.engraving.lilypond.pages import SVG, Page, transform_of
 from score_following_game.data_processing.engraving.raster import render
 
-# Published pages were drawn by another program, which makes every shape a little larger; measured on them (docs/engraving.md).
+# Published pages were drawn by another program, which makes every shape a little larger; measured on them (docs/data_sets.md).
 _OUTLINE = 0.6  # pixels added to the thickness of every line and round every shape
 _SHAPES = {f"{SVG}{name}" for name in ("path", "line", "rect", "polygon", "circle", "ellipse")}
+_DRAWN = _SHAPES | {f"{SVG}{name}" for name in ("g", "a", "text", "tspan", "style", "polyline")}
 _FONT_FOLDERS = ("/usr/share/fonts/opentype/urw-base35", "/usr/share/fonts/urw-base35", "/usr/share/fonts/gsfonts")
 _FONTS = {"font_family": "C059", "serif_family": "C059", "sans_serif_family": "Nimbus Sans",
           "monospace_family": "Nimbus Mono PS"}
@@ -25,11 +26,18 @@ def draw_page(page: Page, width: int) -> np.ndarray:
     root, (left, top, across, down) = page.svg, page.view
     root.set("viewBox", f"{left:.6f} {top:.6f} {across:.6f} {down:.6f}")
     root.set("color", "black")  # LilyPond draws in currentColor
-    for element in root.iter():
-        for image in element.findall(f"{SVG}image"):  # a picture may be any file of this machine
-            element.remove(image)
+    _drop_foreign(root)
     _thicken(root, Identity, _OUTLINE * across / width)
     return render(root, width, round(down * width / across), font_dirs=list(_font_folders()), **_FONTS)
+
+
+def _drop_foreign(element: ElementTree.Element) -> None:
+    """Remove all but plain drawing: a picture or a filter may show any file of this machine."""
+    for child in list(element):
+        if child.tag in _DRAWN:
+            _drop_foreign(child)
+        else:
+            element.remove(child)
 
 
 def _thicken(element: ElementTree.Element, outer: Transform, added: float) -> None:

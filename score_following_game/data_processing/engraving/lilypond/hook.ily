@@ -99,6 +99,10 @@
 #(define toplevel-score-handler (lambda (score) (sfg-take-score score collect-scores-for-book)))
 #(define book-score-handler (lambda (book score) (sfg-take-score score (lambda (s) (ly:book-add-score! book s)))))
 #(define bookpart-score-handler book-score-handler)
+%% Music without a \score block.
+#(define toplevel-music-handler (lambda (music) (toplevel-score-handler (scorify-music music))))
+#(define book-music-handler (lambda (book music) (book-score-handler book (scorify-music music))))
+#(define bookpart-music-handler book-music-handler)
 
 %% Commands of old LilyPonds that convert-ly leaves as they are.
 #(define (override-auto-beam-setting . ignored) (make-music 'SequentialMusic 'elements '()))

@@ -10,9 +10,10 @@ from pathlib import Path
 import mido
 
 from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_processing.tempo import DEFAULT_TEMPO
 
 TICKS = 384                      # per quarter, in every MIDI of LilyPond's
-_DEFAULT_TEMPO = 500_000         # microseconds per quarter where a file names none: the MIDI standard's
+_RELEASE = 121                   # the controller that resets all controllers
 _KEPT = ("set_tempo", "program_change", "control_change")
 
 
@@ -39,6 +40,13 @@ class ScoreMidi:
     def end(self) -> int:
         return max(note.end for note in self.notes)
 
+    def clipped(self) -> ScoreMidi:
+        """Without what comes after the last note, where pedals and the like are released: another score may follow."""
+        channels = sorted({(note.track, note.channel) for note in self.notes})
+        release = [(self.end, track, mido.Message("control_change", channel=channel, control=_RELEASE))
+                   for track, channel in channels]
+        return ScoreMidi(self.notes, [event for event in self.events if event[0] < self.end] + release)
+
     def later(self, ticks: int) -> ScoreMidi:
         """The same, begun later."""
         return ScoreMidi([replace(note, tick=note.tick + ticks, end=note.end + ticks) for note in self.notes],
@@ -54,7 +62,7 @@ def read_midi_file(path: Path) -> ScoreMidi | None:
     if content.ticks_per_beat != TICKS:
         raise EngravingError("the engraver failed", f"{path.name}: {content.ticks_per_beat} ticks a quarter, not {TICKS}")
     notes: list[MidiNote] = []
-    events: list[tuple[int, int, mido.Message]] = [(0, 0, mido.MetaMessage("set_tempo", tempo=_DEFAULT_TEMPO))]
+    events: list[tuple[int, int, mido.Message]] = [(0, 0, mido.MetaMessage("set_tempo", tempo=DEFAULT_TEMPO))]
     for number, track in enumerate(content.tracks):
         sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
         now = 0
@@ -116,7 +124,7 @@ class TempoMap:
     def __init__(self, score: ScoreMidi) -> None:
         changes = {tick: message.tempo for tick, _, message in sorted(
             (event for event in score.events if event[2].type == "set_tempo"), key=lambda event: event[0])}
-        self.ticks, self.tempi, self.starts = [0], [_DEFAULT_TEMPO], [0.0]
+        self.ticks, self.tempi, self.starts = [0], [DEFAULT_TEMPO], [0.0]
         for tick, tempo in changes.items():
             self.starts.append(self.seconds(tick))
             self.ticks.append(tick)

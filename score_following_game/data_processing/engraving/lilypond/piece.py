@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from score_following_game.data_processing.score_npz import Score
 _HOOK = Path(__file__).with_name("hook.ily")
 _UNHEARD = 0.05  # share of the noteheads that may have no note (a player's choice, written small): they get no coordinate
 _GAP = TICKS     # ticks of silence between two scores of one file
+_OUR_SHARE = 0.9  # of the time limit is LilyPond's, so that its end is ours to tell
+WORK_PREFIX = "lilypond-"
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,14 @@ class Joined:
     unshown: int
 
 
-def engrave_lilypond(main: Path, style: Style, time_limit: float) -> EngravedPiece:
+def engrave_lilypond(main: Path, style: Style, time_limit: float, root: Path, work: Path | None = None) -> EngravedPiece:
     """Engrave a LilyPond file as it is printed: its own page breaks and tempi, systems side by side.
 
+    root: the folder that what it includes must lie in.  work: where a temporary folder is made, named WORK_PREFIX...
     Raises EngravingError where LilyPond fails, and for a piece whose sound and sheet do not fit each other.
     """
-    with tempfile.TemporaryDirectory(prefix="lilypond-") as name, _run(main, Path(name), time_limit) as output:
+    with (tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=work, ignore_cleanup_errors=True) as name,
+          _run(main, root, Path(name), time.monotonic() + _OUR_SHARE * time_limit) as output):
         heads = read_log(own_file(output / "log"))
         pages = read_pages(own_file(file) for file in sorted(output.glob("*.svg")))
         midis = [midi for file in sorted(output.glob("*.mid*"), key=_in_order)
@@ -74,11 +79,11 @@ def engrave_lilypond(main: Path, style: Style, time_limit: float) -> EngravedPie
 
 
 @contextlib.contextmanager
-def _run(main: Path, folder: Path, time_limit: float) -> Iterator[Path]:
+def _run(main: Path, root: Path, folder: Path, deadline: float) -> Iterator[Path]:
     """Run LilyPond on a modernised copy -> the folder of its output."""
     score = folder / "score"
     score.mkdir()
-    copy = copy_modern(main, score, time_limit)
+    copy = copy_modern(main, root, score, deadline)
     hook = score / "score_following_game.ily"
     hook.write_bytes(_HOOK.read_bytes())
     command = ["lilypond", "--loglevel=WARN", "-dbackend=svg", f"-dinclude-settings={SCORE}/{hook.name}",
@@ -86,20 +91,19 @@ def _run(main: Path, folder: Path, time_limit: float) -> Iterator[Path]:
     for attempt in ("first", "second"):
         output = folder / attempt
         output.mkdir()
-        code, messages = run_contained(command, score, output, time_limit, {"SFG_LOG": f"{OUTPUT}/log"})
+        code, messages = run_contained(command, score, output, deadline - time.monotonic(), {"SFG_LOG": f"{OUTPUT}/log"})
         if code in range(128) or not take_out_crashing(copy):
             break
-    if code not in (0, 1) or not any(output.glob("*.svg")):
+    if code or not any(output.glob("*.svg")):  # LilyPond goes on after errors, with music left out
         raise EngravingError("the engraver failed", _complaint(messages) or f"exit code {code}")
-    if code == 1 and not any(output.glob("*.mid*")):
-        raise EngravingError("the engraver failed", _complaint(messages))
     yield output
 
 
 def _complaint(messages: str) -> str:
     """LilyPond's first error."""
     errors = [line for line in messages.splitlines() if "error:" in line] or messages.splitlines()[-1:]
-    return errors[0].strip()[-160:] if errors else ""
+    told = errors[0].replace(f"{SCORE}/", "").strip()[-160:] if errors else ""
+    return "".join(letter for letter in told if letter.isprintable())
 
 
 def _in_order(file: Path) -> int:
@@ -140,7 +144,9 @@ def _cut(image: np.ndarray, page: Page, system: PageSystem, scale: float, height
 
 
 def _join(heads: list[Head], midis: list[ScoreMidi], drawn: set[int]) -> Joined:
-    """Give each score of the file its MIDI, and each of its notes the heads that show it; scores follow one another."""
+    """Give each score of the file its MIDI, and each of its notes the heads that show it; scores follow one another.
+
+    heads: without tied ones.  drawn: numbers of the heads that the sheet shows."""
     scores: dict[int, list[Head]] = defaultdict(list)
     for head in heads:
         scores[head.score].append(head)
@@ -156,6 +162,9 @@ def _join(heads: list[Head], midis: list[ScoreMidi], drawn: set[int]) -> Joined:
         ticks = [head.tick for head in own]
         rows = [(number, _fitting(visible, midi, -min(0, *ticks))) for number, midi in enumerate(midis)]
         number, found = max(rows, key=lambda row: (len(row[1]), -row[0]), default=(0, {}))
+        if not found and len(visible) <= _UNHEARD * len(heads):
+            unheard += len(visible)  # an example within a text
+            continue
         if not found:
             raise EngravingError("a score without sound", f"{len(visible)} noteheads")
         midi = midis.pop(number)
@@ -165,7 +174,7 @@ def _join(heads: list[Head], midis: list[ScoreMidi], drawn: set[int]) -> Joined:
             by_note[key].append(head)
         kept = [note for note in midi.notes if (note.tick, note.pitch) in by_note]
         unshown += len(midi.notes) - len(kept)
-        later = ScoreMidi(without_overlaps(kept), midi.events).later(end)
+        later = ScoreMidi(without_overlaps(kept), midi.events).clipped().later(end)
         for (tick, pitch), numbers in by_note.items():
             shown[tick + end, pitch] = numbers
         notes += later.notes

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from pathlib import Path
 
@@ -30,9 +31,10 @@ def read_ly(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def files_of(main: Path) -> list[Path]:
-    """The score and everything it includes that lies beside it, the score first. What is not there comes with LilyPond, or
-    LilyPond tells."""
+def files_of(main: Path, root: Path) -> list[Path]:
+    """The score and everything it includes that lies in the folder `root` or below it, the score first. What does not comes
+    with LilyPond, or LilyPond tells."""
+    root = root.resolve()
     found: dict[Path, None] = {}
     waiting = deque([main.resolve()])
     while waiting and len(found) <= _MOST_FILES:
@@ -41,9 +43,17 @@ def files_of(main: Path) -> list[Path]:
             continue
         found[path] = None
         for name in _includes(path):
-            candidates = ((folder / name).resolve() for folder in (path.parent, main.resolve().parent))
-            waiting.extend(next(([file] for file in candidates if file.is_file()), []))
+            waiting.extend(file for folder in (path.parent, main.resolve().parent) if (file := _inside(root, folder / name)))
     return list(found)
+
+
+def _inside(root: Path, path: Path) -> Path | None:
+    """The file, links followed, where it is an ordinary one below `root`."""
+    try:
+        path = path.resolve()
+        return path if path.is_relative_to(root) and path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, a circle of links
+        return None
 
 
 def _includes(path: Path) -> list[str]:
@@ -56,9 +66,9 @@ def _includes(path: Path) -> list[str]:
     return [name for name in _INCLUDE.findall(text) if not Path(name).is_absolute()]
 
 
-def copy_modern(main: Path, folder: Path, time_limit: float) -> Path:
-    """Copy the score's files into `folder`, brought to today's syntax -> the main file there."""
-    files = files_of(main)
+def copy_modern(main: Path, root: Path, folder: Path, deadline: float) -> Path:
+    """Copy the score's files into `folder`, brought to today's syntax -> the main file there. deadline: of time.monotonic()."""
+    files = files_of(main, root)
     if len(files) > _MOST_FILES:
         raise EngravingError("unreadable", f"more than {_MOST_FILES} included files")
     top = Path(*_common_parts([file.parent.parts for file in files]))
@@ -73,7 +83,8 @@ def copy_modern(main: Path, folder: Path, time_limit: float) -> Path:
                          (["-f", version], [not _VERSION.search(text) for text in texts.values()])):
         names = [str(copy.relative_to(folder)) for copy, wanted in zip(copies, group) if wanted]
         if names:
-            run_contained(["convert-ly", "--edit", "--loglevel=ERROR", *given, *names], None, folder, time_limit)
+            command = ["convert-ly", "--edit", "--loglevel=ERROR", *given, *names]
+            run_contained(command, None, folder, deadline - time.monotonic())
     for copy in copies:
         copy.with_name(copy.name + "~").unlink(missing_ok=True)
         copy.write_text(_UNFOLDING.sub("", copy.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
