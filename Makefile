@@ -6,13 +6,13 @@ demo: setup
 	$(PYTHON) -m score_following_game.demo
 
 test: setup lint
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
 
 lint: setup
 	.venv/bin/ruff check .
 
 coverage: setup
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 setup:
 	@.ci/setup

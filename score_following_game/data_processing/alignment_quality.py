@@ -65,7 +65,8 @@ class Quality:
              f"a part of the score is not played: {self.weakest:.0%} of a stretch's notes are heard in their place, and 4 s of "
              f"score pass in {self.fastest:.0%} of the usual time"),
             (self.slowest > _SLOWEST,
-             f"the recording has music that the score has not: 4 s of score take {self.slowest:.1f} times as long as usual"),
+             f"the recording has music that the score has not: 4 s of score take {self.slowest:.1f} times as long as usual"
+             + REPEATS),
             (self.music_outside > max(longest, share * self.seconds),
              f"the recording has music that the score has not: {self.music_outside:.0f} s before or after it" + REPEATS),
         ]

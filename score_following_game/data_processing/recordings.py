@@ -30,6 +30,7 @@ UNREADABLE = "unreadable recording"
 _RESOLUTION, _TEMPO = 500, 120.0  # ticks per quarter, quarters per minute: a tick of the MIDI written is 1 ms
 _SHORTEST = 20              # ms a note lasts at least
 _BEFORE, _AFTER = 0.1, 1.5  # seconds of a recording kept before its first note and after its last
+_NEAR_TWICE = 1.7, 2.3      # times as long as the score: its repeats may be played
 _LEAD, _TAIL = 0.4, 0.5     # seconds of silence before the score's audio, without which the first note is found late; of
                             # its audio after the last note
 _TEMPO_SPAN = 4.0           # seconds of score over which a local tempo is taken
@@ -219,13 +220,15 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
         raise EngravingError(UNREADABLE, str(error)) from None
     alignment = align(samples, midi)
     if refusal := alignment.refusal():
-        raise EngravingError(POOR, f"{recording}: {refusal}")
+        low, high = _NEAR_TWICE
+        twice = low < len(samples) / SAMPLE_RATE / alignment.score_seconds[-1] < high and REPEATS not in refusal
+        raise EngravingError(POOR, f"{recording}: {refusal}{REPEATS if twice else ''}")
     begin, end = _part(alignment)
     part = samples[round(begin * SAMPLE_RATE):round(end * SAMPLE_RATE)]
     content = retime(midi, replace(alignment, recording_seconds=alignment.recording_seconds - begin))
     _require_same_notes(midi, content)
     with replacing(target_audio) as temporary:
-        soundfile.write(temporary, part, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+        soundfile.write(temporary, part / max(1.0, np.abs(part).max()), SAMPLE_RATE, format="WAV", subtype="PCM_16")
     with replacing(target_midi) as temporary:
         temporary.write_bytes(content)
     return RecordingFacts(file_digest(recording), round(len(part) / SAMPLE_RATE, 3), begin, asdict(alignment.quality))

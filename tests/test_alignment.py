@@ -1,0 +1,109 @@
+"""Notes that the alignment misplaces, noise it has to skip, and what is said of a recording with repeats."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+import soundfile
+
+from score_following_game.data_processing.alignment import FPS, Features, band_of, locate, mend
+from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_processing.performance import read_midi
+from score_following_game.data_processing.recordings import align, record_piece
+from score_following_game.data_processing.spectrogram import SAMPLE_RATE
+from score_following_game.data_processing.synthesis import synthesise
+
+TUNES = Path(__file__).parent.parent / "score_following_game" / "bundled" / "test_sample"
+TUNE = TUNES / "test_4_Minuet_in_G.mid"
+ONSETS = 0.5 + 0.5 * np.arange(24)
+PLAYED = 1.2 * ONSETS + 3.0
+PITCH, BANDS = 69, 80
+PITCHES = [np.array([PITCH])] * len(ONSETS)
+
+
+def rises(places: np.ndarray, seconds: float = 30.0) -> np.ndarray:
+    """One pitch that rises at these seconds only."""
+    result = np.zeros((BANDS, round(seconds * FPS)), np.float32)
+    result[band_of(PITCH), np.round(places * FPS).astype(int)] = 1.0
+    return result
+
+
+def perform(tempo: float, noise: float, before: float) -> tuple[np.ndarray, np.ndarray]:
+    """The tune by a violin so many times as long, after some seconds of noise -> samples, each onset's second."""
+    part = pretty_midi.Instrument(40)
+    for note in (note for part in read_midi(TUNE).instruments for note in part.notes):
+        part.notes.append(pretty_midi.Note(60 + note.pitch % 30, note.pitch, tempo * note.start, tempo * note.end - 0.02))
+    midi = pretty_midi.PrettyMIDI()
+    midi.instruments.append(part)
+    sound = synthesise(midi)
+    audience = noise * np.random.default_rng(5).normal(size=round(before * SAMPLE_RATE))
+    samples = np.concatenate([audience, sound / np.abs(sound).max()]).astype(np.float32)
+    return samples, np.unique([note.start for note in part.notes]) + before
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("shift", [-0.59, 0.59])
+def test_misplaced_runs_are_put_where_both_sides_say(size: int, shift: float) -> None:
+    wrong = PLAYED.copy()
+    wrong[10:10 + size] += shift
+    assert mend(ONSETS, PITCHES, wrong, rises(PLAYED)) == pytest.approx(PLAYED, abs=0.02)
+
+
+def test_notes_found_at_the_repeated_note_before_are_mended() -> None:
+    """The path stays on the note before for one note longer: the search finds that note's onset again."""
+    frames = np.arange(round(14 * FPS))
+    path = np.interp(frames / FPS, ONSETS, PLAYED) * FPS
+    stays = (frames >= ONSETS[9] * FPS) & (frames <= ONSETS[10] * FPS + 8)
+    path[stays] = PLAYED[9] * FPS
+    spans = np.maximum.accumulate(np.round(path).astype(np.int64))[:, None] + (0, 0)
+    empty = np.zeros((12, 30 * FPS), np.float32)
+    found = locate(ONSETS, PITCHES, spans, Features(empty[:, :14 * FPS], empty[:, :14 * FPS], rises(ONSETS, 14)),
+                   Features(empty, empty, rises(PLAYED)))
+    assert found == pytest.approx(PLAYED, abs=0.05)
+
+
+def test_what_may_be_played_so_is_left() -> None:
+    pause, slower = PLAYED.copy(), PLAYED.copy()
+    pause[10:] += 1.5
+    slower[8:] += 0.02 * np.arange(16) ** 2
+    late = PLAYED.copy()
+    late[10] += 0.45  # and nothing is heard where it would be put
+    for places in (pause, slower, late):
+        assert (mend(ONSETS, PITCHES, places, rises(places)) == places).all()
+
+
+def test_small_strays_are_left() -> None:
+    places = PLAYED.copy()
+    places[10] += 0.24
+    assert (mend(ONSETS, PITCHES, places, rises(PLAYED)) == places).all()
+
+
+def test_the_first_note_is_found_after_noise() -> None:
+    samples, onsets = perform(2.0, noise=0.02, before=10.0)
+    assert np.abs(align(samples, read_midi(TUNE)).recording_seconds[:3] - onsets[:3]).max() < 0.1
+
+
+def test_a_repeat_that_is_played_is_hinted_at(tmp_path: Path) -> None:
+    once = perform(1.0, noise=0.0, before=0.0)[0]
+    soundfile.write(tmp_path / "tune.wav", np.concatenate([once, once]), SAMPLE_RATE, subtype="FLOAT")
+    with pytest.raises(EngravingError) as caught:
+        record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
+    assert "a repeat must be written out" in caught.value.detail and caught.value.detail.count("repeat must") == 1
+
+
+def test_junk_is_no_audio_to_any_decoder(tmp_path: Path) -> None:
+    (tmp_path / "tune.mp3").write_bytes(b"not audio at all")
+    with pytest.raises(EngravingError, match=r"no decoder knows it") as caught:
+        record_piece(TUNE, tmp_path / "tune.mp3", tmp_path / "out.mid", tmp_path / "out.wav")
+    assert "Error" not in caught.value.detail
+
+
+def test_recordings_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
+    samples = perform(1.0, noise=0.0, before=1.0)[0]
+    soundfile.write(tmp_path / "tune.wav", 4 * samples, SAMPLE_RATE, subtype="FLOAT")
+    facts = record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
+    written, _ = soundfile.read(tmp_path / "out.wav")
+    begin = round(facts.begins * SAMPLE_RATE)
+    assert np.abs(written - samples[begin:begin + len(written)]).max() < 1e-3
