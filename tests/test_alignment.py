@@ -8,10 +8,12 @@ import pretty_midi
 import pytest
 import soundfile
 
+from score_following_game.data_processing import recordings
 from score_following_game.data_processing.alignment import FPS, Features, band_of, locate, mend
+from score_following_game.data_processing.alignment_quality import Quality
 from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.performance import read_midi
-from score_following_game.data_processing.recordings import align, record_piece
+from score_following_game.data_processing.recordings import Alignment, align, record_piece
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.data_processing.synthesis import synthesise
 
@@ -19,6 +21,8 @@ TUNES = Path(__file__).parent.parent / "score_following_game" / "bundled" / "tes
 TUNE = TUNES / "test_4_Minuet_in_G.mid"
 ONSETS = 0.5 + 0.5 * np.arange(24)
 PLAYED = 1.2 * ONSETS + 3.0
+GOOD = {"similarity": 0.9, "chance_similarity": 0.2, "hits": 0.9, "chance_hits": 0.3, "weakest": 0.8, "tempo_low": 0.9,
+        "tempo": 1.0, "tempo_high": 1.1, "fastest": 0.8, "slowest": 1.5, "seconds": 60.0, "music_outside": 1.0}
 PITCH, BANDS = 69, 80
 PITCHES = [np.array([PITCH])] * len(ONSETS)
 
@@ -75,9 +79,17 @@ def test_what_may_be_played_so_is_left() -> None:
 
 
 def test_small_strays_are_left() -> None:
-    places = PLAYED.copy()
+    onsets, places = 0.6 * ONSETS, 0.6 * PLAYED
     places[10] += 0.24
-    assert (mend(ONSETS, PITCHES, places, rises(PLAYED)) == places).all()
+    assert (mend(onsets, PITCHES, places, rises(0.6 * PLAYED)) == places).all()
+
+
+def test_sides_that_disagree_move_nothing() -> None:
+    """A pause, and a hurried note after it; the pitch is heard between the two lines as well."""
+    places = PLAYED.copy()
+    places[10:] += 0.7
+    places[10] += 0.3
+    assert (mend(ONSETS, PITCHES, places, rises(np.append(places, PLAYED[10] + 0.35))) == places).all()
 
 
 def test_the_first_note_is_found_after_noise() -> None:
@@ -91,6 +103,19 @@ def test_a_repeat_that_is_played_is_hinted_at(tmp_path: Path) -> None:
     with pytest.raises(EngravingError) as caught:
         record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
     assert "a repeat must be written out" in caught.value.detail and caught.value.detail.count("repeat must") == 1
+
+
+@pytest.mark.parametrize(("figures", "times", "hints"), [
+    ({"slowest": 8.0}, 1, 1), ({"music_outside": 20.0}, 1, 1), ({"similarity": 0.6}, 1, 0), ({"similarity": 0.6}, 2, 1)])
+def test_repeats_are_hinted_at_where_they_are_likely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                     figures: dict[str, float], times: int, hints: int) -> None:
+    seconds = read_midi(TUNE).get_end_time()
+    soundfile.write(tmp_path / "tune.wav", np.full(round(times * seconds * SAMPLE_RATE), 0.1), SAMPLE_RATE)
+    ends = np.array([0.0, seconds])
+    monkeypatch.setattr(recordings, "align", lambda *_: Alignment(ends, times * ends, Quality(**GOOD | figures)))
+    with pytest.raises(EngravingError) as caught:
+        record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
+    assert caught.value.detail.count("a repeat must be written out") == hints
 
 
 def test_junk_is_no_audio_to_any_decoder(tmp_path: Path) -> None:
