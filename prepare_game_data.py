@@ -147,16 +147,17 @@ def make(arguments: argparse.Namespace, collection: Collection) -> None:
     print(f"{seconds:.1f} s ({seconds / max(1, report.engraved):.2f} for each piece engraved), in {options.destination}")
 
 
+def published_urls(indent: int = 2) -> list[str]:
+    """A line for each published file."""
+    return [f"{'':{indent}}{file.url} ({file.what})" for file in FILES]
+
+
 def fetch(arguments: argparse.Namespace) -> None:
     """The published files; where their servers are gone, what can be made instead."""
     try:
         report = fetch_published(arguments.destination, arguments.archive, arguments.mirror)
     except PublishedGone as error:
-        print("fetched by hand, each of these is taken by --archive FILE:")
-        for file in FILES:
-            print(f"  {file.url} ({file.what})")
-        for line in list_collections():
-            print(line)
+        print("fetched by hand, each of these is taken by --archive FILE:", *published_urls(), *list_collections(), sep="\n")
         raise UserError(f"{error}; what can be made instead, from scores, is told above") from None
     for line in report.lines():
         print(line)
@@ -169,10 +170,8 @@ def main() -> None:
     wanted = arguments.collection or ("folder" if arguments.source else PUBLISHED)
     if arguments.list:
         print(f"{PUBLISHED:11}the archives and weights of 2018 and 2019, where their servers still have them\n"
-              f"{'':11}python prepare_game_data.py --destination DATA_ROOT")
-        for file in FILES:
-            print(f"{'':11}  {file.url} ({file.what})")
-        print("\n".join(list_collections()))
+              f"{'':11}python prepare_game_data.py --destination DATA_ROOT", *published_urls(indent=13), *list_collections(),
+              sep="\n")
     elif arguments.verify is not None:
         report = verify(arguments.verify)
         print("\n".join(report.lines()))

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from test_msmd_raw import make_distribution
 
 from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
 from score_following_game.data_processing.sources.collections import COLLECTIONS
+from score_following_game.data_processing.sources.verify import verify
 from score_following_game.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +96,20 @@ def test_a_corpus_of_music21(tmp_path: Path) -> None:
     for name in ("other", ".."):
         done = make(name)
         assert done.returncode == 2 and done.stderr.startswith("error: --source ") and "there are myCorpus" in done.stderr
+
+
+def test_the_raw_msmd(tmp_path: Path, run) -> None:
+    folder = make_distribution(tmp_path / "msmd")
+    (folder.parent / "Anon__O1__broken" / "scores").mkdir(parents=True)
+    (tmp_path / "split.yaml").write_text(f"train: [{folder.name}]\nvalid: []\ntest: [Anon__O1__broken]\n")
+    run("prepare_game_data.py", "msmd_raw", "--source", tmp_path / "msmd", "--split", tmp_path / "split.yaml", "--tempo", "0.9",
+        "--destination", tmp_path / "out")
+    home = tmp_path / "out" / "score_following_game_data" / "msmd_all"
+    assert (home / "left_out.csv").read_text().splitlines()[1].startswith("Anon__O1__broken,")
+    assert "missing file" in (home / "left_out.csv").read_text()
+    pieces = load_data_set(home / "msmd_all_train", load_game_config("game_configs/mutopia_lchs1.yaml"))
+    assert [piece.name for piece in pieces] == [folder.name, f"{folder.name}_tempo_0900"]
+    assert verify(tmp_path / "out").problems == []
 
 
 def test_the_list_tells_of_each(run) -> None:

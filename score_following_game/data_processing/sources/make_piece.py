@@ -96,7 +96,6 @@ def make_piece(task: PieceTask) -> PieceFacts:
         {suffix: file_digest(file) for suffix, file in written.items()}, checks, recorded)
 
 
-
 def _record(task: PieceTask, written: dict[str, Path]) -> dict[str, Any] | None:
     """Put the recording and its timing in the place of the score's, where it is one of the score -> how well it fits, or why
     it does not."""
@@ -117,7 +116,7 @@ def engrave_source(source: Source, style: Style, time_limit: float = 120.0, work
     if source.tune is not None:
         return _engrave_tune(source, style)
     if source.path.is_dir():
-        piece = read_msmd_piece(source.path).piece
+        piece = read_msmd_piece(source.path)
     elif source.path.suffix.lower() == ".ly":
         piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work)
     else:

@@ -14,12 +14,10 @@ _LICENCE_MARKS = {
     ".krn": (r"^!!!YE[CM]:\s*(.+)$", r"^!!!YOE:\s*(.+)$"),
     ".mei": (r"<useRestrict[^>]*>\s*([^<]+?)\s*<", r"<availability[^>]*>\s*<p>\s*([^<]+?)\s*<"),
     ".musicxml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
-    ".xml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
 }
 # A movement of a work is a file that names both; a composer alone is no work.
 _WORK_MARKS = {
     ".musicxml": (r"<work-(?:title|number)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
-    ".xml": (r"<work-(?:title|number)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
     ".krn": (r"^!!!(?:OTL|OPS|ONM|SCT)(?:@\w+)?:\s*(.+)$", r"^!!!OM[VD]:\s*\S"),
 }
 _COMPOSER = re.compile(r"<creator[^>]*composer[^>]*>\s*([^<]+?)\s*<|^!!!COM(?:@\w+)?:\s*(.+)$", re.MULTILINE)
@@ -31,7 +29,7 @@ _LONGEST = 200
 
 def licence_of(path: Path, text: str) -> str:
     """The licence as the file gives it; else the first line of a licence file in its folder or one above; else ""."""
-    for mark in _LICENCE_MARKS.get({".mxl": ".musicxml"}.get(path.suffix.lower(), path.suffix.lower()), ()):
+    for mark in _LICENCE_MARKS.get(_form(path), ()):
         if found := re.search(mark, text[:_LOOKED_AT], re.MULTILINE | re.IGNORECASE):
             return " ".join(found.group(1).split())[:_LONGEST]
     return next(filter(None, map(_folder_licence, list(path.resolve().parents)[:2])), "")
@@ -39,13 +37,19 @@ def licence_of(path: Path, text: str) -> str:
 
 def named_work(path: Path, text: str) -> str:
     """Composer and title of the work that the file says it is a movement of; "" where it says no such thing."""
-    marks = _WORK_MARKS.get({".mxl": ".musicxml"}.get(path.suffix.lower(), path.suffix.lower()))
+    marks = _WORK_MARKS.get(_form(path))
     head = text[:_LOOKED_AT]
     if marks is None or not re.search(marks[1], head, re.MULTILINE):
         return ""
     titles = [" ".join(title.split()) for title in re.findall(marks[0], head, re.MULTILINE)]
     composers = [" ".join("".join(found).split()) for found in _COMPOSER.findall(head)] if titles else []
     return "; ".join(dict.fromkeys(composers + titles))
+
+
+def _form(path: Path) -> str:
+    """The suffix under which the marks of its form stand."""
+    suffix = path.suffix.lower()
+    return ".musicxml" if suffix in (".xml", ".mxl") else suffix
 
 
 def works_by_name(roots: Mapping[Path, Path]) -> dict[Path, str]:
