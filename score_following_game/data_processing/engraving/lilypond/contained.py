@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from score_following_game.data_processing.engraving.isolation import TIME_LIMIT
 from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.errors import UserError
 
@@ -90,7 +91,7 @@ def _watch(process: subprocess.Popen, output: Path, time_limit: float, name: str
         except subprocess.TimeoutExpired:
             pass
         if time.monotonic() >= deadline:
-            raise EngravingError("time limit", f"{name} took more than {time_limit:g} s")
+            raise EngravingError(TIME_LIMIT, f"{name} took more than {time_limit:g} s")
         files, size = _extent(output)
         if files >= _MOST_FILES or size > 2 * LARGEST_FILE:
             raise EngravingError("the engraver failed", f"{name} wrote {files} files and folders, {size / 1e6:.0f} MB")

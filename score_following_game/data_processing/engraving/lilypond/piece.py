@@ -4,7 +4,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -42,7 +42,8 @@ WORK_PREFIX = "lilypond-"
 
 @dataclass(frozen=True)
 class Joined:
-    """notes: what is played, with the heads that show each; unshown: how many notes of LilyPond's MIDI no head shows."""
+    """midi: what is played.  heads: the heads that show each of its notes.  unshown: how many of LilyPond's notes have no head
+    and are not played."""
 
     midi: ScoreMidi
     heads: dict[tuple[int, int], list[int]]  # (tick, pitch) -> numbers of the heads that show it
@@ -153,7 +154,7 @@ def _join(heads: list[Head], midis: list[ScoreMidi], drawn: set[int]) -> Joined:
     midis = list(midis)
     notes: list[MidiNote] = []
     events: list = []
-    shown: dict[tuple[int, int], list[int]] = defaultdict(list)
+    shown: dict[tuple[int, int], list[int]] = {}
     unheard = unshown = end = 0
     for _, own in sorted(scores.items()):
         visible = [head for head in own if head.number in drawn]
@@ -189,7 +190,7 @@ def _join(heads: list[Head], midis: list[ScoreMidi], drawn: set[int]) -> Joined:
 
 def _fitting(heads: list[Head], midi: ScoreMidi, shift: int) -> dict[int, tuple[int, int]]:
     """Head number -> (tick, pitch) of the note it shows, within a tick. `shift`: grace notes before the beginning move it."""
-    there = Counter((note.tick, note.pitch) for note in midi.notes)
+    there = {(note.tick, note.pitch) for note in midi.notes}
     best: dict[int, tuple[int, int]] = {}
     for moved in {0, shift}:
         found = {}
