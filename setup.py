@@ -18,11 +18,12 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
-    # The game configs lie at the top level, where users edit them, and travel inside the package where it is installed.
-    packages=[*find_packages(include=["score_following_game*"]), "score_following_game.game_configs"],
-    package_dir={"score_following_game.game_configs": "game_configs"},
+    # Game configs and trained agents lie at the top level, where users see them, and travel inside the installed package.
+    packages=[*find_packages(include=["score_following_game*"]), "score_following_game.game_configs",
+              "score_following_game.models"],
+    package_dir={"score_following_game.game_configs": "game_configs", "score_following_game.models": "models"},
     package_data={"score_following_game": ["bundled/**/*.abc", "bundled/**/*.npz", "bundled/**/*.mid", "**/*.ily"],
-                  "score_following_game.game_configs": ["*.yaml"]},
+                  "score_following_game.game_configs": ["*.yaml"], "score_following_game.models": ["*/*"]},
     exclude_package_data={"score_following_game": ["*.cache.npz", "bundled/**/*.cache.npz"]},
     install_requires=REQUIREMENTS,
     extras_require={"sound": ["sounddevice"], "keys": ["pynput"], "corpora": ["music21"]},

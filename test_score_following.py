@@ -15,7 +15,8 @@ from score_following_game.reinforcement_learning.run_directory import resolve_ne
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__)
-    parser.add_argument("--params", metavar="FILE.pt", help="the agent's parameters, for instance PARAM_ROOT/RUN/best_model.pt")
+    parser.add_argument("--params", metavar="FILE.pt", help="the agent's parameters, for instance "
+                        "PARAM_ROOT/RUN/best_model.pt, or the short name of an agent that comes with the project: nottingham")
     parser.add_argument("--net", help="network (default: the one the parameters' run folder tells)")
     parser.add_argument("--game_config", help="game config (default: the one the parameters' run folder tells)")
     add_watching_arguments(parser)
@@ -29,8 +30,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     if not args.params:
-        raise UserError("--params is missing: the file with the agent's parameters, for instance "
-                        "--params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains one")
+        raise UserError("--params is missing: the agent's parameters, for instance --params nottingham, which comes with "
+                        "the project, or --params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains one")
     require_plottable(args.plot)
     seed = random.randrange(2**32) if args.seed is None else args.seed
     prepare_machine(seed, args.device, args.threads)

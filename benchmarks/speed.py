@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """How fast the parts are: loading, the game, the network, training; and the same trainer fed by gymnasium's AsyncVectorEnv.
 
-    python benchmarks/speed.py --data_set DATA/nottingham_train
+    python benchmarks/speed.py --data_set DATA/nottingham_train --piano_set DATA/msmd_all/msmd_all_valid
 
 Prints a table per number of threads; every part runs in a process of its own. Ratios are against the baseline named in the
-row. The 2018 code made 545 steps/s on two cores with 16 games.
+row. On two cores with 16 games the 2018 code made 545 steps/s with ScoreFollowingNet, 20 with the deep piano network.
 """
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from collections.abc import Callable
 from score_following_game.command_line import Parser, script
 from score_following_game.errors import UserError
 
-BASELINE_2018 = 545.0
+BASELINES_2018 = {"ScoreFollowingNet": 545.0, "ScoreFollowingNetMSMDLCHSDeepDo": 20.0}
+CONFIGS = {"ScoreFollowingNet": "nottingham.yaml", "ScoreFollowingNetMSMDLCHSDeepDo": "mutopia_lchs1.yaml"}
 SECONDS = 8.0
 
 
@@ -32,12 +33,12 @@ def rate(work: Callable[[], int], seconds: float = SECONDS) -> float:
     return units / (time.perf_counter() - began)
 
 
-def open_bank(data_set: str):
+def open_bank(data_set: str, net: str = "ScoreFollowingNet"):
     from score_following_game.config import load_game_config
     from score_following_game.data_processing.dataset import load_data_set
     from score_following_game.environment.score_bank import ScoreBank
 
-    config = load_game_config("nottingham.yaml")
+    config = load_game_config(CONFIGS[net])
     load_data_set(data_set, config)  # the caches, outside the clock
     began = time.perf_counter()
     pieces = load_data_set(data_set, config)
@@ -61,6 +62,7 @@ def part_game(data_set: str, games: int, **_: object) -> dict[str, float]:
     import torch
 
     from score_following_game.environment.game import Game
+    from score_following_game.environment.observation import observe
     from score_following_game.environment.starts import StartSampler
 
     bank, _seconds = open_bank(data_set)
@@ -69,64 +71,90 @@ def part_game(data_set: str, games: int, **_: object) -> dict[str, float]:
     game.reset(sampler.draw(games))
     still = torch.ones(games, dtype=torch.int64)
 
-    def step(look: bool) -> int:
-        if look:
-            game.observe()
+    def step(dtype: torch.dtype | None) -> int:
+        if dtype is not None:
+            observe(bank, game.position(), dtype)
         ended = game.step(still).terminated.nonzero()[:, 0]
         game.reset(sampler.draw(len(ended)), ended)
         return games
 
-    return {"rules": rate(lambda: step(False), 3), "rules_and_observations": rate(lambda: step(True))}
+    speeds = {"rules": rate(lambda: step(None), 3)}
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        speeds[name] = rate(lambda dtype=dtype: step(dtype))
+        size = sum(values.nbytes for values in observe(bank, game.position(), dtype))
+        speeds |= {f"{name}_bytes": size / games, f"{name}_memcpy": memcpy_rate(size)}
+    return speeds
 
 
-def part_network(data_set: str, games: int, precision: str, **_: object) -> dict[str, float]:
+def memcpy_rate(size: int) -> float:
+    """Bytes per second that as many threads as torch has copy, in blocks that are together as large as `size`."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
     import torch
 
-    from score_following_game.agents.inference import chunks, run_network
+    threads = torch.get_num_threads()
+    blocks = [(np.zeros(size // threads, np.uint8), np.ones(size // threads, np.uint8)) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+
+        def copy() -> int:
+            list(pool.map(lambda pair: np.copyto(*pair), blocks))
+            return size
+
+        return rate(copy, 2)
+
+
+def part_network(data_set: str, games: int, precision: str, net: str, **_: object) -> dict[str, float]:
+    import torch
+
+    from score_following_game.agents.inference import act, choose_precision, chunks
+    from score_following_game.agents.layers import Trace
     from score_following_game.agents.networks import network_for
     from score_following_game.environment.game import Game
     from score_following_game.environment.observation import observe
     from score_following_game.environment.starts import StartSampler
 
-    bank, _seconds = open_bank(data_set)
-    network = network_for("ScoreFollowingNet", bank.config).to(memory_format=torch.channels_last)
+    bank, _seconds = open_bank(data_set, net)
+    network = network_for(net, bank.config).to(memory_format=torch.channels_last)
     game = Game(bank, games)
     game.reset(StartSampler(bank, 0, 1.0).draw(games))
     part = next(chunks(bank, games))
     position = game.position().at(part)
-    size = len(position.piece)
-    observation = observe(bank, position)
+    observation = observe(bank, position, choose_precision(precision, torch.device("cpu")))
+    recorded: list = []
+    act(network, bank, position, observation[0].dtype, recorded)
 
-    def forward(gradients: bool) -> int:
-        with torch.set_grad_enabled(gradients), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            logits, value = network(observation)
+    def forward(gradients: bool, trace: Trace | None = None) -> int:
+        with torch.set_grad_enabled(gradients):
+            logits, value = network(observation, trace)
         if gradients:
-            (logits.float().sum() + value.float().sum()).backward()
-        return size
+            (logits.sum() + value.sum()).backward()
+        return len(logits)
 
-    assert torch.isfinite(run_network(network, bank, position, torch.float32)[0]).all()
-    return {"acting": rate(lambda: forward(False)), "updating": rate(lambda: forward(True))}
+    return {"acting": rate(lambda: forward(False)), "updating": rate(lambda: forward(True)),
+            "recorded": rate(lambda: forward(True, Trace(recorded[0][2:])))}
 
 
-def part_training(data_set: str, games: int, precision: str, **_: object) -> dict[str, float]:
+def part_training(data_set: str, games: int, precision: str, net: str, **_: object) -> dict[str, float]:
     import torch
 
     from score_following_game.agents.inference import choose_precision
     from score_following_game.agents.networks import network_for
     from score_following_game.environment.starts import StartSampler
-    from score_following_game.reinforcement_learning import a2c
+    from score_following_game.reinforcement_learning.a2c import A2C
     from score_following_game.reinforcement_learning.rollout import RolloutCollector
     from score_following_game.reinforcement_learning.settings import Settings, make_optimiser
 
-    bank, _seconds = open_bank(data_set)
+    bank, _seconds = open_bank(data_set, net)
     settings = Settings(n_worker=games)
     dtype = choose_precision(precision, torch.device("cpu"))
-    network = network_for("ScoreFollowingNet", bank.config).to(memory_format=torch.channels_last)
+    network = network_for(net, bank.config).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(settings, network.parameters())
-    collector = RolloutCollector(bank, games, network, StartSampler(bank, 0), 0, dtype)
+    collector = RolloutCollector(bank, games, network, StartSampler(bank, 0), 0, dtype, keep=True)
+    learner = A2C(network, optimiser, bank, settings, dtype, collector.generator)
 
     def update() -> int:
-        a2c.update(collector.collect(settings.t_max), network, optimiser, bank, settings, dtype, collector.generator)
+        learner.update(collector.collect(settings.t_max))
         return games * settings.t_max
 
     speed = rate(update, 3 * SECONDS)
@@ -139,6 +167,7 @@ def part_async(data_set: str, games: int, precision: str, **_: object) -> dict[s
     import torch
     from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
+    from score_following_game.agents.inference import choose_precision
     from score_following_game.agents.networks import network_for
     from score_following_game.agents.policy import CategoricalPolicy
     from score_following_game.environment.env import ScoreFollowingEnv
@@ -155,13 +184,12 @@ def part_async(data_set: str, games: int, precision: str, **_: object) -> dict[s
     torch.set_num_threads(threads)
     network = network_for("ScoreFollowingNet", bank.config).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(settings, network.parameters())
-    now = environments.reset(seed=0)[0]
+    now, dtype = environments.reset(seed=0)[0], choose_precision(precision, torch.device("cpu"))
 
     def run(observation: tuple) -> tuple[torch.Tensor, torch.Tensor]:
         tensors = [torch.from_numpy(values).contiguous(memory_format=torch.channels_last) for values in observation]
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            logits, value = network(tensors)
-        return logits.float(), value.float()[:, 0]
+        logits, value = network([values.to(dtype) for values in tensors])
+        return logits, value[:, 0]
 
     def update() -> int:
         nonlocal now
@@ -194,9 +222,12 @@ def part_async(data_set: str, games: int, precision: str, **_: object) -> dict[s
 PARTS = {name.removeprefix("part_"): function for name, function in list(globals().items()) if name.startswith("part_")}
 
 
-def measure(part: str, data_set: str, threads: int, games: int = 256, precision: str = "float32") -> dict[str, float]:
+def measure(
+    part: str, data_set: str, threads: int, games: int = 256, precision: str = "float32", net: str = "ScoreFollowingNet",
+) -> dict[str, float]:
     """One part in a fresh process."""
-    task = json.dumps({"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision})
+    task = json.dumps({"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision,
+                       "net": net})
     result = subprocess.run([sys.executable, __file__, "--task", task], check=False, capture_output=True, text=True)
     if result.returncode:
         told = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
@@ -204,29 +235,44 @@ def measure(part: str, data_set: str, threads: int, games: int = 256, precision:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def table(data_set: str, threads: int) -> None:
+ROW = "  {:64}{:>10}  {}".format
+
+
+def table(data_set: str, piano_set: str | None, threads: int) -> None:
     print(f"\n{threads} thread{'s' * (threads > 1)}")
-    row = "  {:58}{:>10}  {}".format
-    game = measure("game", data_set, threads)
-    print(row("game, rules only, 256 games, steps/s", f"{game['rules']:.0f}", ""))
-    print(row("game with float32 observations, 256 games, steps/s", f"{game['rules_and_observations']:.0f}", ""))
+    game = measure("game", data_set, threads, 1024)
+    print(ROW("game, rules only, 1024 games, steps/s", f"{game['rules']:.0f}", ""))
+    for dtype in ("float32", "bfloat16"):
+        written = game[dtype] * game[f"{dtype}_bytes"]
+        print(ROW(f"game with {dtype} observations, 1024 games, steps/s", f"{game[dtype]:.0f}",
+                  f"{written / 1e9:.1f} GB/s written, {100 * written / game[f'{dtype}_memcpy']:.0f} % of memcpy's"))
     baseline = measure("async", data_set, threads, 16)["steps"]
-    print(row("A2C fed by AsyncVectorEnv of 16 single games, steps/s", f"{baseline:.0f}", "baseline"))
+    print(ROW("A2C fed by AsyncVectorEnv of 16 single games, steps/s", f"{baseline:.0f}", "baseline"))
+    network_rows(data_set, threads, "ScoreFollowingNet", (16, 256), baseline)
+    if piano_set:
+        network_rows(piano_set, threads, "ScoreFollowingNetMSMDLCHSDeepDo", (16, 64), None)
+
+
+def network_rows(data_set: str, threads: int, net: str, numbers_of_games: tuple[int, ...], baseline: float | None) -> None:
+    """A network alone and A2C with it, in both precisions."""
+    print(f"  {net}")
     for precision in ("float32", "bfloat16"):
-        network = measure("network", data_set, threads, precision=precision)
-        both = 1 / (1 / network["acting"] + 1 / network["updating"])
-        print(row(f"network alone, {precision}, forward / with gradient, windows/s",
-                  f"{network['acting']:.0f}", f"/ {network['updating']:.0f}; both passes {both:.0f}"))
-        for games in (16, 256):
-            training = measure("training", data_set, threads, games, precision)
-            print(row(f"A2C training, {games} games, {precision}, steps/s", f"{training['steps']:.0f}",
-                      f"{training['steps'] / baseline:.1f} x AsyncVectorEnv, {training['steps'] / BASELINE_2018:.1f} x 2018; "
-                      f"peak {training['peak_mb']:.0f} MB"))
+        network = measure("network", data_set, threads, precision=precision, net=net)
+        both = 1 / (1 / network["acting"] + 1 / network["recorded"])
+        print(ROW(f"network alone, {precision}, forward / with gradient, windows/s",
+                  f"{network['acting']:.0f}", f"/ {network['updating']:.0f}; forward and gradient of what was kept {both:.0f}"))
+        for games in numbers_of_games:
+            training = measure("training", data_set, threads, games, precision, net)
+            ratios = [f"{training['steps'] / baseline:.1f} x AsyncVectorEnv"] if baseline else []
+            ratios.append(f"{training['steps'] / BASELINES_2018[net]:.1f} x 2018")
+            print(ROW(f"A2C training, {games} games, {precision}, steps/s", f"{training['steps']:.0f}",
+                      f"{', '.join(ratios)}; peak {training['peak_mb']:.0f} MB"))
 
 
 def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_set", default="test_sample", help="Nottingham-style pieces (default %(default)s)")
+    parser.add_argument("--piano_set", help="piano pieces, for the rows of the deep piano network (default: left out)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--task", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -241,7 +287,7 @@ def main() -> None:
     print(f"loading {loading['pieces']:.0f} cached pieces: {loading['seconds']:.2f} s, "
           f"one alone {loading['ms_per_piece']:.2f} ms")
     for threads in arguments.threads:
-        table(arguments.data_set, threads)
+        table(arguments.data_set, arguments.piano_set, threads)
 
 
 if __name__ == "__main__":

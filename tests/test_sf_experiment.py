@@ -35,9 +35,11 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return all(torch.equal(first[key], second[key]) for key in first)
 
 
-@pytest.mark.parametrize("agent", ["a2c", "ppo"])
-def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path: Path, agent: str):
-    options = ("--agent", agent, "--random_start", 0.5, "--prioritized_sampling")
+@pytest.mark.parametrize("options", [
+    ("--agent", "a2c"), ("--agent", "ppo", "--anneal_steps", 100, "--final_lr", 1e-5, "--final_entropy_coef", 1e-3),
+    ("--preset", "fast", "--anneal_steps", 100, "--memory", 64)])
+def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path: Path, options: tuple):
+    options = (*options, "--random_start", 0.5, "--prioritized_sampling")
     whole = train(run, data_set, tmp_path, *options, "--max_updates", 12)
     again = train(run, data_set, tmp_path, *options, "--max_updates", 12)
     other = train(run, data_set, tmp_path, *options, "--max_updates", 12, "--seed", 5)

@@ -1,11 +1,12 @@
 """Running a network over many positions without holding all their pixels at once."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from score_following_game.agents.layers import Trace
 from score_following_game.environment.observation import Position, observe
 from score_following_game.environment.score_bank import ScoreBank
 
@@ -28,23 +29,45 @@ def _processor_has_bfloat16() -> bool:
 
 def run_network(network: nn.Module, bank: ScoreBank, position: Position, precision: torch.dtype) -> tuple[Tensor, Tensor]:
     """One forward pass over all of a chunk's positions -> logits float32 (N, A), values float32 (N,)."""
-    observation = observe(bank, position)
-    with torch.autocast(bank.device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
-        logits, value = network(observation)
-    return logits.float(), value.float()[:, 0]
+    logits, value = network(observe(bank, position, precision))
+    return logits, value[:, 0]
+
+
+def chunk_size(bank: ScoreBank) -> int:
+    """Windows at a time."""
+    config = bank.config
+    return max(1, CHUNK_VALUES // sum(channels * height * width for channels, height, width in
+                                      (config.spec_shape, config.sheet_shape)))
 
 
 def chunks(bank: ScoreBank, n: int) -> Iterator[slice]:
     """0 .. n in runs whose observations fit CHUNK_VALUES."""
-    config = bank.config
-    values = sum(channels * height * width for channels, height, width in (config.spec_shape, config.sheet_shape))
-    size = max(1, CHUNK_VALUES // values)
+    size = chunk_size(bank)
     for first in range(0, n, size):
         yield slice(first, min(first + size, n))
 
 
 @torch.no_grad()
-def act(network: nn.Module, bank: ScoreBank, position: Position, precision: torch.dtype) -> tuple[Tensor, Tensor]:
-    """As run_network, chunk by chunk and without gradients."""
-    parts = [run_network(network, bank, position.at(part), precision) for part in chunks(bank, len(position.piece))]
+def act(
+    network: nn.Module, bank: ScoreBank, position: Position, precision: torch.dtype,
+    recorded: list[list[Tensor]] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """As run_network, chunk by chunk and without gradients. recorded: gets each chunk's tensors for `replay`."""
+    parts = []
+    for part in chunks(bank, len(position.piece)):
+        observation, trace = observe(bank, position.at(part), precision), None if recorded is None else Trace()
+        logits, value = network(observation, trace)
+        parts.append((logits, value[:, 0]))
+        if recorded is not None and trace is not None:
+            recorded.append([*observation, *trace.tensors])
     return torch.cat([logits for logits, _ in parts]), torch.cat([values for _, values in parts])
+
+
+def replay(network: nn.Module, tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """What run_network gave when `act` recorded these tensors, now with gradients, nearly for nothing.
+
+    The network's parameters must be those of that pass.
+    """
+    spec, sheet, *layers = tensors
+    logits, value = network((spec, sheet), Trace(layers))
+    return logits, value[:, 0]

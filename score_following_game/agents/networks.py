@@ -8,14 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from score_following_game.agents.architectures import ARCHITECTURES, Architecture, Conv, Dropout, Layer
+from score_following_game.agents.layers import ACTIVATIONS, Trace, activated, dropout
+from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError
 
-ACTIVATIONS = {"elu": nn.functional.elu, "relu": nn.functional.relu, "selu": nn.functional.selu}
-
 
 class ActorCritic(nn.Module):
-    """A network of the table: [spec (B, C, H, W), sheet (B, C, H, W)] -> (logits (B, n_actions), value (B, 1))."""
+    """A network of the table: [spec (B, C, H, W), sheet (B, C, H, W)] -> (logits (B, n_actions), value (B, 1)).
+
+    The observation's type, float32 or bfloat16, is that of the arithmetic; parameters, logits and values are float32.
+    """
 
     def __init__(self, architecture: Architecture, n_actions: int, spec_channels: int, sheet_channels: int) -> None:
         super().__init__()
@@ -29,11 +32,12 @@ class ActorCritic(nn.Module):
         self._add_head("critic", 1)
         initialise(self, architecture.initialisation)
 
-    def forward(self, observation: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(self, observation: Sequence[Tensor], trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """trace: records the layers' outputs, or gives those recorded before."""
         spec, sheet = observation
-        joined = torch.cat([self._run_branch("spec", spec), self._run_branch("sheet", sheet)], dim=1)
-        hidden = self._activation(self.concat_fc(joined))
-        return self._run_head("policy", hidden), self._run_head("critic", hidden)
+        joined = torch.cat([self._run_branch("spec", spec, trace), self._run_branch("sheet", sheet, trace)], dim=1)
+        hidden = activated(self.concat_fc, joined, self._activation, trace)
+        return self._run_head("policy", hidden, trace), self._run_head("critic", hidden, trace)
 
     def _add_branch(self, branch: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> int:
         """Add the layers of a branch; -> its number of output features."""
@@ -62,21 +66,22 @@ class ActorCritic(nn.Module):
             self.add_module(f"{head}_fc_do", nn.Dropout(self.architecture.head_dropout))
         self.add_module(f"{head}_out", nn.Linear(self.architecture.head, n_outputs))
 
-    def _run_branch(self, branch: str, values: Tensor) -> Tensor:
+    def _run_branch(self, branch: str, values: Tensor, trace: Trace | None) -> Tensor:
         for name in self._branches[branch]:
-            module = self.get_submodule(name)
-            if isinstance(module, nn.Linear):
-                values = values.flatten(1)
-            values = module(values)
-            if not isinstance(module, nn.Dropout):
-                values = self._activation(values)
+            values = self._run(name, values, trace)
         return values.flatten(1)
 
-    def _run_head(self, head: str, hidden: Tensor) -> Tensor:
-        hidden = self._activation(self.get_submodule(f"{head}_fc")(hidden))
+    def _run_head(self, head: str, hidden: Tensor, trace: Trace | None) -> Tensor:
+        hidden = self._run(f"{head}_fc", hidden, trace)
         if self.architecture.head_dropout:
-            hidden = self.get_submodule(f"{head}_fc_do")(hidden)
-        return self.get_submodule(f"{head}_out")(hidden)
+            hidden = self._run(f"{head}_fc_do", hidden, trace)
+        return self.get_submodule(f"{head}_out")(hidden.float())  # three numbers: exact ones cost nothing
+
+    def _run(self, name: str, values: Tensor, trace: Trace | None) -> Tensor:
+        module = self.get_submodule(name)
+        if isinstance(module, nn.Dropout):
+            return dropout(values, module.p, trace) if self.training else values
+        return activated(module, values, self._activation, trace)
 
 
 def initialise(network: nn.Module, scheme: str) -> None:
@@ -110,14 +115,13 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
 
 
 def load_parameters(network: nn.Module, path: str | Path) -> None:
-    """Load a state_dict saved by torch.save, tensors only, or the one in a run's checkpoint.
+    """Load a state_dict saved by torch.save, tensors only, the one in a run's checkpoint, or a shipped agent's by its name.
 
     Raises UserError naming the file and what does not fit.
     """
+    path = find_parameters(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such parameter file") from None
     except Exception as error:  # torch raises many kinds on files that are no parameters
         raise UserError(f"{path}: not a file of network parameters ({type(error).__name__})") from None
     if isinstance(state, dict) and isinstance(state.get("network"), dict):  # a run's checkpoint

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +15,7 @@ from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError
 
 if TYPE_CHECKING:
+    import fluidsynth
     import pretty_midi
 
 FLUID_WARN = 2  # a level of fluidsynth/log.h
@@ -35,7 +38,29 @@ def synthesise(midi: pretty_midi.PrettyMIDI, sound_font: Path | None = None, rat
     """
     font = Path(sound_font) if sound_font else default_sound_font()
     require_sound_font(font)
-    return midi.fluidsynth(fs=rate, synthesizer=str(font)).astype(np.float32)
+    with _synthesiser(font, rate) as (synthesiser, loaded):
+        return midi.fluidsynth(fs=rate, synthesizer=synthesiser, sfid=loaded).astype(np.float32)
+
+
+_exchange = threading.Lock()
+_latest: dict[Path, fluidsynth.Synth] = {}  # FluidSynth keeps samples while a synthesiser has them: of each font the latest
+
+
+@contextlib.contextmanager
+def _synthesiser(font: Path, rate: int) -> Iterator[tuple[fluidsynth.Synth, int]]:
+    """A new synthesiser, so that no piece hears another's echo, and the number of its font, of which it reads only the
+    instruments that play: some fonts take many seconds to read whole, and every piece would."""
+    from score_following_game.data_processing.midi_library import fluidsynth
+
+    synthesiser = fluidsynth.Synth(samplerate=rate)
+    synthesiser.setting("synth.dynamic-sample-loading", 1)
+    try:
+        yield synthesiser, synthesiser.sfload(str(font))
+    finally:
+        with _exchange:  # pieces are prepared in several threads
+            before, _latest[font] = _latest.get(font), synthesiser
+        if before is not None:
+            before.delete()
 
 
 @lru_cache
@@ -54,6 +79,7 @@ def require_sound_font(font: Path) -> None:
     with contextlib.suppress(AttributeError):  # its warnings are about the fonts' finer points and come once per note
         fluidsynth._fl.fluid_set_log_function(FLUID_WARN, None, None)
     synthesiser = fluidsynth.Synth()
+    synthesiser.setting("synth.dynamic-sample-loading", 1)
     try:
         if synthesiser.sfload(str(font)) < 0:
             raise UserError(f"{font}: FluidSynth cannot read this sound font")

@@ -4,7 +4,7 @@ The only copy of them: the gymnasium environments, training, evaluation and the 
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +22,28 @@ class Step(NamedTuple):
     terminated: Tensor
     lost: Tensor
     error: Tensor
+
+
+class GameState(NamedTuple):
+    """All that the future of N games depends on. speed: float64 pixels per frame, (N,)."""
+
+    position: Position
+    speed: Tensor
+
+    def at(self, games: Tensor | slice) -> GameState:
+        """The states of some of the games."""
+        return GameState(self.position.at(games), self.speed[games])
+
+    @classmethod
+    def joined(cls, states: Sequence[GameState]) -> GameState:
+        """The games of all of them, one after the other."""
+        positions = zip(*(state.position for state in states))
+        return cls(Position(*map(torch.cat, positions)), torch.cat([state.speed for state in states]))
+
+    def repeat(self, times: int) -> GameState:
+        """Each state so many times, one after the other."""
+        return GameState(Position(*(values.repeat_interleave(times) for values in self.position)),
+                         self.speed.repeat_interleave(times))
 
 
 class Game:
@@ -47,6 +69,14 @@ class Game:
     def __len__(self) -> int:
         return len(self.piece)
 
+    @classmethod
+    def at(cls, bank: ScoreBank, state: GameState) -> Game:
+        """Games that go on from states that were reached, for instance with another action."""
+        game = cls(bank, len(state.speed))
+        for name, values in zip((*Position._fields, "speed"), (*state.position, state.speed)):
+            setattr(game, name, values)
+        return game
+
     def reset(self, start: Start, games: Tensor | None = None) -> None:
         """Begin all games, or those named by `games` (int64 (n,)), anew at n starts: x on the true position there."""
         chosen = slice(None) if games is None else games
@@ -62,15 +92,8 @@ class Game:
 
         A game that has ended is to be reset or dropped before the next step.
         """
+        self.move(actions)
         config = self.config
-        change = actions.to(torch.float64) if config.continuous else self.actions[actions]
-        half = config.sheet_context / 2
-        self.previous_x, self.previous_frame = self.x, self.frame
-        self.speed = self.speed + change
-        self.x = torch.clamp(self.x + self.speed, min=half)
-        self.x = torch.minimum(self.x, self.bank.width[self.piece] - half - 1)
-        self.frame = self.frame + 1
-
         error = self.tracking_error()
         distance = error.abs().floor()
         lost = distance > config.threshold
@@ -82,6 +105,16 @@ class Game:
         reward = torch.where(lost, torch.zeros_like(reward), reward)
         terminated = lost | (self.frame >= self.bank.last_onset[self.piece])
         return Step(reward, terminated, lost, error)
+
+    def move(self, actions: Tensor) -> None:
+        """The part of `step` that needs no true position: the speeds change, x moves and stays on the padded sheet."""
+        change = actions.to(torch.float64) if self.config.continuous else self.actions[actions]
+        half = self.config.sheet_context / 2
+        self.previous_x, self.previous_frame = self.x, self.frame
+        self.speed = self.speed + change
+        self.x = torch.clamp(self.x + self.speed, min=half)
+        self.x = torch.minimum(self.x, self.bank.width[self.piece] - half - 1)
+        self.frame = self.frame + 1
 
     def true_position(self) -> Tensor:
         """True x, (N,) float64 padded pixels."""
@@ -95,6 +128,10 @@ class Game:
         """Where the games are now; stays as it is while they go on."""
         return Position(self.piece.clone(), self.frame.clone(), self.x.clone(), self.previous_frame.clone(),
                         self.previous_x.clone())
+
+    def state(self) -> GameState:
+        """All of where the games are now; stays as it is while they go on."""
+        return GameState(self.position(), self.speed.clone())
 
     def observe(self) -> tuple[Tensor, Tensor]:
         """(spectrogram, sheet) of every game, as in observation.observe."""
@@ -116,5 +153,9 @@ class Game:
         """Speeds an agent could have reached: multiples of the smallest speed change."""
         if self.config.continuous:
             return speed
-        step = self.actions[self.actions != 0].abs().min()
-        return torch.round(speed / step) * step
+        return torch.round(speed / self.smallest_change) * self.smallest_change
+
+    @property
+    def smallest_change(self) -> Tensor:
+        """The smallest change of speed among the actions, pixels per frame."""
+        return self.actions[self.actions != 0].abs().min()

@@ -23,35 +23,43 @@ class Position(NamedTuple):
         return Position(*(values[games] for values in self))
 
 
-def observe(bank: ScoreBank, position: Position) -> tuple[Tensor, Tensor]:
-    """-> spectrogram float32 (N, 2, bands, frames), sheet float32 (N, 2, rows, columns), ink = 1.
+def observe(bank: ScoreBank, position: Position, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """-> spectrogram (N, 2, bands, frames), sheet (N, 2, rows, columns), ink = 1; dtype is float32 or bfloat16.
 
-    Channel 0 is the window, channel 1 the window minus the one a step before (zero after a reset). The tensors' memory is
-    channels last, as convolutions on CPU and GPU like it.
+    Channel 0 is the window, channel 1 the window minus the one a step before (zero after a reset); bfloat16 is the float32
+    result rounded. The tensors' memory is channels last, as convolutions on CPU and GPU like it, and the caller's own.
+    Raises IndexError for a position far outside its piece.
     """
-    spec = _spec_window(bank, position.piece, position.frame)
-    spec_before = _spec_window(bank, position.piece, position.previous_frame)
-    ink = _ink_window(bank, position.piece, position.x)
-    ink_before = _ink_window(bank, position.piece, position.previous_x)
-    # Whole numbers until the end: half the memory to move, and the difference is exact.
-    return _as_channels(spec, spec - spec_before), _as_channels(ink, ink - ink_before).float().div_(255)
+    config, piece = bank.config, position.piece
+    if bank.device.type == "cpu":
+        from score_following_game.environment.gather import compiled_windows as windows  # brings numba, slow to import
+    else:
+        windows = indexed_windows
+    spec = [bank.spec_offset[piece] + frame for frame in (position.frame, position.previous_frame)]
+    ink = [bank.ink_offset[piece] + (x - config.sheet_context / 2).long() for x in (position.x, position.previous_x)]
+    spec_step, ink_step = int(1 / config.spec_factor), int(1 / config.sheet_factor)
+    return (windows(bank.spec, *spec, config.spec_context // spec_step, spec_step, 1, dtype),
+            windows(bank.ink, *ink, config.sheet_context // ink_step, ink_step, 255, dtype))
 
 
-def _spec_window(bank: ScoreBank, piece: Tensor, frame: Tensor) -> Tensor:
-    """float32 (N, frames, bands)"""
-    return _window(bank.spec, bank.spec_offset[piece] + frame, bank.config.spec_context, bank.config.spec_factor)
+def indexed_windows(
+    rows: Tensor, now: Tensor, before: Tensor, columns: int, step: int, scale: float, dtype: torch.dtype,
+) -> Tensor:
+    """rows (R, K), now and before int64 (N,) -> (N, 2, K, columns) of a dtype: window / scale and its change, on any device.
+
+    Windows begin at rows `now` and, the one that was seen before, at `before`, and take every step-th row.
+    """
+    value, old = (_window(rows, first, columns, step) for first in (now, before))
+    if not rows.is_floating_point():
+        value, old = value.short(), old.short()  # whole numbers until the end: half the memory to move
+    seen = _as_channels(value, value - old)
+    return (seen if scale == 1 else seen.float().div_(scale)).to(dtype)
 
 
-def _ink_window(bank: ScoreBank, piece: Tensor, x: Tensor) -> Tensor:
-    """int16 (N, columns, rows), 255 = ink"""
-    left = (x - bank.config.sheet_context / 2).long()
-    return _window(bank.ink, bank.ink_offset[piece] + left, bank.config.sheet_context, bank.config.sheet_factor).short()
-
-
-def _window(rows: Tensor, first: Tensor, context: int, factor: float) -> Tensor:
-    """rows (R, K), first (N,) -> (N, context * factor, K): the rows from `first` on, every second one at factor 0.5."""
-    steps = torch.arange(0, context, int(1 / factor), device=rows.device)
-    return rows.index_select(0, (first[:, None] + steps).flatten()).view(len(first), len(steps), -1)
+def _window(rows: Tensor, first: Tensor, columns: int, step: int) -> Tensor:
+    """-> (N, columns, K)"""
+    wanted = first[:, None] + torch.arange(0, columns * step, step, device=rows.device)
+    return rows.index_select(0, wanted.flatten()).view(len(first), columns, -1)
 
 
 def _as_channels(value: Tensor, change: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only makes the yielded function return True; the second interrupts at once."""
+def interruptible(tell: bool = True) -> Iterator[Callable[[], bool]]:
+    """Within, the first Ctrl-C only makes the yielded function return True, and is told of; the second interrupts at once."""
     pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -19,7 +19,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(number)
-        print("\nStopping as soon as all is saved; press Ctrl-C again to stop at once", flush=True)
+        if tell:
+            print("\nStopping as soon as all is saved; press Ctrl-C again to stop at once", flush=True)
 
     before = signal.signal(signal.SIGINT, note)
     try:

@@ -1,6 +1,7 @@
-"""What a run says: the console's line and TensorBoard's curves (published tags)."""
+"""What a run says: the console's line, TensorBoard's curves (published tags) and learning_curve.csv."""
 from __future__ import annotations
 
+import csv
 import shlex
 import sys
 import time
@@ -9,9 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from tensorboardX import SummaryWriter
 
-from score_following_game.evaluation.metrics import AlignmentStats
+from score_following_game.evaluation.metrics import STATISTICS, AlignmentStats
+from score_following_game.reinforcement_learning import distributed
 from score_following_game.reinforcement_learning.losses import Losses
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 
@@ -37,7 +40,7 @@ class Stopwatch:
 class TrainingLog:
     """Writes a line and a point of every curve each log_interval updates. directory None: console only.
 
-    steps_per_update: game steps (all games together) of one update.
+    steps_per_update: game steps (all games of all processes together) of one update.
     """
 
     def __init__(
@@ -52,15 +55,16 @@ class TrainingLog:
             self._writer.add_text("run_config", "".join(f"**{key}:** {value}<br>" for key, value in arguments))
             self._writer.add_text("cmd", shlex.join(sys.argv))
 
-    def update(self, update: int, losses: Losses, last_returns: np.ndarray, learn_rate: float) -> None:
-        """Tell of an update just done. last_returns: of every game's latest episode, nan before its first."""
+    def update(self, update: int, losses: Losses, last_returns: torch.Tensor, learn_rate: float) -> None:
+        """Tell of an update just done. last_returns: of this process's games' latest episodes, nan before a game's first."""
         self._recent.append(self.watch.seconds)
         interval = self.settings.log_interval
         if sys.stdout.isatty() and len(self._recent) > 1:
             rate = (len(self._recent) - 1) / (self._recent[-1] - self._recent[0])
             print(f"update {update % interval} @ {rate:.1f}ups", end="\r", flush=True)
         if update % interval == 0:
-            self._line(update, losses, last_returns[~np.isnan(last_returns)], learn_rate)
+            returns = distributed.joined_up(last_returns).numpy()
+            self._line(update, losses, returns[~np.isnan(returns)], learn_rate)
 
     def evaluation(self, update: int, stats: AlignmentStats) -> None:
         """Tell of an evaluation: a line, and TensorBoard's eval curves."""
@@ -97,3 +101,13 @@ class TrainingLog:
         for tag, value in values.items():
             if self._writer:
                 self._writer.add_scalar(tag, value, x)
+
+
+def add_to_curve(path: Path, update: int, steps_per_update: int, seconds: float, stats: AlignmentStats) -> None:
+    """A row of learning_curve.csv per evaluation, for plots without TensorBoard. seconds: of training."""
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        if is_new:
+            writer.writerow(["update", "steps", "seconds", *STATISTICS])
+        writer.writerow([update, update * steps_per_update, round(seconds, 1), *(getattr(stats, n) for n in STATISTICS)])

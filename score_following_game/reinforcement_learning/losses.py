@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from score_following_game.agents.policy import CategoricalPolicy
 from score_following_game.errors import UserError
+from score_following_game.reinforcement_learning import distributed
 
 
 class Diverged(UserError):
@@ -48,8 +49,13 @@ def backward_chunk(
 def optimiser_step(
     network: nn.Module, optimiser: torch.optim.Optimizer, losses: Losses, max_grad_norm: float | None,
 ) -> None:
-    """Clip where asked, and step. Raises Diverged, parameters untouched, when the loss or the gradient is not finite."""
+    """Average losses and gradients over the processes, clip where asked, and step.
+
+    Raises Diverged, parameters untouched, when the loss or the gradient is not finite.
+    """
+    losses.policy, losses.value, losses.entropy = distributed.mean([losses.policy, losses.value, losses.entropy])
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    distributed.average(gradients)
     norm = torch.nn.utils.get_total_norm(gradients)
     if not all(map(math.isfinite, (losses.policy, losses.value, losses.entropy, float(norm)))):
         raise Diverged(f"{losses}, gradient norm {float(norm):g}")

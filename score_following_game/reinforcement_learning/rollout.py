@@ -2,36 +2,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from score_following_game.agents.inference import act, chunks
+from score_following_game.agents.inference import act, chunk_size, chunks, replay, run_network
+from score_following_game.agents.layers import unchanged_parameters
 from score_following_game.agents.policy import CategoricalPolicy
-from score_following_game.environment.game import Game
+from score_following_game.environment.game import Game, GameState
 from score_following_game.environment.observation import Position
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.losses import Diverged
 
+RECORDED_BYTES = 2**31  # of layer outputs kept for the update; a larger rollout computes them again
+
 
 @dataclass(frozen=True)
 class Rollout:
-    """positions: (T * N,) each, step by step. actions int64, log_probabilities, values, rewards, masks float32: (T, N); a
+    """actions int64, log_probabilities, values, rewards, masks float32: (T, N); a
     mask is 0 where the step ended its game. last_values: (N,), the critic at the position after the last step.
-    random_states: for networks with dropout, torch's state before each step's forward pass.
+    random_states: for networks with dropout, torch's state before each step's forward pass. recorded: the tensors of the
+    acting passes, step by step and chunk by chunk, where they were kept. states: (T * N,) each; last_state: (N,) after the
+    last step.
     """
 
-    positions: Position
+    states: GameState
     actions: Tensor
     log_probabilities: Tensor
     values: Tensor
     rewards: Tensor
     masks: Tensor
     last_values: Tensor
+    last_state: GameState
     random_states: list[Tensor] | None
+    recorded: list[list[Tensor]] = field(default_factory=list)
+
+    @property
+    def positions(self) -> Position:
+        """What the network saw at each step: (T * N,) each."""
+        return self.states.position
+
+    def passes(
+        self, network: nn.Module, bank: ScoreBank, precision: torch.dtype,
+    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """The acting passes with gradients: parts of 0 .. T * N, their logits and values.
+
+        Taken from `recorded`, which is used up, so that memory is free for the next rollout; else computed again.
+        """
+        if not self.recorded:
+            for part in self.acting_chunks(bank):
+                yield part, *run_network(network, bank, self.positions.at(part), precision)
+            return
+        first = 0
+        for tensors in _joined(self.recorded, chunk_size(bank)):
+            part = slice(first, first + len(tensors[0]))
+            yield part, *replay(network, tensors)
+            first = part.stop
 
     def acting_chunks(self, bank: ScoreBank) -> Iterator[slice]:
         """Parts of 0 .. T * N whose forward passes repeat those of acting: with dropout, step by step under the same masks.
@@ -48,13 +77,29 @@ class Rollout:
                 yield slice(step * games + part.start, step * games + part.stop)
 
 
+def _joined(recorded: list[list[Tensor]], most: int) -> Iterator[list[Tensor]]:
+    """Empties `recorded`: neighbours joined to passes of `most` windows, since small ones are slow."""
+    while recorded:
+        group = [recorded.pop(0)]
+        windows = len(group[0][0])
+        while recorded and windows + len(recorded[0][0]) <= most:
+            windows += len(recorded[0][0])
+            group.append(recorded.pop(0))
+        yield group[0] if len(group) == 1 else [torch.cat(parts) for parts in zip(*group)]
+
+
 class RolloutCollector:
-    """Plays N games on and on, in pieces of t_max steps; ended games begin anew at once."""
+    """Plays N games on and on, in pieces of t_max steps; ended games begin anew at once.
+
+    keep: keep what the network's layers gave for the gradient, where RECORDED_BYTES hold it.
+    """
 
     def __init__(
         self, bank: ScoreBank, n_games: int, network: nn.Module, sampler: StartSampler, seed: int, precision: torch.dtype,
+        keep: bool = False,
     ) -> None:
         self.bank, self.network, self.sampler, self.precision = bank, network, sampler, precision
+        self.keep = keep
         self.generator = torch.Generator(bank.device).manual_seed(seed)
         self.has_dropout = any(isinstance(module, nn.Dropout) for module in network.modules())
         self.game = Game(bank, n_games)
@@ -68,29 +113,36 @@ class RolloutCollector:
 
         Raises Diverged when the network's output is no longer finite.
         """
-        positions, actions, log_probabilities, values, rewards, masks = [], [], [], [], [], []
+        with unchanged_parameters():
+            return self._collect(t_max)
+
+    def _collect(self, t_max: int) -> Rollout:
+        states, actions, log_probabilities, values, rewards, masks = [], [], [], [], [], []
         random_states: list[Tensor] | None = [] if self.has_dropout else None
+        recorded: list[list[Tensor]] | None = [] if self.keep else None
         for _ in range(t_max):
             if random_states is not None:
                 random_states.append(get_random_state(self.bank.device))
-            position = self.game.position()
-            logits, value = act(self.network, self.bank, position, self.precision)
+            state = self.game.state()
+            logits, value = act(self.network, self.bank, state.position, self.precision, recorded)
+            if recorded and not actions and _bytes(recorded) * t_max > RECORDED_BYTES:
+                recorded = None
             if not logits.isfinite().all():
                 raise Diverged("the network's output is not finite")
             policy = CategoricalPolicy.from_logits(logits)
             action = policy.sample(self.generator)
             step = self.game.step(action)
-            positions.append(position)
+            states.append(state)
             actions.append(action)
             log_probabilities.append(policy.log_prob(action))
             values.append(value)
             rewards.append(step.reward.float())
             masks.append((~step.terminated).float())
             self._restart(step.reward, step.terminated)
-        last_values = act(self.network, self.bank, self.game.position(), self.precision)[1]
-        flat = Position(*(torch.cat(parts) for parts in zip(*positions)))
-        return Rollout(flat, *map(torch.stack, (actions, log_probabilities, values, rewards, masks)), last_values,
-                       random_states)
+        last = self.game.state()
+        last_values = act(self.network, self.bank, last.position, self.precision)[1]
+        return Rollout(GameState.joined(states), *map(torch.stack, (actions, log_probabilities, values, rewards, masks)),
+                       last_values, last, random_states, recorded or [])
 
     def _restart(self, reward: Tensor, terminated: Tensor) -> None:
         self.running_return += reward
@@ -111,6 +163,10 @@ class RolloutCollector:
         self.generator.set_state(state["generator"])
         self.running_return.copy_(state["running_return"])
         self.last_return.copy_(state["last_return"])
+
+
+def _bytes(recorded: list[list[Tensor]]) -> int:
+    return sum(tensor.nbytes for tensors in recorded for tensor in tensors)
 
 
 def get_random_state(device: torch.device) -> Tensor:

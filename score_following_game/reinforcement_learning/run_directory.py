@@ -11,13 +11,14 @@ import torch
 import yaml
 from torch import nn
 
+from score_following_game.agents.shipped import PARAMETERS, find_parameters
 from score_following_game.config import GameConfig, config_as_dict, load_game_config, parse_game_config, read_yaml
 from score_following_game.errors import UserError
 from score_following_game.files import make_folder, replacing
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 
 SETTINGS_FILE, GAME_CONFIG_FILE, CHECKPOINT_FILE, BEST_MODEL_FILE, BEST_SCORE_FILE = (
-    "config.yaml", "game_config.yaml", "checkpoint.pt", "best_model.pt", "best_model.yaml")
+    "config.yaml", "game_config.yaml", "checkpoint.pt", PARAMETERS, "best_model.yaml")
 
 
 def run_name(settings: Settings, when: datetime) -> str:
@@ -55,15 +56,12 @@ def create_run_directory(settings: Settings, config: GameConfig, when: datetime 
 def resolve_network_and_config(
     params: str | Path, net: str | None = None, game_config: str | None = None,
 ) -> tuple[str, GameConfig]:
-    """Network name and game config of a parameter file: those given, else those its run folder holds, else those in its name.
+    """Network name and game config of a parameter file or a shipped agent: those given, else those its run folder holds, else
+    those in the folder's name.
 
     Raises UserError saying which argument to give when none of them tells.
     """
-    if Path(params).is_dir():
-        raise UserError(f"{params}: is a folder; the parameters are a file, for instance {Path(params) / BEST_MODEL_FILE}")
-    if not Path(params).is_file():
-        raise UserError(f"{params}: no such parameter file")
-    directory = Path(params).resolve().parent
+    directory = find_parameters(params).resolve().parent
     settings = read_yaml(directory / SETTINGS_FILE) if (directory / SETTINGS_FILE).is_file() else {}
     own_config = directory / GAME_CONFIG_FILE
     parsed_net, parsed_config = _parse_name(directory.name)

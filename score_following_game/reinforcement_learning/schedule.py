@@ -1,4 +1,4 @@
-"""Refinement: when the score stops rising, go on from the best parameters with a smaller learning rate."""
+"""What changes while a run goes on: annealing by the steps played, refinement when the score stops rising."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -8,8 +8,14 @@ import torch
 from torch import Tensor, nn
 
 
+def annealed(first: float, final: float | None, progress: float) -> float:
+    """From the first value at progress 0 to the final one at 1, by equal factors; the first where there is no final one."""
+    return first if final is None or first == final else first * (final / first) ** progress
+
+
 class RefinementSchedule:
-    """Counts evaluations without improvement (paper, section 4.1); a score equal to the best is none."""
+    """Counts evaluations without improvement (paper, section 4.1) and then goes on from the best parameters with a smaller
+    learning rate; a score equal to the best is none."""
 
     def __init__(self, patience: int, refinements: int, lr_multiplier: float) -> None:
         self.patience, self.refinements, self.lr_multiplier = patience, refinements, lr_multiplier
@@ -18,11 +24,14 @@ class RefinementSchedule:
         self.best_parameters: dict[str, Tensor] = {}
         self.stopped = False
 
-    def step(self, score: float, network: nn.Module, optimiser: torch.optim.Optimizer) -> bool:
-        """Take an evaluation's score (high is better); -> is it a new best?
+    def step(
+        self, score: float, network: nn.Module, optimiser: torch.optim.Optimizer, trained: nn.Module | None = None,
+    ) -> bool:
+        """Take the score of a network's evaluation (high is better); -> is it a new best?
 
-        After `patience` evaluations without one the network returns to its best parameters, in place, so that the optimiser
-        goes on with them, and the learning rate is refined; after the last refinement it is 0 and `stopped` is True.
+        After `patience` evaluations without one the network (and `trained`, of which it is the average) returns to its best
+        parameters, in place, so that the optimiser goes on with them, and the learning rate is refined; after the last
+        refinement it is 0 and `stopped` is True.
         """
         if score > self.best_score:
             self.best_score, self.impatience = score, 0
@@ -33,7 +42,8 @@ class RefinementSchedule:
         if self.impatience >= self.patience:
             self.impatience = 0
             self.refinements -= 1
-            network.load_state_dict(self.best_parameters)
+            for one in (network, trained or network):
+                one.load_state_dict(self.best_parameters)
             print("Reset model", flush=True)
             self._refine(optimiser)
         return False

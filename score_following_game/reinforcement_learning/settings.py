@@ -14,9 +14,16 @@ import yaml
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.config import DEFAULT_GAME_CONFIG
 from score_following_game.errors import UserError
-from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
+from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, TRIAL_HELP
 
-AGENTS = ("a2c", "ppo")
+AGENTS = ("a2c", "ppo", "lookahead")
+# Settings found by experiment (docs/training_fast.md); the published ones are the defaults.
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {"agent": "lookahead", "n_worker": 64, "t_max": 16, "batch_size": 2, "gae_lambda": 0.9, "random_start": 0.6,
+             "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)}, "max_grad_norm": 0.5, "value_coef": 0.05,
+             "final_lr": 5e-5, "temperature": 0.1, "final_temperature": 0.02, "anneal_steps": 600_000, "averaging": 0.97,
+             "precision": "auto", "eval_interval": 50, "eval_trials": 1, "log_interval": 20},
+}
 
 
 def _knob(default: Any, help_text: str, choices: tuple[str, ...] | None = None) -> Any:
@@ -61,13 +68,25 @@ class Settings:
     no_log: bool = _knob(False, "no TensorBoard log")
     seed: int = _knob(DEFAULT_SEED, "seeds numpy, torch and every random choice")
     ini_params: str | None = _knob(None, "initial parameters (a state_dict)")
+    preset: str | None = _knob(None, "settings found by experiment instead of these defaults (docs/training_fast.md); others "
+                               "that are given go before them", tuple(PRESETS))
+    lookahead_passes: int = _knob(2, "lookahead: how often a step is learnt from, on average")
+    temperature: float = _knob(0.1, "lookahead: of the improved policy, in units of reward")
+    memory: int = _knob(50_000, "lookahead: the latest steps, of all games together, that it learns from")
+    anneal_steps: int | None = _knob(None, "game steps until the final values below are reached (default: nothing changes)")
+    final_lr: float | None = _knob(None, "learning rate then (default: as at first)")
+    final_entropy_coef: float | None = _knob(None, "weight of the entropy then (default: as at first)")
+    final_temperature: float | None = _knob(None, "lookahead: temperature then (default: as at first)")
+    averaging: float | None = _knob(None, "evaluate and keep a moving average of the parameters that forgets 1 - this at every "
+                                    "update, for instance 0.97 (default: off)")
+    augment: int = _knob(0, "so many variants of each training piece beside it, of other width, ink and level of sound")
     random_start: float = _knob(0.0, "share of games that begin anywhere in the piece, at the music's speed")
     sound_font: str | None = _knob(None, "SoundFont for MIDI performances (default: the one pretty_midi carries)")
     precision: str = _knob("float32", "arithmetic of the network; auto: bfloat16 where the processor has it", PRECISIONS)
     max_minutes: float | None = _knob(None, "stop after so many minutes of training, evaluations not counted (default: off)")
     checkpoint_minutes: float = _knob(10.0, "minutes between checkpoints to resume from")
     device: str = _knob("cpu", DEVICE_HELP)
-    threads: int | None = _knob(None, THREADS_HELP)
+    threads: int | None = _knob(None, TRIAL_HELP)
 
 
 RESUMABLE = ("max_updates", "max_minutes", "checkpoint_minutes", "threads", "no_log")  # --resume may be given others
@@ -89,30 +108,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settings:
-    """Settings from the values given, defaults for the rest. Raises UserError naming a value that makes no sense."""
+    """Settings from the values given, then the preset's, then the defaults. Raises UserError naming a value that makes no
+    sense."""
     unknown = sorted(set(values) - {knob.name for knob in fields(Settings)})
     if unknown:
         raise UserError(f"{where}: unknown setting {', '.join(unknown)}")
     for knob in fields(Settings):
         _require_type(knob.name, knob.type, values.get(knob.name), where)
+    values = {**PRESETS.get(values.get("preset"), {}), **values}
     settings = Settings(**{**values, **({"optim_params": optimiser_arguments(values["optim_params"])}
                                         if "optim_params" in values else {})})
-    for name, allowed in (("agent", AGENTS), ("precision", PRECISIONS)):
+    for name, allowed in (("agent", AGENTS), ("precision", PRECISIONS), ("preset", (None, *PRESETS))):
         if getattr(settings, name) not in allowed:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted one of {', '.join(allowed)}")
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted one of "
+                            f"{', '.join(filter(None, allowed))}")
     at_least = {"max_updates": 1, "patience": 1, "max_refinements": 0, "eval_interval": 1, "log_interval": 1,
-                "dump_interval": 1, "eval_trials": 1, "n_worker": 1, "t_max": 1, "ppo_epochs": 1, "batch_size": 1}
+                "dump_interval": 1, "eval_trials": 1, "n_worker": 1, "t_max": 1, "ppo_epochs": 1, "batch_size": 1,
+                "lookahead_passes": 1, "memory": 1, "anneal_steps": 1, "augment": 0}
     for name, least in at_least.items():
+        if getattr(settings, name) is None:
+            continue
         if getattr(settings, name) < least:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted at least {least}")
         if getattr(settings, name) >= 2**31:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted less than 2^31")
-    for name in ("discounting", "gae_lambda", "random_start"):
-        if not 0 <= getattr(settings, name) <= 1:
+    for name in ("discounting", "gae_lambda", "random_start", "averaging"):
+        if not 0 <= (getattr(settings, name) or 0) <= 1:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number from 0 to 1")
-    for name in ("max_grad_norm", "lr_multiplier", "ppo_epsilon", "max_minutes", "checkpoint_minutes"):
+    for name in ("max_grad_norm", "lr_multiplier", "ppo_epsilon", "max_minutes", "checkpoint_minutes", "temperature",
+                 "final_lr", "final_temperature", "final_entropy_coef"):
         if getattr(settings, name) is not None and not getattr(settings, name) > 0:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number above 0")
+    finals = [name for name in ("final_lr", "final_entropy_coef", "final_temperature") if getattr(settings, name) is not None]
+    if finals and settings.anneal_steps is None:
+        raise UserError(f"{where}: --{finals[0]} is given but not by when: give --anneal_steps")
+    if settings.final_entropy_coef is not None and not settings.entropy_coef > 0:
+        raise UserError(f"{where}: --entropy_coef {settings.entropy_coef} cannot become --final_entropy_coef by equal factors")
     if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
         raise UserError(f"{where}: PPO normalises advantages over a rollout: wanted --n_worker times --t_max at least 2")
     _try_optimiser(settings)

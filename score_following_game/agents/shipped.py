@@ -1,0 +1,30 @@
+"""The trained agents that come with the project, by their short names."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from score_following_game.config import PACKAGE
+from score_following_game.errors import UserError
+
+PARAMETERS = "best_model.pt"  # the name a run gives them, so that a run's folder can be shipped as it is
+FOLDERS = (PACKAGE / "models", PACKAGE.parent / "models")
+
+
+def shipped_agents() -> dict[str, Path]:
+    """Short name -> parameters: models/NAME_WHATEVER/best_model.pt, of several the last by name."""
+    paths = sorted(path for folder in FOLDERS for path in folder.glob(f"*_*/{PARAMETERS}"))
+    return {path.parent.name.partition("_")[0]: path for path in paths}
+
+
+def find_parameters(params: str | Path) -> Path:
+    """The file itself, else the shipped agent of that short name. Raises UserError when there is neither."""
+    path = Path(params)
+    if path.is_dir():
+        raise UserError(f"{params}: is a folder; the parameters are a file, for instance {path / PARAMETERS}")
+    if path.is_file():
+        return path
+    agents = shipped_agents()
+    if str(params) in agents:
+        return agents[str(params)]
+    names = f"; the agents that come with the project: {', '.join(agents)}" if agents else ""
+    raise UserError(f"{params}: no such parameter file{names}")

@@ -1,0 +1,77 @@
+"""Windows of a score bank on CPUs, compiled: read once, written once, in the order and precision that convolutions take.
+
+Imported where a window is first read, since numba is slow to import.
+"""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from score_following_game.compiled import compiled, in_threads
+
+_PAIR = {torch.float32: (torch.int64, np.uint64), torch.bfloat16: (torch.int32, np.uint32)}
+
+
+def compiled_windows(
+    rows: Tensor, now: Tensor, before: Tensor, columns: int, step: int, scale: float, dtype: torch.dtype,
+) -> Tensor:
+    """As observation.indexed_windows, to the bit, from rows on the CPU and with as many threads as torch has.
+
+    Raises IndexError for a window that leaves the rows.
+    """
+    starts = now.numpy(), before.numpy()
+    last = len(rows) - 1 - (columns - 1) * step
+    if any(first.min(initial=0) < 0 or first.max(initial=0) > last for first in starts):
+        raise IndexError(f"a window of {columns} rows, every {step}, leaves the {len(rows)} rows of the bank")
+    of_torch, of_numpy = _PAIR[dtype]
+    out = torch.empty((len(now), rows.shape[1], columns), dtype=of_torch)
+    source, pairs, divisor = rows.numpy(), out.numpy().view(of_numpy), np.float32(scale)
+
+    def fill(run: slice) -> None:
+        _fill(source, starts[0][run], starts[1][run], step, divisor, pairs[run])
+
+    in_threads(fill, len(now), rows.shape[1] * columns)
+    return out.view(dtype).unflatten(-1, (columns, 2)).permute(0, 3, 1, 2)
+
+
+@compiled()
+def _bits(value):
+    return np.float32(value).view(np.uint32)
+
+
+@compiled()
+def _bfloat16_bits(value):
+    """The upper half of a float32, rounded to nearest even. numba makes sums of 32 bits into 64 unless told each time."""
+    bits = _bits(value)
+    odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
+    return np.uint32(np.uint32(bits + np.uint32(0x7FFF)) + odd) >> np.uint32(16)
+
+
+@compiled()
+def _fill(rows, now, before, step, scale, pairs):
+    """pairs (games, bands, columns): value and change of a pixel as one number, float32 in 64 bits or bfloat16 in 32.
+
+    A window is reckoned row by row in the order of the bank, where it is a run of memory, and then turned: pixel by pixel in
+    the order of the result, or from a bank with the bands first, whose windows lie on many pages, sound takes five times as
+    long.
+    """
+    wide = pairs.itemsize == 8
+    games, bands, columns = pairs.shape
+    window = np.empty((columns, bands), pairs.dtype)
+    for game in range(games):
+        for column in range(columns):
+            row, old = rows[now[game] + column * step], rows[before[game] + column * step]
+            line = window[column]
+            for band in range(bands):
+                value = np.float32(row[band])
+                change = (value - np.float32(old[band])) / scale
+                value = value / scale
+                if wide:
+                    line[band] = np.uint64(_bits(value)) | np.uint64(_bits(change)) << np.uint64(32)
+                else:
+                    line[band] = np.uint32(_bfloat16_bits(value) | np.uint32(_bfloat16_bits(change) << np.uint32(16)))
+        for band in range(bands):
+            line = pairs[game, band]
+            for column in range(columns):
+                line[column] = window[column, band]
