@@ -52,7 +52,7 @@ def test_the_version_is_in_the_changelog():
 def test_setup_py_packs_everything_that_is_needed(tmp_path: Path):
     """A wheel, installed elsewhere, finds its game configs, tunes and sample."""
     source = tmp_path / "source"  # building leaves things behind
-    for folder in ("score_following_game", "game_configs"):
+    for folder in ("score_following_game", "game_configs", "models"):
         shutil.copytree(ROOT / folder, source / folder)
     for file in ("setup.py", "pyproject.toml", "requirements.txt", "README.md"):
         shutil.copy(ROOT / file, source)
