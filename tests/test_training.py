@@ -241,6 +241,19 @@ def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, a
     assert yaml.safe_load((tmp_path / "best_model.yaml").read_text())["global_tracking_ratio"] == 1
 
 
+def test_a_preset_gives_way_to_what_is_given():
+    settings = settings_from({"preset": "fast", "n_worker": 3, "random_start": 0.1})
+    assert (settings.agent, settings.n_worker, settings.random_start) == ("lookahead", 3, 0.1)
+    assert settings.optim_params == {"lr": 1e-3, "betas": (0.9, 0.999)}
+    assert settings_from({}).agent == "a2c"
+    for given, message in (({"preset": "slow"}, "--preset slow, wanted one of fast"),
+                           ({"final_lr": 1e-5}, "--final_lr is given but not by when: give --anneal_steps"),
+                           ({"anneal_steps": 5, "final_entropy_coef": 0.1, "entropy_coef": 0}, "--entropy_coef 0 cannot"),
+                           ({"averaging": 1.5}, "--averaging 1.5, wanted a number from 0 to 1")):
+        with pytest.raises(UserError, match=message):
+            settings_from(given)
+
+
 def test_a_finite_loss_is_required_and_parameters_stay(config: GameConfig):
     network = fresh_network(config)
     before = network.policy_out.bias.clone()

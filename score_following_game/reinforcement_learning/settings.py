@@ -19,10 +19,11 @@ from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, TRIAL_HELP
 AGENTS = ("a2c", "ppo", "lookahead")
 # Settings found by experiment (docs/training_fast.md); the published ones are the defaults.
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"agent": "lookahead", "n_worker": 64, "t_max": 16, "batch_size": 2, "gae_lambda": 0.9, "random_start": 0.6,
-             "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)}, "max_grad_norm": 0.5, "value_coef": 0.05,
-             "final_lr": 5e-5, "temperature": 0.1, "final_temperature": 0.02, "anneal_steps": 600_000, "averaging": 0.97,
-             "precision": "auto", "eval_interval": 50, "eval_trials": 1, "log_interval": 20},
+    "fast": {"agent": "lookahead", "n_worker": 64, "t_max": 16, "batch_size": 2, "discounting": 0.95, "gae_lambda": 0.9,
+             "temperature": 0.1, "final_temperature": 0.015, "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)},
+             "final_lr": 2e-5, "anneal_steps": 1_500_000, "averaging": 0.97, "max_grad_norm": 0.5, "value_coef": 0.05,
+             "random_start": 0.6, "prioritized_sampling": True, "augment": 1, "precision": "auto", "eval_interval": 100,
+             "eval_trials": 1, "log_interval": 20},
 }
 
 
