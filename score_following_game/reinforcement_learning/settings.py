@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -187,8 +188,12 @@ def make_optimiser(settings: Settings, parameters: Any) -> torch.optim.Optimizer
     kind = getattr(torch.optim, settings.optim, None)
     if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.LBFGS:
         raise UserError(f"--optim {settings.optim}: no gradient-descent class of torch.optim; for instance Adam, SGD, RMSprop")
+    arguments = dict(settings.optim_params)
+    others = {"fused", "foreach", "capturable", "differentiable"}
+    if "fused" in inspect.signature(kind).parameters and not others & set(arguments):
+        arguments["fused"] = True  # a step of Adam in a third of the time, that is 4 % of a minibatch of 128
     try:
-        return kind(parameters, **settings.optim_params)
+        return kind(parameters, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         raise UserError(f"--optim_params {settings.optim_params}: refused by torch.optim.{settings.optim} ({error})") from None
 
