@@ -1,0 +1,33 @@
+"""The agents that come with the project: found by name, and able."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from score_following_game.agents.shipped import PARAMETERS, find_parameters, shipped_agents
+from score_following_game.errors import UserError
+
+
+def test_the_shipped_agent_follows_the_bundled_tunes(run):
+    rows = run("eval_score_following.py", "--params", "nottingham", "--data_set", "test_sample", "--trials", 5,
+               "--threads", 1).stdout.splitlines()
+    tracked_until_end, tracked, error = (float(value) for value in rows[-1].strip("& \\").split("&")[:3])
+    assert tracked_until_end >= 0.8  # a constant speed reaches 0.1 on such tunes
+    assert tracked >= 0.9
+    assert error < 5
+
+
+def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert shipped_agents()["nottingham"].parent.joinpath("README.md").is_file()
+    for name in ("piano_1", "piano_2", "flute_1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / PARAMETERS).touch()
+    (tmp_path / "violin_1").mkdir()  # without parameters
+    monkeypatch.setattr("score_following_game.agents.shipped.FOLDERS", (tmp_path,))
+    assert find_parameters("piano") == tmp_path / "piano_2" / PARAMETERS
+    assert find_parameters(tmp_path / "piano_1" / PARAMETERS) == tmp_path / "piano_1" / PARAMETERS
+    with pytest.raises(UserError, match="violin: no such parameter file; the agents that come with the project: flute, piano"):
+        find_parameters("violin")
+    with pytest.raises(UserError, match="is a folder; the parameters are a file"):
+        find_parameters(tmp_path / "piano_1")
