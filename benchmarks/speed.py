@@ -3,8 +3,11 @@
 
     python benchmarks/speed.py --data_set DATA/nottingham_train --piano_set DATA/msmd_all/msmd_all_valid
 
-Prints a table per number of threads; every part runs in a process of its own. Ratios are against the baseline named in the
-row. On two cores with 16 games the 2018 code made 545 steps/s with ScoreFollowingNet, 20 with the deep piano network.
+    python benchmarks/speed.py --data_set DATA/nottingham_train --piano_set DATA/msmd_all/msmd_all_train --device cuda
+
+Prints a table per number of threads, or one of training on a CUDA device with thousands of games; every part runs in a
+process of its own. Ratios are against the baseline named in the row. On two cores with 16 games the 2018 code made 545
+steps/s with ScoreFollowingNet, 20 with the deep piano network.
 """
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from collections.abc import Callable
 
 from score_following_game.command_line import Parser, script
 from score_following_game.errors import UserError
+from score_following_game.machine import DEVICE_HELP, prepare_machine
 
 BASELINES_2018 = {"ScoreFollowingNet": 545.0, "ScoreFollowingNetMSMDLCHSDeepDo": 20.0}
 CONFIGS = {"ScoreFollowingNet": "nottingham.yaml", "ScoreFollowingNetMSMDLCHSDeepDo": "mutopia_lchs1.yaml"}
@@ -33,7 +37,7 @@ def rate(work: Callable[[], int], seconds: float = SECONDS) -> float:
     return units / (time.perf_counter() - began)
 
 
-def open_bank(data_set: str, net: str = "ScoreFollowingNet"):
+def open_bank(data_set: str, net: str = "ScoreFollowingNet", device: str = "cpu"):
     from score_following_game.config import load_game_config
     from score_following_game.data_processing.dataset import load_data_set
     from score_following_game.environment.score_bank import ScoreBank
@@ -42,7 +46,7 @@ def open_bank(data_set: str, net: str = "ScoreFollowingNet"):
     load_data_set(data_set, config)  # the caches, outside the clock
     began = time.perf_counter()
     pieces = load_data_set(data_set, config)
-    bank = ScoreBank(pieces, config)
+    bank = ScoreBank(pieces, config, device)
     return bank, time.perf_counter() - began
 
 
@@ -74,8 +78,7 @@ def part_game(data_set: str, games: int, **_: object) -> dict[str, float]:
     def step(dtype: torch.dtype | None) -> int:
         if dtype is not None:
             observe(bank, game.position(), dtype)
-        ended = game.step(still).terminated.nonzero()[:, 0]
-        game.reset(sampler.draw(len(ended)), ended)
+        game.reset(sampler.draw(games), game.step(still).terminated)
         return games
 
     speeds = {"rules": rate(lambda: step(None), 3)}
@@ -219,15 +222,22 @@ def part_async(data_set: str, games: int, precision: str, **_: object) -> dict[s
     return {"steps": speed}
 
 
+def part_cuda(data_set: str, games: int, precision: str, net: str, device: str, agent: str, graph: bool, **_: object):
+    import speed_cuda
+
+    return speed_cuda.training(open_bank(data_set, net, device)[0], net, agent, games, precision, graph)
+
+
 PARTS = {name.removeprefix("part_"): function for name, function in list(globals().items()) if name.startswith("part_")}
 
 
 def measure(
     part: str, data_set: str, threads: int, games: int = 256, precision: str = "float32", net: str = "ScoreFollowingNet",
+    device: str = "cpu", **more: object,
 ) -> dict[str, float]:
     """One part in a fresh process."""
     task = json.dumps({"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision,
-                       "net": net})
+                       "net": net, "device": device, **more})
     result = subprocess.run([sys.executable, __file__, "--task", task], check=False, capture_output=True, text=True)
     if result.returncode:
         told = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
@@ -269,19 +279,36 @@ def network_rows(data_set: str, threads: int, net: str, numbers_of_games: tuple[
                       f"{', '.join(ratios)}; peak {training['peak_mb']:.0f} MB"))
 
 
+def cuda_table(nets: dict[str, str], device: str, numbers_of_games: list[int]) -> None:
+    """nets: network -> data set to play."""
+    prepare_machine(4711, device, 1)  # refuses a device that is not there
+    import speed_cuda
+    import torch
+
+    print(f"\n{torch.cuda.get_device_name(device)}, torch {torch.__version__}")
+    for row in speed_cuda.rows(lambda **task: measure("cuda", threads=1, precision="bfloat16", device=device, **task), nets,
+                               numbers_of_games):
+        print(row, flush=True)
+
+
 def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_set", default="test_sample", help="Nottingham-style pieces (default %(default)s)")
     parser.add_argument("--piano_set", help="piano pieces, for the rows of the deep piano network (default: left out)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default %(default)s)")
+    parser.add_argument("--games", type=int, nargs="+", default=[1024, 4096, 16384],
+                        help="with --device cuda: numbers of games (default %(default)s)")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.task:
-        from score_following_game.machine import prepare_machine
-
         task = json.loads(arguments.task)
-        prepare_machine(4711, "cpu", task["threads"])
+        prepare_machine(4711, task["device"], task["threads"])
         print(json.dumps(PARTS[task["part"]](**task)))
+        return
+    if arguments.device != "cpu":
+        nets = dict(zip(CONFIGS, (arguments.data_set, arguments.piano_set)))
+        cuda_table({net: data_set for net, data_set in nets.items() if data_set}, arguments.device, arguments.games)
         return
     loading = measure("loading", arguments.data_set, 1)
     print(f"loading {loading['pieces']:.0f} cached pieces: {loading['seconds']:.2f} s, "

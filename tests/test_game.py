@@ -204,7 +204,9 @@ def test_share_of_random_starts_and_determinism(bank: ScoreBank):
 
 def test_prioritised_sampling_prefers_what_goes_badly(bank: ScoreBank):
     sampler = StartSampler(bank, 0, prioritized=True)
-    sampler.report(torch.tensor([0, 1, 2]), torch.stack([bank.last_onset[0], bank.last_onset[1] // 2, torch.tensor(0)]))
+    last = bank.last_onset
+    sampler.report(torch.tensor([1, 0, 1, 2, 1]), torch.stack([last[1], last[0], last[1] // 2, torch.tensor(0), last[1]]),
+                   torch.tensor([True, True, True, True, False]))  # of games of a piece ending together the last one counts
     counts = torch.bincount(sampler.draw(20000).piece, minlength=3) / 20000
     weights = torch.tensor([0.05, 0.5, 1.0]) / 1.55
     torch.testing.assert_close(counts, weights, atol=0.02, rtol=0)

@@ -11,6 +11,8 @@ from score_following_game.environment.observation import Position, observe
 from score_following_game.environment.score_bank import ScoreBank
 
 CHUNK_VALUES = 2**22  # observation values at a time: about 300 Nottingham or 90 piano windows, activations within 300 MB
+CUDA_CHUNK_VALUES = 2**27  # about 9900 Nottingham or 2800 piano windows, activations and gradients within some 20 GB, of 80
+CUDA_BYTES_PER_VALUE = 600  # of the device's memory; on a smaller one than that chunks are smaller, too
 PRECISIONS = ("float32", "bfloat16", "auto")
 
 
@@ -34,14 +36,17 @@ def run_network(network: nn.Module, bank: ScoreBank, position: Position, precisi
 
 
 def chunk_size(bank: ScoreBank) -> int:
-    """Windows at a time."""
-    config = bank.config
-    return max(1, CHUNK_VALUES // sum(channels * height * width for channels, height, width in
-                                      (config.spec_shape, config.sheet_shape)))
+    """Windows at a time; the larger a device, the more, so that it need not wait for the host between them."""
+    config, values = bank.config, CHUNK_VALUES
+    if bank.device.type == "cuda":
+        memory = torch.cuda.get_device_properties(bank.device).total_memory
+        values = min(CUDA_CHUNK_VALUES, memory // CUDA_BYTES_PER_VALUE)
+    return max(1, values // sum(channels * height * width for channels, height, width in
+                                (config.spec_shape, config.sheet_shape)))
 
 
 def chunks(bank: ScoreBank, n: int) -> Iterator[slice]:
-    """0 .. n in runs whose observations fit CHUNK_VALUES."""
+    """0 .. n in runs of chunk_size."""
     size = chunk_size(bank)
     for first in range(0, n, size):
         yield slice(first, min(first + size, n))

@@ -18,8 +18,12 @@ class CategoricalPolicy(NamedTuple):
         return cls(torch.log_softmax(logits.float(), dim=1))
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """-> int64 (N,)"""
-        return torch.multinomial(self.log_probabilities.exp(), 1, generator=generator)[:, 0]
+        """-> int64 (N,); any action where the probabilities are not finite.
+
+        The first of exponential waiting times, as torch.multinomial draws it, which first has a GPU's host wait for its checks.
+        """
+        probabilities = self.log_probabilities.exp()
+        return (probabilities / torch.empty_like(probabilities).exponential_(generator=generator)).argmax(dim=1)
 
     def mode(self) -> Tensor:
         """-> int64 (N,): the likeliest actions."""

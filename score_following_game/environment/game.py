@@ -5,6 +5,7 @@ The only copy of them: the gymnasium environments, training, evaluation and the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -52,12 +53,12 @@ class Game:
     State, each (N,): piece, frame, previous_frame int64; x, previous_x, speed float64 (pixels, pixels per frame).
     """
 
-    _STATE = ("piece", "frame", "x", "previous_frame", "previous_x", "speed")
+    STATE = ("piece", "frame", "x", "previous_frame", "previous_x", "speed")
 
     def __init__(self, bank: ScoreBank, n_games: int) -> None:
         self.bank = bank
         self.config = bank.config
-        self.actions = torch.tensor(self.config.actions, dtype=torch.float64, device=bank.device)
+        self.actions = _on_device(tuple(self.config.actions), bank.device)
         self.piece = torch.zeros(n_games, dtype=torch.int64, device=bank.device)
         self.frame = torch.zeros_like(self.piece)
         self.previous_frame = torch.zeros_like(self.piece)
@@ -72,20 +73,19 @@ class Game:
     @classmethod
     def at(cls, bank: ScoreBank, state: GameState) -> Game:
         """Games that go on from states that were reached, for instance with another action."""
-        game = cls(bank, len(state.speed))
+        game = cls(bank, 0)
         for name, values in zip((*Position._fields, "speed"), (*state.position, state.speed)):
             setattr(game, name, values)
         return game
 
-    def reset(self, start: Start, games: Tensor | None = None) -> None:
-        """Begin all games, or those named by `games` (int64 (n,)), anew at n starts: x on the true position there."""
-        chosen = slice(None) if games is None else games
+    def reset(self, start: Start, ended: Tensor | None = None) -> None:
+        """Begin all games, or those that `ended` (bool (N,)), anew at their starts, N of them: x on the true position there."""
         now = self.bank.true_position(start.piece, start.frame)
         following = self.bank.true_position(start.piece, start.frame + 1) - now
         speed = torch.where(start.moving, self._to_action_step(following), torch.zeros_like(following))
-        for values, new in ((self.piece, start.piece), (self.speed, speed), (self.frame, start.frame), (self.x, now),
-                            (self.previous_frame, start.frame), (self.previous_x, now)):
-            values[chosen] = new
+        begun = (start.piece, start.frame, now, start.frame, now, speed)
+        for name, new in zip(self.STATE, begun):
+            setattr(self, name, new.clone() if ended is None else torch.where(ended, new, getattr(self, name)))
 
     def step(self, actions: Tensor) -> Step:
         """Play one frame. actions: (N,) int64 indices into the config's actions, or, continuous, speed changes.
@@ -139,14 +139,14 @@ class Game:
 
     def keep(self, games: Tensor) -> None:
         """Go on with some of the games only (bool (N,) or int64 (n,))."""
-        for name in self._STATE:
+        for name in self.STATE:
             setattr(self, name, getattr(self, name)[games])
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name).clone() for name in self._STATE}
+        return {name: getattr(self, name).clone() for name in self.STATE}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name in self._STATE:
+        for name in self.STATE:
             setattr(self, name, state[name].to(self.bank.device).clone())
 
     def _to_action_step(self, speed: Tensor) -> Tensor:
@@ -156,6 +156,12 @@ class Game:
         return torch.round(speed / self.smallest_change) * self.smallest_change
 
     @property
-    def smallest_change(self) -> Tensor:
+    def smallest_change(self) -> float:
         """The smallest change of speed among the actions, pixels per frame."""
-        return self.actions[self.actions != 0].abs().min()
+        return min(abs(change) for change in self.config.actions if change)
+
+
+@lru_cache(maxsize=8)
+def _on_device(actions: tuple[float, ...], device: torch.device) -> Tensor:
+    """float64 (A,). A copy to a GPU has the host wait for it, so there is one."""
+    return torch.tensor(actions, dtype=torch.float64, device=device)

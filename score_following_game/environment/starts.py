@@ -29,7 +29,8 @@ class Start(NamedTuple):
 class StartSampler:
     """Draws starts: pieces uniformly, or by how badly their latest game went; a share of the games at a random frame.
 
-    All draws come from one generator of its own, on the CPU, so that a run depends on its seed alone.
+    All draws come from one generator of its own, on the bank's device, so that a run depends on its seed alone. Nothing here
+    has the device wait for the host.
     """
 
     def __init__(self, bank: ScoreBank, seed: int, random_start: float = 0.0, prioritized: bool = False) -> None:
@@ -38,28 +39,33 @@ class StartSampler:
         self.bank = bank
         self.random_start = random_start
         self.prioritized = prioritized
-        self.generator = torch.Generator().manual_seed(seed)
-        self.latest_ratio = torch.zeros(len(bank), dtype=torch.float64)
+        self.generator = torch.Generator(bank.device).manual_seed(seed)
+        self.latest_ratio = torch.zeros(len(bank), dtype=torch.float64, device=bank.device)
 
     def draw(self, n: int) -> Start:
         """n starts."""
         if self.prioritized:
-            weights = 1 - self.latest_ratio.clamp(max=1 - LEAST_WEIGHT)
-            piece = torch.multinomial(weights, n, replacement=True, generator=self.generator)
+            bounds = (1 - self.latest_ratio.clamp(max=1 - LEAST_WEIGHT)).cumsum(0)  # multinomial would ask the device back
+            piece = torch.searchsorted(bounds, self._shares(n) * bounds[-1], right=True).clamp(max=len(self.bank) - 1)
         else:
-            piece = torch.randint(len(self.bank), (n,), generator=self.generator)
-        moving = torch.rand(n, generator=self.generator) < self.random_start
-        latest = (self.bank.last_onset.cpu()[piece] - LAST_START).clamp(min=0)
-        share = torch.rand(n, generator=self.generator, dtype=torch.float64)
-        frame = torch.where(moving, (share * (latest + 1)).long(), 0)
-        return Start(*(values.to(self.bank.device) for values in (piece, frame, moving)))
+            piece = torch.randint(len(self.bank), (n,), generator=self.generator, device=self.bank.device)
+        moving = self._shares(n) < self.random_start
+        latest = (self.bank.last_onset[piece] - LAST_START).clamp(min=0)
+        return Start(piece, (self._shares(n) * (latest + 1)).long() * moving, moving)
 
-    def report(self, piece: Tensor, last_frame: Tensor) -> None:
-        """Tell where games ended: the latest tracking ratio of their pieces (frame reached / frame of the last onset)."""
-        ratio = last_frame.double() / self.bank.last_onset[piece].clamp(min=1)
-        # One by one, so that of two games of a piece ending together the last counts, on every device alike.
-        for index, value in zip(piece.tolist(), ratio.tolist()):
-            self.latest_ratio[index] = value
+    def report(self, piece: Tensor, frame: Tensor, ended: Tensor) -> None:
+        """Tell of games, (N,) each, which ended (bool) at which frame: the latest tracking ratio of their pieces is the frame
+        over that of the last onset; of games of one piece that end together, the last one's."""
+        if not self.prioritized:
+            return
+        numbers = torch.arange(len(piece), device=piece.device)
+        none = torch.full_like(self.bank.last_onset, -1)
+        last = none.scatter_reduce(0, piece, torch.where(ended, numbers, -1), "amax")  # a maximum is the same in any order
+        ratio = frame[last.clamp(min=0)].double() / self.bank.last_onset.clamp(min=1)
+        self.latest_ratio = torch.where(last >= 0, ratio, self.latest_ratio)
+
+    def _shares(self, n: int) -> Tensor:
+        return torch.rand(n, generator=self.generator, dtype=torch.float64, device=self.bank.device)
 
     def state_dict(self) -> dict[str, Any]:
         return {"generator": self.generator.get_state(), "latest_ratio": self.latest_ratio.clone()}

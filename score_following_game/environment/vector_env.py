@@ -101,9 +101,11 @@ class ScoreFollowingVectorEnv(VectorEnv):
         return tuple(np.ascontiguousarray(render(self.game, index=index)[:, :, ::-1]) for index in range(self.num_envs))
 
     def _begin(self, games: np.ndarray, wanted: int | None = None) -> None:
-        piece = torch.tensor([int(self._generators[game].integers(len(self.bank))) if wanted is None else wanted
-                              for game in games])
-        self.game.reset(Start.from_beginning(piece), torch.from_numpy(games))
+        piece, begins = torch.zeros(self.num_envs, dtype=torch.int64), torch.zeros(self.num_envs, dtype=torch.bool)
+        for game in games:
+            piece[game] = int(self._generators[game].integers(len(self.bank))) if wanted is None else wanted
+            begins[game] = True
+        self.game.reset(Start.from_beginning(piece), begins)
 
     def _final(self, ended: np.ndarray) -> dict[str, Any]:
         """Last observation and info of the games that ended, in gymnasium's layout."""

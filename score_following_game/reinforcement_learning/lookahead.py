@@ -86,7 +86,7 @@ class Lookahead(Learner):
         parameters = list(self.critic.parameters())
         for _ in range(CRITIC_PASSES):
             order = torch.randperm(len(returns), generator=self.generator, device=returns.device)
-            for batch in order.split(CRITIC_BATCH):
+            for batch in order.split(max(CRITIC_BATCH, self.settings.n_worker)):  # as many steps with thousands of games
                 self.critic_optimiser.zero_grad()
                 nn.functional.mse_loss(self.critic(features[batch]), returns[batch]).backward()
                 distributed.average([parameter.grad for parameter in parameters])

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from score_following_game.environment.observation import Position
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.losses import Diverged
+from score_following_game.reinforcement_learning.step_graph import StepGraph, captured
 
 RECORDED_BYTES = 2**31  # of layer outputs kept for the update; a larger rollout computes them again
 
@@ -88,18 +89,31 @@ def _joined(recorded: list[list[Tensor]], most: int) -> Iterator[list[Tensor]]:
         yield group[0] if len(group) == 1 else [torch.cat(parts) for parts in zip(*group)]
 
 
+class Played(NamedTuple):
+    """What a step of N games gave, each (N,) and as in Rollout; finite: (), bool, were all logits?"""
+
+    actions: Tensor
+    log_probabilities: Tensor
+    values: Tensor
+    rewards: Tensor
+    masks: Tensor
+    finite: Tensor
+
+
 class RolloutCollector:
     """Plays N games on and on, in pieces of t_max steps; ended games begin anew at once.
 
-    keep: keep what the network's layers gave for the gradient, where RECORDED_BYTES hold it.
+    keep: keep what the network's layers gave for the gradient, on the CPU and where RECORDED_BYTES hold it. graph: on CUDA,
+    replay a graph of the step (step_graph.py); networks with dropout play without one, since their masks are drawn again in
+    the update, by states that a replay would not go by.
     """
 
     def __init__(
         self, bank: ScoreBank, n_games: int, network: nn.Module, sampler: StartSampler, seed: int, precision: torch.dtype,
-        keep: bool = False,
+        keep: bool = False, graph: bool = True,
     ) -> None:
         self.bank, self.network, self.sampler, self.precision = bank, network, sampler, precision
-        self.keep = keep
+        self.keep = keep and bank.device.type == "cpu"
         self.generator = torch.Generator(bank.device).manual_seed(seed)
         self.has_dropout = any(isinstance(module, nn.Dropout) for module in network.modules())
         self.game = Game(bank, n_games)
@@ -107,51 +121,63 @@ class RolloutCollector:
         self.running_return = torch.zeros(n_games, dtype=torch.float64, device=bank.device)
         # nan until a game has ended once: nothing is said of games that have not.
         self.last_return = torch.full_like(self.running_return, float("nan"))
+        self.has_graph = graph and bank.device.type == "cuda" and not self.has_dropout
+        self._replay: StepGraph | None = None
 
     def collect(self, t_max: int) -> Rollout:
         """Play t_max steps of every game with the network as it is (train mode: with dropout).
 
         Raises Diverged when the network's output is no longer finite.
         """
+        if self.has_graph and self._replay is None:
+            self._replay = captured(self.play, self.step_state, ((self, "generator"), (self.sampler, "generator")),
+                                    self.bank.device)
+            self.has_graph = self._replay is not None
         with unchanged_parameters():
             return self._collect(t_max)
 
     def _collect(self, t_max: int) -> Rollout:
-        states, actions, log_probabilities, values, rewards, masks = [], [], [], [], [], []
+        states: list[GameState] = []
+        played: list[Played] = []
         random_states: list[Tensor] | None = [] if self.has_dropout else None
         recorded: list[list[Tensor]] | None = [] if self.keep else None
         for _ in range(t_max):
             if random_states is not None:
                 random_states.append(get_random_state(self.bank.device))
-            state = self.game.state()
-            logits, value = act(self.network, self.bank, state.position, self.precision, recorded)
-            if recorded and not actions and _bytes(recorded) * t_max > RECORDED_BYTES:
+            states.append(self.game.state())
+            played.append(self._replay() if self._replay else self.play(recorded))
+            if recorded and len(played) == 1 and _bytes(recorded) * t_max > RECORDED_BYTES:
                 recorded = None
-            if not logits.isfinite().all():
-                raise Diverged("the network's output is not finite")
-            policy = CategoricalPolicy.from_logits(logits)
-            action = policy.sample(self.generator)
-            step = self.game.step(action)
-            states.append(state)
-            actions.append(action)
-            log_probabilities.append(policy.log_prob(action))
-            values.append(value)
-            rewards.append(step.reward.float())
-            masks.append((~step.terminated).float())
-            self._restart(step.reward, step.terminated)
         last = self.game.state()
         last_values = act(self.network, self.bank, last.position, self.precision)[1]
-        return Rollout(GameState.joined(states), *map(torch.stack, (actions, log_probabilities, values, rewards, masks)),
-                       last_values, last, random_states, recorded or [])
+        *results, finite = map(torch.stack, zip(*played))
+        if not finite.all():
+            raise Diverged("the network's output is not finite")
+        return Rollout(GameState.joined(states), *results, last_values, last, random_states, recorded or [])
 
-    def _restart(self, reward: Tensor, terminated: Tensor) -> None:
-        self.running_return += reward
-        ended = terminated.nonzero()[:, 0]
-        if len(ended):
-            self.last_return[ended] = self.running_return[ended]
-            self.running_return[ended] = 0
-            self.sampler.report(self.game.piece[ended], self.game.frame[ended])
-            self.game.reset(self.sampler.draw(len(ended)), ended)
+    def play(self, recorded: list[list[Tensor]] | None = None) -> Played:
+        """One step of all games; ended ones begin anew. Nothing in it has a GPU wait for the host."""
+        logits, value = act(self.network, self.bank, self.game.position(), self.precision, recorded)
+        policy = CategoricalPolicy.from_logits(logits)
+        action = policy.sample(self.generator)
+        step = self.game.step(action)
+        self._restart(step.reward, step.terminated)
+        return Played(action, policy.log_prob(action), value, step.reward.float(), (~step.terminated).float(),
+                      logits.isfinite().all())
+
+    @property
+    def step_state(self) -> list[tuple[Any, str]]:
+        """The attributes, (object, name), that a step goes on from and replaces."""
+        return [*((self.game, name) for name in Game.STATE), (self, "running_return"), (self, "last_return"),
+                (self.sampler, "latest_ratio")]
+
+    def _restart(self, reward: Tensor, ended: Tensor) -> None:
+        """A start is drawn for every game, since how many have ended is not known here, and taken by those that have."""
+        total = self.running_return + reward
+        self.last_return = torch.where(ended, total, self.last_return)
+        self.running_return = total.masked_fill(ended, 0)
+        self.sampler.report(self.game.piece, self.game.frame, ended)
+        self.game.reset(self.sampler.draw(len(ended)), ended)
 
     def state_dict(self) -> dict[str, Any]:
         return {"game": self.game.state_dict(), "sampler": self.sampler.state_dict(), "generator": self.generator.get_state(),

@@ -1,0 +1,85 @@
+"""speed.py's part on a CUDA device: training with thousands of games, and where its time goes."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from score_following_game.agents.inference import choose_precision, chunks
+from score_following_game.agents.networks import network_for
+from score_following_game.environment.game import Game
+from score_following_game.environment.observation import observe
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import StartSampler
+from score_following_game.reinforcement_learning.rollout import RolloutCollector
+from score_following_game.reinforcement_learning.settings import make_optimiser, settings_from
+from score_following_game.reinforcement_learning.trainer import ALGORITHMS
+
+UPDATES = 5
+SETTINGS = {"a2c": {"agent": "a2c"}, "lookahead": {"preset": "fast"}}
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Of one call, until the device has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    began = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - began
+
+
+def training(bank: ScoreBank, net: str, agent: str, games: int, precision: str, graph: bool) -> dict[str, float]:
+    """steps (per second), milliseconds of an update's acting, learning and, out of acting, game and observations; peak_gb."""
+    settings = settings_from({**SETTINGS[agent], "net": net, "n_worker": games})
+    dtype = choose_precision(precision, bank.device)
+    network = network_for(net, bank.config).to(bank.device, memory_format=torch.channels_last).train()
+    sampler = StartSampler(bank, 0, settings.random_start)
+    collector = RolloutCollector(bank, games, network, sampler, 0, dtype, settings.agent == "a2c", graph)
+    optimiser = make_optimiser(settings, network.parameters())
+    learner = ALGORITHMS[settings.agent](network, optimiser, bank, settings, dtype, collector.generator)
+    acting = learning = 0.0
+    for update in range(UPDATES + 1):
+        rollouts: list = []
+        collect = seconds(lambda rollouts=rollouts: rollouts.append(collector.collect(settings.t_max)), bank.device)
+        learn = seconds(lambda rollouts=rollouts: learner.update(rollouts.pop()), bank.device)
+        if update:  # the first one warms up and captures
+            acting, learning = acting + collect, learning + learn
+    peak = torch.cuda.max_memory_allocated(bank.device) if bank.device.type == "cuda" else 0
+    return {"steps": UPDATES * games * settings.t_max / (acting + learning), "acting": 1000 * acting / UPDATES,
+            "learning": 1000 * learning / UPDATES, "game": 1000 * game_seconds(bank, games, settings.t_max, dtype),
+            "peak_gb": peak / 1e9, "graph": collector.has_graph}
+
+
+def game_seconds(bank: ScoreBank, games: int, steps: int, dtype: torch.dtype) -> float:
+    """Of so many steps without a network and without a graph: windows, rules, new starts."""
+    sampler, game = StartSampler(bank, 0), Game(bank, games)
+    game.reset(sampler.draw(games))
+    still = torch.ones(games, dtype=torch.int64, device=bank.device)
+
+    def play() -> None:
+        for _ in range(steps):
+            position = game.position()
+            for part in chunks(bank, games):
+                observe(bank, position.at(part), dtype)
+            game.reset(sampler.draw(games), game.step(still).terminated)
+
+    play()
+    return seconds(play, bank.device)
+
+
+def rows(measure: Callable[..., dict[str, float]], nets: dict[str, str], numbers_of_games: Sequence[int]) -> Iterator[str]:
+    """Lines of the table. measure: net, data_set, agent, games, graph -> as `training`; nets: network -> its data set."""
+    for net, data_set in nets.items():
+        for agent in SETTINGS:
+            yield f"  {net}, {agent}, bfloat16; milliseconds of an update"
+            yield "     games  graph    steps/s    acting  learning  game alone  peak GB"
+            for games in numbers_of_games:
+                for graph in (True, False):
+                    found = measure(net=net, data_set=data_set, agent=agent, games=games, graph=graph)
+                    yield (f"    {games:6}  {'on' if found['graph'] else 'off':5} {found['steps']:10.0f} "
+                           f"{found['acting']:9.1f} {found['learning']:9.1f} {found['game']:11.1f} {found['peak_gb']:8.1f}")
+                    if not found["graph"]:  # nor would there be one now: the network has dropout
+                        break
