@@ -214,7 +214,8 @@ def _process_of_rank(torchrun_process: subprocess.Popen, rank: int) -> int:
 def test_a_users_mistake_is_told_once(tmp_path: Path):
     process = torchrun("sf_experiment.py", *SMALL, "--param_root", tmp_path, "--no_log", "--ini_params", "none.pt")
     stdout, stderr = process.communicate(timeout=60)
-    assert errors(stderr) == ["error: none.pt: no such parameter file; the agents that come with the project: nottingham"], stderr
+    message = "error: none.pt: no such parameter file; the agents that come with the project: nottingham"
+    assert errors(stderr) == [message], stderr
     assert "exitcode  : 2" in stderr
     assert not stdout
     assert not list(tmp_path.iterdir())
