@@ -136,6 +136,14 @@ def precisions() -> list[str]:
     return ["float32"] + ["bfloat16"] * (chosen == torch.bfloat16)
 
 
+def tasks(data_set: str, frames: int | None = None, paced: bool = False) -> Iterator[dict]:
+    """Every case in every precision; frames: of each, where they are not to be the case's own."""
+    for net, config, own_frames, target in CASES:
+        for precision in precisions():
+            yield {"net": net, "config": config, "frames": frames or own_frames, "target": target, "precision": precision,
+                   "data_set": data_set, "paced": paced}
+
+
 def print_table(task: dict, figures: dict[str, list[float]]) -> None:
     print(f"\n{task['net']}, {task['config']}, {task['precision']}, {task['frames']} frames, one core"
           f"{', paced' if task['paced'] else ''}, ms")
@@ -161,11 +169,8 @@ def main() -> None:
         return
     if arguments.frames is not None and arguments.frames < 1:
         raise UserError(f"--frames {arguments.frames}: wanted a number above 0")
-    for net, config, frames, target in CASES:
-        for precision in precisions():
-            task = {"net": net, "config": config, "frames": arguments.frames or frames, "target": target,
-                    "precision": precision, "data_set": arguments.data_set, "paced": arguments.paced}
-            print_table(task, measure(task))
+    for task in tasks(arguments.data_set, arguments.frames, arguments.paced):
+        print_table(task, measure(task))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Variants of pieces to learn from: sheet and positions stay together, the same seed gives the same."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from score_following_game.config import GameConfig
-from score_following_game.data_processing.augmentation import STRETCH, augmented
+from score_following_game.data_processing.augmentation import LEAD_IN, STRETCH, augmented
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.score_bank import ScoreBank
 
 
@@ -25,12 +28,40 @@ def test_variants_keep_ink_and_positions_together(bank: ScoreBank):
         widths.add(variant.sheet.shape[1] / original.sheet.shape[1])
         assert variant.sheet.dtype == np.uint8
         assert abs(variant.sheet.shape[1] / original.sheet.shape[1] - 1) <= STRETCH + 0.01
-        assert np.array_equal(variant.onset_frames, original.onset_frames)
         # The columns where the notes stand are as dark, next to those of the sheet as a whole, as they were.
-        assert np.corrcoef(_ink(original), _ink(variant))[0, 1] > 0.8
-        assert not np.allclose(variant.spectrogram, original.spectrogram)
-        assert variant.spectrogram.shape == original.spectrogram.shape
+        assert np.corrcoef(_ink(original), _ink(variant))[0, 1] > 0.7
     assert len(widths) > len(bank)
+
+
+def test_variants_keep_sound_and_onsets_together(bank: ScoreBank):
+    silences = []
+    for piece in augmented(bank.pieces, 12, 1)[len(bank):]:
+        original = next(other for other in bank.pieces if other.name == piece.name.partition("~")[0])
+        heard, frames = piece.spectrogram, piece.onset_frames
+        assert heard.dtype == np.float32
+        assert frames.dtype == np.int64
+        assert (np.diff(frames) > 0).all()
+        assert len(frames) == len(piece.onset_x)
+        assert frames[-1] < heard.shape[1]
+        silences.append(int(frames[0] - original.onset_frames[0]))
+        gaps, own = np.diff(frames), np.diff(original.onset_frames)
+        assert len(gaps) == len(own)
+        assert np.corrcoef(gaps, own)[0, 1] > 0.9  # the rhythm is the same,
+        assert (gaps != own).any()  # its time is freer
+        # Energy rises where the onsets say so, as much against other frames as it did.
+        assert _rise(heard, frames) > 0.5 * _rise(original.spectrogram, original.onset_frames) > 0
+    assert 0 in silences
+    assert LEAD_IN / 2 < max(silences) <= LEAD_IN
+
+
+def test_one_frame_has_one_onset():
+    frames = np.arange(0, 200, 1)
+    piece = Piece("dense", np.full((40, 300), 255, np.uint8), frames, frames.astype(np.float32),
+                  np.zeros((78, 220), np.float32), Path("dense.mid"), Path("dense.mid"))
+    variant = augmented([piece], 1, 0)[1]
+    assert len(variant.onset_frames) < 200
+    assert (np.diff(variant.onset_frames) > 0).all()
+    assert len(variant.onset_x) == len(variant.onset_frames)
 
 
 def test_variants_depend_on_the_seed_alone(bank: ScoreBank):
@@ -45,3 +76,10 @@ def _ink(piece) -> np.ndarray:
     ink = 255.0 - piece.sheet.mean(axis=0)
     columns = np.clip(np.round(piece.onset_x).astype(int)[:, None] + np.arange(-2, 3), 0, len(ink) - 1)
     return ink[columns].ravel()
+
+
+def _rise(heard: np.ndarray, frames: np.ndarray) -> float:
+    """By how many deviations the magnitude grows more from before an onset to after it than elsewhere."""
+    magnitude = (10 ** heard - 1).sum(axis=0)
+    grown = magnitude[2:] - magnitude[:-2]
+    return float((grown[np.clip(frames - 1, 0, len(grown) - 1)].mean() - grown.mean()) / grown.std())

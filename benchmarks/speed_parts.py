@@ -1,0 +1,168 @@
+"""What speed.py measures, each in a process of its own: loading, the game, a network, training, evaluation.
+
+The two baselines, one game at a time and processes of single games, are in speed_baselines.py.
+"""
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+
+CONFIGS = {"ScoreFollowingNet": "nottingham.yaml", "ScoreFollowingNetMSMDLCHSDeepDo": "mutopia_lchs1.yaml"}
+SECONDS = 8.0
+
+
+def rate(work: Callable[[], int], seconds: float = SECONDS) -> float:
+    """Calls work() (-> units done) for some seconds, after one call to warm up -> units per second."""
+    work()
+    began, units = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        units += work()
+    return units / (time.perf_counter() - began)
+
+
+def open_bank(data_set: str, net: str = "ScoreFollowingNet", device: str = "cpu"):
+    from score_following_game.config import load_game_config
+    from score_following_game.data_processing.dataset import load_data_set
+    from score_following_game.environment.score_bank import ScoreBank
+
+    config = load_game_config(CONFIGS[net])
+    load_data_set(data_set, config)  # the caches, outside the clock
+    began = time.perf_counter()
+    pieces = load_data_set(data_set, config)
+    bank = ScoreBank(pieces, config, device)
+    return bank, time.perf_counter() - began
+
+
+def loading(data_set: str, **_: object) -> dict[str, float]:
+    from score_following_game.data_processing.dataset import score_paths
+    from score_following_game.data_processing.piece import load_piece
+
+    bank, seconds = open_bank(data_set)
+    paths = list(score_paths(data_set).values())
+    began = time.perf_counter()
+    for path in paths:
+        load_piece(path, bank.config)
+    return {"pieces": len(bank), "seconds": seconds, "ms_per_piece": 1000 * (time.perf_counter() - began) / len(paths)}
+
+
+def game(data_set: str, games: int, **_: object) -> dict[str, float]:
+    import torch
+
+    from score_following_game.environment.game import Game
+    from score_following_game.environment.observation import observe
+    from score_following_game.environment.starts import StartSampler
+
+    bank, _seconds = open_bank(data_set)
+    sampler = StartSampler(bank, 0)
+    game = Game(bank, games)
+    game.reset(sampler.draw(games))
+    still = torch.ones(games, dtype=torch.int64)
+
+    def step(dtype: torch.dtype | None) -> int:
+        if dtype is not None:
+            observe(bank, game.position(), dtype)
+        game.reset(sampler.draw(games), game.step(still).terminated)
+        return games
+
+    speeds = {"rules": rate(lambda: step(None), 3)}
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        speeds[name] = rate(lambda dtype=dtype: step(dtype))
+        size = sum(values.nbytes for values in observe(bank, game.position(), dtype))
+        speeds |= {f"{name}_bytes": size / games, f"{name}_memcpy": memcpy_rate(size)}
+    return speeds
+
+
+def memcpy_rate(size: int) -> float:
+    """Bytes per second that as many threads as torch has copy, in blocks that are together as large as `size`."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+    import torch
+
+    threads = torch.get_num_threads()
+    blocks = [(np.zeros(size // threads, np.uint8), np.ones(size // threads, np.uint8)) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+
+        def copy() -> int:
+            list(pool.map(lambda pair: np.copyto(*pair), blocks))
+            return size
+
+        return rate(copy, 2)
+
+
+def network(data_set: str, games: int, precision: str, net: str, **_: object) -> dict[str, float]:
+    import torch
+
+    from score_following_game.agents.inference import act, choose_precision, chunks
+    from score_following_game.agents.layers import Trace
+    from score_following_game.agents.networks import network_for
+    from score_following_game.environment.game import Game
+    from score_following_game.environment.observation import observe
+    from score_following_game.environment.starts import StartSampler
+
+    bank, _seconds = open_bank(data_set, net)
+    network = network_for(net, bank.config).to(memory_format=torch.channels_last)
+    game = Game(bank, games)
+    game.reset(StartSampler(bank, 0, 1.0).draw(games))
+    part = next(chunks(bank, games))
+    position = game.position().at(part)
+    observation = observe(bank, position, choose_precision(precision, torch.device("cpu")))
+    recorded: list = []
+    act(network, bank, position, observation[0].dtype, recorded)
+
+    def forward(gradients: bool, trace: Trace | None = None) -> int:
+        with torch.set_grad_enabled(gradients):
+            logits, value = network(observation, trace)
+        if gradients:
+            (logits.sum() + value.sum()).backward()
+        return len(logits)
+
+    return {"acting": rate(lambda: forward(False)), "updating": rate(lambda: forward(True)),
+            "recorded": rate(lambda: forward(True, Trace(recorded[0][2:])))}
+
+
+def training(data_set: str, games: int, precision: str, net: str, **_: object) -> dict[str, float]:
+    import torch
+
+    from score_following_game.agents.inference import choose_precision
+    from score_following_game.agents.networks import network_for
+    from score_following_game.environment.starts import StartSampler
+    from score_following_game.reinforcement_learning.a2c import A2C
+    from score_following_game.reinforcement_learning.rollout import RolloutCollector
+    from score_following_game.reinforcement_learning.settings import Settings, make_optimiser
+
+    bank, _seconds = open_bank(data_set, net)
+    settings = Settings(n_worker=games)
+    dtype = choose_precision(precision, torch.device("cpu"))
+    network = network_for(net, bank.config).to(memory_format=torch.channels_last)
+    optimiser = make_optimiser(settings, network.parameters())
+    collector = RolloutCollector(bank, games, network, StartSampler(bank, 0), 0, dtype, keep=True)
+    learner = A2C(network, optimiser, bank, settings, dtype, collector.generator)
+
+    def update() -> int:
+        learner.update(collector.collect(settings.t_max))
+        return games * settings.t_max
+
+    speed = rate(update, 3 * SECONDS)
+    return {"steps": speed, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def evaluation(data_set: str, precision: str, trials: int, **_: object) -> dict[str, float]:
+    """The shipped agent on a whole set, all trials as one batch."""
+    from score_following_game.agents.agents import load_trained_agent
+    from score_following_game.evaluation.evaluator import play_data_set
+
+    bank, _seconds = open_bank(data_set)
+    agent = load_trained_agent("nottingham", "ScoreFollowingNet", bank.config, seed=0, precision=precision)
+    play_data_set(agent, bank)
+    began = time.perf_counter()
+    episodes = [episode for trial in play_data_set(agent, bank, trials) for episode in trial]
+    seconds = time.perf_counter() - began
+    return {"steps": sum(episode.last_frame for episode in episodes) / seconds, "seconds": seconds, "games": len(episodes)}
+
+
+def cuda(data_set: str, games: int, precision: str, net: str, device: str, agent: str, graph: bool, **_: object):
+    import speed_cuda
+
+    return speed_cuda.training(open_bank(data_set, net, device)[0], net, agent, games, precision, graph)
