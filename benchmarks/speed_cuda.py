@@ -36,7 +36,7 @@ def training(bank: ScoreBank, net: str, agent: str, games: int, precision: str, 
     settings = settings_from({**SETTINGS[agent], "net": net, "n_worker": games})
     dtype = choose_precision(precision, bank.device)
     network = network_for(net, bank.config).to(bank.device, memory_format=torch.channels_last).train()
-    sampler = StartSampler(bank, 0, settings.random_start)
+    sampler = StartSampler(bank, 0, settings.random_start, settings.prioritized_sampling)
     collector = RolloutCollector(bank, games, network, sampler, 0, dtype, settings.agent == "a2c", graph)
     optimiser = make_optimiser(settings, network.parameters())
     learner = ALGORITHMS[settings.agent](network, optimiser, bank, settings, dtype, collector.generator)

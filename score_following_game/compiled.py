@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numba
+import numpy as np
 import torch
 
 RUN_VALUES = 2**17     # a thread's work at a time at the least, about 0.1 ms: less is not worth handing out
@@ -29,6 +30,19 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
             return numba.njit(**options)(function)
 
     return compile_
+
+
+@compiled()
+def float32_bits(value):
+    return np.float32(value).view(np.uint32)
+
+
+@compiled()
+def bfloat16_bits(value):
+    """The upper half of a float32, rounded to nearest even. numba makes sums of 32 bits into 64 unless told each time."""
+    bits = float32_bits(value)
+    odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
+    return np.uint32(np.uint32(bits + np.uint32(0x7FFF)) + odd) >> np.uint32(16)
 
 
 def in_threads(work: Callable[[slice], object], count: int, values: int = 1) -> None:

@@ -64,6 +64,15 @@ def test_one_frame_has_one_onset():
     assert len(variant.onset_x) == len(variant.onset_frames)
 
 
+def test_a_recording_that_ends_early_keeps_its_onsets():
+    frames = np.array([0, 50, 100])
+    piece = Piece("early", np.full((40, 300), 255, np.uint8), frames, frames.astype(np.float32),
+                  np.ones((78, 50), np.float32), Path("early.mid"), Path("early.mid"))
+    variant = augmented([piece], 1, 3)[1]
+    assert len(variant.onset_frames) == 3
+    assert variant.onset_frames[2] - variant.onset_frames[0] > 75
+
+
 def test_variants_depend_on_the_seed_alone(bank: ScoreBank):
     first, again, other = (augmented(bank.pieces, 1, seed)[-1] for seed in (1, 1, 2))
     assert np.array_equal(first.sheet, again.sheet)

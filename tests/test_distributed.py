@@ -70,12 +70,12 @@ def half_of(whole: Rollout, rank: int) -> Rollout:
     return replace(whole, states=states, last_state=whole.last_state.at(own), last_values=whole.last_values[own], **columns)
 
 
-def train(folder: Path, updates: int, resume: bool = False) -> Trainer:
+def train(folder: Path, updates: int, resume: bool = False, **more: object) -> Trainer:
     """With an evaluation, and so a refinement, every other update."""
     torch.manual_seed(1)
     settings = settings_from({"n_worker": 3, "t_max": 4, "max_updates": updates, "eval_interval": 2, "eval_trials": 1,
                               "patience": 1, "max_refinements": 9, "no_log": True, "random_start": 0.5,
-                              "optim_params": {"lr": 1e-3}})
+                              "optim_params": {"lr": 1e-3}, **more})
     trainer = Trainer(settings, load_game_config("nottingham.yaml"), folder, resume)
     trainer.train()
     return trainer
@@ -97,6 +97,9 @@ def work(folder: Path) -> None:
     train(folder / "half", 4)
     trainer = train(folder / "half", 8, resume=True)
     found["resumed"] = {"network": trainer.network.state_dict(), "x": trainer.collector.game.x, "lr": _learn_rate(trainer)}
+    trainer = train(folder / "lookahead", 4, agent="lookahead", memory=50, averaging=0.5, batch_size=1)
+    found["lookahead"] = {"network": trainer.network.state_dict(), "critic": trainer.learner.critic.state_dict(),
+                          "average": trainer.judged.state_dict()}
     found["threads"] = distributed.share_of_cores(None)
     for name, values in (("settings", {"t_max": rank}), ("missing", {} if rank else {"tune": 1})):
         with pytest.raises(UserError) as caught:
@@ -145,11 +148,14 @@ def test_two_processes_train_one_agent(tmp_path: Path):
     for rank in (first, second):  # going on is as never having stopped
         assert_equal(rank["whole"]["network"], rank["resumed"]["network"])
         assert torch.equal(rank["whole"]["x"], rank["resumed"]["x"])
+    for part in ("network", "critic", "average"):
+        assert_equal(first["lookahead"][part], second["lookahead"][part])
     assert first["threads"] == max(1, len(os.sched_getaffinity(0)) // 2)
     # Steps are those of both processes' games; one of them writes.
     rows = list(csv.DictReader((tmp_path / "whole" / "learning_curve.csv").open()))
     assert [(row["update"], row["steps"]) for row in rows] == [(str(n), str(n * 3 * 4 * 2)) for n in (2, 4, 6, 8)]
     assert stdout.count("Done after update 8") == 2
+    assert stdout.count("Done after update 4") == 2
 
     # What differs is told by name, to all; a mistake of the second process's alone, by the first.
     assert first["settings"] == second["settings"]

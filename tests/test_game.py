@@ -29,7 +29,7 @@ def random_piece(rng: np.random.Generator, config: GameConfig, falling: bool = F
 
 def starts(pieces: list[int], frames: list[int] | None = None, moving: bool = False) -> Start:
     frame = torch.tensor(frames or [0] * len(pieces))
-    return Start(torch.tensor(pieces), frame, torch.full((len(pieces),), moving))
+    return Start.from_beginning(torch.tensor(pieces))._replace(frame=frame, moving=torch.full((len(pieces),), moving))
 
 
 @pytest.mark.parametrize("name", ["nottingham", "nottingham_continuous"])
@@ -194,6 +194,20 @@ def test_random_starts_begin_on_the_music_at_its_speed(bank: ScoreBank):
     assert spec[:, 0].any()
 
 
+def test_random_starts_may_be_off_the_music(bank: ScoreBank):
+    start = StartSampler(bank, 1, random_start=0.5, random_offset=30.0).draw(4000)
+    assert not start.off[~start.moving].any()
+    off = start.off[start.moving]
+    assert off.min() < -29
+    assert 29 < off.max() <= 30
+    game = Game(bank, len(start.piece))
+    game.reset(start)
+    free = (game.x > bank.config.sheet_context / 2) & (game.x < bank.width[start.piece] - bank.config.sheet_context / 2 - 1)
+    torch.testing.assert_close(game.tracking_error()[free], start.off[free])
+    assert (game.x == game.previous_x).all()
+    assert not StartSampler(bank, 1, random_start=1.0).draw(100).off.any()
+
+
 def test_share_of_random_starts_and_determinism(bank: ScoreBank):
     first, second = StartSampler(bank, 3, 0.3).draw(5000), StartSampler(bank, 3, 0.3).draw(5000)
     assert all(torch.equal(a, b) for a, b in zip(first, second))
@@ -205,8 +219,10 @@ def test_share_of_random_starts_and_determinism(bank: ScoreBank):
 def test_prioritised_sampling_prefers_what_goes_badly(bank: ScoreBank):
     sampler = StartSampler(bank, 0, prioritized=True)
     last = bank.last_onset
-    sampler.report(torch.tensor([1, 0, 1, 2, 1]), torch.stack([last[1], last[0], last[1] // 2, torch.tensor(0), last[1]]),
-                   torch.tensor([True, True, True, True, False]))  # of games of a piece ending together the last one counts
+    # Of games of a piece ending together the last one counts; what a random start left out does not.
+    begun = torch.stack([torch.tensor(0), torch.tensor(0), last[1] // 2, last[2] // 2, torch.tensor(0)])
+    frame = torch.stack([last[1], last[0], last[1] // 2 + (last[1] - last[1] // 2) // 2, last[2] // 2, last[1]])
+    sampler.report(torch.tensor([1, 0, 1, 2, 1]), begun, frame, torch.tensor([True, True, True, True, False]))
     counts = torch.bincount(sampler.draw(20000).piece, minlength=3) / 20000
     weights = torch.tensor([0.05, 0.5, 1.0]) / 1.55
     torch.testing.assert_close(counts, weights, atol=0.02, rtol=0)

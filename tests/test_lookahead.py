@@ -68,6 +68,20 @@ def test_the_improved_policy_is_the_softmax_of_reward_and_following_value(bank: 
     torch.testing.assert_close(lookahead.improved_policy(state), wanted.float(), atol=1e-5, rtol=1e-5)
 
 
+def test_a_lost_action_does_not_blur_the_others(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
+    lookahead = learner(bank, temperature=0.01, discounting=1.0)
+    game = played(bank)
+    value = torch.tensor([-10.0, 0.0, 0.1])[torch.arange(3).repeat(5)]
+    monkeypatch.setattr(lookahead, "critic", lambda features: value)
+    state = game.state()
+    followed = Game.at(bank, state.repeat(3))
+    step = followed.step(torch.arange(3).repeat(5))
+    assert not step.terminated.any()
+    wanted = ((step.reward + value).view(5, 3) / 0.01).softmax(1)
+    torch.testing.assert_close(lookahead.improved_policy(state), wanted.float(), atol=1e-5, rtol=1e-5)
+    assert (wanted > 0.9).any(1).all()
+
+
 def test_an_update_nears_the_improved_policy_and_the_returns(bank: ScoreBank):
     lookahead = learner(bank, optim_params={"lr": 1e-3}, lookahead_passes=8, temperature=0.05)
     collector = RolloutCollector(bank, 4, lookahead.network, StartSampler(bank, 0, 1.0), 0, torch.float32)

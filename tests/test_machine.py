@@ -1,5 +1,4 @@
 """Threads chosen by trial; seeds; what is refused."""
-import time
 
 import pytest
 import torch
@@ -22,13 +21,20 @@ def test_the_fewest_threads_near_the_best_rate():
     assert fastest({1: 100.0, 2: 190.0, 4: 300.0, 6: 310.0}) == 4
 
 
-def test_rates_are_of_the_threads_they_name():
+def test_rates_are_of_the_threads_they_name(monkeypatch: pytest.MonkeyPatch):
     tried = []
-    rates = thread_rates(lambda: (tried.append(torch.get_num_threads()), time.sleep(0.002 * torch.get_num_threads())), 3, 0.05)
+    clock = [0.0]
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: clock[0])
+
+    def work() -> None:
+        tried.append(torch.get_num_threads())
+        clock[0] += 0.002 * torch.get_num_threads()
+
+    rates = thread_rates(work, 3, 0.05)
     assert list(rates) == [1, 2, 3]
     assert set(tried) == {1, 2, 3} and tried == sorted(tried)
-    assert 500 >= rates[1] > rates[2] > rates[3]  # calls of 2, 4 and 6 ms at the least
-    assert list(thread_rates(lambda: None, 8, 0.001)) == [1, 2, 4, 8]
+    assert list(rates.values()) == pytest.approx([500, 250, 500 / 3])
+    assert list(thread_rates(work, 8, 0.001)) == [1, 2, 4, 8]
 
 
 def test_a_trial_sets_the_threads_and_is_told(monkeypatch: pytest.MonkeyPatch):

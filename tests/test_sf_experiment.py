@@ -193,7 +193,7 @@ def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path
     rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0
     directory, = tmp_path.iterdir()
-    assert f"go on with: --resume {directory}" in rest
+    assert f"go on with: python sf_experiment.py --resume {directory}" in rest
     assert (directory / "best_model.pt").exists()
     updates = int(rest.split("Stopped after update ")[1].split(";")[0])
     assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == updates >= 4

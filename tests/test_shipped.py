@@ -29,5 +29,8 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert find_parameters(tmp_path / "piano_1" / PARAMETERS) == tmp_path / "piano_1" / PARAMETERS
     with pytest.raises(UserError, match="violin: no such parameter file; the agents that come with the project: flute, piano"):
         find_parameters("violin")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "piano").mkdir()  # a data set's folder may have an agent's name
+    assert find_parameters("piano") == tmp_path / "piano_2" / PARAMETERS
     with pytest.raises(UserError, match="is a folder; the parameters are a file"):
         find_parameters(tmp_path / "piano_1")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -16,6 +17,8 @@ from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
+from score_following_game.evaluation.evaluator import Episode
+from score_following_game.evaluation.metrics import alignment_stats
 from score_following_game.reinforcement_learning import ppo
 from score_following_game.reinforcement_learning.a2c import A2C
 from score_following_game.reinforcement_learning.losses import Diverged, Losses, optimiser_step
@@ -221,6 +224,40 @@ def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, 
     assert create_run_directory(elsewhere, config, when).name == f"{run_name(settings, when)}-2"
 
 
+def test_the_average_is_judged_and_the_learning_rate_cools(config: GameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every update is followed by an evaluation; after a refinement network and average go on from the best average."""
+    trainer = Trainer(settings_from({
+        "agent": "lookahead", "n_worker": 2, "t_max": 3, "memory": 20, "batch_size": 1, "max_updates": 4, "eval_interval": 1,
+        "averaging": 0.5, "anneal_steps": 24, "final_lr": 1e-5, "optim_params": "{lr: 1e-3}", "patience": 2,
+        "max_refinements": 9, "lr_multiplier": 0.1, "eval_trials": 1, "no_log": True, "threads": 1}), config, tmp_path)
+    scores = iter([0.5, 0.4, 0.3, 0.2])  # the first is the best; the third refines
+    judged, trained, rates = [], [], []
+
+    def judge(log: object) -> object:
+        trainer.evaluated_at = trainer.updates
+        judged.append(copy_of(trainer.judged))
+        trained.append(copy_of(trainer.network))
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+        return replace(stats, global_tracking_ratio=next(scores))
+
+    stats = alignment_stats([Episode("piece", 5, np.array([0, 5]), np.array([5]), np.array([0.0]))])
+    monkeypatch.setattr(trainer, "_evaluate", judge)
+    trainer.train()
+    assert rates == pytest.approx([1e-3 * 0.01 ** (n / 4) * (0.1 if n == 4 else 1) for n in (1, 2, 3, 4)])
+    key = "policy_out.weight"
+    assert torch.equal(judged[0][key], trained[0][key])  # an average begins with what is there
+    torch.testing.assert_close(judged[1][key], (judged[0][key] + trained[1][key]) / 2)
+    assert not torch.equal(judged[1][key], trained[1][key])
+    # Adam moves a parameter by about its rate, so after the refinement the network is next to the best average again.
+    assert (trained[2][key] - judged[0][key]).abs().max() > 1e-4
+    assert (trained[3][key] - judged[0][key]).abs().max() < 1e-4
+    torch.testing.assert_close(judged[3][key], (judged[0][key] + trained[3][key]) / 2)
+
+
+def copy_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {key: value.clone() for key, value in network.state_dict().items()}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("agent", "budget", "reward"), [
     ("a2c", {"n_worker": 16, "t_max": 4, "max_updates": 250}, 0.9),
@@ -249,7 +286,11 @@ def test_a_preset_gives_way_to_what_is_given():
     for given, message in (({"preset": "slow"}, "--preset slow, wanted one of fast"),
                            ({"final_lr": 1e-5}, "--final_lr is given but not by when: give --anneal_steps"),
                            ({"anneal_steps": 5, "final_entropy_coef": 0.1, "entropy_coef": 0}, "--entropy_coef 0 cannot"),
-                           ({"averaging": 1.5}, "--averaging 1.5, wanted a number from 0 to 1")):
+                           ({"optim_params": {"betas": [0.5]}}, "--optim_params .*refused by|cannot train"),
+                           ({"optim_params": {"lr": 0}, "final_lr": 1e-4, "anneal_steps": 5}, "cannot become --final_lr"),
+                           ({"random_offset": -1.0}, "--random_offset -1.0, wanted a number of at least 0"),
+                           ({"max_updates": None}, "max_updates is None, wanted int"),
+                           ({"averaging": 1}, "--averaging 1, wanted a number from 0 to below 1")):
         with pytest.raises(UserError, match=message):
             settings_from(given)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from score_following_game.compiled import compiled, in_threads
+from score_following_game.compiled import bfloat16_bits, compiled, in_threads
 
 F = np.float32
 EXACT_ENOUGH = {"contract", "nsz"}  # of fastmath: infinities and nan are kept
@@ -53,6 +53,4 @@ def _elu_bfloat16(values):
     """values: uint16, the upper halves of float32 numbers; rounded to nearest even."""
     for index in range(values.size):
         x = np.uint32(np.uint32(values[index]) << np.uint32(16)).view(np.float32)
-        bits = np.float32(_elu(x)).view(np.uint32)
-        odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
-        values[index] = np.uint16(np.uint32(np.uint32(bits + np.uint32(0x7FFF)) + odd) >> np.uint32(16))
+        values[index] = np.uint16(bfloat16_bits(_elu(x)))

@@ -115,7 +115,8 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
 
 
 def load_parameters(network: nn.Module, path: str | Path) -> None:
-    """Load a state_dict saved by torch.save, tensors only, the one in a run's checkpoint, or a shipped agent's by its name.
+    """Load a state_dict saved by torch.save, tensors only, the one in a run's checkpoint (their average, where the run keeps
+    one: that is what it evaluates), or a shipped agent's by its name.
 
     Raises UserError naming the file and what does not fit.
     """
@@ -125,7 +126,9 @@ def load_parameters(network: nn.Module, path: str | Path) -> None:
     except Exception as error:  # torch raises many kinds on files that are no parameters
         raise UserError(f"{path}: not a file of network parameters ({type(error).__name__})") from None
     if isinstance(state, dict) and isinstance(state.get("network"), dict):  # a run's checkpoint
-        state = state["network"]
+        average = {key.removeprefix("module."): value for key, value in (state.get("average") or {}).items()}
+        average.pop("n_averaged", None)
+        state = average or state["network"]
     own = network.state_dict()
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: not a state_dict of network parameters")

@@ -19,12 +19,12 @@ def shipped_agents() -> dict[str, Path]:
 def find_parameters(params: str | Path) -> Path:
     """The file itself, else the shipped agent of that short name. Raises UserError when there is neither."""
     path = Path(params)
-    if path.is_dir():
-        raise UserError(f"{params}: is a folder; the parameters are a file, for instance {path / PARAMETERS}")
     if path.is_file():
         return path
     agents = shipped_agents()
     if str(params) in agents:
         return agents[str(params)]
+    if path.is_dir():
+        raise UserError(f"{params}: is a folder; the parameters are a file, for instance {path / PARAMETERS}")
     names = f"; the agents that come with the project: {', '.join(agents)}" if agents else ""
     raise UserError(f"{params}: no such parameter file{names}")

@@ -55,6 +55,7 @@ def _played_anew(piece: Piece, random: np.random.Generator) -> Piece:
 
 def _with_rubato(heard: np.ndarray, frames: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The spectrogram (78, n) read at a slowly changing speed, and the frames nearest to the onsets; (78, m), (K,)."""
+    heard = np.pad(heard, ((0, 0), (0, max(0, int(frames[-1]) + 1 - heard.shape[1]))))  # a recording may end early
     n = heard.shape[1]
     knots = np.exp(random.normal(0, RUBATO, 2 * n // PHRASE + 2))
     speed = np.interp(np.arange(2 * n), np.arange(len(knots)) * PHRASE, knots)

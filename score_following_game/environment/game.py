@@ -79,9 +79,10 @@ class Game:
         return game
 
     def reset(self, start: Start, ended: Tensor | None = None) -> None:
-        """Begin all games, or those that `ended` (bool (N,)), anew at their starts, N of them: x on the true position there."""
-        now = self.bank.true_position(start.piece, start.frame)
-        following = self.bank.true_position(start.piece, start.frame + 1) - now
+        """Begin all games, or those that `ended` (bool (N,)), anew at their starts, N of them."""
+        true_x = self.bank.true_position(start.piece, start.frame)
+        following = self.bank.true_position(start.piece, start.frame + 1) - true_x
+        now = self._on_sheet(true_x + start.off, start.piece)
         speed = torch.where(start.moving, self._to_action_step(following), torch.zeros_like(following))
         begun = (start.piece, start.frame, now, start.frame, now, speed)
         for name, new in zip(self.STATE, begun):
@@ -109,12 +110,14 @@ class Game:
     def move(self, actions: Tensor) -> None:
         """The part of `step` that needs no true position: the speeds change, x moves and stays on the padded sheet."""
         change = actions.to(torch.float64) if self.config.continuous else self.actions[actions]
-        half = self.config.sheet_context / 2
         self.previous_x, self.previous_frame = self.x, self.frame
         self.speed = self.speed + change
-        self.x = torch.clamp(self.x + self.speed, min=half)
-        self.x = torch.minimum(self.x, self.bank.width[self.piece] - half - 1)
+        self.x = self._on_sheet(self.x + self.speed, self.piece)
         self.frame = self.frame + 1
+
+    def _on_sheet(self, x: Tensor, piece: Tensor) -> Tensor:
+        half = self.config.sheet_context / 2
+        return torch.minimum(x.clamp(min=half), self.bank.width[piece] - half - 1)
 
     def true_position(self) -> Tensor:
         """True x, (N,) float64 padded pixels."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from score_following_game.compiled import compiled, in_threads
+from score_following_game.compiled import bfloat16_bits, compiled, float32_bits, in_threads
 
 _PAIR = {torch.float32: (torch.int64, np.uint64), torch.bfloat16: (torch.int32, np.uint32)}
 
@@ -36,19 +36,6 @@ def compiled_windows(
 
 
 @compiled()
-def _bits(value):
-    return np.float32(value).view(np.uint32)
-
-
-@compiled()
-def _bfloat16_bits(value):
-    """The upper half of a float32, rounded to nearest even. numba makes sums of 32 bits into 64 unless told each time."""
-    bits = _bits(value)
-    odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
-    return np.uint32(np.uint32(bits + np.uint32(0x7FFF)) + odd) >> np.uint32(16)
-
-
-@compiled()
 def _fill(rows, now, before, step, scale, pairs):
     """pairs (games, bands, columns): value and change of a pixel as one number, float32 in 64 bits or bfloat16 in 32.
 
@@ -68,9 +55,9 @@ def _fill(rows, now, before, step, scale, pairs):
                 change = (value - np.float32(old[band])) / scale
                 value = value / scale
                 if wide:
-                    line[band] = np.uint64(_bits(value)) | np.uint64(_bits(change)) << np.uint64(32)
+                    line[band] = np.uint64(float32_bits(value)) | np.uint64(float32_bits(change)) << np.uint64(32)
                 else:
-                    line[band] = np.uint32(_bfloat16_bits(value) | np.uint32(_bfloat16_bits(change) << np.uint32(16)))
+                    line[band] = np.uint32(bfloat16_bits(value) | np.uint32(bfloat16_bits(change) << np.uint32(16)))
         for band in range(bands):
             line = pairs[game, band]
             for column in range(columns):

@@ -14,30 +14,37 @@ LEAST_WEIGHT = 0.05  # of a piece that is followed to its end, under prioritised
 
 
 class Start(NamedTuple):
-    """piece, frame: int64 (n,); moving: bool (n,), True where the game begins at the music's own speed."""
+    """piece, frame: int64 (n,); moving: bool (n,), True where the game begins at the music's own speed; off: float64 (n,),
+    pixels, how far ahead of the true position."""
 
     piece: Tensor
     frame: Tensor
     moving: Tensor
+    off: Tensor
 
     @classmethod
     def from_beginning(cls, piece: Tensor) -> Start:
         """At frame 0, standing still, as the papers play; piece: int64 (n,)."""
-        return cls(piece, torch.zeros_like(piece), torch.zeros_like(piece, dtype=torch.bool))
+        return cls(piece, torch.zeros_like(piece), torch.zeros_like(piece, dtype=torch.bool),
+                   torch.zeros_like(piece, dtype=torch.float64))
 
 
 class StartSampler:
-    """Draws starts: pieces uniformly, or by how badly their latest game went; a share of the games at a random frame.
+    """Draws starts: pieces uniformly, or by how badly their latest game went; a share of the games at a random frame, up to
+    random_offset pixels ahead of the true position or behind.
 
     All draws come from one generator of its own, on the bank's device, so that a run depends on its seed alone. Nothing here
     has the device wait for the host.
     """
 
-    def __init__(self, bank: ScoreBank, seed: int, random_start: float = 0.0, prioritized: bool = False) -> None:
+    def __init__(
+        self, bank: ScoreBank, seed: int, random_start: float = 0.0, prioritized: bool = False, random_offset: float = 0.0,
+    ) -> None:
         if not 0 <= random_start <= 1:
             raise ValueError(f"random_start is {random_start}, wanted a share between 0 and 1")
         self.bank = bank
         self.random_start = random_start
+        self.random_offset = random_offset
         self.prioritized = prioritized
         self.generator = torch.Generator(bank.device).manual_seed(seed)
         self.latest_ratio = torch.zeros(len(bank), dtype=torch.float64, device=bank.device)
@@ -51,17 +58,20 @@ class StartSampler:
             piece = torch.randint(len(self.bank), (n,), generator=self.generator, device=self.bank.device)
         moving = self._shares(n) < self.random_start
         latest = (self.bank.last_onset[piece] - LAST_START).clamp(min=0)
-        return Start(piece, (self._shares(n) * (latest + 1)).long() * moving, moving)
+        frame = (self._shares(n) * (latest + 1)).long() * moving
+        off = (2 * self._shares(n) - 1) * (self.random_offset * moving)
+        return Start(piece, frame, moving, off)
 
-    def report(self, piece: Tensor, frame: Tensor, ended: Tensor) -> None:
-        """Tell of games, (N,) each, which ended (bool) at which frame: the latest tracking ratio of their pieces is the frame
-        over that of the last onset; of games of one piece that end together, the last one's."""
+    def report(self, piece: Tensor, begun: Tensor, frame: Tensor, ended: Tensor) -> None:
+        """Tell of games, (N,) each, which ended (bool), where they had begun and at which frame they are: the latest tracking
+        ratio of their pieces is the share of what was to be played; of games of one piece that end together, the last one's."""
         if not self.prioritized:
             return
         numbers = torch.arange(len(piece), device=piece.device)
         none = torch.full_like(self.bank.last_onset, -1)
         last = none.scatter_reduce(0, piece, torch.where(ended, numbers, -1), "amax")  # a maximum is the same in any order
-        ratio = frame[last.clamp(min=0)].double() / self.bank.last_onset.clamp(min=1)
+        last_begun, last_frame = begun[last.clamp(min=0)], frame[last.clamp(min=0)]
+        ratio = (last_frame - last_begun).double() / (self.bank.last_onset - last_begun).clamp(min=1)
         self.latest_ratio = torch.where(last >= 0, ratio, self.latest_ratio)
 
     def _shares(self, n: int) -> Tensor:

@@ -48,7 +48,7 @@ def command(arguments: str, processes: int | None = None) -> str:
         here = os.environ["LOCAL_WORLD_SIZE"]
         return f"torchrun --nnodes {machines} --nproc_per_node {here} ... sf_experiment.py {arguments}"
     processes = processes or world_size()
-    return arguments if processes == 1 else f"torchrun --nproc_per_node {processes} sf_experiment.py {arguments}"
+    return f"{'python' if processes == 1 else f'torchrun --nproc_per_node {processes}'} sf_experiment.py {arguments}"
 
 
 def share_of_cores(threads: int | None) -> int | None:
@@ -184,7 +184,7 @@ def require_same(values: Callable[[], Mapping[str, Any]]) -> None:
         for key in sorted(everyone[0].keys() | theirs.keys()):
             if theirs.get(key) != everyone[0].get(key):
                 raise UserError(f"process {other} has {key} {theirs.get(key)!r}, process 0 {everyone[0].get(key)!r}; give all "
-                                "the same arguments, files and versions")
+                                "the same arguments (--ini_params too), files and versions")
 
 
 def _barrier() -> None:

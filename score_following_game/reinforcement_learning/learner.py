@@ -31,6 +31,11 @@ class Learner:
         """For what an algorithm has besides."""
 
     @property
+    def modules(self) -> list[nn.Module]:
+        """All that is trained, in all processes alike."""
+        return [self.network]
+
+    @property
     def loss_weights(self) -> tuple[float, float]:
         """Of value loss and entropy, now."""
         entropy_coef = annealed(self.settings.entropy_coef, self.settings.final_entropy_coef, self.progress)

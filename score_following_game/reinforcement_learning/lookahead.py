@@ -19,14 +19,14 @@ from score_following_game.agents.policy import CategoricalPolicy
 from score_following_game.environment.game import Game, GameState
 from score_following_game.reinforcement_learning import distributed
 from score_following_game.reinforcement_learning.learner import Learner
-from score_following_game.reinforcement_learning.losses import Losses, backward_chunk, optimiser_step
+from score_following_game.reinforcement_learning.losses import Diverged, Losses, backward_chunk, optimiser_step
 from score_following_game.reinforcement_learning.memory import Memory
 from score_following_game.reinforcement_learning.privileged_critic import PrivilegedCritic, game_features
 from score_following_game.reinforcement_learning.rollout import Rollout, generalised_advantages
 from score_following_game.reinforcement_learning.schedule import annealed
 
 CRITIC_LR, CRITIC_PASSES, CRITIC_BATCH, CRITIC_GRAD_NORM = 1e-3, 4, 64, 1.0
-MOST = 10.0  # of a value over the temperature: beyond, an action is as good as never to be taken
+MOST = 20.0  # temperatures: an action that is worth less than the best by so much is as good as never taken
 
 
 class Lookahead(Learner):
@@ -36,6 +36,10 @@ class Lookahead(Learner):
         self.critic = PrivilegedCritic().to(self.bank.device)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=CRITIC_LR)
         self.memory = Memory(self.settings.memory, self.bank.device)
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        return [self.network, self.critic]
 
     def update(self, rollout: Rollout) -> Losses:
         """Fit the critic to the rollout, then the network to what is remembered; -> the last minibatch's losses."""
@@ -56,7 +60,7 @@ class Lookahead(Learner):
         step = game.step(torch.arange(n_actions, device=self.bank.device).repeat(len(state.speed)))
         following = self.critic(game_features(game)) * ~step.terminated
         worth = (step.reward.float() + self.settings.discounting * following).view(-1, n_actions)
-        return ((worth - worth.mean(1, keepdim=True)) / temperature).clamp(-MOST, MOST).softmax(1)
+        return ((worth - worth.amax(1, keepdim=True)) / temperature).clamp(min=-MOST).softmax(1)
 
     def _minibatch(self, state: GameState) -> Losses:
         """policy loss = mean KL(improved policy || policy), value loss = mean (critic's value - value)^2."""
@@ -83,6 +87,9 @@ class Lookahead(Learner):
             advantages = generalised_advantages(rollout.rewards, rollout.masks, values, last, self.settings.discounting,
                                                 self.settings.gae_lambda)
         returns = (advantages + values).flatten()
+        # By gloo, as distributed.average asks: here a process that was lost while playing is found at once.
+        if any(distributed.any_of(not bool(returns.isfinite().all()))):
+            raise Diverged("the critic's output is not finite")
         parameters = list(self.critic.parameters())
         for _ in range(CRITIC_PASSES):
             order = torch.randperm(len(returns), generator=self.generator, device=returns.device)

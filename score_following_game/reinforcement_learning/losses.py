@@ -1,4 +1,4 @@
-"""What A2C and PPO share: the joint loss, gradient accumulation over chunks, and the optimiser's step."""
+"""What the algorithms share: the joint loss, gradient accumulation over chunks, and the optimiser's step."""
 from __future__ import annotations
 
 import math

@@ -208,6 +208,6 @@ def _may_live(group: Group, rank: int) -> bool:
         return True
     try:
         os.kill(int(process), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # of another user: the number is no longer our process's
         return False
     return True

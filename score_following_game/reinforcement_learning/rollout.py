@@ -117,7 +117,9 @@ class RolloutCollector:
         self.generator = torch.Generator(bank.device).manual_seed(seed)
         self.has_dropout = any(isinstance(module, nn.Dropout) for module in network.modules())
         self.game = Game(bank, n_games)
-        self.game.reset(sampler.draw(n_games))
+        start = sampler.draw(n_games)
+        self.game.reset(start)
+        self.begun = start.frame
         self.running_return = torch.zeros(n_games, dtype=torch.float64, device=bank.device)
         # nan until a game has ended once: nothing is said of games that have not.
         self.last_return = torch.full_like(self.running_return, float("nan"))
@@ -169,19 +171,22 @@ class RolloutCollector:
     def step_state(self) -> list[tuple[Any, str]]:
         """The attributes, (object, name), that a step goes on from and replaces."""
         return [*((self.game, name) for name in Game.STATE), (self, "running_return"), (self, "last_return"),
-                (self.sampler, "latest_ratio")]
+                (self, "begun"), (self.sampler, "latest_ratio")]
 
     def _restart(self, reward: Tensor, ended: Tensor) -> None:
         """A start is drawn for every game, since how many have ended is not known here, and taken by those that have."""
         total = self.running_return + reward
         self.last_return = torch.where(ended, total, self.last_return)
         self.running_return = total.masked_fill(ended, 0)
-        self.sampler.report(self.game.piece, self.game.frame, ended)
-        self.game.reset(self.sampler.draw(len(ended)), ended)
+        self.sampler.report(self.game.piece, self.begun, self.game.frame, ended)
+        start = self.sampler.draw(len(ended))
+        self.game.reset(start, ended)
+        self.begun = torch.where(ended, start.frame, self.begun)
 
     def state_dict(self) -> dict[str, Any]:
         return {"game": self.game.state_dict(), "sampler": self.sampler.state_dict(), "generator": self.generator.get_state(),
-                "running_return": self.running_return.clone(), "last_return": self.last_return.clone()}
+                "running_return": self.running_return.clone(), "last_return": self.last_return.clone(),
+                "begun": self.begun.clone()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.game.load_state_dict(state["game"])
@@ -189,6 +194,7 @@ class RolloutCollector:
         self.generator.set_state(state["generator"])
         self.running_return.copy_(state["running_return"])
         self.last_return.copy_(state["last_return"])
+        self.begun.copy_(state["begun"])
 
 
 def _bytes(recorded: list[list[Tensor]]) -> int:

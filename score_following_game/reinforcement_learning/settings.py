@@ -55,12 +55,12 @@ class Settings:
     n_worker: int = _knob(16, "games played in parallel; hundreds are fine")
     t_max: int = _knob(15, "steps of each game per rollout")
     value_coef: float = _knob(0.5, "weight of the value loss")
-    entropy_coef: float = _knob(0.05, "weight of the entropy")
+    entropy_coef: float = _knob(0.05, "weight of the entropy (not in lookahead)")
     discounting: float = _knob(0.9, "discount factor gamma")
-    gae_lambda: float = _knob(0.95, "PPO: lambda of generalised advantage estimation")
+    gae_lambda: float = _knob(0.95, "PPO, lookahead: lambda of generalised advantage estimation")
     ppo_epsilon: float = _knob(0.2, "PPO: clip range of the ratio")
     ppo_epochs: int = _knob(4, "PPO: passes over a rollout")
-    batch_size: int = _knob(32, "PPO: minibatch size, multiplied by n_worker")
+    batch_size: int = _knob(32, "PPO, lookahead: minibatch size, multiplied by n_worker")
     prioritized_sampling: bool = _knob(False, "draw pieces by how badly their latest game went")
     log_root: str = _knob("runs", "folder of the TensorBoard logs")
     param_root: str = _knob("params", "folder of the parameters")
@@ -77,12 +77,13 @@ class Settings:
     memory: int = _knob(50_000, "lookahead: the latest steps, of all games together, that it learns from")
     anneal_steps: int | None = _knob(None, "game steps until the final values below are reached (default: nothing changes)")
     final_lr: float | None = _knob(None, "learning rate then (default: as at first)")
-    final_entropy_coef: float | None = _knob(None, "weight of the entropy then (default: as at first)")
+    final_entropy_coef: float | None = _knob(None, "weight of the entropy then (not in lookahead; default: as at first)")
     final_temperature: float | None = _knob(None, "lookahead: temperature then (default: as at first)")
     averaging: float | None = _knob(None, "evaluate and keep a moving average of the parameters that forgets 1 - this at every "
                                     "update, for instance 0.97 (default: off)")
-    augment: int = _knob(0, "so many variants of each training piece beside it, of other width, ink and level of sound")
+    augment: int = _knob(0, "so many variants of each training piece beside it: other engraving, time and sound")
     random_start: float = _knob(0.0, "share of games that begin anywhere in the piece, at the music's speed")
+    random_offset: float = _knob(0.0, "pixels by which these games may be ahead or behind at first")
     sound_font: str | None = _knob(None, "SoundFont for MIDI performances (default: the one pretty_midi carries)")
     precision: str = _knob("float32", "arithmetic of the network; auto: bfloat16 where the processor has it", PRECISIONS)
     max_minutes: float | None = _knob(None, "stop after so many minutes of training, evaluations not counted (default: off)")
@@ -116,7 +117,8 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     if unknown:
         raise UserError(f"{where}: unknown setting {', '.join(unknown)}")
     for knob in fields(Settings):
-        _require_type(knob.name, knob.type, values.get(knob.name), where)
+        if knob.name in values:
+            _require_type(knob.name, knob.type, values[knob.name], where)
     values = {**PRESETS.get(values.get("preset"), {}), **values}
     settings = Settings(**{**values, **({"optim_params": optimiser_arguments(values["optim_params"])}
                                         if "optim_params" in values else {})})
@@ -134,13 +136,21 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted at least {least}")
         if getattr(settings, name) >= 2**31:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted less than 2^31")
-    for name in ("discounting", "gae_lambda", "random_start", "averaging"):
+    if settings.averaging is not None and not 0 <= settings.averaging < 1:
+        raise UserError(f"{where}: --averaging {settings.averaging}, wanted a number from 0 to below 1")
+    for name in ("discounting", "gae_lambda", "random_start"):
         if not 0 <= (getattr(settings, name) or 0) <= 1:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number from 0 to 1")
     for name in ("max_grad_norm", "lr_multiplier", "ppo_epsilon", "max_minutes", "checkpoint_minutes", "temperature",
                  "final_lr", "final_temperature", "final_entropy_coef"):
         if getattr(settings, name) is not None and not getattr(settings, name) > 0:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number above 0")
+    for name in ("value_coef", "random_offset"):
+        if getattr(settings, name) < 0:
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number of at least 0")
+    if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
+        raise UserError(f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
+                        "factors: give one above 0")
     finals = [name for name in ("final_lr", "final_entropy_coef", "final_temperature") if getattr(settings, name) is not None]
     if finals and settings.anneal_steps is None:
         raise UserError(f"{where}: --{finals[0]} is given but not by when: give --anneal_steps")
@@ -194,7 +204,7 @@ def make_optimiser(settings: Settings, parameters: Any) -> torch.optim.Optimizer
         arguments["fused"] = True  # a step of Adam in a third of the time, that is 4 % of a minibatch of 128
     try:
         return kind(parameters, **arguments)
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, IndexError, AssertionError) as error:
         raise UserError(f"--optim_params {settings.optim_params}: refused by torch.optim.{settings.optim} ({error})") from None
 
 
@@ -204,17 +214,19 @@ def _try_optimiser(settings: Settings) -> None:
     parameter.grad = torch.ones(2, 2)
     try:
         make_optimiser(settings, [parameter]).step()
-    except (RuntimeError, TypeError, AssertionError) as error:
+    except (RuntimeError, TypeError, IndexError, AssertionError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"--optim {settings.optim} with --optim_params {settings.optim_params}: cannot train a network here "
                         f"({reason})") from None
 
 
 def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
-    """A config.yaml is edited by hand: refuse a value of another type by its key. None is left to the defaults."""
+    """A config.yaml is edited by hand: refuse a value of another type by its key."""
     kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "dict": (dict, str)}
     wanted = kinds[annotation.removesuffix(" | None")]
-    if value is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+    if value is None and annotation.endswith(" | None"):
+        return
+    if (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
         raise UserError(f"{where}: {name} is {value!r}, wanted {annotation}")
 
 

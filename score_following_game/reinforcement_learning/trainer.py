@@ -72,7 +72,8 @@ class Trainer:
         self.network.to(self.device, memory_format=torch.channels_last)
         self.optimiser = make_optimiser(settings, self.network.parameters())
         seeds = distributed.seeds(settings.seed, 4)
-        sampler = StartSampler(self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling)
+        sampler = StartSampler(self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling,
+                               settings.random_offset)
         self.collector = RolloutCollector(self.train_bank, settings.n_worker, self.network, sampler, seeds[1], self.precision,
                                           keep=settings.agent == "a2c")
         self.learner = ALGORITHMS[settings.agent](self.network, self.optimiser, self.train_bank, settings, self.precision,
@@ -157,6 +158,8 @@ class Trainer:
             return
         before, now = self.learner.progress, min(1.0, self.updates * self._steps_per_update / self.settings.anneal_steps)
         self.learner.progress = now
+        if self.settings.final_lr is None:
+            return
         for group in self.optimiser.param_groups:
             first = self.settings.optim_params.get("lr", self.optimiser.defaults["lr"])
             group["lr"] *= annealed(first, self.settings.final_lr, now - before) / first
@@ -255,7 +258,7 @@ class Trainer:
     def _common(self) -> dict[str, Any]:
         """What must be the same in all processes."""
         parameters = hashlib.sha256()
-        for value in self.network.state_dict().values():
+        for value in (value for module in self.learner.modules for value in module.state_dict().values()):
             parameters.update(value.cpu().contiguous().numpy().tobytes())
         pieces = {f"{folder} {name}": digest for folder, digests in self._pieces.items() for name, digest in digests.items()}
         return {**pieces, **config_as_dict(self.config), "first parameters": parameters.hexdigest()[:12]}
