@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 
-import latency
+import latency_parts
 import speed_baselines
 import speed_parts
+from fresh_process import in_fresh_process
 
 from score_following_game.command_line import Parser, script
-from score_following_game.errors import UserError
 from score_following_game.machine import DEVICE_HELP, prepare_machine
 
 GAME_2018 = 12_000.0  # its environment in process, steps/s
@@ -39,13 +37,9 @@ def measure(
     device: str = "cpu", **more: object,
 ) -> dict[str, float]:
     """One part in a fresh process."""
-    task = json.dumps({"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision,
-                       "net": net, "device": device, **more})
-    result = subprocess.run([sys.executable, __file__, "--task", task], check=False, capture_output=True, text=True)
-    if result.returncode:
-        told = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
-        raise UserError(f"{part}: {told[-1].removeprefix('error: ')}")
-    return json.loads(result.stdout.splitlines()[-1])
+    task = {"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision, "net": net,
+            "device": device, **more}
+    return in_fresh_process("speed.py", task, part)
 
 
 ROW = "  {:64}{:>10}  {}".format
@@ -61,7 +55,7 @@ def table(data_set: str, piano_set: str | None, test_set: str | None, threads: i
                   f"{game[dtype] / GAME_2018:.1f} x 2018; {written / 1e9:.1f} GB/s written, "
                   f"{100 * written / game[f'{dtype}_memcpy']:.0f} % of memcpy's"))
     baseline = measure("async", data_set, threads, 16)["steps"]
-    print(ROW("A2C fed by AsyncVectorEnv of 16 single games, steps/s", f"{baseline:.0f}", "baseline"))
+    print(ROW("A2C fed by AsyncVectorEnv, 16 processes of a game, steps/s", f"{baseline:.0f}", "baseline"))
     network_rows(data_set, threads, "ScoreFollowingNet", (16, 256), baseline)
     if piano_set:
         network_rows(piano_set, threads, "ScoreFollowingNetMSMDLCHSDeepDo", (16, 64), None)
@@ -131,8 +125,8 @@ def main() -> None:
           f"one alone {loading['ms_per_piece']:.2f} ms")
     for threads in arguments.threads:
         table(arguments.data_set, arguments.piano_set, arguments.test_set, threads)
-    for task in latency.tasks("test_sample"):
-        latency.print_table(task, latency.measure(task))
+    for task in latency_parts.tasks("test_sample"):
+        latency_parts.print_table(task, latency_parts.measure(task))
 
 
 if __name__ == "__main__":
