@@ -81,6 +81,7 @@ def run_here(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> R
         script, *rest = map(str, arguments)
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "argv", [script, *rest])
+        monkeypatch.syspath_prepend((ROOT / script).parent)  # as Python does
         capfd.readouterr()
         on_termination = signal.getsignal(signal.SIGTERM)
         try:
