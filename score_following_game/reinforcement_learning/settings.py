@@ -82,6 +82,7 @@ class Settings:
     averaging: float | None = _knob(None, "evaluate and keep a moving average of the parameters that forgets 1 - this at every "
                                     "update, for instance 0.97 (default: off)")
     augment: int = _knob(0, "so many variants of each training piece beside it: other engraving, time and sound")
+    medleys: int = _knob(0, "so many new training pieces put together from passages of the others")
     random_start: float = _knob(0.0, "share of games that begin anywhere in the piece, at the music's speed")
     random_offset: float = _knob(0.0, "pixels by which these games may be ahead or behind at first")
     sound_font: str | None = _knob(None, "SoundFont for MIDI performances (default: the one pretty_midi carries)")
@@ -128,7 +129,7 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
                             f"{', '.join(filter(None, allowed))}")
     at_least = {"max_updates": 1, "patience": 1, "max_refinements": 0, "eval_interval": 1, "log_interval": 1,
                 "dump_interval": 1, "eval_trials": 1, "n_worker": 1, "t_max": 1, "ppo_epochs": 1, "batch_size": 1,
-                "lookahead_passes": 1, "memory": 1, "anneal_steps": 1, "augment": 0}
+                "lookahead_passes": 1, "memory": 1, "anneal_steps": 1, "augment": 0, "medleys": 0}
     for name, least in at_least.items():
         if getattr(settings, name) is None:
             continue

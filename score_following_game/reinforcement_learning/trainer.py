@@ -17,6 +17,7 @@ from score_following_game.agents.networks import load_parameters, network_for
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.data_processing.augmentation import augmented
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.medley import medleys
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
@@ -64,6 +65,7 @@ class Trainer:
         with distributed.first_on_each_machine():
             train_set, eval_set = (load_data_set(folder, config, sound_font=sound_font)
                                    for folder in (settings.train_set, settings.eval_set))
+        train_set = [*train_set, *medleys(train_set, settings.medleys, settings.seed)]
         self.train_bank = ScoreBank(augmented(train_set, settings.augment, settings.seed), config, self.device)
         self.eval_bank = ScoreBank(eval_set, config, self.device)
         self.network = network_for(settings.net, config)
