@@ -16,6 +16,7 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.observation import Position, observe
 from score_following_game.environment.score_bank import ScoreBank, interpolate
 from score_following_game.environment.starts import LAST_START, Start, StartSampler
+from score_following_game.errors import UserError
 
 
 def random_piece(rng: np.random.Generator, config: GameConfig, falling: bool = False) -> Piece:
@@ -206,6 +207,8 @@ def test_random_starts_may_be_off_the_music(bank: ScoreBank):
     torch.testing.assert_close(game.tracking_error()[free], start.off[free])
     assert (game.x == game.previous_x).all()
     assert not StartSampler(bank, 1, random_start=1.0).draw(100).off.any()
+    with pytest.raises(UserError, match=f"random_offset is 80, wanted a number from 0 to below {bank.config.threshold}"):
+        StartSampler(bank, 1, random_offset=80)
 
 
 def test_share_of_random_starts_and_determinism(bank: ScoreBank):

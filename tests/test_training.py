@@ -288,6 +288,7 @@ def test_a_preset_gives_way_to_what_is_given():
                            ({"anneal_steps": 5, "final_entropy_coef": 0.1, "entropy_coef": 0}, "--entropy_coef 0 cannot"),
                            ({"optim_params": {"betas": [0.5]}}, "--optim_params .*refused by|cannot train"),
                            ({"optim_params": {"lr": 0}, "final_lr": 1e-4, "anneal_steps": 5}, "cannot become --final_lr"),
+                           ({"preset": "fast", "optim_params": {"lr": "x"}}, "--optim_params .*refused by torch.optim.Adam"),
                            ({"random_offset": -1.0}, "--random_offset -1.0, wanted a number of at least 0"),
                            ({"max_updates": None}, "max_updates is None, wanted int"),
                            ({"averaging": 1}, "--averaging 1, wanted a number from 0 to below 1")):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.errors import UserError
 
 LAST_START = 20  # frames before the last onset: the latest random start
 LEAST_WEIGHT = 0.05  # of a piece that is followed to its end, under prioritised sampling
@@ -42,6 +43,9 @@ class StartSampler:
     ) -> None:
         if not 0 <= random_start <= 1:
             raise ValueError(f"random_start is {random_start}, wanted a share between 0 and 1")
+        if not 0 <= random_offset < bank.config.threshold:
+            raise UserError(f"random_offset is {random_offset}, wanted a number from 0 to below {bank.config.threshold}, "
+                            "the pixels where a game is lost")
         self.bank = bank
         self.random_start = random_start
         self.random_offset = random_offset

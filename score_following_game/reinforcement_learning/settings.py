@@ -149,9 +149,6 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     for name in ("value_coef", "random_offset"):
         if getattr(settings, name) < 0:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number of at least 0")
-    if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
-        raise UserError(f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
-                        "factors: give one above 0")
     finals = [name for name in ("final_lr", "final_entropy_coef", "final_temperature") if getattr(settings, name) is not None]
     if finals and settings.anneal_steps is None:
         raise UserError(f"{where}: --{finals[0]} is given but not by when: give --anneal_steps")
@@ -160,6 +157,9 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
         raise UserError(f"{where}: PPO normalises advantages over a rollout: wanted --n_worker times --t_max at least 2")
     _try_optimiser(settings)
+    if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
+        raise UserError(f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
+                        "factors: give one above 0")
     return settings
 
 

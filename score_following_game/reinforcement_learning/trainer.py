@@ -100,6 +100,8 @@ class Trainer:
         try:
             if not self.updates:
                 self.save_checkpoint()  # for a run that is killed before an evaluation
+                if self.settings.ini_params:
+                    self._judge(self._evaluate(log))  # what is to be beaten
             with interruptible(tell=distributed.world_size() == 1) as interrupted:
                 self._loop(log, interrupted)
                 self.save_checkpoint()
