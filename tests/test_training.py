@@ -262,7 +262,7 @@ def copy_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("agent", "budget", "reward"), [
     ("a2c", {"n_worker": 16, "t_max": 4, "max_updates": 250}, 0.9),
     ("ppo", {"n_worker": 32, "t_max": 8, "max_updates": 80}, 0.9),
-    ("lookahead", {"n_worker": 32, "t_max": 8, "max_updates": 40, "temperature": 0.05, "random_start": 1.0}, 0.85)])
+    ("lookahead", {"n_worker": 32, "t_max": 8, "max_updates": 60, "temperature": 0.05, "random_start": 1.0}, 0.85)])
 def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, agent: str, budget: dict, reward: float):
     """Music that stands still: the learner must find out to stay where it is, where a random policy drifts away."""
     standing = write_small_piece(tmp_path / "data", notes=40, spacing=0)
