@@ -227,7 +227,7 @@ def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
     wanted = kinds[annotation.removesuffix(" | None")]
     if value is None and annotation.endswith(" | None"):
         return
-    if (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
         raise UserError(f"{where}: {name} is {value!r}, wanted {annotation}")
 
 
