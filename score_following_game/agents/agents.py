@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from score_following_game.agents.branch_memory import BranchMemory
 from score_following_game.agents.inference import act, choose_precision
 from score_following_game.agents.networks import load_parameters, network_for
 from score_following_game.agents.policy import CategoricalPolicy
@@ -27,6 +28,7 @@ class Agent(Protocol):
 class TrainedAgent:
     """A network's policy: sampled, as the papers evaluate it, or the likeliest action.
 
+    Of many games on the CPU the windows seen are remembered: the parameters must stay as they are while an agent lives.
     After perform_action: value (N,) the critic's estimate (nan before the first), probabilities (N, A).
     """
 
@@ -40,12 +42,20 @@ class TrainedAgent:
         self.precision = precision
         self.value = torch.full((1,), math.nan)
         self.probabilities: Tensor | None = None
+        self._memory: BranchMemory | None = None
 
     def perform_action(self, game: Game) -> Tensor:
-        logits, self.value = act(self.network, game.bank, game.position(), self.precision)
+        logits, self.value = self._evaluate(game)
         policy = CategoricalPolicy.from_logits(logits)
         self.probabilities = policy.log_probabilities.exp()
         return policy.mode() if self.deterministic else policy.sample(self.generator)
+
+    def _evaluate(self, game: Game) -> tuple[Tensor, Tensor]:
+        if len(game) == 1 or game.bank.device.type != "cpu":
+            return act(self.network, game.bank, game.position(), self.precision)
+        if self._memory is None or self._memory.bank is not game.bank:
+            self._memory = BranchMemory(self.network, game.bank, self.precision)
+        return self._memory.act(game.position())
 
 
 def load_trained_agent(

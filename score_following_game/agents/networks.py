@@ -35,8 +35,17 @@ class ActorCritic(nn.Module):
     def forward(self, observation: Sequence[Tensor], trace: Trace | None = None) -> tuple[Tensor, Tensor]:
         """trace: records the layers' outputs, or gives those recorded before."""
         spec, sheet = observation
-        joined = torch.cat([self._run_branch("spec", spec, trace), self._run_branch("sheet", sheet, trace)], dim=1)
-        hidden = activated(self.concat_fc, joined, self._activation, trace)
+        return self.decide(self.branch("spec", spec, trace), self.branch("sheet", sheet, trace), trace)
+
+    def branch(self, name: str, windows: Tensor, trace: Trace | None = None) -> Tensor:
+        """What a branch, spec or sheet, makes of its windows: (B, C, H, W) -> (B, features)."""
+        for layer in self._branches[name]:
+            windows = self._run(layer, windows, trace)
+        return windows.flatten(1)
+
+    def decide(self, spec: Tensor, sheet: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """The rest of `forward`, from what the branches made."""
+        hidden = activated(self.concat_fc, torch.cat([spec, sheet], dim=1), self._activation, trace)
         return self._run_head("policy", hidden, trace), self._run_head("critic", hidden, trace)
 
     def _add_branch(self, branch: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> int:
@@ -65,11 +74,6 @@ class ActorCritic(nn.Module):
         if self.architecture.head_dropout:
             self.add_module(f"{head}_fc_do", nn.Dropout(self.architecture.head_dropout))
         self.add_module(f"{head}_out", nn.Linear(self.architecture.head, n_outputs))
-
-    def _run_branch(self, branch: str, values: Tensor, trace: Trace | None) -> Tensor:
-        for name in self._branches[branch]:
-            values = self._run(name, values, trace)
-        return values.flatten(1)
 
     def _run_head(self, head: str, hidden: Tensor, trace: Trace | None) -> Tensor:
         hidden = self._run(f"{head}_fc", hidden, trace)

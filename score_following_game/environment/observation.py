@@ -1,7 +1,7 @@
 """What an agent sees, as a function of indices: (piece, frame, x, previous frame, previous x) -> (spectrogram, sheet)."""
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,16 +30,40 @@ def observe(bank: ScoreBank, position: Position, dtype: torch.dtype = torch.floa
     result rounded. The tensors' memory is channels last, as convolutions on CPU and GPU like it, and the caller's own.
     Raises IndexError for a position far outside its piece.
     """
-    config, piece = bank.config, position.piece
-    if bank.device.type == "cpu":
+    return (spectrogram_windows(bank, *spectrogram_rows(bank, position), dtype),
+            sheet_windows(bank, *sheet_rows(bank, position), dtype))
+
+
+def spectrogram_rows(bank: ScoreBank, position: Position) -> tuple[Tensor, Tensor]:
+    """-> int64 (N,) and (N,): the rows of the bank's sound where the windows begin, now and a step before."""
+    offset = bank.spec_offset[position.piece]
+    return offset + position.frame, offset + position.previous_frame
+
+
+def sheet_rows(bank: ScoreBank, position: Position) -> tuple[Tensor, Tensor]:
+    """As spectrogram_rows, of the bank's ink."""
+    offset, half = bank.ink_offset[position.piece], bank.config.sheet_context / 2
+    return offset + (position.x - half).long(), offset + (position.previous_x - half).long()
+
+
+def spectrogram_windows(bank: ScoreBank, now: Tensor, before: Tensor, dtype: torch.dtype) -> Tensor:
+    """The spectrogram of `observe` from its rows: all that it depends on."""
+    step = int(1 / bank.config.spec_factor)
+    return _windows(bank.spec, now, before, bank.config.spec_context // step, step, 1, dtype)
+
+
+def sheet_windows(bank: ScoreBank, now: Tensor, before: Tensor, dtype: torch.dtype) -> Tensor:
+    """The sheet of `observe` from its rows: all that it depends on."""
+    step = int(1 / bank.config.sheet_factor)
+    return _windows(bank.ink, now, before, bank.config.sheet_context // step, step, 255, dtype)
+
+
+def _windows(rows: Tensor, *arguments: Any) -> Tensor:
+    if rows.device.type == "cpu":
         from score_following_game.environment.gather import compiled_windows as windows  # brings numba, slow to import
     else:
         windows = indexed_windows
-    spec = [bank.spec_offset[piece] + frame for frame in (position.frame, position.previous_frame)]
-    ink = [bank.ink_offset[piece] + (x - config.sheet_context / 2).long() for x in (position.x, position.previous_x)]
-    spec_step, ink_step = int(1 / config.spec_factor), int(1 / config.sheet_factor)
-    return (windows(bank.spec, *spec, config.spec_context // spec_step, spec_step, 1, dtype),
-            windows(bank.ink, *ink, config.sheet_context // ink_step, ink_step, 255, dtype))
+    return windows(rows, *arguments)
 
 
 def indexed_windows(

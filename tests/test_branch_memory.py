@@ -1,0 +1,63 @@
+"""A network's branches run once per window give what running them for every game gives."""
+import pytest
+import torch
+
+from score_following_game.agents.agents import TrainedAgent
+from score_following_game.agents.branch_memory import BranchMemory, Remembered
+from score_following_game.agents.inference import act
+from score_following_game.agents.networks import network_for
+from score_following_game.environment.game import Game
+from score_following_game.environment.starts import StartSampler
+
+
+@pytest.fixture
+def network(bank):
+    torch.manual_seed(0)
+    return network_for("ScoreFollowingNet", bank.config).eval()
+
+
+def test_many_games_are_judged_as_each_alone(bank, network):
+    game = Game(bank, 12)
+    game.reset(StartSampler(bank, 0, 0.5).draw(12))
+    memory = BranchMemory(network, bank, torch.float32)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(15):
+        expected = act(network, bank, game.position(), torch.float32)
+        for got, wanted in zip(memory.act(game.position()), expected):
+            torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+        game.step(torch.randint(3, (len(game),), generator=generator))
+
+
+def test_what_is_known_is_not_computed_again():
+    asked = []
+
+    def compute(first, second):
+        asked.extend(zip(first.tolist(), second.tolist()))
+        return torch.stack([first, second], dim=1).float()
+
+    remembered = Remembered(most_bytes=4 * 8)  # four rows of two float32
+    first, second = torch.tensor([3, 3, 1, 3]), torch.tensor([5, 5, 5, 2**31 - 1])
+    assert remembered.get(first, second, compute).tolist() == [[3, 5], [3, 5], [1, 5], [3, 2**31]]
+    assert asked == [(3, 5), (1, 5), (3, 2**31 - 1)]
+    asked.clear()
+    assert remembered.get(first[2:3], second[2:3], compute).tolist() == [[1, 5]] and asked == []
+    remembered.get(torch.tensor([7]), torch.tensor([7]), compute)  # the room is full: all is dropped before the next
+    assert asked == [(7, 7)]
+    assert remembered.get(first[:1], second[:1], compute).tolist() == [[3, 5]] and asked == [(7, 7), (3, 5)]
+
+
+def test_more_games_than_there_is_room_for():
+    remembered = Remembered(most_bytes=8)
+    numbers = torch.arange(6)
+    for _ in range(2):
+        features = remembered.get(numbers, numbers, lambda first, second: first[:, None].float())
+        assert features.flatten().tolist() == list(range(6))
+
+
+def test_an_agent_that_goes_to_another_bank_forgets_the_first(bank, network):
+    agent = TrainedAgent(network, deterministic=True)
+    for there in (bank, type(bank)(bank.pieces[::-1], bank.config)):
+        game = Game(there, 2)
+        game.reset(StartSampler(there, 0, 1.0).draw(2))
+        agent.perform_action(game)
+        torch.testing.assert_close(agent.value, act(network, there, game.position(), torch.float32)[1])
