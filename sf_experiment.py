@@ -2,6 +2,7 @@
 """Train a score-following agent."""
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import torch
@@ -39,6 +40,8 @@ def main() -> None:
 
 def fresh(given: dict) -> Trainer:
     settings = knobs.settings_from(given)
+    if idle := knobs.without_effect(settings, given):
+        print(f"--agent {settings.agent} does not go by --{', --'.join(idle)}", file=sys.stderr, flush=True)
     config = load_game_config(settings.game_config)
     prepare(settings)
     # Built before its folder is made: a mistake in the arguments leaves nothing behind.

@@ -12,9 +12,9 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning.rollout import RolloutCollector
+from score_following_game.reinforcement_learning.algorithms import ALGORITHMS
+from score_following_game.reinforcement_learning.collector import RolloutCollector
 from score_following_game.reinforcement_learning.settings import make_optimiser, settings_from
-from score_following_game.reinforcement_learning.trainer import ALGORITHMS
 
 UPDATES = 5
 SETTINGS = {"a2c": {"agent": "a2c"}, "lookahead": {"preset": "fast"}}
@@ -39,7 +39,7 @@ def training(bank: ScoreBank, net: str, agent: str, games: int, precision: str, 
     sampler = StartSampler(bank, 0, settings.random_start, settings.prioritized_sampling)
     collector = RolloutCollector(bank, games, network, sampler, 0, dtype, settings.agent == "a2c", graph)
     optimiser = make_optimiser(settings, network.parameters())
-    learner = ALGORITHMS[settings.agent](network, optimiser, bank, settings, dtype, collector.generator)
+    learner = ALGORITHMS[settings.agent].learner(network, optimiser, bank, settings, dtype, collector.generator)
     acting = learning = 0.0
     for update in range(UPDATES + 1):
         rollouts: list = []

@@ -109,7 +109,7 @@ def network(data_set: str, games: int, precision: str, net: str, **_: object) ->
     position = game.position().at(part)
     observation = observe(bank, position, choose_precision(precision, torch.device("cpu")))
     recorded: list = []
-    act(network, bank, position, observation[0].dtype, recorded)
+    act(network, bank, position, observation[0].dtype, recorded=recorded)
 
     def forward(gradients: bool, trace: Trace | None = None) -> int:
         with torch.set_grad_enabled(gradients):
@@ -129,7 +129,7 @@ def training(data_set: str, games: int, precision: str, net: str, **_: object) -
     from score_following_game.agents.networks import network_for
     from score_following_game.environment.starts import StartSampler
     from score_following_game.reinforcement_learning.a2c import A2C
-    from score_following_game.reinforcement_learning.rollout import RolloutCollector
+    from score_following_game.reinforcement_learning.collector import RolloutCollector
     from score_following_game.reinforcement_learning.settings import Settings, make_optimiser
 
     bank, _seconds = open_bank(data_set, net)

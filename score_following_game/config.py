@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,11 @@ def find_game_config(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"{path}: is a folder, wanted a game config (a YAML file)")
     names = sorted({f.name for folder in folders for f in folder.glob("*.yaml")})
     raise UserError(f"{path}: no such game config; there are game_configs/{{{','.join(names)}}}")
+
+
+def freely_moving(config: GameConfig) -> GameConfig:
+    """The same game in which the speed is chosen freely."""
+    return replace(config, continuous=True, actions=())
 
 
 def load_game_config(path: str | os.PathLike[str]) -> GameConfig:

@@ -23,7 +23,7 @@ def test_many_games_are_judged_as_each_alone(bank, network):
     generator = torch.Generator().manual_seed(0)
     for _ in range(15):
         expected = act(network, bank, game.position(), torch.float32)
-        for got, wanted in zip(memory.act(game.position()), expected):
+        for got, wanted in zip(memory.act(game.position())[:2], expected):
             torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
         game.step(torch.randint(3, (len(game),), generator=generator))
 

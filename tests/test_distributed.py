@@ -25,10 +25,12 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.reinforcement_learning import distributed
+from score_following_game.reinforcement_learning.algorithms import ALGORITHMS
+from score_following_game.reinforcement_learning.collector import RolloutCollector
 from score_following_game.reinforcement_learning.process_group import joined
-from score_following_game.reinforcement_learning.rollout import Rollout, RolloutCollector
+from score_following_game.reinforcement_learning.rollout import Rollout
 from score_following_game.reinforcement_learning.settings import make_optimiser, settings_from
-from score_following_game.reinforcement_learning.trainer import ALGORITHMS, Trainer
+from score_following_game.reinforcement_learning.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the processes of torchrun in /proc")
 
@@ -58,7 +60,7 @@ def updated(agent: str, rollout: Rollout, bank: ScoreBank) -> dict[str, torch.Te
                               "optim": "SGD", "optim_params": {"lr": 1.0}})
     optimiser = make_optimiser(settings, network.parameters())
     generator = torch.Generator().manual_seed(distributed.rank())
-    ALGORITHMS[agent](network, optimiser, bank, settings, torch.float32, generator).update(rollout)
+    ALGORITHMS[agent].learner(network, optimiser, bank, settings, torch.float32, generator).update(rollout)
     return network.state_dict()
 
 

@@ -15,8 +15,9 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import Episode, play_data_set
-from score_following_game.evaluation.metrics import alignment_stats, errors_in_seconds
+from score_following_game.evaluation.metrics import CM_PER_PX, alignment_stats, errors_in_seconds, onset_shares
 from score_following_game.evaluation.report import printed_report
+from score_following_game.evaluation.results import Results
 from score_following_game.reinforcement_learning.run_directory import save_parameters
 
 
@@ -45,17 +46,18 @@ def test_no_onset_noted_gives_nan_without_a_warning():
     stats = alignment_stats([episode("lost", 2, [0, 5], [], [])])
     assert np.isnan(stats.alignment_errors_mean)
     assert stats.global_tracking_ratio == 0.5
-    assert "& 0.00 & 0.50 & nan & nan \\\\" in printed_report([[episode("lost", 2, [0, 5], [], [])]])
+    assert "& 0.00 & 0.50 & nan & nan \\\\" in printed_report(Results({"px": [[episode("lost", 2, [0, 5], [], [])]]}))
+    assert set(onset_shares([episode("lost", 2, [0, 5], [], [])]).values()) == {0.5}
 
 
 def test_printed_rows_to_the_character():
-    one = printed_report([TRIAL])
+    one = printed_report(Results({"px": [TRIAL]}))
     assert one == ("long/name" + " " * 51 + " tracking ratio: 0.80\n"
                    "whole" + " " * 55 + " tracking ratio: 1.00 +\n"
                    "& 0.50 & 0.86 & 2.40 & 2.06 \\\\\n" + "-" * 50 + "\n"
                    "& 0.50 & 0.86 & 2.40 & 2.06 \\\\")
     perfect = [episode("whole", 8, [4, 8], [4, 8], [0.0, 0.0])]
-    two = printed_report([TRIAL, perfect])
+    two = printed_report(Results({"px": [TRIAL, perfect]}))
     assert two == ("& 0.50 & 0.86 & 2.40 & 2.06 \\\\\n& 1.00 & 1.00 & 0.00 & 0.00 \\\\\n" + "-" * 50 +
                    "\n& 0.75 & 0.93 & 1.20 & 1.03 \\\\")
 
@@ -65,6 +67,32 @@ def test_errors_in_seconds():
     played = episode("tune", 30, [0, 10, 20, 30], [10, 20, 30], [10.0, -20.0, 0.0])
     # 120 + 10 px is a quarter of the way to frame 20; 160 - 20 px is half a segment back; at 160 it is on time.
     np.testing.assert_allclose(errors_in_seconds(played, x, 20), [2.5 / 20, -5 / 20, 0])
+
+
+def test_shares_of_onsets_by_hand():
+    late = [episode("lost", 20, [0, 5, 10, 15, 30], [5, 10, 15], [0.05 + 1e-12, -0.3, 2.0]),
+            episode("whole", 8, [4, 8], [4, 8], [0.0, -0.0500021])]
+    # Of seven onsets one is at frame 0, where games begin, and one was not reached.
+    assert onset_shares(late) == {0.05: 3 / 7, 0.1: 4 / 7, 0.5: 5 / 7, 1.0: 5 / 7, 5.0: 6 / 7}
+    assert set(onset_shares([episode("perfect", 8, [0, 4, 8], [4, 8], [0.0, 0.0])]).values()) == {1.0}
+
+
+def test_errors_in_every_unit(continuous_bank: ScoreBank):
+    trials = play_data_set(ConstantSpeedAgent(3.0), continuous_bank, trials=2)
+    results = Results.of(trials, continuous_bank)
+    px, cm, seconds = (results.stats(unit)[1] for unit in ("px", "cm", "seconds"))
+    assert px == alignment_stats(trials[1])
+    assert cm.alignment_errors_std == pytest.approx(CM_PER_PX * px.alignment_errors_std) and CM_PER_PX == 0.035277778
+    assert seconds.alignment_errors_mean == pytest.approx(np.abs(np.concatenate(
+        [errors_in_seconds(e, piece.onset_x, 20) for e, piece in zip(trials[1], continuous_bank.pieces)])).mean())
+    assert len({stats.global_tracking_ratio for stats in (px, cm, seconds)}) == 1
+    rows = printed_report(results, "seconds", shares=True).splitlines()
+    assert rows[0].endswith(f" & {seconds.alignment_errors_mean:.3f} & {seconds.alignment_errors_std:.3f} \\\\")
+    assert rows[4] == "within 0.05, 0.1, 0.5, 1, 5 seconds, of all onsets (one not tracked is a miss):"
+    shares = onset_shares(results.episodes["seconds"][0])
+    assert rows[5] == " ".join(f"& {share:.2f}" for share in shares.values()) + " \\\\"
+    assert 0 < shares[0.05] < shares[0.5] < 1
+    assert results.only({"b_long"}).pieces() == ["b_long"] and results.pieces() == ["a_short", "b_long", "c_wide"]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +147,7 @@ def test_deterministic_play_is_the_likeliest_action(bank: ScoreBank, config: Gam
     network = network_for("ScoreFollowingNet", config)
     agent = TrainedAgent(network, deterministic=True)
     game = Game(bank, 50)
-    assert torch.equal(agent.perform_action(game), agent.probabilities.argmax(1))
+    assert torch.equal(agent.perform_action(game), agent.policy.log_probabilities.argmax(1))
     assert agent.value.shape == (50,)
     sampled = TrainedAgent(network, torch.Generator().manual_seed(0)).perform_action(game)
     assert len(sampled.unique()) > 1
@@ -146,11 +174,15 @@ def test_the_script_prints_rows_and_writes_files(run, params: Path, data_set: Pa
     assert all(line.startswith("& ") and line.endswith(" \\\\") for line in (lines[0], lines[1], lines[3]))
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert [(row["trial"], row["piece"]) for row in rows] == [(t, p) for t in "12" for p in ("a_short", "b_long", "c_wide")]
-    assert {"error_median_px", "error_mean_seconds", "error_median_seconds", "tracking_ratio"} <= set(rows[0])
+    assert {"error_median_px", "error_mean_seconds", "error_median_cm", "tracking_ratio",
+            "onsets_within_0.05_seconds"} <= set(rows[0])
     content = json.loads((tmp_path / "out.json").read_text())
     assert len(content["trials"]) == 2
     assert f"& {content['trials'][0]['tracked_until_end_ratio']:.2f} &" in lines[0]
     assert content["pieces"][0]["piece"] == "a_short"
+    for name in ("alignment_errors_mean", "alignment_errors_std_cm", "alignment_errors_median_seconds",
+                 "onsets_within_5_seconds"):
+        assert content["mean"][name] == pytest.approx(np.mean([trial[name] for trial in content["trials"]]))
 
 
 def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):

@@ -14,9 +14,10 @@ from score_following_game.config import GameConfig, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning import rollout
+from score_following_game.reinforcement_learning import collector
 from score_following_game.reinforcement_learning.a2c import A2C
-from score_following_game.reinforcement_learning.rollout import Rollout, RolloutCollector
+from score_following_game.reinforcement_learning.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollout import Rollout
 from score_following_game.reinforcement_learning.settings import Settings
 
 DEEP = "ScoreFollowingNetMSMDLCHSDeepDoLight"
@@ -158,19 +159,19 @@ def test_recorded_passes_are_joined_to_chunks_in_order(bank: ScoreBank, monkeypa
 
 def test_rollouts_too_large_to_keep_are_not_kept(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
     _, kept = play(bank, "ScoreFollowingNet", True)
-    size = rollout._bytes(kept.recorded)
+    size = collector._bytes(kept.recorded)
     assert 200_000 < size / 12 < 400_000  # bytes per window in float32
     for limit, steps in ((size, 4), (size - 1, 0)):
-        monkeypatch.setattr(rollout, "RECORDED_BYTES", limit)
+        monkeypatch.setattr(collector, "RECORDED_BYTES", limit)
         assert len(play(bank, "ScoreFollowingNet", True)[1].recorded) == steps
 
 
 def test_a_replay_gives_what_was_recorded(deep_bank: ScoreBank, config: GameConfig):
     network, kept = play(deep_bank, DEEP, False)
     tensors: list[list[torch.Tensor]] = []
-    logits, values = act(network, deep_bank, kept.positions, torch.float32, tensors)
+    logits, values, _ = act(network, deep_bank, kept.positions, torch.float32, recorded=tensors)
     again = replay(network, tensors[0])
-    torch.testing.assert_close(again, (logits, values))
+    torch.testing.assert_close(again[:2], (logits, values))
     assert again[0].requires_grad and not any(tensor.requires_grad for tensor in tensors[0])
     with pytest.raises(StopIteration):
         network(observation_of(network, 1), Trace([]))

@@ -1,5 +1,7 @@
 """The table of networks against the published shapes and fingerprints; parameter files."""
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,6 @@ from score_following_game.agents.networks import get_network, load_parameters, n
 from score_following_game.config import load_game_config
 from score_following_game.errors import UserError
 
-PARAMETERS = {"ScoreFollowingNet": 728548, "ScoreFollowingNetNottinghamLS": 1181796,
-              "ScoreFollowingNetMSMDLCHSDeepDo": 3078212, "ScoreFollowingNetMSMDLCHSDeepDoLight": 2915620}
-
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_published_names_shapes_and_fingerprint(shared: Path, name: str):
@@ -21,8 +20,14 @@ def test_published_names_shapes_and_fingerprint(shared: Path, name: str):
     assert published
     for facts in published:
         network = get_network(name, 3).eval()
-        shapes = [[key, list(value.shape), "float32"] for key, value in network.state_dict().items()]
+        shapes = [[key, list(value.shape), str(value.dtype).removeprefix("torch.")]
+                  for key, value in network.state_dict().items()]
         assert shapes == facts["state_dict"]
+        assert sum(parameter.numel() for parameter in network.parameters()) == facts["n_params"]
+        assert network.architecture.initialisation == ("selu" if "selu" in facts["init"] else "orthogonal")
+        for accepted in facts["accepted"]:
+            assert [[2, *network.architecture.spec_size], [2, *network.architecture.sheet_size]] == [
+                accepted["spec_shape"], accepted["sheet_shape"]]
         if "fingerprint" in facts:
             compare_fingerprint(network, facts["fingerprint"])
 
@@ -36,21 +41,81 @@ def compare_fingerprint(network: torch.nn.Module, fingerprint: dict) -> None:
         shape = fingerprint["input"][key]
         values = 0.5 + 0.5 * wave(rate * np.arange(np.prod(shape)))
         observation.append(torch.from_numpy(values.astype(np.float32)).view(1, *shape))
-    output = fingerprint["output"]
-    if isinstance(output, dict):
-        output = [output["policy"]["logits"], output["value"]]
-    for ours, theirs in zip(network(observation), output, strict=True):
-        assert list(ours.shape) == theirs["shape"]
-        np.testing.assert_allclose(ours.detach().numpy().ravel(), theirs["values"], atol=2e-6)
+    ours, theirs = network(observation), fingerprint["output"]
+    if isinstance(theirs, dict):  # of 2019
+        theirs = [theirs["policy"]["logits"], theirs["value"]]
+    if network.architecture.lstm:
+        for state, published in zip(ours[2].unbind(1), theirs[2]):
+            begin = state.detach().numpy().ravel()[:len(published["values"])]
+            np.testing.assert_allclose(begin, published["values"], atol=2e-6)
+    if network.architecture.continuous:
+        values = [theirs[0]["mean"]["values"] + theirs[0]["std"]["values"], theirs[1]["values"]]
+    else:
+        values = [part["values"] for part in theirs[:2]]
+    for mine, published in zip(ours, values):
+        np.testing.assert_allclose(mine.detach().numpy().ravel(), published, atol=2e-6)
+
+
+def test_the_table_is_whole(shared: Path):
+    published = {net["class"] for net in json.loads((shared / "spec" / "networks.json").read_text())["networks"]}
+    assert set(ARCHITECTURES) == published and len(published) == 28
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
-def test_size_and_first_parameters(name: str):
+def test_first_parameters(name: str):
+    torch.manual_seed(0)
     network = get_network(name, 3)
-    assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[name]
-    weight = network.policy_fc.weight
-    torch.testing.assert_close(weight @ weight.T, torch.eye(len(weight)), atol=1e-5, rtol=0)
-    assert not network.spec_conv1.bias.any()
+    for module in network.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            assert not module.bias.any()
+    weight = network.concat_fc.weight
+    if "SELU" in name:
+        assert float(weight.detach().std()) == pytest.approx(weight.numel() ** -0.5, rel=0.02)
+    else:
+        torch.testing.assert_close(weight @ weight.T, torch.eye(len(weight)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_bfloat16_decides_nearly_as_float32(name: str):
+    torch.manual_seed(0)
+    network = get_network(name, 3).eval()
+    observation = [torch.rand(3, 2, *size) for size in (network.architecture.spec_size, network.architecture.sheet_size)]
+    with torch.no_grad():
+        exact, rounded = network(observation), network([part.bfloat16() for part in observation])
+    for wanted, got in zip(exact, rounded, strict=True):
+        assert got.dtype == torch.float32
+        torch.testing.assert_close(got, wanted, atol=0.05, rtol=0.05)
+
+
+def test_an_lstm_remembers():
+    torch.manual_seed(0)
+    network = get_network("ScoreFollowingNetLSTM", 3).eval()
+    observation = [torch.rand(4, 2, 39, 20), torch.rand(4, 2, 40, 150)]
+    with torch.no_grad():
+        fresh = network(observation)
+        torch.testing.assert_close(network(observation, memory=network.first_memory(4))[0], fresh[0])
+        later = network(observation, memory=fresh[2])
+    assert not torch.allclose(later[0], fresh[0], atol=1e-3)
+    assert network.first_memory(4).shape == fresh[2].shape == (4, 2, 256)
+
+
+def test_batch_statistics_are_learnt_in_training_and_used_after():
+    torch.manual_seed(0)
+    network = get_network("ScoreFollowingNetSELU01", 3)
+    observation = [5 + torch.rand(64, 2, 39, 20), 5 + torch.rand(64, 2, 40, 150)]
+    with torch.no_grad():
+        for _ in range(300):
+            network(observation)
+        in_training = network(observation)[0]
+        torch.testing.assert_close(network.eval()(observation)[0], in_training, atol=1e-2, rtol=1e-2)
+    assert float(network.spec_bn.running_mean[0]) == pytest.approx(5.5 * (1 - 0.99**300), rel=1e-2)
+
+
+def test_the_table_is_printed():
+    lines = subprocess.run([sys.executable, "-m", "score_following_game.agents.networks"], text=True, capture_output=True,
+                           check=True).stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(ARCHITECTURES)
+    assert "ScoreFollowingNetMSMDLCHSDeepDoLight             2915620  78 x 40" in "\n".join(lines)
 
 
 def test_dropout_is_active_in_training_only():
@@ -79,9 +144,11 @@ def test_parameter_files(tmp_path: Path):
 
 
 def test_networks_that_do_not_fit_are_refused():
-    with pytest.raises(UserError, match="--net Nonsense: no such network; there are ScoreFollowingNet"):
-        get_network("Nonsense", 3)
+    with pytest.raises(UserError, match=r"--net ScoreFollowNet: no such network; is ScoreFollowingNet meant\?"):
+        get_network("ScoreFollowNet", 3)
     with pytest.raises(UserError, match=r"ScoreFollowingNet sees .*39, 20.* the game config shows .*78, 40"):
         network_for("ScoreFollowingNet", load_game_config("mutopia_lchs1.yaml"))
-    with pytest.raises(UserError, match="the game config is continuous"):
+    with pytest.raises(UserError, match="ScoreFollowingNet chooses among discrete actions, the game config is continuous"):
         network_for("ScoreFollowingNet", load_game_config("nottingham_continuous.yaml"))
+    with pytest.raises(UserError, match="Continuous chooses its speed freely, the game config has discrete actions"):
+        network_for("ScoreFollowingNetContinuous", load_game_config("nottingham.yaml"))

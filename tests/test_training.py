@@ -21,13 +21,9 @@ from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import alignment_stats
 from score_following_game.reinforcement_learning import ppo
 from score_following_game.reinforcement_learning.a2c import A2C
+from score_following_game.reinforcement_learning.collector import RolloutCollector
 from score_following_game.reinforcement_learning.losses import Diverged, Losses, optimiser_step
-from score_following_game.reinforcement_learning.rollout import (
-    Rollout,
-    RolloutCollector,
-    discounted_returns,
-    generalised_advantages,
-)
+from score_following_game.reinforcement_learning.rollout import Rollout, discounted_returns, generalised_advantages
 from score_following_game.reinforcement_learning.run_directory import create_run_directory, resolve_network_and_config, run_name
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule
 from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, optimiser_arguments, settings_from
@@ -109,7 +105,7 @@ def test_a2c_updates_the_very_sub_networks_that_acted(piano: tuple[ScoreBank, Ga
     rollout = collect(bank, network, n_games=3, t_max=2)
     log_probabilities = []
     for part in rollout.acting_chunks(bank):
-        logits, _ = network(observe(bank, rollout.positions.at(part)))
+        logits = network(observe(bank, rollout.positions.at(part)))[0]
         log_probabilities.append(torch.log_softmax(logits, 1).gather(1, rollout.actions.flatten()[part][:, None])[:, 0])
     torch.testing.assert_close(torch.cat(log_probabilities).view(2, 3), rollout.log_probabilities)
 

@@ -1,39 +1,47 @@
-"""Who can play: each has perform_action(game) -> actions for all the games of a batch."""
+"""Who can play."""
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from score_following_game.agents.branch_memory import BranchMemory
-from score_following_game.agents.inference import act, choose_precision
-from score_following_game.agents.networks import load_parameters, network_for
-from score_following_game.agents.policy import CategoricalPolicy
-from score_following_game.config import GameConfig
+from score_following_game.agents.inference import Judgement, act, choose_precision
+from score_following_game.agents.networks import ActorCritic, load_parameters, network_for
+from score_following_game.agents.policy import Policy
+from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.game import Game
 from score_following_game.errors import UserError
 
 
-class Agent(Protocol):
+class Agent(ABC):
     """Plays N games at once."""
 
+    @abstractmethod
     def perform_action(self, game: Game) -> Tensor:
-        """-> (N,): int64 action indices, or float64 speed changes (pixels per frame) in continuous games."""
-        ...
+        """-> (N,): int64 action indices, or float speed changes (pixels per frame) in continuous games."""
+
+    def rules(self, config: GameConfig) -> GameConfig:
+        """The game it plays where others play that of a config."""
+        return config
+
+    def keep(self, games: Tensor) -> None:  # noqa: B027 - most remember nothing of a game
+        """Only these (bool (N,)) of the games go on; for agents that remember something of each."""
 
 
-class TrainedAgent:
+class TrainedAgent(Agent):
     """A network's policy: sampled, as the papers evaluate it, or the likeliest action.
 
-    Of many games on the CPU the windows seen are remembered: the parameters must stay as they are while an agent lives.
-    After perform_action: value (N,) the critic's estimate (nan before the first), probabilities (N, A).
+    Of many games on the CPU the windows seen are remembered: the parameters must stay as they are while an agent lives. A
+    network with an LSTM begins with an empty memory where a game stands at frame 0, and in its first frame whatever it is.
+    After perform_action: value (N,) the critic's estimate (nan before the first), policy (None before).
     """
 
     def __init__(
-        self, network: nn.Module, generator: torch.Generator | None = None, deterministic: bool = False,
+        self, network: ActorCritic, generator: torch.Generator | None = None, deterministic: bool = False,
         precision: torch.dtype = torch.float32,
     ) -> None:
         self.network = network.eval()
@@ -41,21 +49,30 @@ class TrainedAgent:
         self.deterministic = deterministic
         self.precision = precision
         self.value = torch.full((1,), math.nan)
-        self.probabilities: Tensor | None = None
-        self._memory: BranchMemory | None = None
+        self.policy: Policy | None = None
+        self._memory: Tensor | None = None
+        self._seen: BranchMemory | None = None
 
     def perform_action(self, game: Game) -> Tensor:
-        logits, self.value = self._evaluate(game)
-        policy = CategoricalPolicy.from_logits(logits)
-        self.probabilities = policy.log_probabilities.exp()
-        return policy.mode() if self.deterministic else policy.sample(self.generator)
+        output, self.value, self._memory = self._judge(game, self._remembered(game))
+        self.policy = self.network.policy(output)
+        return self.policy.mode() if self.deterministic else self.policy.sample(self.generator)
 
-    def _evaluate(self, game: Game) -> tuple[Tensor, Tensor]:
+    def keep(self, games: Tensor) -> None:
+        if self._memory is not None:
+            self._memory = self._memory[games]
+
+    def _judge(self, game: Game, memory: Tensor | None) -> Judgement:
         if len(game) == 1 or game.bank.device.type != "cpu":
-            return act(self.network, game.bank, game.position(), self.precision)
-        if self._memory is None or self._memory.bank is not game.bank:
-            self._memory = BranchMemory(self.network, game.bank, self.precision)
-        return self._memory.act(game.position())
+            return act(self.network, game.bank, game.position(), self.precision, memory)
+        if self._seen is None or self._seen.bank is not game.bank:
+            self._seen = BranchMemory(self.network, game.bank, self.precision)
+        return self._seen.act(game.position(), memory)
+
+    def _remembered(self, game: Game) -> Tensor | None:
+        if self._memory is None or len(self._memory) != len(game):
+            return self.network.first_memory(len(game))
+        return self._memory * (game.frame > 0)[:, None, None]
 
 
 def load_trained_agent(
@@ -70,8 +87,11 @@ def load_trained_agent(
     return TrainedAgent(network, torch.Generator(place).manual_seed(seed), deterministic, choose_precision(precision, place))
 
 
-class OptimalAgent:
+class OptimalAgent(Agent):
     """Knows the true positions and goes to the next one: the best that can be done, in continuous games."""
+
+    def rules(self, config: GameConfig) -> GameConfig:
+        return freely_moving(config)
 
     def perform_action(self, game: Game) -> Tensor:
         if not game.config.continuous:
@@ -80,11 +100,14 @@ class OptimalAgent:
         return game.bank.true_position(game.piece, game.frame + 1) - game.x - game.speed
 
 
-class ConstantSpeedAgent:
+class ConstantSpeedAgent(Agent):
     """Moves at one speed (pixels per frame) whatever it hears and sees: a baseline, in continuous games."""
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
+
+    def rules(self, config: GameConfig) -> GameConfig:
+        return freely_moving(config)
 
     def perform_action(self, game: Game) -> Tensor:
         if not game.config.continuous:

@@ -1,12 +1,12 @@
 """The published networks as a table: one entry each, built by networks.ActorCritic.
 
-No padding anywhere; every convolution and linear layer has a bias. The layers' names, hence those of published parameters,
-follow from their place: spec_conv1, spec_conv2, ... spec_fc, sheet_conv1, ... concat_fc, policy_fc, policy_out, critic_fc,
-critic_out.
+27 of the 2018 release (rc1) and one of 2019, ScoreFollowingNetNottinghamLS. No padding anywhere; every convolution and linear
+layer has a bias. The layers' names, hence those of published parameters, follow from their place: spec_conv1, spec_conv2, ...
+spec_fc, sheet_conv1, ... concat_fc, lstm, policy_fc, policy_out, critic_fc, critic_out.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,17 @@ class Linear:
 
 
 Layer = Conv | Dropout | Linear
+DISCRETE, CONTINUOUS, POLICY_ONLY = ("policy", "critic"), ("mu", "sigma", "critic"), ("policy",)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Two branches, joined by concatenation (spectrogram first), and a head each for policy and critic.
+    """Two branches, joined by concatenation (spectrogram first), and heads of a hidden layer and an output each.
 
-    spec_size, sheet_size: (height, width) of the observations it takes; head_dropout: dropout after the heads' hidden layers.
+    spec_size, sheet_size: (height, width) of the observations it takes. heads: policy (logits of the actions) or mu and sigma
+    (a normal distribution of the speed change), and critic (the value), in the order of their parameters. lstm: size of an
+    LSTM between the joined branches and the heads. batch_norm: before the activations of convolutions and heads. input_norm:
+    of both observations, each channel to mean 0 and variance 1. speed_activation: that of mu and sigma.
     """
 
     spec_size: tuple[int, int]
@@ -47,42 +51,94 @@ class Architecture:
     spec: tuple[Layer, ...]
     sheet: tuple[Layer, ...]
     concat: int
-    head: int = 256
+    heads: tuple[str, ...] = DISCRETE
+    lstm: int = 0
     head_dropout: float = 0.0
+    concat_dropout: float = 0.0
+    batch_norm: bool = False
+    input_norm: bool = False
     activation: str = "elu"
+    speed_activation: str = "relu"
     initialisation: str = "orthogonal"
+    head: int = 256
+
+    @property
+    def continuous(self) -> bool:
+        """Does it choose its speed change freely?"""
+        return "mu" in self.heads
+
+    @property
+    def has_critic(self) -> bool:
+        return "critic" in self.heads
 
 
 def _square(channels: int, kernel: int, stride: int) -> Conv:
     return Conv(channels, (kernel, kernel), (stride, stride))
 
 
-def _deep(first: int, second: int) -> dict[str, tuple[Layer, ...]]:
-    """The deep piano branches with dropout: `first` channels in layers 1-2, `second` in 3-4 (and 5 of the sheet)."""
-    return {
-        "spec": (_square(first, 3, 1), _square(first, 3, 1), _square(second, 3, 2), _square(second, 3, 1), Dropout(),
-                 _square(64, 3, 2), _square(96, 3, 2), _square(96, 1, 1), Dropout(), Linear(512)),
-        "sheet": (Conv(first, (5, 5), (1, 2)), _square(first, 3, 1), _square(second, 3, 2), _square(second, 3, 1), Dropout(),
-                  _square(second, 3, 2), _square(64, 3, 2), Dropout(),
-                  _square(96, 3, 2), _square(96, 1, 1), Dropout(), Linear(512)),
-    }
+def _with_dropout(layers: tuple[Layer, ...], *after: int) -> tuple[Layer, ...]:
+    """Dropout after the convolutions of these numbers, counted from 1."""
+    return tuple(part for number, layer in enumerate(layers, 1)
+                 for part in ((layer, Dropout()) if number in after else (layer,)))
 
+
+_SPEC = (_square(16, 4, 2), _square(32, 3, 2), _square(64, 3, 1))
+_SHEET = (Conv(16, (4, 8), (2, 2)), Conv(32, (3, 3), (1, 2)), Conv(32, (3, 3), (1, 2)), _square(32, 4, 2))
+_SPEC_S = (_square(16, 4, 2), _square(32, 3, 2), _square(32, 3, 2), _square(64, 3, 1))
+_WIDE_SHEET = (*_SHEET, _square(32, 4, 2))
+NOTTINGHAM = Architecture((39, 20), (40, 150), _SPEC, _SHEET, concat=256)
+LCHS = Architecture((78, 40), (80, 256), _SPEC_S, _WIDE_SHEET, concat=256)
+
+
+def _deep_spec(first: int, second: int, last: int = 1) -> tuple[Layer, ...]:
+    """`first` channels in layers 1-2, `second` in 3-4; last: kernel of the layer before the last."""
+    return (_square(first, 3, 1), _square(first, 3, 1), _square(second, 3, 2), _square(second, 3, 1), _square(64, 3, 2),
+            _square(96, 3, 2), *([_square(96, last, 1)] if last > 1 else []), _square(96, 1, 1), Linear(512))
+
+
+def _deep_sheet(first: int, second: int) -> tuple[Layer, ...]:
+    """`first` channels in layers 1-2, `second` in 3-5."""
+    return (Conv(first, (5, 5), (1, 2)), _square(first, 3, 1), _square(second, 3, 2), _square(second, 3, 1),
+            _square(second, 3, 2), _square(64, 3, 2), _square(96, 3, 2), _square(96, 1, 1), Linear(512))
+
+
+DEEP = Architecture((78, 40), (80, 256), _deep_spec(32, 64), _deep_sheet(32, 64), concat=512)
+_DEEP_DROPOUT = replace(DEEP, spec=_with_dropout(DEEP.spec, 4, 7), sheet=_with_dropout(DEEP.sheet, 4, 6, 8), head_dropout=0.2)
+_SELU = {"activation": "selu", "initialisation": "selu"}
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "ScoreFollowingNet": Architecture(
-        spec_size=(39, 20), sheet_size=(40, 150), concat=256,
-        spec=(_square(16, 4, 2), _square(32, 3, 2), _square(64, 3, 1)),
-        sheet=(Conv(16, (4, 8), (2, 2)), Conv(32, (3, 3), (1, 2)), Conv(32, (3, 3), (1, 2)), _square(32, 4, 2)),
-    ),
+    "BaselineNet": replace(NOTTINGHAM, heads=POLICY_ONLY),
+    "ScoreFollowingNet": NOTTINGHAM,
+    "ScoreFollowingNetBN": replace(NOTTINGHAM, batch_norm=True),
+    "ScoreFollowingNetContinuous": replace(NOTTINGHAM, heads=CONTINUOUS),
+    "ScoreFollowingNetDo": replace(NOTTINGHAM, spec=_with_dropout(_SPEC, 3), sheet=_with_dropout(_SHEET, 4), head_dropout=0.2,
+                                   concat_dropout=0.2),
+    "ScoreFollowingNetLSTM": replace(NOTTINGHAM, lstm=256),
+    "ScoreFollowingNetLSTMContinuous": replace(NOTTINGHAM, lstm=256, heads=CONTINUOUS),
+    "ScoreFollowingNetSELU": replace(NOTTINGHAM, **_SELU),
+    "ScoreFollowingNetSELU01": replace(NOTTINGHAM, **_SELU, input_norm=True),
     "ScoreFollowingNetNottinghamLS": Architecture(
-        spec_size=(78, 40), sheet_size=(40, 150), concat=256,
-        spec=(_square(16, 3, 2), _square(32, 3, 2), _square(32, 3, 2), _square(64, 3, 1)),
-        sheet=(Conv(16, (5, 5), (1, 2)), _square(32, 3, 2), _square(32, 3, 2), Conv(64, (3, 3), (1, 2))),
-    ),
-    "ScoreFollowingNetMSMDLCHSDeepDo": Architecture(
-        spec_size=(78, 40), sheet_size=(80, 256), concat=512, head_dropout=0.2, **_deep(32, 64),
-    ),
-    "ScoreFollowingNetMSMDLCHSDeepDoLight": Architecture(
-        spec_size=(78, 40), sheet_size=(80, 256), concat=512, head_dropout=0.2, **_deep(16, 32),
-    ),
+        (78, 40), (40, 150), (_square(16, 3, 2), *_SPEC_S[1:]),
+        (Conv(16, (5, 5), (1, 2)), _square(32, 3, 2), _square(32, 3, 2), Conv(64, (3, 3), (1, 2))), concat=256),
+    "ScoreFollowingNetMSMD": replace(NOTTINGHAM, sheet_size=(64, 128)),
+    "ScoreFollowingNetMSMDLC": replace(NOTTINGHAM, sheet_size=(70, 256), sheet=_WIDE_SHEET),
+    "ScoreFollowingNetMSMDLCH": replace(NOTTINGHAM, sheet_size=(80, 256), sheet=_WIDE_SHEET),
+    "ScoreFollowingNetMSMDLCHS": LCHS,
+    "ScoreFollowingNetMSMDLCHSdo": replace(LCHS, spec=_with_dropout(_SPEC_S, 3, 4), sheet=_with_dropout(_WIDE_SHEET, 3, 5),
+                                           head_dropout=0.2),
+    "ScoreFollowingNetMSMDLCHSContinuous": replace(LCHS, heads=CONTINUOUS),
+    "ScoreFollowingNetMSMDLCHSA": replace(LCHS, spec_size=(78, 60), spec=(*_SPEC_S, _square(96, 3, 1))),
+    "ScoreFollowingNetMSMDLCHSDeep": DEEP,
+    "ScoreFollowingNetMSMDLCHSDeepContinuous": replace(DEEP, heads=CONTINUOUS, speed_activation="elu"),
+    "ScoreFollowingNetMSMDLCHSDeepDo": _DEEP_DROPOUT,
+    "ScoreFollowingNetMSMDLCHSDeepDoContinuous": replace(_DEEP_DROPOUT, heads=CONTINUOUS, speed_activation="elu"),
+    "ScoreFollowingNetMSMDLCHSDeepDoLight": replace(
+        _DEEP_DROPOUT, spec=_with_dropout(_deep_spec(16, 32), 4, 7), sheet=_with_dropout(_deep_sheet(16, 32), 4, 6, 8)),
+    "ScoreFollowingNetMSMDLCHSADeepDo": replace(
+        _DEEP_DROPOUT, spec_size=(78, 60), spec=_with_dropout(_deep_spec(32, 64, last=3), 4, 8)),
+    "ScoreFollowingNetMSMDLCHSDeepLSTM": replace(DEEP, lstm=256),
+    "ScoreFollowingNetMSMDLCHSDeepLSTMContinuous": replace(DEEP, lstm=256, heads=CONTINUOUS),
+    "ScoreFollowingNetMSMDLCHSDeepRELU": replace(DEEP, activation="relu"),
+    "ScoreFollowingNetMSMDLCHSDeepSELU": replace(DEEP, **_SELU),
+    "ScoreFollowingNetMSMDLCHSDeepSELU01": replace(DEEP, **_SELU, input_norm=True),
 }

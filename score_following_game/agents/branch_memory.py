@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from score_following_game.agents.inference import chunks
+from score_following_game.agents.inference import Judgement, chunks
 from score_following_game.agents.networks import ActorCritic
 from score_following_game.environment.observation import (
     Position,
@@ -32,12 +32,11 @@ class BranchMemory:
         self._spec, self._sheet = Remembered(), Remembered()
 
     @torch.no_grad()
-    def act(self, position: Position) -> tuple[Tensor, Tensor]:
-        """As inference.act: -> logits float32 (N, A), values float32 (N,)."""
+    def act(self, position: Position, memory: Tensor | None = None) -> Judgement:
+        """As inference.act."""
         spec = self._spec.get(*spectrogram_rows(self.bank, position), self._computed("spec", spectrogram_windows))
         sheet = self._sheet.get(*sheet_rows(self.bank, position), self._computed("sheet", sheet_windows))
-        logits, value = self.network.decide(spec, sheet)
-        return logits, value[:, 0]
+        return Judgement.from_network(*self.network.decide(spec, sheet, memory=memory))
 
     def _computed(self, branch: str, windows: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
         def compute(now: Tensor, before: Tensor) -> Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from score_following_game.agents.agents import Agent
 from score_following_game.environment.game import Game
 from score_following_game.environment.watching import Controls
 
 CONTINUOUS_STEP = 0.5  # pixels per frame: what one frame with a key pressed changes
 
 
-class HumanAgent:
+class HumanAgent(Agent):
     """Turns the keys of a frame into an action: w the largest speed change there is, s the smallest, none the one next to 0."""
 
     def __init__(self, controls: Controls) -> None:

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from score_following_game.agents.layers import Trace
+from score_following_game.agents.networks import ActorCritic
 from score_following_game.environment.observation import Position, observe
 from score_following_game.environment.score_bank import ScoreBank
 
@@ -29,10 +31,24 @@ def _processor_has_bfloat16() -> bool:
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
-def run_network(network: nn.Module, bank: ScoreBank, position: Position, precision: torch.dtype) -> tuple[Tensor, Tensor]:
-    """One forward pass over all of a chunk's positions -> logits float32 (N, A), values float32 (N,)."""
-    logits, value = network(observe(bank, position, precision))
-    return logits, value[:, 0]
+class Judgement(NamedTuple):
+    """What a network says of N positions: output, that its policy is made of, float32 (N, A); value float32 (N,); memory
+    (N, 2, size) after it, of networks with an LSTM."""
+
+    output: Tensor
+    value: Tensor
+    memory: Tensor | None = None
+
+    @classmethod
+    def from_network(cls, output: Tensor, value: Tensor, memory: Tensor | None = None) -> Judgement:
+        return cls(output, value[:, 0], memory)
+
+
+def run_network(
+    network: ActorCritic, bank: ScoreBank, position: Position, precision: torch.dtype, memory: Tensor | None = None,
+) -> Judgement:
+    """One forward pass over all of a chunk's positions."""
+    return Judgement.from_network(*network(observe(bank, position, precision), memory=memory))
 
 
 def chunk_size(bank: ScoreBank) -> int:
@@ -54,25 +70,24 @@ def chunks(bank: ScoreBank, n: int) -> Iterator[slice]:
 
 @torch.no_grad()
 def act(
-    network: nn.Module, bank: ScoreBank, position: Position, precision: torch.dtype,
+    network: ActorCritic, bank: ScoreBank, position: Position, precision: torch.dtype, memory: Tensor | None = None,
     recorded: list[list[Tensor]] | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> Judgement:
     """As run_network, chunk by chunk and without gradients. recorded: gets each chunk's tensors for `replay`."""
     parts = []
     for part in chunks(bank, len(position.piece)):
         observation, trace = observe(bank, position.at(part), precision), None if recorded is None else Trace()
-        logits, value = network(observation, trace)
-        parts.append((logits, value[:, 0]))
+        parts.append(Judgement.from_network(*network(observation, trace, None if memory is None else memory[part])))
         if recorded is not None and trace is not None:
             recorded.append([*observation, *trace.tensors])
-    return torch.cat([logits for logits, _ in parts]), torch.cat([values for _, values in parts])
+    return parts[0] if len(parts) == 1 else Judgement(*(None if values[0] is None else torch.cat(values)
+                                                        for values in zip(*parts)))
 
 
-def replay(network: nn.Module, tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def replay(network: ActorCritic, tensors: Sequence[Tensor], memory: Tensor | None = None) -> Judgement:
     """What run_network gave when `act` recorded these tensors, now with gradients, nearly for nothing.
 
     The network's parameters must be those of that pass.
     """
     spec, sheet, *layers = tensors
-    logits, value = network((spec, sheet), Trace(layers))
-    return logits, value[:, 0]
+    return Judgement.from_network(*network((spec, sheet), Trace(layers), memory))

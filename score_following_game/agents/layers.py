@@ -14,10 +14,12 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 @dataclass(frozen=True)
 class Activation:
-    """in_place: values -> values. backward: (gradient, result) -> gradient; the result tells all, the argument is not kept."""
+    """in_place: values -> values. backward: (gradient, result) -> gradient; the result tells all, the argument is not kept.
+    plain: the same as torch has it, with its own gradient."""
 
     in_place: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor, Tensor], Tensor]
+    plain: Callable[[Tensor], Tensor]
 
 
 def _elu_(values: Tensor) -> Tensor:
@@ -41,9 +43,9 @@ def _relu_backward(gradient: Tensor, result: Tensor) -> Tensor:
 
 
 ACTIVATIONS = {
-    "elu": Activation(_elu_, _elu_backward),
-    "relu": Activation(torch.relu_, _relu_backward),
-    "selu": Activation(torch.selu_, _selu_backward),
+    "elu": Activation(_elu_, _elu_backward, nn.functional.elu),
+    "relu": Activation(torch.relu_, _relu_backward, nn.functional.relu),
+    "selu": Activation(torch.selu_, _selu_backward, nn.functional.selu),
 }
 
 
@@ -76,6 +78,24 @@ def activated(module: nn.Conv2d | nn.Linear, values: Tensor, activation: Activat
         values = values.flatten(1)
     weight, bias = (_as_type(parameter, values.dtype) for parameter in (module.weight, module.bias))
     return _Activated.apply(values, weight, bias, stride, activation, trace)
+
+
+def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> Tensor:
+    """Batch normalisation, in float32; the result has the type of `values`."""
+    return norm(values.float()).to(values.dtype)
+
+
+def normalised_and_activated(
+    module: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor, activation: Activation,
+) -> Tensor:
+    """As `activated`, with batch normalisation between layer and activation, and without a trace: the pass of another batch
+    has other means."""
+    weight, bias = (_as_type(parameter, values.dtype) for parameter in (module.weight, module.bias))
+    if isinstance(module, nn.Conv2d):
+        result = nn.functional.conv2d(values, weight, bias, module.stride)
+    else:
+        result = nn.functional.linear(values.flatten(1), weight, bias)
+    return activation.plain(normalised(norm, result))
 
 
 _converted: dict[tuple[int, torch.dtype], Tensor] | None = None

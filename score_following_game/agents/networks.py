@@ -1,6 +1,7 @@
 """One class that builds every network of the table, with the published parameter names."""
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,34 +9,59 @@ import torch
 from torch import Tensor, nn
 
 from score_following_game.agents.architectures import ARCHITECTURES, Architecture, Conv, Dropout, Layer
-from score_following_game.agents.layers import ACTIVATIONS, Trace, activated, dropout
+from score_following_game.agents.layers import (
+    ACTIVATIONS,
+    Activation,
+    Trace,
+    activated,
+    dropout,
+    normalised,
+    normalised_and_activated,
+)
+from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy, Policy
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError
 
+SMALLEST_STD = 1e-3  # of a continuous policy
+
 
 class ActorCritic(nn.Module):
-    """A network of the table: [spec (B, C, H, W), sheet (B, C, H, W)] -> (logits (B, n_actions), value (B, 1)).
+    """A network of the table: [spec (B, C, H, W), sheet (B, C, H, W)] -> (what its policy is made of, value (B, 1)).
 
-    The observation's type, float32 or bfloat16, is that of the arithmetic; parameters, logits and values are float32.
+    The first is logits (B, n_actions), or, in continuous games, mean and standard deviation of the speed change (B, 2);
+    `policy` makes a distribution of it. A network with an LSTM also takes and gives its memory (B, 2, size), hidden and cell
+    state, zero at first. Without a critic the value is zero. The observation's type, float32 or bfloat16, is that of the
+    arithmetic; parameters, memory and what is given are float32.
     """
 
     def __init__(self, architecture: Architecture, n_actions: int, spec_channels: int, sheet_channels: int) -> None:
         super().__init__()
         self.architecture = architecture
         self._activation = ACTIVATIONS[architecture.activation]
-        self._branches: dict[str, list[str]] = {}
+        self._branches: dict[str, list[str]] = {"spec": [], "sheet": []}
+        if architecture.input_norm:
+            for branch, channels in (("spec", spec_channels), ("sheet", sheet_channels)):
+                self.add_module(f"{branch}_bn", nn.BatchNorm2d(channels, affine=False, momentum=0.01))
+                self._branches[branch].append(f"{branch}_bn")
         spec = self._add_branch("spec", architecture.spec, (spec_channels, *architecture.spec_size))
         sheet = self._add_branch("sheet", architecture.sheet, (sheet_channels, *architecture.sheet_size))
         self.concat_fc = nn.Linear(spec + sheet, architecture.concat)
-        self._add_head("policy", n_actions)
-        self._add_head("critic", 1)
+        if architecture.concat_dropout:
+            self.concat_do = nn.Dropout(architecture.concat_dropout)
+        if architecture.lstm:
+            self.lstm = nn.LSTM(architecture.concat, architecture.lstm)
+        for head in architecture.heads:
+            self._add_head(head, n_actions if head == "policy" else 1)
         initialise(self, architecture.initialisation)
 
-    def forward(self, observation: Sequence[Tensor], trace: Trace | None = None) -> tuple[Tensor, Tensor]:
-        """trace: records the layers' outputs, or gives those recorded before."""
+    def forward(
+        self, observation: Sequence[Tensor], trace: Trace | None = None, memory: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """-> (policy's, value), and with an LSTM the memory after it. trace: records the layers' outputs, or gives those
+        recorded before."""
         spec, sheet = observation
-        return self.decide(self.branch("spec", spec, trace), self.branch("sheet", sheet, trace), trace)
+        return self.decide(self.branch("spec", spec, trace), self.branch("sheet", sheet, trace), trace, memory)
 
     def branch(self, name: str, windows: Tensor, trace: Trace | None = None) -> Tensor:
         """What a branch, spec or sheet, makes of its windows: (B, C, H, W) -> (B, features)."""
@@ -43,14 +69,51 @@ class ActorCritic(nn.Module):
             windows = self._run(layer, windows, trace)
         return windows.flatten(1)
 
-    def decide(self, spec: Tensor, sheet: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+    def decide(
+        self, spec: Tensor, sheet: Tensor, trace: Trace | None = None, memory: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
         """The rest of `forward`, from what the branches made."""
-        hidden = activated(self.concat_fc, torch.cat([spec, sheet], dim=1), self._activation, trace)
-        return self._run_head("policy", hidden, trace), self._run_head("critic", hidden, trace)
+        joined = self.join(spec, sheet, trace)
+        if not self.architecture.lstm:
+            return self.judge(joined, trace)
+        recalled, memory = self.recall(joined, memory)
+        return *self.judge(recalled, trace), memory
+
+    def join(self, spec: Tensor, sheet: Tensor, trace: Trace | None = None) -> Tensor:
+        """-> (B, concat)"""
+        joined = self._run("concat_fc", torch.cat([spec, sheet], dim=1), trace)
+        return self._run("concat_do", joined, trace) if self.architecture.concat_dropout else joined
+
+    def recall(self, joined: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One step of the LSTM, in float32: -> (B, size), memory (B, 2, size)."""
+        states = None if memory is None else tuple(state[None].contiguous() for state in memory.unbind(1))
+        recalled, (hidden, cell) = self.lstm(joined.float()[None], states)
+        return recalled[0].to(joined.dtype), torch.stack([hidden[0], cell[0]], dim=1)
+
+    def judge(self, joined: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
+        """The heads: -> (policy's, value)."""
+        outputs = {head: self._run_head(head, joined, trace) for head in self.architecture.heads}
+        value = outputs["critic"] if "critic" in outputs else joined.new_zeros(len(joined), 1, dtype=torch.float32)
+        if "policy" in outputs:
+            return outputs["policy"], value
+        return torch.cat([outputs["mu"], outputs["sigma"].exp() + SMALLEST_STD], dim=1), value
+
+    def policy(self, output: Tensor) -> Policy:
+        """The distribution over actions that `forward` tells of."""
+        return NormalPolicy.from_output(output) if self.architecture.continuous else CategoricalPolicy.from_logits(output)
+
+    def first_memory(self, n: int) -> Tensor | None:
+        """Of n games that begin: zeros (n, 2, size); None without an LSTM."""
+        size = self.architecture.lstm
+        return torch.zeros(n, 2, size, device=self.concat_fc.weight.device) if size else None
+
+    @property
+    def has_dropout(self) -> bool:
+        return any(isinstance(module, nn.Dropout) for module in self.modules())
 
     def _add_branch(self, branch: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> int:
         """Add the layers of a branch; -> its number of output features."""
-        names = self._branches[branch] = []
+        names = self._branches[branch]
         count = 0
         for layer in layers:
             if isinstance(layer, Conv):
@@ -67,50 +130,69 @@ class ActorCritic(nn.Module):
                 shape = (layer.features, 1, 1)
             self.add_module(name, module)
             names.append(name)
+            if isinstance(layer, Conv) and self.architecture.batch_norm:
+                self.add_module(f"{name}_bn", nn.BatchNorm2d(layer.channels))
         return shape[0] * shape[1] * shape[2]
 
     def _add_head(self, head: str, n_outputs: int) -> None:
-        self.add_module(f"{head}_fc", nn.Linear(self.architecture.concat, self.architecture.head))
-        if self.architecture.head_dropout:
-            self.add_module(f"{head}_fc_do", nn.Dropout(self.architecture.head_dropout))
-        self.add_module(f"{head}_out", nn.Linear(self.architecture.head, n_outputs))
+        architecture = self.architecture
+        self.add_module(f"{head}_fc", nn.Linear(architecture.lstm or architecture.concat, architecture.head))
+        if architecture.batch_norm:
+            self.add_module(f"{head}_fc_bn", nn.BatchNorm1d(architecture.head))
+        if architecture.head_dropout:
+            self.add_module(f"{head}_fc_do", nn.Dropout(architecture.head_dropout))
+        self.add_module(f"{head}_out", nn.Linear(architecture.head, n_outputs))
 
-    def _run_head(self, head: str, hidden: Tensor, trace: Trace | None) -> Tensor:
-        hidden = self._run(f"{head}_fc", hidden, trace)
+    def _run_head(self, head: str, joined: Tensor, trace: Trace | None) -> Tensor:
+        activation = ACTIVATIONS[self.architecture.speed_activation] if head in ("mu", "sigma") else self._activation
+        hidden = self._run(f"{head}_fc", joined, trace, activation)
         if self.architecture.head_dropout:
             hidden = self._run(f"{head}_fc_do", hidden, trace)
         return self.get_submodule(f"{head}_out")(hidden.float())  # three numbers: exact ones cost nothing
 
-    def _run(self, name: str, values: Tensor, trace: Trace | None) -> Tensor:
-        module = self.get_submodule(name)
+    def _run(self, name: str, values: Tensor, trace: Trace | None, activation: Activation | None = None) -> Tensor:
+        module, activation = self.get_submodule(name), activation or self._activation
         if isinstance(module, nn.Dropout):
             return dropout(values, module.p, trace) if self.training else values
-        return activated(module, values, self._activation, trace)
+        if isinstance(module, nn.BatchNorm2d):
+            return normalised(module, values)
+        norm = getattr(self, f"{name}_bn", None)
+        return activated(module, values, activation, trace) if norm is None else normalised_and_activated(
+            module, norm, values, activation)
 
 
 def initialise(network: nn.Module, scheme: str) -> None:
-    """Set the first parameters: `orthogonal` (gain 1, a convolution flattened to out x rest), biases zero."""
-    if scheme != "orthogonal":
+    """Set the first parameters of convolutions and linear layers: `orthogonal` (gain 1, a convolution flattened to out x rest)
+    or, as published though smaller than meant, `selu` (normal with variance 1 / the number of weights); biases zero."""
+    if scheme not in ("orthogonal", "selu"):
         raise ValueError(f"unknown initialisation {scheme!r}")
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
-            nn.init.orthogonal_(module.weight)
+            if scheme == "orthogonal":
+                nn.init.orthogonal_(module.weight)
+            else:
+                nn.init.normal_(module.weight, std=module.weight.numel() ** -0.5)
             nn.init.zeros_(module.bias)
 
 
 def get_network(name: str, n_actions: int, spec_channels: int = 2, sheet_channels: int = 2) -> ActorCritic:
-    """A fresh network by its published name. Raises UserError with the names there are."""
+    """A fresh network by its published name. Raises UserError with the nearest one."""
     if name not in ARCHITECTURES:
-        raise UserError(f"--net {name}: no such network; there are {', '.join(ARCHITECTURES)}")
+        near = difflib.get_close_matches(name, ARCHITECTURES, 1, cutoff=0.0)[0]
+        raise UserError(f"--net {name}: no such network; is {near} meant? python -m score_following_game.agents.networks "
+                        "prints all there are")
     return ActorCritic(ARCHITECTURES[name], n_actions, spec_channels, sheet_channels)
 
 
 def network_for(name: str, config: GameConfig) -> ActorCritic:
     """A fresh network that plays games of a config. Raises UserError where the two do not fit."""
-    if config.continuous:
-        raise UserError(f"--net {name} chooses among discrete actions, the game config is continuous; take the config of "
-                        "that name without _continuous")
-    network = get_network(name, len(config.actions), config.spec_shape[0], config.sheet_shape[0])
+    network = get_network(name, 1 if config.continuous else len(config.actions), config.spec_shape[0], config.sheet_shape[0])
+    if network.architecture.continuous and not config.continuous:
+        raise UserError(f"--net {name} chooses its speed freely, the game config has discrete actions; take the config of that "
+                        "name with _continuous, or the network of that name without Continuous")
+    if config.continuous and not network.architecture.continuous:
+        raise UserError(f"--net {name} chooses among discrete actions, the game config is continuous; take the config of that "
+                        "name without _continuous, or the network of that name with Continuous")
     wanted = network.architecture.spec_size, network.architecture.sheet_size
     if wanted != (config.spec_shape[1:], config.sheet_shape[1:]):
         raise UserError(f"--net {name} sees spectrogram {wanted[0]} and sheet {wanted[1]}, the game config shows "
@@ -134,6 +216,8 @@ def load_parameters(network: nn.Module, path: str | Path) -> None:
         average.pop("n_averaged", None)
         state = average or state["network"]
     own = network.state_dict()
+    if isinstance(state, dict):  # torch 0.3 did not count batches yet; nothing here depends on how many there were
+        state = {**{key: value for key, value in own.items() if key.endswith("num_batches_tracked")}, **state}
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: not a state_dict of network parameters")
     if set(state) != set(own):
@@ -144,3 +228,22 @@ def load_parameters(network: nn.Module, path: str | Path) -> None:
             raise UserError(f"{path}: {key} has shape {tuple(value.shape)}, this network wants {tuple(own[key].shape)}; "
                             "check --net and --game_config")
     network.load_state_dict(state)
+
+
+def main() -> None:
+    """Print the table of networks."""
+    print(f"{'network':46}{'parameters':>10}  spectrogram  sheet     actions     also")
+    for name, architecture in ARCHITECTURES.items():
+        network = get_network(name, 3)
+        more = [word for word, present in (
+            ("LSTM", architecture.lstm), ("dropout", network.has_dropout), ("batch norm", architecture.batch_norm),
+            ("normalised input", architecture.input_norm), ("no critic", not architecture.has_critic),
+            (architecture.activation, architecture.activation != "elu")) if present]
+        sizes = [f"{rows} x {columns}" for rows, columns in (architecture.spec_size, architecture.sheet_size)]
+        kind = "continuous" if architecture.continuous else "discrete"
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        print(f"{name:46}{parameters:>10}  {sizes[0]:11}  {sizes[1]:8}  {kind:10}  {', '.join(more)}".rstrip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """A network's output as a distribution over actions."""
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -36,3 +37,34 @@ class CategoricalPolicy(NamedTuple):
     def entropy(self) -> Tensor:
         """-> (N,) nats"""
         return -(self.log_probabilities.exp() * self.log_probabilities).sum(dim=1)
+
+
+class NormalPolicy(NamedTuple):
+    """Continuous actions, speed changes in pixels per frame: mean and std (N,)."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def from_output(cls, output: Tensor) -> NormalPolicy:
+        """output: (N, 2), mean and standard deviation."""
+        return cls(*output.float().unbind(1))
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """-> float32 (N,)"""
+        return self.mean + self.std * torch.empty_like(self.mean).normal_(generator=generator)
+
+    def mode(self) -> Tensor:
+        """-> float32 (N,): the likeliest speed changes."""
+        return self.mean
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """-> (N,): of the density."""
+        return -((actions - self.mean) / self.std).square() / 2 - self.std.log() - math.log(2 * math.pi) / 2
+
+    def entropy(self) -> Tensor:
+        """-> (N,) nats, of the density: negative where it is narrow."""
+        return 0.5 + 0.5 * math.log(2 * math.pi) + self.std.log()
+
+
+Policy = CategoricalPolicy | NormalPolicy

@@ -82,7 +82,7 @@ class Game:
         """Begin all games, or those that `ended` (bool (N,)), anew at their starts, N of them."""
         true_x = self.bank.true_position(start.piece, start.frame)
         following = self.bank.true_position(start.piece, start.frame + 1) - true_x
-        now = self._on_sheet(true_x + start.off, start.piece)
+        now = self.on_sheet(true_x + start.off, start.piece)
         speed = torch.where(start.moving, self._to_action_step(following), torch.zeros_like(following))
         begun = (start.piece, start.frame, now, start.frame, now, speed)
         for name, new in zip(self.STATE, begun):
@@ -112,10 +112,11 @@ class Game:
         change = actions.to(torch.float64) if self.config.continuous else self.actions[actions]
         self.previous_x, self.previous_frame = self.x, self.frame
         self.speed = self.speed + change
-        self.x = self._on_sheet(self.x + self.speed, self.piece)
+        self.x = self.on_sheet(self.x + self.speed, self.piece)
         self.frame = self.frame + 1
 
-    def _on_sheet(self, x: Tensor, piece: Tensor) -> Tensor:
+    def on_sheet(self, x: Tensor, piece: Tensor) -> Tensor:
+        """x, where the window stays on the padded sheet of a piece, else the nearest where it does; (n,)."""
         half = self.config.sheet_context / 2
         return torch.minimum(x.clamp(min=half), self.bank.width[piece] - half - 1)
 

@@ -56,6 +56,7 @@ def play_data_set(agent: Agent, bank: ScoreBank, trials: int = 1, progress: bool
                 bar.update(int(step.terminated.sum()))
                 going_on = ~step.terminated
                 game.keep(going_on)
+                agent.keep(going_on)
                 number = number[going_on]
     return _episodes(bank, trials, last_frame.tolist(), noted)
 

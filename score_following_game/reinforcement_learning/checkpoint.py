@@ -23,7 +23,7 @@ from score_following_game.reinforcement_learning.run_directory import (
 )
 from score_following_game.reinforcement_learning.settings import Settings, require_same
 
-CHECKPOINT_VERSION = 5  # 4: the states of several processes
+CHECKPOINT_VERSION = 6  # 4: the states of several processes; 6: steps, LSTM memory
 
 Pieces = Mapping[str, Mapping[str, int]]  # "train_set", "eval_set" -> name -> digest
 

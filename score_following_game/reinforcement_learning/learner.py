@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from score_following_game.agents.networks import ActorCritic
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.reinforcement_learning.losses import Losses
 from score_following_game.reinforcement_learning.rollout import Rollout
@@ -19,7 +20,7 @@ from score_following_game.reinforcement_learning.settings import Settings
 class Learner:
     """An algorithm at work on a network. generator: for what it draws itself. progress: of the annealing, from 0 to 1."""
 
-    network: nn.Module
+    network: ActorCritic
     optimiser: torch.optim.Optimizer
     bank: ScoreBank
     settings: Settings

@@ -40,22 +40,22 @@ class Stopwatch:
 class TrainingLog:
     """Writes a line and a point of every curve each log_interval updates. directory None: console only.
 
-    steps_per_update: game steps (all games of all processes together) of one update.
+    first_update, first_steps: where the sitting begins; steps are game steps, of all games of all processes together.
     """
 
     def __init__(
-        self, settings: Settings, directory: Path | None, steps_per_update: int, watch: Stopwatch, first_update: int = 0,
+        self, settings: Settings, directory: Path | None, watch: Stopwatch, first_update: int = 0, first_steps: int = 0,
     ) -> None:
-        self.settings, self.watch, self.steps_per_update = settings, watch, steps_per_update
+        self.settings, self.watch = settings, watch
         self._recent: deque[float] = deque(maxlen=11)  # training seconds at the last updates
-        self._line_before = (first_update, watch.seconds)
+        self._line_before = (first_update, first_steps, watch.seconds)
         self._writer = SummaryWriter(str(directory)) if directory else None
         if self._writer and not first_update:
             arguments = sorted(settings_as_dict(settings).items())
             self._writer.add_text("run_config", "".join(f"**{key}:** {value}<br>" for key, value in arguments))
             self._writer.add_text("cmd", shlex.join(sys.argv))
 
-    def update(self, update: int, losses: Losses, last_returns: torch.Tensor, learn_rate: float) -> None:
+    def update(self, update: int, steps: int, losses: Losses, last_returns: torch.Tensor, learn_rate: float) -> None:
         """Tell of an update just done. last_returns: of this process's games' latest episodes, nan before a game's first."""
         self._recent.append(self.watch.seconds)
         interval = self.settings.log_interval
@@ -64,7 +64,7 @@ class TrainingLog:
             print(f"update {update % interval} @ {rate:.1f}ups", end="\r", flush=True)
         if update % interval == 0:
             returns = distributed.joined_up(last_returns).numpy()
-            self._line(update, losses, returns[~np.isnan(returns)], learn_rate)
+            self._line(update, steps, losses, returns[~np.isnan(returns)], learn_rate)
 
     def evaluation(self, update: int, stats: AlignmentStats) -> None:
         """Tell of an evaluation: a line, and TensorBoard's eval curves."""
@@ -79,20 +79,24 @@ class TrainingLog:
         if self._writer:
             self._writer.close()
 
-    def _line(self, update: int, losses: Losses, returns: np.ndarray, learn_rate: float) -> None:
-        before, then = self._line_before
+    def _line(self, update: int, steps: int, losses: Losses, returns: np.ndarray, learn_rate: float) -> None:
+        update_before, steps_before, then = self._line_before
         now = self.watch.seconds
-        self._line_before = (update, now)
-        updates_per_second = (update - before) / max(now - then, 1e-9)
-        steps_per_second = updates_per_second * self.steps_per_update
+        self._line_before = (update, steps, now)
+        seconds = max(now - then, 1e-9)
+        updates_per_second, steps_per_second = (update - update_before) / seconds, (steps - steps_before) / seconds
         mean = returns.mean() if len(returns) else None
-        rewards = "-/-" if mean is None else f"{mean:.1f}/{np.median(returns):.1f}"  # - : no game has ended yet
-        print(f"Updates {update} ({now - then:.1f}s),  mean/median reward {rewards}, "
-              f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
-              f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s", flush=True)
+        if self.settings.agent == "reinforce":
+            print(f"\nepoch: {update:08d}, reward: {mean:.1f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}",
+                  flush=True)
+        else:
+            rewards = "-/-" if mean is None else f"{mean:.1f}/{np.median(returns):.1f}"  # - : no game has ended yet
+            print(f"Updates {update} ({now - then:.1f}s),  mean/median reward {rewards}, "
+                  f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
+                  f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s", flush=True)
         curves = {"training/policy_loss": losses.policy, "training/value_loss": losses.value,
                   "training/entropy": losses.entropy, "training/learn_rate": learn_rate,
-                  "training/steps": update * self.steps_per_update, "charts/steps_per_second": steps_per_second}
+                  "training/steps": steps, "charts/steps_per_second": steps_per_second}
         if mean is not None:
             curves["training/avg_reward"] = mean
         self._scalars(curves, update // self.settings.log_interval)
@@ -103,11 +107,11 @@ class TrainingLog:
                 self._writer.add_scalar(tag, value, x)
 
 
-def add_to_curve(path: Path, update: int, steps_per_update: int, seconds: float, stats: AlignmentStats) -> None:
+def add_to_curve(path: Path, update: int, steps: int, seconds: float, stats: AlignmentStats) -> None:
     """A row of learning_curve.csv per evaluation, for plots without TensorBoard. seconds: of training."""
     is_new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         if is_new:
             writer.writerow(["update", "steps", "seconds", *STATISTICS])
-        writer.writerow([update, update * steps_per_update, round(seconds, 1), *(getattr(stats, n) for n in STATISTICS)])
+        writer.writerow([update, steps, round(seconds, 1), *(getattr(stats, n) for n in STATISTICS)])

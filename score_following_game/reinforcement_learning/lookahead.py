@@ -70,7 +70,7 @@ class Lookahead(Learner):
         losses = Losses()
         self.optimiser.zero_grad()
         for part in chunks(self.bank, len(worth)):
-            logits, values = run_network(self.network, self.bank, state.position.at(part), self.precision)
+            logits, values, _ = run_network(self.network, self.bank, state.position.at(part), self.precision)
             policy = CategoricalPolicy.from_logits(logits)
             divergence = (target[part] * (target[part].log() - policy.log_probabilities)).sum(dim=1)
             backward_chunk(losses, policy, divergence, (worth[part] - values).square(), (self.settings.value_coef, 0.0),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from score_following_game.agents.policy import CategoricalPolicy
+from score_following_game.agents.policy import Policy
 from score_following_game.errors import UserError
 from score_following_game.reinforcement_learning import distributed
 
@@ -29,7 +29,7 @@ class Losses:
 
 
 def backward_chunk(
-    losses: Losses, policy: CategoricalPolicy, policy_loss: Tensor, squared_error: Tensor, weights: tuple[float, float],
+    losses: Losses, policy: Policy, policy_loss: Tensor, squared_error: Tensor, weights: tuple[float, float],
     batch: int,
 ) -> None:
     """Add a chunk's share of `policy + value_coef * value - entropy_coef * entropy` to the gradients and to `losses`.

@@ -4,10 +4,10 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from score_following_game.agents.inference import chunks, run_network
-from score_following_game.agents.policy import CategoricalPolicy
+from score_following_game.agents.networks import ActorCritic
 from score_following_game.environment.observation import Position
 from score_following_game.reinforcement_learning import distributed
 from score_following_game.reinforcement_learning.learner import Learner
@@ -41,7 +41,7 @@ class PPO(Learner):
         return losses
 
     def _minibatch(
-        self, rollout: Rollout, batch: Tensor, advantages: Tensor, returns: Tensor, acting: nn.Module | None,
+        self, rollout: Rollout, batch: Tensor, advantages: Tensor, returns: Tensor, acting: ActorCritic | None,
     ) -> Losses:
         epsilon = self.settings.ppo_epsilon
         losses = Losses()
@@ -50,11 +50,12 @@ class PPO(Learner):
             steps = batch[part]
             positions, actions = rollout.positions.at(steps), rollout.actions.flatten()[steps]
             state = get_random_state(self.bank.device)
-            logits, values = run_network(self.network, self.bank, positions, self.precision)
-            policy = CategoricalPolicy.from_logits(logits)
+            memory = None if rollout.memory is None else rollout.memory[steps]
+            output, values, _ = run_network(self.network, self.bank, positions, self.precision, memory)
+            policy = self.network.policy(output)
             old = rollout.log_probabilities.flatten()[steps]
             if acting is not None:
-                old = self._log_prob_under_same_masks(acting, state, positions, actions)
+                old = self._log_prob_under_same_masks(acting, state, positions, memory, actions)
             ratio = (policy.log_prob(actions) - old).exp()
             clipped = ratio.clamp(1 - epsilon, 1 + epsilon)
             policy_loss = -torch.minimum(ratio * advantages[steps], clipped * advantages[steps])
@@ -64,10 +65,10 @@ class PPO(Learner):
 
     @torch.no_grad()
     def _log_prob_under_same_masks(
-        self, acting: nn.Module, state: Tensor, positions: Position, actions: Tensor,
+        self, acting: ActorCritic, state: Tensor, positions: Position, memory: Tensor | None, actions: Tensor,
     ) -> Tensor:
         """log pi_old(a) of networks with dropout, under the masks the update just drew: a ratio compares parameters, not
         masks."""
         set_random_state(self.bank.device, state)
-        logits, _ = run_network(acting, self.bank, positions, self.precision)
-        return CategoricalPolicy.from_logits(logits).log_prob(actions)
+        output = run_network(acting, self.bank, positions, self.precision, memory).output
+        return acting.policy(output).log_prob(actions)

@@ -61,7 +61,7 @@ def resolve_network_and_config(
 
     Raises UserError saying which argument to give when none of them tells.
     """
-    directory = find_parameters(params).resolve().parent
+    directory = _run_folder(find_parameters(params))
     settings = read_yaml(directory / SETTINGS_FILE) if (directory / SETTINGS_FILE).is_file() else {}
     own_config = directory / GAME_CONFIG_FILE
     parsed_net, parsed_config = _parse_name(directory.name)
@@ -96,6 +96,12 @@ def save(path: Path, content: Any) -> None:
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def _run_folder(path: Path) -> Path:
+    """The folder a parameter file is in. A link may lie in a run's folder, or point there from anywhere."""
+    given, real = path.absolute().parent, path.resolve().parent
+    return given if (given / SETTINGS_FILE).is_file() or any(_parse_name(given.name)) else real
 
 
 def _parse_name(name: str) -> tuple[str | None, str | None]:

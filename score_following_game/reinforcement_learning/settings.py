@@ -5,7 +5,7 @@ import argparse
 import ast
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
@@ -17,7 +17,18 @@ from score_following_game.config import DEFAULT_GAME_CONFIG
 from score_following_game.errors import UserError
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, TRIAL_HELP
 
-AGENTS = ("a2c", "ppo", "lookahead")
+AGENTS = ("reinforce", "a2c", "a2c_lstm", "ppo", "lookahead", "localisation")
+AGENT_DEFAULTS: dict[str, dict[str, Any]] = {"reinforce": {"n_worker": 1}}  # published: an episode per update
+_PLAYERS = tuple(agent for agent in AGENTS if agent != "localisation")
+# Settings that only some agents go by; given for another they do nothing.
+OF_AGENTS = {
+    "t_max": ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation"), "random_start": _PLAYERS, "random_offset": _PLAYERS,
+    "value_coef": _PLAYERS, "discounting": _PLAYERS, "entropy_coef": ("a2c", "a2c_lstm", "ppo"),
+    "final_entropy_coef": ("a2c", "a2c_lstm", "ppo"), "gae_lambda": ("ppo", "lookahead"), "ppo_epsilon": ("ppo",),
+    "ppo_epochs": ("ppo",), "batch_size": ("ppo", "lookahead"), "bptt": ("a2c_lstm",), "no_baseline": ("reinforce",),
+    "lookahead_passes": ("lookahead",), "temperature": ("lookahead",), "final_temperature": ("lookahead",),
+    "memory": ("lookahead",),
+}
 # Settings found by experiment (docs/training_fast.md); the published ones are the defaults.
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"agent": "lookahead", "n_worker": 64, "t_max": 16, "batch_size": 2, "discounting": 0.95, "gae_lambda": 0.9,
@@ -52,7 +63,7 @@ class Settings:
     log_interval: int = _knob(100, "updates between log lines")
     dump_interval: int = _knob(100000, "updates between parameter dumps")
     eval_trials: int = _knob(5, "trials per evaluation")
-    n_worker: int = _knob(16, "games played in parallel; hundreds are fine")
+    n_worker: int = _knob(16, "games played in parallel; hundreds are fine (REINFORCE: episodes per update, 1 if not given)")
     t_max: int = _knob(15, "steps of each game per rollout")
     value_coef: float = _knob(0.5, "weight of the value loss")
     entropy_coef: float = _knob(0.05, "weight of the entropy (not in lookahead)")
@@ -72,6 +83,8 @@ class Settings:
     ini_params: str | None = _knob(None, "initial parameters (a state_dict)")
     preset: str | None = _knob(None, "settings found by experiment instead of these defaults (docs/training_fast.md); others "
                                "that are given go before them", tuple(PRESETS))
+    no_baseline: bool = _knob(False, "REINFORCE: without a critic")
+    bptt: bool = _knob(False, "a2c_lstm: back-propagate through the rollout, not each step alone as published")
     lookahead_passes: int = _knob(2, "lookahead: how often a step is learnt from, on average")
     temperature: float = _knob(0.1, "lookahead: of the improved policy, in units of reward")
     memory: int = _knob(50_000, "lookahead: the latest steps, of all games together, that it learns from")
@@ -120,7 +133,8 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     for knob in fields(Settings):
         if knob.name in values:
             _require_type(knob.name, knob.type, values[knob.name], where)
-    values = {**PRESETS.get(values.get("preset"), {}), **values}
+    chosen = PRESETS.get(values.get("preset"), {})
+    values = {**AGENT_DEFAULTS.get(values.get("agent", chosen.get("agent")), {}), **chosen, **values}
     settings = Settings(**{**values, **({"optim_params": optimiser_arguments(values["optim_params"])}
                                         if "optim_params" in values else {})})
     for name, allowed in (("agent", AGENTS), ("precision", PRECISIONS), ("preset", (None, *PRESETS))):
@@ -161,6 +175,11 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
         raise UserError(f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
                         "factors: give one above 0")
     return settings
+
+
+def without_effect(settings: Settings, given: Iterable[str]) -> list[str]:
+    """The settings given that this agent does not go by."""
+    return [name for name in given if settings.agent not in OF_AGENTS.get(name, AGENTS)]
 
 
 def settings_as_dict(settings: Settings) -> dict[str, Any]:

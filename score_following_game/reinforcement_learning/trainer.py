@@ -11,9 +11,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.inference import act, choose_precision
-from score_following_game.agents.networks import load_parameters, network_for
+from score_following_game.agents.networks import load_parameters
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.data_processing.augmentation import augmented
 from score_following_game.data_processing.dataset import load_data_set
@@ -25,16 +24,13 @@ from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.learning_curve import CURVE_FILE
 from score_following_game.evaluation.metrics import AlignmentStats, alignment_stats, mean_stats
 from score_following_game.reinforcement_learning import distributed
-from score_following_game.reinforcement_learning.a2c import A2C
+from score_following_game.reinforcement_learning.algorithms import algorithm_for
 from score_following_game.reinforcement_learning.checkpoint import CHECKPOINT_VERSION, keep_if_best, read_checkpoint
 from score_following_game.reinforcement_learning.interrupts import interruptible
-from score_following_game.reinforcement_learning.learner import Learner
 from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve
-from score_following_game.reinforcement_learning.lookahead import Lookahead
 from score_following_game.reinforcement_learning.losses import Diverged, Losses
-from score_following_game.reinforcement_learning.ppo import PPO
 from score_following_game.reinforcement_learning.process_group import LostProcess
-from score_following_game.reinforcement_learning.rollout import RolloutCollector, get_random_state, set_random_state
+from score_following_game.reinforcement_learning.rollout import get_random_state, set_random_state
 from score_following_game.reinforcement_learning.run_directory import (
     BEST_MODEL_FILE,
     BEST_SCORE_FILE,
@@ -44,8 +40,6 @@ from score_following_game.reinforcement_learning.run_directory import (
 )
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
 from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, settings_as_dict
-
-ALGORITHMS: dict[str, type[Learner]] = {"a2c": A2C, "ppo": PPO, "lookahead": Lookahead}
 
 
 class Trainer:
@@ -67,8 +61,7 @@ class Trainer:
                                    for folder in (settings.train_set, settings.eval_set))
         train_set = [*train_set, *medleys(train_set, settings.medleys, settings.seed)]
         self.train_bank = ScoreBank(augmented(train_set, settings.augment, settings.seed), config, self.device)
-        self.eval_bank = ScoreBank(eval_set, config, self.device)
-        self.network = network_for(settings.net, config)
+        algorithm, self.network = algorithm_for(settings, config)
         if settings.ini_params and not resume:
             load_parameters(self.network, settings.ini_params)
         self.network.to(self.device, memory_format=torch.channels_last)
@@ -76,16 +69,20 @@ class Trainer:
         seeds = distributed.seeds(settings.seed, 4)
         sampler = StartSampler(self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling,
                                settings.random_offset)
-        self.collector = RolloutCollector(self.train_bank, settings.n_worker, self.network, sampler, seeds[1], self.precision,
-                                          keep=settings.agent == "a2c")
-        self.learner = ALGORITHMS[settings.agent](self.network, self.optimiser, self.train_bank, settings, self.precision,
-                                                  self.collector.generator)
+        self.collector = algorithm.collector(self.train_bank, settings.n_worker, self.network, sampler, seeds[1],
+                                             self.precision, keep=algorithm.keeps_passes and not settings.bptt)
+        self.learner = algorithm.learner(self.network, self.optimiser, self.train_bank, settings, self.precision,
+                                         self.collector.generator)
         self.average = None if settings.averaging is None else AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
+        self.player = algorithm.player
+        rules = algorithm.player(self.network, self.collector.generator, self.precision).rules(config)
+        self.eval_bank = ScoreBank(eval_set, rules, self.device)
         self.eval_generator = torch.Generator(self.device).manual_seed(seeds[2])
         distributed.seed_dropout(seeds[3])
         self.schedule = RefinementSchedule(settings.patience, settings.max_refinements, settings.lr_multiplier)
         self.updates = 0
+        self.steps = 0  # of all games of all processes
         self.evaluated_at = -1
         self.saved_at = -1
         self.losses: Losses | None = None
@@ -96,7 +93,7 @@ class Trainer:
 
     def train(self) -> None:
         """Train until max_updates, max_minutes, the last refinement or Ctrl-C; always leaves best_model.pt and a checkpoint."""
-        log = TrainingLog(self.settings, self._log_directory(), self._steps_per_update, self.watch, self.updates)
+        log = TrainingLog(self.settings, self._log_directory(), self.watch, self.updates, self.steps)
         try:
             if not self.updates:
                 self.save_checkpoint()  # for a run that is killed before an evaluation
@@ -134,10 +131,11 @@ class Trainer:
             rollout = self.collector.collect(settings.t_max)
             self.losses = self.learner.update(rollout)
             self.updates += 1
+            self.steps += round(distributed.mean([len(rollout.states.speed)])[0] * distributed.world_size())
             self._anneal()
             if self.average is not None:
                 self.average.update_parameters(self.network)
-            log.update(self.updates, self.losses, self.collector.last_return, self.optimiser.param_groups[0]["lr"])
+            log.update(self.updates, self.steps, self.losses, self.collector.last_return, self.optimiser.param_groups[0]["lr"])
             if self.updates % settings.dump_interval == 0:
                 distributed.from_first(self._dump)
             if self.updates % settings.eval_interval == 0:
@@ -160,7 +158,7 @@ class Trainer:
         """After an update. The learning rate is changed by a factor, since a refinement may have changed it, too."""
         if self.settings.anneal_steps is None:
             return
-        before, now = self.learner.progress, min(1.0, self.updates * self._steps_per_update / self.settings.anneal_steps)
+        before, now = self.learner.progress, min(1.0, self.steps / self.settings.anneal_steps)
         self.learner.progress = now
         if self.settings.final_lr is None:
             return
@@ -193,12 +191,12 @@ class Trainer:
 
     def _play_validation_set(self, log: TrainingLog) -> AlignmentStats:
         self._require_finite()
-        agent = TrainedAgent(self.judged, self.eval_generator, precision=self.precision)
+        agent = self.player(self.judged, self.eval_generator, self.precision)
         stats = mean_stats([alignment_stats(trial) for trial in
                             play_data_set(agent, self.eval_bank, self.settings.eval_trials, progress=True)])
         self.network.train()
         log.evaluation(self.updates, stats)
-        add_to_curve(self.directory / CURVE_FILE, self.updates, self._steps_per_update, self.watch.seconds, stats)
+        add_to_curve(self.directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
         keep_if_best(self.directory, self.judged, self.updates, stats)
         return stats
 
@@ -211,14 +209,10 @@ class Trainer:
     def _require_finite(self) -> None:
         """Raise Diverged rather than evaluate or keep parameters that are of no use, without drawing a random number."""
         self.network.eval()
-        logits, values = act(self.network, self.train_bank, self.collector.game.position(), self.precision)
+        judged = act(self.network, self.train_bank, self.collector.game.position(), self.precision, self.collector.memory)
         self.network.train()
-        if not (logits.isfinite().all() and values.isfinite().all()):
+        if not (judged.output.isfinite().all() and judged.value.isfinite().all()):
             raise Diverged("the network's output is not finite")
-
-    @property
-    def _steps_per_update(self) -> int:
-        return self.settings.n_worker * self.settings.t_max * distributed.world_size()
 
     def _log_directory(self) -> Path | None:
         has_log = distributed.is_first() and not self.settings.no_log
@@ -235,7 +229,7 @@ class Trainer:
         """processes: what each process has of its own, by rank."""
         self._require_finite()
         save(self.directory / CHECKPOINT_FILE, {
-            "version": CHECKPOINT_VERSION, "updates": self.updates, "evaluated_at": self.evaluated_at,
+            "version": CHECKPOINT_VERSION, "updates": self.updates, "steps": self.steps, "evaluated_at": self.evaluated_at,
             "seconds": self.watch.seconds, "settings": settings_as_dict(self.settings), "pieces": self._pieces,
             **{name: part.state_dict() for name, part in self._common_parts.items()},
             "processes": processes, "eval_generator": self.eval_generator.get_state(),
@@ -277,7 +271,7 @@ class Trainer:
         self.eval_generator.set_state(state["eval_generator"])
         set_random_state(self.device, own["random_state"])
         self.updates = self.saved_at = state["updates"]
-        self.evaluated_at = state["evaluated_at"]
+        self.steps, self.evaluated_at = state["steps"], state["evaluated_at"]
         self.watch = Stopwatch(state["seconds"])
         if self._is_done():
             advice = (f"its refinements are used up; begin a new run with --ini_params {self.directory / BEST_MODEL_FILE}"
