@@ -5,11 +5,11 @@
     python prepare_game_data.py nottingham --source ABC_FOLDER --destination DATA_ROOT
     python prepare_game_data.py folder --source my_scores --destination my_data --split 0.8/0.1/0.1 --check
     python prepare_game_data.py --verify DATA_ROOT
+    python prepare_game_data.py --to-published DATA_SET --destination OUT
 """
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from pathlib import Path
 
@@ -29,8 +29,9 @@ from score_following_game.data_processing.sources.options import Performances
 from score_following_game.data_processing.sources.published import PUBLISHED as FILES
 from score_following_game.data_processing.sources.published import PublishedGone, fetch_published
 from score_following_game.data_processing.sources.split import GivenSplit, Split, parse_split
+from score_following_game.data_processing.sources.to_published import LAYOUTS, to_published
 from score_following_game.data_processing.sources.verify import verify
-from score_following_game.data_processing.tempo import FASTEST, SLOWEST
+from score_following_game.data_processing.tempo import parse_tempi
 from score_following_game.errors import UserError
 from score_following_game.machine import available_cores
 
@@ -43,6 +44,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="tell of the collections, and how each is made")
     parser.add_argument("--verify", type=Path, metavar="DIR", help="check the data sets below DIR against their manifests and "
                         "the rules of the game")
+    parser.add_argument("--to-published", "--to_published", type=Path, metavar="DIR", help="write a data set as the code of "
+                        "2018 reads it (pickled npz, one for each performance), into the new folder --destination")
+    parser.add_argument("--layout", choices=LAYOUTS, default=LAYOUTS[0], help="--to-published: 2018, one folder, or 2019, "
+                        "score/ and performance/ (default %(default)s)")
     parser.add_argument("--source", nargs="+", type=Path, metavar="PATH",
                         help=f"scores ({', '.join(SUFFIXES)}), files or folders (searched recursively); music21: names")
     parser.add_argument("--destination", "--destination_dir", type=Path, default=Path(), metavar="DIR",
@@ -120,13 +125,7 @@ def refuse_what_does_not_apply(arguments: argparse.Namespace, wanted: str) -> No
 
 def tempi_from(text: str) -> tuple[float, ...]:
     """"0.9,1.0,1.1" -> the numbers, 1.0 among them."""
-    try:
-        tempi = sorted({1.0, *(round(float(part), 3) for part in text.split(","))})
-    except ValueError:
-        tempi = [math.nan]
-    if not all(SLOWEST <= tempo <= FASTEST for tempo in tempi):
-        raise UserError(f"--tempo {text}: wanted numbers from {SLOWEST:g} to {FASTEST:g}, like 0.9,1.0,1.1")
-    return tuple(tempi)
+    return tuple(sorted({1.0, *parse_tempi(text)}))
 
 
 def make(arguments: argparse.Namespace, collection: Collection) -> None:
@@ -178,6 +177,8 @@ def main() -> None:
         if report.problems:
             raise UserError(f"--verify {arguments.verify}: {len(report.problems)} problems, told above; if they are not "
                             "meant, remove what is wrong and make the set again")
+    elif arguments.to_published is not None:
+        print("\n".join(to_published(arguments.to_published, arguments.destination, arguments.layout).lines()))
     else:
         refuse_what_does_not_apply(arguments, wanted)
         if wanted == PUBLISHED:

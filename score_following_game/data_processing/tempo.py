@@ -5,7 +5,7 @@ import io
 
 import mido
 
-from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.errors import UserError
 
 SLOWEST, FASTEST = 0.25, 4.0
 DEFAULT_TEMPO = 500_000     # microseconds per quarter where a MIDI file names none
@@ -30,6 +30,17 @@ def scale_tempo(midi: bytes, factor: float) -> bytes:
     return buffer.getvalue()
 
 
+def parse_tempi(text: str) -> tuple[float, ...]:
+    """"0.5,1.0,1.25" -> the numbers in the order given, each once, to thousandths. Raises UserError for what is none."""
+    try:
+        tempi = tuple(dict.fromkeys(round(float(part), 3) for part in text.split(",")))
+    except ValueError:
+        tempi = ()
+    if not tempi or not all(SLOWEST <= tempo <= FASTEST for tempo in tempi):
+        raise UserError(f"--tempo {text}: wanted numbers from {SLOWEST:g} to {FASTEST:g}, like 0.9,1.0,1.1")
+    return tempi
+
+
 def tempo_suffix(factor: float) -> str:
     """What the name of a performance ends in: NAME_tempo_0900 is at 0.9 times the score's speed; at 1.0 nothing."""
     return "" if factor == 1.0 else f"_tempo_{round(factor * 1000):04d}"
@@ -39,6 +50,8 @@ def _scaled(tempo: int, factor: float) -> int:
     """Microseconds per quarter."""
     scaled = round(tempo / factor)
     if not 1 <= scaled <= _LARGEST_TEMPO:
+        from score_following_game.data_processing.engraving.layout import EngravingError  # brings verovio, slow to import
+
         raise EngravingError("tempo out of MIDI's range", f"{tempo} microseconds per quarter, {factor:g} times as fast")
     return scaled
 

@@ -1,0 +1,220 @@
+"""Data sets in the files of the releases of 2018 and 2019: coord2onset is a pickled dict, and every performance has an npz.
+
+    layout 2018: NAME.npz, NAME.mid and, where a recording is heard, NAME.wav beside each other
+    layout 2019: score/NAME.npz, performance/NAME.mid, performance/NAME.wav
+
+Their code takes the noteheads in order, the first of a frame for its x and the last of all for the end (spec: onsets and the
+true position; quirk 31), so they are written by time.
+"""
+from __future__ import annotations
+
+import io
+import pickle
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy_format
+from tqdm import tqdm
+
+from score_following_game.config import SpectrogramParams
+from score_following_game.data_processing.audio import is_recording, load_recording
+from score_following_game.data_processing.dataset import find_data_set, score_paths
+from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
+from score_following_game.data_processing.performance import note_onsets, performance_source, read_midi
+from score_following_game.data_processing.piece import (
+    PERFORMANCES,
+    SCORES,
+    find_midi,
+    find_score,
+    merge_onsets,
+    onset_frames,
+)
+from score_following_game.data_processing.score_npz import Score, read_score
+from score_following_game.data_processing.spectrogram import SAMPLE_RATE
+from score_following_game.errors import UserError
+from score_following_game.files import WriteError, make_folder, replacing
+
+LAYOUTS = ("2018", "2019")
+_FPS = SpectrogramParams().fps  # of both releases
+
+
+@dataclass(frozen=True)
+class PublishedCopy:
+    """What was written. left_out: a line for each piece that was not. own_font: pieces that a manifest has played by a sound
+    font of their own, which these files cannot say."""
+
+    destination: Path
+    pieces: int
+    recorded: int
+    left_out: list[str]
+    own_font: int
+
+    def lines(self) -> list[str]:
+        """The report as printed."""
+        lines = [f"{self.pieces} pieces in {self.destination}, {self.recorded} of them heard from recordings"]
+        if self.own_font:
+            lines.append(f"{self.own_font} pieces have a sound font of their own, which these files cannot name: they will be "
+                         "played by another")
+        if self.left_out:
+            lines += [f"{len(self.left_out)} left out:", *(f"  {line}" for line in self.left_out)]
+        return lines
+
+
+def to_published(source: Path, destination: Path, layout: str = LAYOUTS[0]) -> PublishedCopy:
+    """Write a data set (a folder, searched recursively; subfolders stay) as the code of 2018 or 2019 reads it.
+
+    destination: a folder that is not there yet, or empty; it is there when all is written, or not at all. Pieces that cannot
+    be played are left out. Raises UserError for any other destination, and where no piece can be used.
+    """
+    folder = find_data_set(source)
+    _require_free(destination, folder)
+    target = destination.resolve()
+    make_folder(target.parent)
+    try:
+        holder = tempfile.TemporaryDirectory(dir=target.parent, prefix=".converting-")
+    except OSError as error:
+        raise WriteError(f"{target.parent}: cannot be written ({error.strerror})") from None
+    with holder as name:
+        made = Path(name) / "set"  # not the temporary folder itself, which is for its maker's eyes only
+        heard, left_out = _write_all(folder, made, layout)
+        if not heard:
+            raise UserError(f"{source}: none of its {len(left_out)} pieces can be used; the first: {left_out[0]}")
+        copy = PublishedCopy(destination, len(heard), sum(map(is_recording, heard)), left_out, _with_own_font(heard))
+        try:
+            if target.exists():
+                target.rmdir()
+            made.replace(target)
+        except OSError as error:
+            raise WriteError(f"{destination}: cannot be written ({error.strerror})") from None
+    return copy
+
+
+def _require_free(destination: Path, folder: Path) -> None:
+    """Nothing that is there is replaced, and what is written is no part of what is read."""
+    if destination.exists() and not destination.is_dir():
+        raise UserError(f"--destination {destination}: a file is there, wanted a folder")
+    if destination.resolve() == Path.cwd() or (destination.is_dir() and any(destination.iterdir())):
+        raise UserError(f"--destination {destination}: is in use; name a folder that is empty or not there yet")
+    if folder.resolve() in destination.resolve().parents:
+        raise UserError(f"--destination {destination}: lies in {folder}, whose pieces would be there twice; name a folder "
+                        "outside it")
+
+
+def _write_all(folder: Path, made: Path, layout: str) -> tuple[list[Path], list[str]]:
+    """-> the files that the written pieces are heard from, as they were, and a line for each piece left out."""
+    heard: list[Path] = []
+    left_out: list[str] = []
+    written: set[Path] = set()
+    scores = score_paths(folder)
+    for name, own in tqdm(scores.items(), desc=f"converting {folder.name}", unit="piece", disable=None, leave=False):
+        midi = find_midi(own)
+        score_path, midi_path = _targets(made / _place(own, midi, folder), own.stem, layout)
+        try:
+            if score_path in written:
+                raise UserError(f"{name}: another piece of that name would lie in the same folder")
+            heard.append(_write_piece(find_score(own), midi, score_path, midi_path))
+            written.add(score_path)
+        except WriteError:
+            raise
+        except UserError as error:
+            left_out.append(str(error))
+    return heard, left_out
+
+
+def _place(own: Path, midi: Path, folder: Path) -> Path:
+    """The folder a piece is in, whichever layout it has, below that of the set; the set may be one of a pair itself."""
+    place = own.parent if midi.parent == own.parent else own.parent.parent
+    return place.relative_to(folder) if place.is_relative_to(folder) else Path()
+
+
+def _targets(folder: Path, name: str, layout: str) -> tuple[Path, Path]:
+    """Where the npz and the MIDI of a piece go."""
+    scores, performances = (folder, folder) if layout == "2018" else (folder / SCORES, folder / PERFORMANCES)
+    return scores / f"{name}.npz", performances / f"{name}.mid"
+
+
+def _write_piece(score_path: Path, midi_path: Path, score_target: Path, midi_target: Path) -> Path:
+    """-> the file the piece is heard from. Raises UserError, and writes nothing, where it cannot be played."""
+    score = read_score(score_path)
+    note_frames = onset_frames(note_onsets(read_midi(midi_path), midi_path), _FPS)
+    merge_onsets(score, note_frames, score_path)  # refuses files that do not belong together
+    source = performance_source(midi_path)
+    if is_recording(source):
+        _write_wav(source, midi_target.with_suffix(".wav"))
+    elif source != midi_path:
+        _copy(source, midi_target.with_suffix(".spec.npy"))
+    _copy(midi_path, midi_target)
+    write_published_score(score_target, by_time(score, note_frames))
+    return source
+
+
+def by_time(score: Score, note_frames: np.ndarray) -> Score:
+    """The same score, a coordinate of its own for each pair of notehead and note, in the order of their frames.
+
+    note_frames: int64, the frame of each of the MIDI's notes by onset time. Pairs of one frame keep their order, so that the
+    first one stays the first; noteheads without a note follow at the end.
+    """
+    pairs = score.coord2onset[np.argsort(score.coord2onset[:, 0], kind="stable")]
+    pairs = pairs[np.argsort(note_frames[pairs[:, 1]], kind="stable")]
+    unheard = np.setdiff1d(np.arange(len(score.coords)), pairs[:, 0])
+    coords = score.coords[np.concatenate([pairs[:, 0], unheard])]
+    return Score(score.sheet, coords, np.stack([np.arange(len(pairs)), pairs[:, 1]], axis=1))
+
+
+def write_published_score(path: Path, score: Score) -> None:
+    """Write a score npz whose coord2onset is an object array of shape (1,) holding a dict {notehead index: note index}.
+
+    The same score gives the same bytes. score.coord2onset: each notehead once.
+    """
+    content = np.empty(1, dtype=object)
+    content[0] = dict(score.coord2onset.tolist())
+    data = io.BytesIO()
+    npy_format.write_array_header_1_0(data, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    # Protocol 2 and the old name of numpy's module, as published: numpy before 2 (and Python 2) have no other.
+    data.write(pickle.dumps(content, protocol=2).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
+    member = zipfile.ZipInfo("coord2onset.npy")  # without a date
+    member.compress_type = zipfile.ZIP_DEFLATED
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, sheet=score.sheet, coords=score.coords.astype(np.float32))
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(member, data.getvalue())
+
+
+def _write_wav(recording: Path, target: Path) -> None:
+    """A 16-bit wav as it is, any other recording as one, mono, at 22 050 Hz: the old decoders know few others."""
+    import soundfile
+
+    if recording.suffix.lower() == ".wav" and _is_16_bit(recording):
+        _copy(recording, target)
+        return
+    samples = load_recording(recording)
+    with replacing(target) as temporary:
+        soundfile.write(temporary, samples / max(1.0, np.abs(samples).max()), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+
+
+def _is_16_bit(recording: Path) -> bool:
+    import soundfile
+
+    try:
+        return soundfile.info(recording).subtype == "PCM_16"
+    except (soundfile.SoundFileError, OSError):
+        return False  # for load_recording to say what is wrong
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as temporary:
+        try:
+            shutil.copyfile(source, temporary)
+        except OSError as error:
+            raise WriteError(f"{target}: cannot be written ({error.strerror})") from None
+
+
+def _with_own_font(heard: list[Path]) -> int:
+    """How many of these files are MIDIs that their set's manifest has played by a sound font chosen for them."""
+    manifests = filter(is_manifest, {file.parent / MANIFEST_NAME for file in heard})
+    chosen = {path.parent / midi for path in manifests for midi in read_manifest(path).fonts()}
+    return sum(file in chosen for file in heard)
