@@ -1,22 +1,33 @@
 #!/usr/bin/env python
-"""Evaluate a trained agent: tracking ratios and alignment errors on a data set."""
+"""Evaluate a trained agent: tracking ratios and alignment errors on a data set, and how robust they are."""
 from __future__ import annotations
 
 import argparse
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
-from score_following_game.agents.agents import load_trained_agent
+from score_following_game.agents.agents import Agent, load_trained_agent
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.tempo import parse_tempi
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import play_data_set
-from score_following_game.evaluation.report import piece_rows, printed_report, write_csv, write_json
+from score_following_game.evaluation.metrics import UNITS
+from score_following_game.evaluation.report import write_csv, write_json
+from score_following_game.evaluation.results import Results
+from score_following_game.evaluation.robustness import (
+    DEFAULT_FONT,
+    Condition,
+    all_conditions,
+    condition_content,
+    condition_rows,
+    play_conditions,
+    report,
+)
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
 from score_following_game.reinforcement_learning.run_directory import resolve_network_and_config
@@ -32,9 +43,17 @@ def main() -> None:
     parser.add_argument("--piece", help="evaluate this piece only: its name or a unique part of it")
     parser.add_argument("--trials", type=int, default=1, help="the papers use 10 (default %(default)s)")
     parser.add_argument("--deterministic", action="store_true", help="play the likeliest action; the papers sample")
-    parser.add_argument("--sound_font", type=Path, help="SoundFont for MIDI performances (default: pretty_midi's)")
+    parser.add_argument("--tempo", default="1.0", metavar="LIST", help="play the MIDI performances at these times their speed, "
+                        "like 0.5,0.75,1.0,1.25 (default %(default)s)")
+    parser.add_argument("--sound_font", nargs="+", default=[DEFAULT_FONT], metavar="FILE.sf2", help="SoundFonts for MIDI "
+                        f"performances ({DEFAULT_FONT}: the set's own, else pretty_midi's); with several fonts or tempi a row "
+                        "for each is printed, the mean over trials")
+    parser.add_argument("--unit", choices=UNITS, default="px", help="of the errors printed (default %(default)s, as in 2018; "
+                        "cm of the MSMD's printed page)")
+    parser.add_argument("--shares", action="store_true", help="print also the shares of all onsets within 0.05 to 5 seconds; "
+                        "an onset that was not tracked is a miss")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="arithmetic (default %(default)s)")
-    parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors also in seconds")
+    parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors in every unit")
     parser.add_argument("--json", metavar="FILE", help="write everything, also as means per trial")
     add_machine_arguments(parser)
     evaluate(parser.parse_args())
@@ -47,23 +66,33 @@ def evaluate(arguments: argparse.Namespace) -> None:
         raise UserError(f"--trials {arguments.trials}: wanted at least 1")
     require_writable(arguments.csv, arguments.json)
     prepare_machine(arguments.seed, arguments.device, arguments.threads)
+    conditions = all_conditions(parse_tempi(arguments.tempo), arguments.sound_font)
     net, config = resolve_network_and_config(arguments.params, arguments.net, arguments.game_config)
-    agent = load_trained_agent(arguments.params, net, config, seed=arguments.seed, device=arguments.device,
-                               deterministic=arguments.deterministic, precision=arguments.precision)
-    pieces = load_data_set(arguments.data_set, config, arguments.piece, arguments.sound_font)
-    bank = ScoreBank(pieces, config, arguments.device)
-    trials = play_data_set(agent, bank, arguments.trials, progress=True)
-    print(printed_report(trials))
+
+    def play(condition: Condition) -> Results:
+        # An agent of its own for each: its random choices are those that the condition alone would have.
+        agent = load_trained_agent(arguments.params, net, config, seed=arguments.seed, device=arguments.device,
+                                   deterministic=arguments.deterministic, precision=arguments.precision)
+        return play_under(condition, agent, config, arguments)
+
+    played = play_conditions(conditions, play)
+    print(report(played, arguments.unit, arguments.shares))
     if arguments.csv:
-        write_csv(arguments.csv, piece_rows(trials, bank))
+        write_csv(arguments.csv, condition_rows(played))
     if arguments.json:
-        write_json(arguments.json, trials, bank, about(arguments, net, config))
+        write_json(arguments.json, {"about": about(arguments, net, config), **condition_content(played)})
+
+
+def play_under(condition: Condition, agent: Agent, config: GameConfig, arguments: argparse.Namespace) -> Results:
+    """The data set, loaded for a condition and a game, played by an agent."""
+    pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
+    bank = ScoreBank(pieces, config, arguments.device)
+    return Results.of(play_data_set(agent, bank, arguments.trials, progress=True), bank)
 
 
 def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[str, Any]:
     """How the figures were made."""
-    values = {key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()}
-    return {"command": shlex.join(sys.argv), **values, "net": net, "game_config": config_as_dict(config)}
+    return {"command": shlex.join(sys.argv), **vars(arguments), "net": net, "game_config": config_as_dict(config)}
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 
 def load_data_set(
     data_set: str | os.PathLike[str], config: GameConfig, piece: str | None = None, sound_font: Path | None = None,
+    tempo: float = 1.0,
 ) -> list[Piece]:
-    """Every piece of a folder, in name order; with `piece`, that one only.
+    """Every piece of a folder, in name order; with `piece`, that one only; at `tempo` times their speed.
 
     data_set: a folder, or the name of a bundled set (test_sample) where no such folder exists. Pieces that cannot be used
     are left out and counted in a warning; raises UserError when none is left, and, with `piece`, when that one cannot be used.
@@ -39,9 +40,9 @@ def load_data_set(
         require_sound_font(Path(sound_font))
     if piece is not None:
         name = choose_piece(piece, list(scores), str(data_set))
-        loaded = [load_piece(scores[name], config, sound_font, name)]
+        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo)]
     else:
-        loaded = _load_all(scores, config, sound_font, str(data_set))
+        loaded = _load_all(scores, config, sound_font, tempo, str(data_set))
     _warn_of_oddities(loaded, config)
     return loaded
 
@@ -106,14 +107,16 @@ def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
     return dict(sorted(named.items()))
 
 
-def _load_all(scores: dict[str, Path], config: GameConfig, sound_font: Path | None, where: str) -> list[Piece]:
+def _load_all(
+    scores: dict[str, Path], config: GameConfig, sound_font: Path | None, tempo: float, where: str,
+) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
     reader = ScoreReader()
 
     def load(name: str) -> Piece | UserError:
         try:
-            return load_piece(scores[name], config, sound_font, name, reader)
+            return load_piece(scores[name], config, sound_font, name, reader, tempo)
         except UserError as error:
             return error
 

@@ -8,6 +8,7 @@ when that differs.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -41,21 +42,31 @@ class Performance:
     source: Path
 
 
-def load_performance(midi_path: Path, config: GameConfig, sound_font: Path | None = None) -> Performance:
-    """The performance beside `midi_path`, from the cache where that is still right.
+def load_performance(
+    midi_path: Path, config: GameConfig, sound_font: Path | None = None, tempo: float = 1.0, source: Path | None = None,
+) -> Performance:
+    """The performance beside `midi_path`, at `tempo` times its speed, from the cache where that is still right.
 
-    Raises UserError naming the file that is missing, unreadable, or has no notes.
+    source: heard instead of what would be (performance_source), for instance the MIDI beside a recording.
+    Raises UserError naming the file that is missing, unreadable, has no notes, or, being no MIDI, has only its own tempo.
     """
-    source = performance_source(midi_path)
+    source = source or performance_source(midi_path)
+    if tempo != 1 and source != midi_path:
+        raise UserError(f"{source}: only a MIDI can be played {tempo:g} times as fast; move this file away to have "
+                        f"{midi_path.name} played")
     sound_font = sound_font or _prepared_font(midi_path, source)
     _require_fitting_parameters(source, config.spectrogram_params)
     fingerprint = _fingerprint(midi_path, source, config, sound_font)
+    if tempo != 1:
+        fingerprint["tempo"] = tempo
     paths = _cache_paths(midi_path, fingerprint)
+    if tempo != 1:  # what an evaluation tries is no part of the set, whose folder stays as it is
+        del paths[0]
     for path in paths:
         cached = _read_cache(path, fingerprint)
         if cached is not None:
             return Performance(cached["onsets"], cached["spectrogram"], source)
-    midi = read_midi(midi_path)
+    midi = read_midi(midi_path, tempo)
     onsets = note_onsets(midi, midi_path)
     spectrogram = _make_spectrogram(midi, source, config, sound_font)
     _write_cache(paths, onsets=onsets, spectrogram=spectrogram, fingerprint=json.dumps(fingerprint))
@@ -111,12 +122,13 @@ def _fonts(manifest: Path, mtime_ns: int) -> dict[str, Path]:
     return read_manifest(manifest).fonts() if is_manifest(manifest) else {}
 
 
-def read_midi(path: Path) -> pretty_midi.PrettyMIDI:
-    """Raises UserError naming the file when it is missing or no MIDI."""
+def read_midi(path: Path, tempo: float = 1.0) -> pretty_midi.PrettyMIDI:
+    """At `tempo` times its speed. Raises UserError naming the file when it is missing, no MIDI, or too slow to be one."""
     from score_following_game.data_processing.midi_library import pretty_midi
+    from score_following_game.data_processing.tempo import scale_tempo
 
     try:
-        return pretty_midi.PrettyMIDI(str(path))
+        return pretty_midi.PrettyMIDI(str(path) if tempo == 1 else io.BytesIO(scale_tempo(path.read_bytes(), tempo)))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except Exception as error:  # mido and pretty_midi raise many kinds on broken files

@@ -59,13 +59,14 @@ class ScoreReader:
 
 def load_piece(
     score_path: Path, config: GameConfig, sound_font: Path | None = None, name: str | None = None,
-    reader: ScoreReader | None = None,
+    reader: ScoreReader | None = None, tempo: float = 1.0,
 ) -> Piece:
     """Read NAME.npz, NAME.mid and the performance that lies with the MIDI: beside the npz, or in its performance folder.
 
     score_path: NAME.npz, or where a tempo variant would have its own: the score it is a performance of is read.
-    reader: gives pieces of one score the same sheet. Raises UserError naming the piece's file: a partner missing or
-    unreadable, no notes, note indices out of range, a sheet too small for the config.
+    reader: gives pieces of one score the same sheet. tempo: the MIDI is played at so many times its speed. Raises UserError
+    naming the piece's file: a partner missing or unreadable, no notes, note indices out of range, a sheet too small for the
+    config, a recording that is wanted at another tempo.
     """
     midi_path, score_path = find_midi(score_path), find_score(score_path)
     if not score_path.is_file():
@@ -76,7 +77,7 @@ def load_piece(
     if score.sheet.shape[0] < config.staff_height:
         raise UserError(f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config wants staff_height "
                         f"{config.staff_height}; choose a config that fits this data set")
-    performance = load_performance(midi_path, config, sound_font)
+    performance = load_performance(midi_path, config, sound_font, tempo)
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(score, note_frames, score_path)
     return Piece(name or midi_path.stem, score.sheet, frames, x, performance.spectrogram, midi_path, performance.source)

@@ -25,17 +25,20 @@ SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 
 
 @contextlib.contextmanager
-def film(path: str | os.PathLike[str], fps: float, audio: Audio | None = None) -> Iterator[Recorder]:
-    """Yield a recorder of (720, 1280, 3) BGR pictures; the film (H.264, and AAC where there is audio) is there at the end.
+def film(
+    path: str | os.PathLike[str], fps: float, audio: Audio | None = None, size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> Iterator[Recorder]:
+    """Yield a recorder of BGR pictures; the film (H.264, and AAC where there is audio) is there at the end.
 
-    The audio begins with the first picture and ends with the last. Nothing is left behind when the block ends by an
-    exception. Raises UserError when the path cannot be written or ffmpeg refuses.
+    size: width and height of the pictures, even numbers. The audio begins with the first picture and ends with the last.
+    Nothing is left behind when the block ends by an exception. Raises UserError when the path cannot be written or ffmpeg
+    refuses.
     """
     path = Path(path)
     require_filmable(path)
     with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w+b") as log:
         sound = _write_sound(Path(folder) / "sound.wav", audio)
-        process = _start(_command(temporary, fps, sound), path, log)
+        process = _start(_command(temporary, fps, size, sound), path, log)
         try:
             yield lambda picture: _send(process, picture, path, log)
             process.stdin.close()
@@ -51,12 +54,12 @@ def film(path: str | os.PathLike[str], fps: float, audio: Audio | None = None) -
 def require_filmable(path: str | os.PathLike[str]) -> None:
     """Raise UserError now for a film that could not be written after a game."""
     if Path(path).suffix.lower() not in SUFFIXES:
-        raise UserError(f"--video {path}: wanted a name that ends in {', '.join(SUFFIXES)}")
+        raise UserError(f"{path}: wanted a name that ends in {', '.join(SUFFIXES)}")
     require_writable(path)
 
 
-def _command(path: Path, fps: float, sound: Path | None) -> list[str]:
-    command = ["-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{WIDTH}x{HEIGHT}",
+def _command(path: Path, fps: float, size: tuple[int, int], sound: Path | None) -> list[str]:
+    command = ["-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{size[0]}x{size[1]}",
                "-r", str(fps), "-i", "-"]
     if sound:
         # Padded with silence, then cut at the last picture, so that both always end together.
@@ -74,7 +77,7 @@ def _start(arguments: list[str], path: Path, log: BinaryIO) -> subprocess.Popen:
         return subprocess.Popen([imageio_ffmpeg.get_ffmpeg_exe(), *arguments], stdin=subprocess.PIPE,
                                 stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
     except (RuntimeError, OSError) as error:
-        raise UserError(f"--video {path}: no ffmpeg here to write it ({' '.join(str(error).split())}); install "
+        raise UserError(f"{path}: no ffmpeg here to write it ({' '.join(str(error).split())}); install "
                         "imageio-ffmpeg, or name one in IMAGEIO_FFMPEG_EXE") from None
 
 
@@ -96,7 +99,7 @@ def _send(process: subprocess.Popen, picture: np.ndarray, path: Path, log: Binar
 def _refusal(path: Path, log: BinaryIO) -> UserError:
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
-    return UserError(f"--video {path}: ffmpeg failed ({lines[-1].strip() if lines else 'it said nothing'})")
+    return UserError(f"{path}: ffmpeg failed ({lines[-1].strip() if lines else 'it said nothing'})")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from score_following_game.environment.game import Game, Step
+from score_following_game.environment.game import Game, GameState, Step
 from score_following_game.environment.playback import Clock
 from score_following_game.environment.rendering import Overlay, render
 from score_following_game.environment.video import Recorder
@@ -21,7 +21,7 @@ MOST_UNDRAWN = 10  # frames in a row: a machine too slow for the music still sho
 
 
 class Player(Protocol):
-    """Who plays: agents.agents.Agent. A `value` (N,) is shown where there is one."""
+    """Who plays: agents.agents.Agent. A `value` (N,) is shown and kept where there is one, a `policy` (agents.policy) kept."""
 
     def perform_action(self, game: Game) -> Tensor: ...
 
@@ -50,13 +50,17 @@ class Controls:
 class WatchedGame:
     """A game as it was played. Lists have one entry per frame played; x and true_x in pixels of the unpadded sheet.
 
-    speeds, actions (speed changes): pixels per frame. errors = x - true_x. lost: whether it ended by losing track.
+    speeds, actions (speed changes): pixels per frame. errors = x - true_x. lost: whether it ended by losing track. states: of
+    the start, and after each frame. Of a player who tells: values, and policies: the probabilities of the `choices` (speed
+    changes), or, in continuous games, which have none, mean and standard deviation; both those the frame was played by.
     """
 
     name: str
     fps: int
     threshold: int
     last_frame: int
+    choices: tuple[float, ...] = ()
+    states: list[GameState] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     x: list[float] = field(default_factory=list)
     true_x: list[float] = field(default_factory=list)
@@ -64,6 +68,8 @@ class WatchedGame:
     actions: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    policies: list[tuple[float, ...]] = field(default_factory=list)
     lost: bool = False
 
     @property
@@ -122,7 +128,7 @@ def new_episode(game: Game) -> WatchedGame:
     """Of game 0, with no frame played yet."""
     piece = int(game.piece[0])
     return WatchedGame(game.bank.names[piece], game.config.spectrogram_params.fps, game.config.threshold,
-                   int(game.bank.last_onset[piece]))
+                   int(game.bank.last_onset[piece]), game.config.actions, [game.state().at(slice(1))])
 
 
 def _keys(window: Window, global_keys: GlobalKeys | None, seconds: float) -> list[str]:
@@ -146,7 +152,22 @@ def _play_frame(game: Game, player: Player, episode: WatchedGame) -> bool:
     episode.errors.append(float(step.error[0]))
     episode.rewards.append(float(step.reward[0]))
     episode.lost = bool(step.lost[0])
+    episode.states.append(game.state().at(slice(1)))
+    _note_judgement(player, episode)
     return bool(step.terminated[0])
+
+
+def _note_judgement(player: Player, episode: WatchedGame) -> None:
+    """What the player thought of the position it acted in, where it tells."""
+    value, policy = getattr(player, "value", None), getattr(player, "policy", None)
+    if value is not None:
+        episode.values.append(float(value[0]))
+    if policy is None:
+        return
+    if episode.choices:
+        episode.policies.append(tuple(policy.log_probabilities[0].exp().tolist()))
+    else:
+        episode.policies.append((float(policy.mean[0]), float(policy.std[0])))
 
 
 @dataclass

@@ -2,17 +2,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 
 from score_following_game.environment.score_bank import interpolate
 from score_following_game.evaluation.evaluator import Episode
 
+UNITS = ("px", "cm", "seconds")
+CM_PER_PX = 0.035277778  # of a printed page, at the scale of the MSMD's sheets (spec: evaluation)
+SHARE_SECONDS = (0.05, 0.1, 0.5, 1.0, 5.0)  # the bounds of Henkel, Kelz and Widmer (ISMIR 2020)
+_ROUNDING = 1e-6  # seconds: an agent that is just a frame late is within 0.05 s, whatever its pixels round to
+
 
 @dataclass(frozen=True)
 class AlignmentStats:
-    """One trial's figures. Errors are |x - true x| in pixels, pooled over all onsets noted of all pieces; nan for none.
+    """One trial's figures. Errors are |x - true x| in pixels, or in the unit that the episodes' errors are in, pooled over all
+    onsets noted of all pieces; nan for none.
 
     tracked_until_end_ratio: R_tue, the share of pieces with every onset tracked. global_tracking_ratio: R_on, tracked onsets
     of all onsets. tracking_ratios_mean: mean over pieces.
@@ -43,6 +49,25 @@ def alignment_stats(episodes: Sequence[Episode]) -> AlignmentStats:
 def mean_stats(stats: Sequence[AlignmentStats]) -> AlignmentStats:
     """The mean over trials of every figure."""
     return AlignmentStats(*(float(value) for value in np.mean([astuple(trial) for trial in stats], axis=0)))
+
+
+def onset_shares(episodes: Sequence[Episode]) -> dict[float, float]:
+    """SHARE_SECONDS -> the share of all onsets of all pieces with an error of at most so many seconds.
+
+    episodes: of one trial, errors in seconds. Onsets that were not tracked are misses; one at frame 0, which is never
+    inspected, is a hit: games begin at the true position.
+    """
+    errors = np.abs(np.concatenate([episode.errors for episode in episodes]))
+    at_start = sum(int((episode.onset_frames == 0).sum()) for episode in episodes)
+    onsets = sum(len(episode.onset_frames) for episode in episodes)
+    return {bound: float((errors <= bound + _ROUNDING).sum() + at_start) / onsets for bound in SHARE_SECONDS}
+
+
+def in_unit(episode: Episode, unit: str, onset_x: np.ndarray, fps: int) -> Episode:
+    """A game as it was played, its errors in a unit of UNITS instead of pixels; onset_x as in errors_in_seconds."""
+    if unit == "seconds":
+        return replace(episode, errors=errors_in_seconds(episode, onset_x, fps))
+    return replace(episode, errors=episode.errors * CM_PER_PX) if unit == "cm" else episode
 
 
 def errors_in_seconds(episode: Episode, onset_x: np.ndarray, fps: int) -> np.ndarray:

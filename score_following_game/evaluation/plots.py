@@ -4,12 +4,13 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from score_following_game.environment.watching import WatchedGame
@@ -18,30 +19,32 @@ from score_following_game.files import WriteError, replacing, require_writable
 
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"
+SPEED_CHANGES = LinearSegmentedColormap.from_list("speed changes", ["#7A6FB0", "#D0D0D0", "#E08A1E"])  # slower to faster
 PLOT_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
 
 
 def plot_episode(episode: WatchedGame, path: str | os.PathLike[str]) -> None:
-    """Write one episode's plot: positions, error, speed and actions over time. Raises UserError where nothing can be written.
+    """One episode over time, as write_figure writes: positions, error, speed and actions, and what the agent thought."""
+    write_figure(episode_figure(episode), path)
 
-    The format follows the suffix, one of PLOT_SUFFIXES.
-    """
+
+def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """The format follows the suffix, one of PLOT_SUFFIXES. Raises UserError where nothing can be written."""
     require_plottable(path)
-    figure = episode_figure(episode)
     with _silent_about_letters(), replacing(path) as temporary:
         figure.savefig(temporary)
 
 
-def require_plottable(path: str | os.PathLike[str] | None) -> None:
+def require_plottable(path: str | os.PathLike[str] | None, option: str = "--plot") -> None:
     """Raise UserError for a plot that could not be written after a whole game; None stands for none."""
     if path is None:
         return
     if Path(path).suffix.lower() not in PLOT_SUFFIXES:
-        raise UserError(f"--plot {path}: wanted a name that ends in {', '.join(PLOT_SUFFIXES)}")
+        raise UserError(f"{option} {path}: wanted a name that ends in {', '.join(PLOT_SUFFIXES)}")
     try:
         require_writable(path)
     except WriteError as error:
-        raise UserError(f"--plot {error}") from None
+        raise UserError(f"{option} {error}") from None
 
 
 def episode_picture(episode: WatchedGame) -> np.ndarray:
@@ -63,20 +66,36 @@ def _silent_about_letters() -> Iterator[None]:
 
 def episode_figure(episode: WatchedGame) -> Figure:
     """1280 x 720 px, of an episode of at least one frame: position and error in pixels, speed and actions in pixels per
-    frame, over seconds."""
-    figure = Figure(figsize=(12.8, 7.2), dpi=100, layout="constrained")
-    position, error, speed = figure.subplots(3, 1, sharex=True, height_ratios=(2.2, 1, 1.2))
+    frame, over seconds; of an agent that has them also its policy and its critic's value."""
+    panels: list[tuple[Callable[[Axes, np.ndarray, WatchedGame], None], float]] = [
+        (_plot_positions, 2.2), (_plot_error, 1), (_plot_speed, 1.2)]
+    if episode.policies:
+        panels.append((_plot_policy, 1))
+    if np.any(episode.values):  # a network without a critic says 0
+        panels.append((_plot_value, 0.8))
+    figure, rows = stacked_panels([height for _, height in panels])
     seconds = np.array(episode.frames) / episode.fps
-    _plot_positions(position, seconds, episode)
-    _plot_error(error, seconds, episode)
-    _plot_speed(speed, seconds, episode)
-    for axes in (position, error, speed):
+    for (plot, _), axes in zip(panels, rows):
+        plot(axes, seconds, episode)
+    rows[0].set_title(f"{outcome(episode)}, total reward {episode.score:.1f}", loc="left")
+    return figure
+
+
+def stacked_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """A figure of 1280 x 720 px with panels of these relative heights over one axis of time."""
+    figure = Figure(figsize=(12.8, 7.2), dpi=100, layout="constrained")
+    rows = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
+    for axes in rows:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    speed.set_xlabel("time in the music, s")
-    ending = episode.ending or f"left at frame {episode.frames[-1]}"
-    position.set_title(f"{episode.name}: {ending}, total reward {episode.score:.1f}", loc="left")
-    return figure
+    rows[-1].set_xlabel("time in the music, s")
+    figure.align_ylabels(rows)
+    return figure, rows
+
+
+def outcome(episode: WatchedGame) -> str:
+    """The title of an episode's plots."""
+    return f"{episode.name}: {episode.ending or f'left at frame {episode.frames[-1]}'}"
 
 
 def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
@@ -110,3 +129,28 @@ def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     axes.set_ylim(min(0.0, *np.clip([*episode.actions, *episode.speeds], -reach, 0)) * 1.1 - 0.1, reach)
     axes.set_ylabel("px/frame")
     axes.legend(loc="upper right", frameon=False, ncols=3)
+
+
+def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
+    """Probabilities of the speed changes, the slowest at the bottom, or their mean and standard deviation."""
+    policies = np.array(episode.policies)
+    if episode.choices:
+        order = np.argsort(episode.choices)
+        colours = SPEED_CHANGES(np.linspace(0, 1, len(order)))
+        axes.stackplot(seconds, policies[:, order].T, colors=colours, lw=0,
+                       labels=[f"speed {episode.choices[choice]:+g}" for choice in order])
+        axes.set(ylim=(0, 1), ylabel="probability")
+    else:
+        mean, std = policies.T
+        axes.fill_between(seconds, mean - std, mean + std, color=AGENT, alpha=0.2, lw=0, label="one standard deviation")
+        axes.plot(seconds, mean, color=AGENT, lw=1.2, label="mean speed change")
+        axes.set_ylabel("policy,\npx/frame")
+    # Above the panel, which may be filled.
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=max(2, len(episode.choices)), frameon=False,
+                fontsize=9)
+
+
+def _plot_value(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
+    """The reward to come that the critic expects."""
+    axes.plot(seconds, episode.values, color="#404040", lw=1.2)
+    axes.set_ylabel("value")

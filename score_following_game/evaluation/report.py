@@ -1,28 +1,31 @@
-"""Results as printed rows, CSV and JSON."""
+"""Results as printed rows, and as rows for CSV and content for JSON."""
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.evaluation.evaluator import Episode
-from score_following_game.evaluation.metrics import AlignmentStats, alignment_stats, errors_in_seconds, mean_stats
+from score_following_game.evaluation.metrics import SHARE_SECONDS, AlignmentStats, mean_stats, onset_shares
+from score_following_game.evaluation.results import Results, mean_of, share_names
 from score_following_game.files import replacing
 
 SEPARATOR = "-" * 50
+DECIMALS = {"px": 2, "cm": 2, "seconds": 3}  # of printed errors; a pixel is some hundredths of a second
 
 
-def printed_report(trials: Sequence[Sequence[Episode]]) -> str:
-    """What eval_score_following.py prints: a line per piece for a single trial, a row per trial, the mean row."""
+def printed_report(results: Results, unit: str = "px", shares: bool = False) -> str:
+    """What eval_score_following.py prints: a line per piece for a single trial, a row per trial, the mean row; errors in a
+    unit of UNITS. With `shares` two more lines: the shares of onsets within so many seconds, mean over trials."""
+    trials, stats = results.episodes[unit], results.stats(unit)
     lines = [piece_line(episode) for episode in trials[0]] if len(trials) == 1 else []
-    stats = [alignment_stats(episodes) for episodes in trials]
-    return "\n".join([*lines, *map(latex_row, stats), SEPARATOR, latex_row(mean_stats(stats))])
+    rows = [latex_row(figures, DECIMALS[unit]) for figures in (*stats, mean_stats(stats))]
+    within = shares_lines(mean_of(results.shares())) if shares else []
+    return "\n".join([*lines, *rows[:-1], SEPARATOR, rows[-1], *within])
 
 
 def piece_line(episode: Episode) -> str:
@@ -30,39 +33,53 @@ def piece_line(episode: Episode) -> str:
     return f"{episode.piece.ljust(60)} tracking ratio: {episode.ratio:.2f}" + (" +" if episode.ratio == 1 else "")
 
 
-def latex_row(stats: AlignmentStats) -> str:
-    """& R_tue & R_on & mean & std \\\\ (errors in pixels)."""
-    return (f"& {stats.tracked_until_end_ratio:.2f} & {stats.global_tracking_ratio:.2f} & "
-            f"{stats.alignment_errors_mean:.2f} & {stats.alignment_errors_std:.2f} \\\\")
+def latex_row(stats: AlignmentStats, decimals: int = 2) -> str:
+    """& R_tue & R_on & mean & std \\\\ (decimals: of the errors)."""
+    return " ".join(f"& {cell}" for cell in stats_cells(stats, decimals)) + " \\\\"
 
 
-def piece_rows(trials: Sequence[Sequence[Episode]], bank: ScoreBank) -> list[dict[str, Any]]:
-    """One row per trial and piece, with errors in pixels and seconds (absolute; nan where no onset was noted)."""
+def stats_cells(stats: AlignmentStats, decimals: int) -> list[str]:
+    """R_tue, R_on, mean and std as they are printed."""
+    return [f"{stats.tracked_until_end_ratio:.2f}", f"{stats.global_tracking_ratio:.2f}",
+            f"{stats.alignment_errors_mean:.{decimals}f}", f"{stats.alignment_errors_std:.{decimals}f}"]
+
+
+def shares_lines(shares: dict[float, float]) -> list[str]:
+    """What the row is, and the row: & share within 0.05 s & ... \\\\"""
+    bounds = ", ".join(f"{seconds:g}" for seconds in SHARE_SECONDS)
+    return [f"within {bounds} seconds, of all onsets (one not tracked is a miss):",
+            " ".join(f"& {share:.2f}" for share in shares.values()) + " \\\\"]
+
+
+def piece_rows(results: Results) -> list[dict[str, Any]]:
+    """One row per trial and piece, with errors in every unit (absolute; nan where no onset was noted)."""
     rows = []
-    for trial, episodes in enumerate(trials, start=1):
-        for episode, piece in zip(episodes, bank.pieces, strict=True):
-            seconds = errors_in_seconds(episode, piece.onset_x, bank.config.spectrogram_params.fps)
-            rows.append({
-                "trial": trial, "piece": episode.piece, "onsets": len(episode.onset_frames), "onsets_tracked": episode.tracked,
-                "tracking_ratio": episode.ratio, "tracked_until_end": episode.ratio == 1, "last_frame": episode.last_frame,
-                **_summary(episode.errors, "px"), **_summary(seconds, "seconds"),
-            })
+    for trial, game in results.games():
+        episode = game["px"]
+        row = {"trial": trial, "piece": episode.piece, "onsets": len(episode.onset_frames), "onsets_tracked": episode.tracked,
+               "tracking_ratio": episode.ratio, "tracked_until_end": episode.ratio == 1, "last_frame": episode.last_frame}
+        for unit, same in game.items():
+            row |= _summary(same.errors, unit)
+        rows.append(row | share_names(onset_shares([game["seconds"]])))
     return rows
 
 
+def json_content(results: Results) -> dict[str, Any]:
+    """The figures' mean over trials, the figures per trial, a row per piece and trial."""
+    figures = results.figures()
+    return {"mean": mean_of(figures), "trials": figures, "pieces": piece_rows(results)}
+
+
 def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
-    """piece_rows as a table."""
+    """Rows of one kind as a table."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 
 
-def write_json(path: str | Path, trials: Sequence[Sequence[Episode]], bank: ScoreBank, about: dict[str, Any]) -> None:
-    """Everything: how it was made, the figures per trial and their mean, a row per piece and trial. nan becomes null."""
-    stats = [alignment_stats(episodes) for episodes in trials]
-    content = {"about": about, "mean": asdict(mean_stats(stats)), "trials": [asdict(trial) for trial in stats],
-               "pieces": piece_rows(trials, bank)}
+def write_json(path: str | Path, content: dict[str, Any]) -> None:
+    """nan becomes null."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(_without_nan(content), indent=1) + "\n", encoding="utf-8")
 

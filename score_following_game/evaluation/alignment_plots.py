@@ -1,0 +1,111 @@
+"""Plots of how well the music was followed: one game's alignment and tempo, the errors of a whole evaluation."""
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from score_following_game.data_processing.piece import Piece
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.watching import WatchedGame
+from score_following_game.evaluation.evaluator import Episode
+from score_following_game.evaluation.metrics import alignment_stats, errors_in_seconds, mean_stats
+from score_following_game.evaluation.plots import AGENT, BOUNDS, TARGET, outcome, stacked_panels, write_figure
+
+TEMPO_SECONDS = 2.0
+LEAST_MOTION = 1.0  # pixels: music that moves less within TEMPO_SECONDS has no tempo
+BINS = 60
+
+
+def tempo_curve(episode: WatchedGame, seconds: float = TEMPO_SECONDS) -> np.ndarray:
+    """The agent's local tempo, float64, per frame: its mean speed over the music's, within `seconds` around the frame (less
+    at the ends). 1: as the music; nan where the music stands still or goes back."""
+    frame = np.arange(len(episode.frames))
+    half = round(seconds * episode.fps / 2)
+    first, last = np.maximum(frame - half, 0), np.minimum(frame + half, len(frame) - 1)
+    moved, music = (np.array(x)[last] - np.array(x)[first] for x in (episode.x, episode.true_x))
+    return np.divide(moved, music, out=np.full(len(frame), np.nan), where=music >= LEAST_MOTION)
+
+
+def music_seconds(episode: WatchedGame, piece: Piece) -> np.ndarray:
+    """Where in the music the agent was, float64, per frame: the second of the performance at which the music is there
+    (at the first onset where it is before it, at the last after)."""
+    played = Episode(episode.name, episode.frames[-1], piece.onset_frames, np.array(episode.frames), np.array(episode.errors))
+    return played.frames / episode.fps + errors_in_seconds(played, piece.onset_x, episode.fps)
+
+
+def plot_alignment(episode: WatchedGame, piece: Piece, path: str | os.PathLike[str]) -> None:
+    """Write alignment_figure, as plots.write_figure does."""
+    write_figure(alignment_figure(episode, piece), path)
+
+
+def alignment_figure(episode: WatchedGame, piece: Piece) -> Figure:
+    """1280 x 720 px, of an episode of at least one frame, over the seconds of the performance: the score's onsets as the music
+    and the agent pass them, how far the agent is ahead in seconds, and tempo_curve."""
+    figure, (score, ahead, tempo) = stacked_panels((2.6, 1, 1))
+    seconds, heard = np.array(episode.frames) / episode.fps, music_seconds(episode, piece)
+    _plot_score(score, seconds, heard, piece.onset_frames / episode.fps)
+    score.set_title(outcome(episode), loc="left")
+    ahead.plot(seconds, heard - seconds, color=AGENT, lw=1.2)
+    ahead.axhline(0, color=TARGET, lw=1)
+    ahead.set_ylabel("ahead of\nthe music, s")
+    tempo.plot(seconds, tempo_curve(episode), color=AGENT, lw=1.2)
+    tempo.axhline(1, color=TARGET, lw=1)
+    tempo.set_ylabel(f"tempo, of the\nmusic's ({TEMPO_SECONDS:g} s)")
+    return figure
+
+
+def _plot_score(axes: Axes, seconds: np.ndarray, heard: np.ndarray, onsets: np.ndarray) -> None:
+    """Onsets over seconds; between two of them in proportion to the time."""
+    number = np.arange(1, len(onsets) + 1)
+    played = onsets <= seconds[-1]
+    axes.plot(onsets[played], number[played], ".-", color=TARGET, lw=1, ms=5, label="the music's onsets")
+    axes.plot(seconds, np.interp(heard, onsets, number), color=AGENT, lw=1.3, label="agent")
+    axes.set_ylabel("onset of the score")
+    axes.legend(loc="upper left", frameon=False)
+
+
+def plot_error_histogram(trials: Sequence[Sequence[Episode]], bank: ScoreBank, path: str | os.PathLike[str]) -> None:
+    """Write error_histogram, as plots.write_figure does."""
+    write_figure(error_histogram(trials, bank), path)
+
+
+def error_histogram(trials: Sequence[Sequence[Episode]], bank: ScoreBank) -> Figure:
+    """1280 x 520 px: how many onsets, of all trials, had which error, in pixels (with the bounds beyond which an agent is
+    lost) and in seconds; above 0 the agent is ahead. Onsets after a loss have none.
+
+    trials: of evaluator.play_data_set over the bank.
+    """
+    fps, bound = bank.config.spectrogram_params.fps, bank.config.threshold + 1  # errors are truncated before they are compared
+    episodes = [(episode, piece) for trial in trials for episode, piece in zip(trial, bank.pieces, strict=True)]
+    pixels = np.concatenate([episode.errors for episode, _ in episodes])
+    seconds = np.concatenate([errors_in_seconds(episode, piece.onset_x, fps) for episode, piece in episodes])
+    figure = Figure(figsize=(12.8, 5.2), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    _plot_histogram(left, pixels, 1.15 * bound, "px")
+    for number, edge in enumerate((-bound, bound)):
+        left.axvline(edge, color=BOUNDS, lw=1.2, ls="--", label=None if number else "lost beyond")
+    left.legend(loc="upper left", framealpha=1, edgecolor="none")
+    left.set_ylabel("onsets")
+    _plot_histogram(right, seconds, max(float(np.percentile(np.abs(seconds), 99)) if len(seconds) else 0, 0.1) * 1.15, "s")
+    stats = mean_stats([alignment_stats(trial) for trial in trials])
+    figure.suptitle(f"{len(bank)} pieces x {len(trials)} trials: R_tue {stats.tracked_until_end_ratio:.2f}, "
+                    f"R_on {stats.global_tracking_ratio:.2f}, {len(pixels)} onsets reached", x=0.01, ha="left", fontsize=12)
+    return figure
+
+
+def _plot_histogram(axes: Axes, errors: np.ndarray, reach: float, unit: str) -> None:
+    """Errors beyond the reach count in the outermost bars."""
+    axes.hist(np.clip(errors, -reach, reach), bins=np.linspace(-reach, reach, BINS + 1), color=AGENT, alpha=0.75)
+    axes.axvline(0, color=TARGET, lw=1.2)
+    axes.set_xlabel(f"error, {unit} (above 0: ahead; the outermost bars hold all beyond)")
+    if len(errors):
+        axes.set_yscale("log")
+        size = np.abs(errors)
+        told = f"mean {size.mean():.2f}, median {np.median(size):.2f}, std {size.std():.2f} {unit}"
+        axes.set_title(f"|error|: {told}", loc="left", fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
