@@ -5,24 +5,35 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from score_following_game.agents.agents import Agent, load_trained_agent
+from score_following_game.agents.agents import Agent
 from score_following_game.agents.inference import PRECISIONS
+from score_following_game.agents.loading import load_trained_agent
 from score_following_game.command_line import Parser, add_machine_arguments, script
-from score_following_game.config import GameConfig, config_as_dict
+from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, config_as_dict, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.tempo import parse_tempi
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
+from score_following_game.evaluation.alignment_plots import plot_error_histogram
+from score_following_game.evaluation.baselines import LOCALISATION, Contestant, baselines, supervised
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import UNITS
+from score_following_game.evaluation.plots import require_plottable
 from score_following_game.evaluation.report import write_csv, write_json
 from score_following_game.evaluation.results import Results
 from score_following_game.evaluation.robustness import (
     DEFAULT_FONT,
     Condition,
+    agent_content,
+    agent_rows,
     all_conditions,
+    comparison_table,
     condition_content,
     condition_rows,
     play_conditions,
@@ -52,6 +63,11 @@ def main() -> None:
                         "cm of the MSMD's printed page)")
     parser.add_argument("--shares", action="store_true", help="print also the shares of all onsets within 0.05 to 5 seconds; "
                         "an onset that was not tracked is a miss")
+    parser.add_argument("--baselines", action="store_true", help="print a table with the baselines beside the agent: one speed "
+                        "for all, the supervised localisation, online time warping of the sound, and the optimal agent")
+    parser.add_argument("--localisation", metavar="FILE", help="parameters of the supervised baseline (default: those that come "
+                        "with the project)")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw how many onsets had which error")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="arithmetic (default %(default)s)")
     parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors in every unit")
     parser.add_argument("--json", metavar="FILE", help="write everything, also as means per trial")
@@ -60,34 +76,74 @@ def main() -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    if not arguments.params:
+    if not arguments.params and not arguments.baselines:
         raise UserError("--params is missing: the parameter file to evaluate, for instance params/RUN/best_model.pt")
     if arguments.trials < 1:
         raise UserError(f"--trials {arguments.trials}: wanted at least 1")
     require_writable(arguments.csv, arguments.json)
+    require_plottable(arguments.plot)
     prepare_machine(arguments.seed, arguments.device, arguments.threads)
     conditions = all_conditions(parse_tempi(arguments.tempo), arguments.sound_font)
-    net, config = resolve_network_and_config(arguments.params, arguments.net, arguments.game_config)
-
-    def play(condition: Condition) -> Results:
-        # An agent of its own for each: its random choices are those that the condition alone would have.
-        agent = load_trained_agent(arguments.params, net, config, seed=arguments.seed, device=arguments.device,
-                                   deterministic=arguments.deterministic, precision=arguments.precision)
-        return play_under(condition, agent, config, arguments)
-
-    played = play_conditions(conditions, play)
-    print(report(played, arguments.unit, arguments.shares))
+    net, config = network_and_config(arguments)
+    contestants = [*([trained(arguments, net, config)] if arguments.params else []),
+                   *(baselines(localisation(arguments, config)) if arguments.baselines else [])]
+    banks = {}  # of a condition that was loaded, for the next contestant
+    played = {contestant.name: play_conditions(conditions, partial(play_under, contestant, config, arguments, banks))
+              for contestant in contestants}
+    first = next(iter(played.values()))
+    print(comparison_table(played, arguments.unit, arguments.shares) if arguments.baselines
+          else report(first, arguments.unit, arguments.shares))
     if arguments.csv:
-        write_csv(arguments.csv, condition_rows(played))
+        write_csv(arguments.csv, agent_rows(played) if arguments.baselines else condition_rows(first))
     if arguments.json:
-        write_json(arguments.json, {"about": about(arguments, net, config), **condition_content(played)})
+        content = agent_content(played) if arguments.baselines else condition_content(first)
+        write_json(arguments.json, {"about": about(arguments, net, config), **content})
+    if arguments.plot:
+        results = next(iter(first.values()))
+        plot_error_histogram(results.episodes["px"], banks[conditions[0]], arguments.plot)
 
 
-def play_under(condition: Condition, agent: Agent, config: GameConfig, arguments: argparse.Namespace) -> Results:
-    """The data set, loaded for a condition and a game, played by an agent."""
-    pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
-    bank = ScoreBank(pieces, config, arguments.device)
-    return Results.of(play_data_set(agent, bank, arguments.trials, progress=True), bank)
+def network_and_config(arguments: argparse.Namespace) -> tuple[str | None, GameConfig]:
+    if arguments.params:
+        return resolve_network_and_config(arguments.params, arguments.net, arguments.game_config)
+    return None, load_game_config(arguments.game_config or DEFAULT_GAME_CONFIG)
+
+
+def trained(arguments: argparse.Namespace, net: str, config: GameConfig) -> Contestant:
+    """The agent of --params. Each condition has one of its own: its random choices are those it would have alone."""
+    def make(_pieces: Sequence[Piece], _config: GameConfig) -> Agent:
+        return load_trained_agent(arguments.params, net, config, seed=arguments.seed, device=arguments.device,
+                                  deterministic=arguments.deterministic, precision=arguments.precision)
+
+    return Contestant(Path(arguments.params).parent.name or str(arguments.params), make, certain=False)
+
+
+def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestant | None:
+    """The supervised baseline of --localisation; the one that comes with the project is left out of games it does not fit."""
+    params = arguments.localisation or LOCALISATION
+    try:
+        return supervised(params, resolve_network_and_config(params)[0], config, arguments.device, arguments.precision)
+    except UserError as error:
+        if arguments.localisation:
+            raise
+        print(f"no row for localisation ({error}); sf_experiment.py --agent localisation trains one, --localisation names it",
+              file=sys.stderr)
+        return None
+
+
+def play_under(
+    contestant: Contestant, config: GameConfig, arguments: argparse.Namespace, banks: dict[Condition, ScoreBank],
+    condition: Condition,
+) -> Results:
+    """The data set, loaded for a condition, played by a contestant."""
+    if condition not in banks:
+        pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
+        banks[condition] = ScoreBank(pieces, config, arguments.device)
+    bank = banks[condition]
+    agent = contestant.make(bank.pieces, config)
+    rules = agent.rules(config)
+    own = bank if rules == config else ScoreBank(bank.pieces, rules, arguments.device)
+    return Results.of(play_data_set(agent, own, 1 if contestant.certain else arguments.trials, progress=True), own)
 
 
 def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[str, Any]:

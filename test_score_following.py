@@ -3,7 +3,7 @@ import argparse
 import random
 from pathlib import Path
 
-from score_following_game.agents.agents import load_trained_agent
+from score_following_game.agents.loading import load_trained_agent
 from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.environment.video import require_filmable
 from score_following_game.environment.watch_setup import add_watching_arguments, game_of, load_one_piece, perform
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
     agent = load_trained_agent(args.params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
     piece = load_one_piece(args.data_set, config, args.piece, seed)
     print(f"Tracking piece: {piece.name}", flush=True)
-    game = game_of(piece, config, args.device)
+    game = game_of(piece, agent.rules(config), args.device)
     written = args.plot or args.alignment or args.saliency
     episode = perform(game, agent, args.video, args.dump_images, sound=not args.no_sound, finale=episode_picture,
                       unseen=written is not None and not has_display())

@@ -68,7 +68,7 @@ def one_at_a_time(data_set: str, games: int, **_: object) -> dict[str, float]:
     """The shipped agent evaluated as in 2018: an environment per piece, a window at a time; the first `games` pieces, once."""
     import torch
 
-    from score_following_game.agents.agents import load_trained_agent
+    from score_following_game.agents.loading import load_trained_agent
     from score_following_game.agents.policy import CategoricalPolicy
     from score_following_game.environment.env import ScoreFollowingEnv
 

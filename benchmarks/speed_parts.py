@@ -150,7 +150,7 @@ def training(data_set: str, games: int, precision: str, net: str, **_: object) -
 
 def evaluation(data_set: str, precision: str, trials: int, **_: object) -> dict[str, float]:
     """The shipped agent on a whole set, all trials as one batch."""
-    from score_following_game.agents.agents import load_trained_agent
+    from score_following_game.agents.loading import load_trained_agent
     from score_following_game.evaluation.evaluator import play_data_set
 
     bank, _seconds = open_bank(data_set)

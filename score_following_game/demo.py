@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import torch
 
-from score_following_game.agents.agents import Agent, ConstantSpeedAgent, TrainedAgent, load_trained_agent
+from score_following_game.agents.agents import Agent, ConstantSpeedAgent, TrainedAgent
+from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.networks import network_for
 from score_following_game.command_line import Parser, script
 from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, load_game_config

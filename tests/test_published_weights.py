@@ -16,7 +16,7 @@ import torch
 from small_piece import write_small_piece
 from torch import Tensor
 
-from score_following_game.agents.agents import load_trained_agent
+from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.networks import get_network, load_parameters
 from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set

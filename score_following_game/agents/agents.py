@@ -3,14 +3,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from score_following_game.agents.branch_memory import BranchMemory
-from score_following_game.agents.inference import Judgement, act, choose_precision
-from score_following_game.agents.networks import ActorCritic, load_parameters, network_for
+from score_following_game.agents.inference import Judgement, act
+from score_following_game.agents.networks import ActorCritic
 from score_following_game.agents.policy import Policy
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.game import Game
@@ -73,18 +72,6 @@ class TrainedAgent(Agent):
         if self._memory is None or len(self._memory) != len(game):
             return self.network.first_memory(len(game))
         return self._memory * (game.frame > 0)[:, None, None]
-
-
-def load_trained_agent(
-    params: str | Path, net: str, config: GameConfig, *, seed: int, device: str = "cpu", deterministic: bool = False,
-    precision: str = "float32",
-) -> TrainedAgent:
-    """A network by its published name with the parameters of a file. Raises UserError where the three do not fit."""
-    network = network_for(net, config)
-    load_parameters(network, params)
-    place = torch.device(device)
-    network.to(place, memory_format=torch.channels_last)
-    return TrainedAgent(network, torch.Generator(place).manual_seed(seed), deterministic, choose_precision(precision, place))
 
 
 class OptimalAgent(Agent):

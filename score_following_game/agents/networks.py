@@ -200,12 +200,9 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
     return network
 
 
-def load_parameters(network: nn.Module, path: str | Path) -> None:
-    """Load a state_dict saved by torch.save, tensors only, the one in a run's checkpoint (their average, where the run keeps
-    one: that is what it evaluates), or a shipped agent's by its name.
-
-    Raises UserError naming the file and what does not fit.
-    """
+def read_parameters(path: str | Path) -> dict[str, Tensor]:
+    """A state_dict saved by torch.save, tensors only: a file's own, the one in a run's checkpoint (their average, where the run
+    keeps one: that is what it evaluates), or a shipped agent's by its name. Raises UserError naming the file."""
     path = find_parameters(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -215,11 +212,16 @@ def load_parameters(network: nn.Module, path: str | Path) -> None:
         average = {key.removeprefix("module."): value for key, value in (state.get("average") or {}).items()}
         average.pop("n_averaged", None)
         state = average or state["network"]
-    own = network.state_dict()
-    if isinstance(state, dict):  # torch 0.3 did not count batches yet; nothing here depends on how many there were
-        state = {**{key: value for key, value in own.items() if key.endswith("num_batches_tracked")}, **state}
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: not a state_dict of network parameters")
+    return state
+
+
+def load_parameters(network: nn.Module, path: str | Path) -> None:
+    """Load what read_parameters finds. Raises UserError naming the file and what does not fit."""
+    state, path, own = read_parameters(path), find_parameters(path), network.state_dict()
+    # torch 0.3 did not count batches yet; nothing here depends on how many there were.
+    state = {**{key: value for key, value in own.items() if key.endswith("num_batches_tracked")}, **state}
     if set(state) != set(own):
         differing = sorted(set(state) ^ set(own))
         raise UserError(f"{path}: parameters of another network ({len(differing)} names differ, the first is {differing[0]})")

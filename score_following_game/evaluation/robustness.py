@@ -60,21 +60,42 @@ def report(played: Mapping[Condition, Results], unit: str = "px", shares: bool =
 
 
 def robustness_table(played: Mapping[Condition, Results], unit: str = "px", shares: bool = False) -> str:
-    """A row per condition, the mean over trials: tempo & font & R_tue & R_on & mean & std \\\\, columns aligned.
+    """A row per condition: tempo & font & the figures of aligned_table."""
+    tempi, fonts = _aligned([condition.tempo for condition in played]), _font_names(played)
+    return aligned_table(["tempo", "sound font"], list(zip(tempi, fonts, strict=True)), list(played.values()), unit, shares)
 
-    The header is a comment to LaTeX. shares: a column for each of SHARE_SECONDS, the share of all onsets within it.
+
+def comparison_table(
+    played: Mapping[str, Mapping[Condition, Results]], unit: str = "px", shares: bool = False,
+) -> str:
+    """A row per agent, or, under several conditions, per agent and condition; played: by the agents' names."""
+    conditions = next(iter(played.values()))
+    told = list(zip(_aligned([condition.tempo for condition in conditions]), _font_names(conditions), strict=True))
+    results = [result for own in played.values() for result in own.values()]
+    if len(conditions) == 1:
+        return aligned_table(["agent"], [(name,) for name in played], results, unit, shares)
+    labels = [(name, *condition) for name in played for condition in told]
+    return aligned_table(["agent", "tempo", "sound font"], labels, results, unit, shares)
+
+
+def aligned_table(
+    names: Sequence[str], labels: Sequence[Sequence[str]], results: Sequence[Results], unit: str, shares: bool,
+) -> str:
+    """Labels & R_tue & R_on & mean & std \\\\, the means over trials, columns aligned; the header is a comment to LaTeX.
+
+    names: of the labels. shares: a column for each of SHARE_SECONDS, the share of all onsets within it.
     """
     bounds = [f"<= {seconds:g} s" for seconds in SHARE_SECONDS] if shares else []
-    header = ["% tempo", "sound font", "R_tue", "R_on", f"mean {unit}", f"std {unit}", *bounds]
-    tempi, fonts = _aligned([condition.tempo for condition in played]), _font_names(played)
-    rows = []
-    for tempo, font, results in zip(tempi, fonts, played.values(), strict=True):
-        within = [f"{share:.2f}" for share in mean_of(results.shares()).values()] if shares else []
-        rows.append([tempo, font.replace("_", r"\_"), *stats_cells(mean_stats(results.stats(unit)), DECIMALS[unit]), *within])
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return "\n".join(" & ".join(cell.ljust(width) if number == 1 else cell.rjust(width)
+    rows = [[f"% {names[0]}", *names[1:], "R_tue", "R_on", f"mean {unit}", f"std {unit}", *bounds]]
+    for label, result in zip(labels, results, strict=True):
+        within = [f"{share:.2f}" for share in mean_of(result.shares()).values()] if shares else []
+        rows.append([*(part.replace("_", r"\_") for part in label),
+                     *stats_cells(mean_stats(result.stats(unit)), DECIMALS[unit]), *within])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = {number for number, name in enumerate(names) if name != "tempo"}
+    return "\n".join(" & ".join(cell.ljust(width) if number in left else cell.rjust(width)
                                 for number, (cell, width) in enumerate(zip(row, widths, strict=True))) + r" \\"
-                     for row in (header, *rows))
+                     for row in rows)
 
 
 def condition_rows(played: Mapping[Condition, Results]) -> list[dict[str, Any]]:
@@ -89,6 +110,16 @@ def condition_content(played: Mapping[Condition, Results]) -> dict[str, Any]:
     if len(played) == 1:
         return json_content(*played.values())
     return {"conditions": [_told(condition) | json_content(results) for condition, results in played.items()]}
+
+
+def agent_rows(played: Mapping[str, Mapping[Condition, Results]]) -> list[dict[str, Any]]:
+    """condition_rows of every agent, by its name."""
+    return [{"agent": name} | row for name, own in played.items() for row in condition_rows(own)]
+
+
+def agent_content(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str, Any]:
+    """condition_content of every agent, by its name."""
+    return {"agents": {name: condition_content(own) for name, own in played.items()}}
 
 
 def _told(condition: Condition) -> dict[str, Any]:
