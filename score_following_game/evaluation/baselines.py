@@ -1,0 +1,52 @@
+"""Those whom a paper's table compares an agent with."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from score_following_game.agents.agents import Agent, ConstantSpeedAgent, OptimalAgent
+from score_following_game.agents.loading import load_trained_agent
+from score_following_game.agents.time_warping import TimeWarpingAgent
+from score_following_game.config import GameConfig, freely_moving
+from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.renditions import score_renditions
+from score_following_game.environment.score_bank import ScoreBank
+
+LOCALISATION = "localisation"  # the short name of the one that comes with the project
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """make: an agent for the pieces it is to play, which others than chance decide where `certain`: one trial tells all."""
+
+    name: str
+    make: Callable[[Sequence[Piece], GameConfig], Agent]
+    certain: bool = True
+
+
+def baselines(localisation: Contestant | None) -> list[Contestant]:
+    """From the worst that is worth a row to the best there is: one speed for all, the supervised one, sound with sound, and
+    the agent that knows."""
+    return [
+        Contestant("constant speed", lambda pieces, config: ConstantSpeedAgent(mean_speed(pieces))),
+        *([localisation] if localisation else []),
+        Contestant("online time warping", time_warping),
+        Contestant("optimal", lambda pieces, config: OptimalAgent()),
+    ]
+
+
+def supervised(params: str, net: str, config: GameConfig, device: str, precision: str) -> Contestant:
+    """The localisation agent of a parameter file. Raises UserError where it does not fit the game."""
+    agent = load_trained_agent(params, net, config, seed=0, device=device, precision=precision)
+    return Contestant("localisation (supervised)", lambda pieces, config: agent)
+
+
+def time_warping(pieces: Sequence[Piece], config: GameConfig) -> TimeWarpingAgent:
+    """The agent with the scores of these pieces in its ear."""
+    return TimeWarpingAgent(ScoreBank(score_renditions(pieces, config), freely_moving(config)))
+
+
+def mean_speed(pieces: Sequence[Piece]) -> float:
+    """Pixels per frame, all pieces together from first to last onset."""
+    pixels = sum(float(piece.onset_x[-1] - piece.onset_x[0]) for piece in pieces)
+    return pixels / max(1, sum(int(piece.onset_frames[-1] - piece.onset_frames[0]) for piece in pieces))
