@@ -65,8 +65,8 @@ def main() -> None:
                         "an onset that was not tracked is a miss")
     parser.add_argument("--baselines", action="store_true", help="print a table with the baselines beside the agent: one speed "
                         "for all, the supervised localisation, online time warping of the sound, and the optimal agent")
-    parser.add_argument("--localisation", metavar="FILE", help="parameters of the supervised baseline (default: those that come "
-                        "with the project)")
+    parser.add_argument("--localisation", metavar="FILE", help="parameters of the supervised baseline (default: the project's "
+                        "own)")
     parser.add_argument("--plot", metavar="FILE.png", help="draw how many onsets had which error")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="arithmetic (default %(default)s)")
     parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors in every unit")
