@@ -1,10 +1,12 @@
 """What the plots of a game and of an evaluation show, read off their lines, areas and bars."""
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from score_following_game.agents.agents import ConstantSpeedAgent, OptimalAgent, TrainedAgent
@@ -23,6 +25,7 @@ from score_following_game.evaluation.alignment_plots import (
     tempo_curve,
 )
 from score_following_game.evaluation.evaluator import Episode, play_data_set
+from score_following_game.evaluation.learning_curve import CURVE_FILE, compare_learning_curves
 from score_following_game.evaluation.metrics import errors_in_seconds
 from score_following_game.evaluation.plots import episode_figure, episode_picture
 
@@ -166,3 +169,19 @@ def test_histogram_of_no_onset_and_of_no_error(continuous: ScoreBank, tmp_path):
                        errors=np.zeros(len(episode.onset_frames))) for episode in lost]
     plot_error_histogram([perfect], continuous, tmp_path / "perfect.png")
     assert (cv2.imread(str(tmp_path / "none.png")) != cv2.imread(str(tmp_path / "perfect.png"))).any()
+
+
+def test_learning_curves_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name, ratios in (("ppo-ScoreFollowingNet-set-x_1_2-me", (0.1, 0.9)), ("a2c-NetContinuous-set-x_1_2-me", (0.2,))):
+        (tmp_path / name).mkdir()
+        lines = [f"{number},{number * 1000},{number * 60},{ratio}" for number, ratio in enumerate(ratios, 1)]
+        (tmp_path / name / CURVE_FILE).write_text("update,steps,seconds,global_tracking_ratio\n" + "\n".join(lines) + "\n")
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", lambda axes, x, y, **style: drawn.append((list(x), list(y), style["label"])))
+    tables = [folder / CURVE_FILE for folder in sorted(tmp_path.iterdir())]
+    compare_learning_curves(tables, tmp_path / "both.png", reference=0.5)
+    assert drawn == [([0.001], [0.2], "a2c NetContinuous"), ([1.0], [0.2], "a2c NetContinuous"),
+                     ([0.001, 0.002], [0.1, 0.9], "ppo ScoreFollowingNet"), ([1.0, 2.0], [0.1, 0.9], "ppo ScoreFollowingNet")]
+    assert cv2.imread(str(tmp_path / "both.png")).shape[1] > 1000
+    with pytest.raises(UserError, match="no such run folder"):
+        compare_learning_curves([tmp_path / "none" / CURVE_FILE], tmp_path / "no.png")

@@ -1,7 +1,9 @@
-"""The learning curve of a run as a picture: python -m score_following_game.evaluation.learning_curve RUN_DIR"""
+"""Learning curves as pictures: python -m score_following_game.evaluation.learning_curve RUN_DIR, or of several to compare:
+RUN_DIR RUN_DIR ... --out FILE.png"""
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -14,15 +16,7 @@ CURVE_FILE = "learning_curve.csv"
 
 def plot_learning_curve(table: Path, picture: Path) -> None:
     """learning_curve.csv of a run -> png: tracking ratios and error over steps. Raises UserError when there is no row yet."""
-    if not table.parent.is_dir():
-        raise UserError(f"{table.parent}: no such run folder")
-    try:
-        with table.open(encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        rows = []
-    if not rows:
-        raise UserError(f"{table}: no evaluation has been written yet")
+    rows = read_curve(table)
     steps = [float(row["steps"]) / 1e6 for row in rows]
     figure = Figure(figsize=(9, 5.5), dpi=110, layout="constrained")
     ratios, error = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
@@ -42,12 +36,59 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
         figure.savefig(temporary)
 
 
+def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: float | None = None) -> None:
+    """Of each run the tracking ratio R_on over steps and over minutes; reference: a line for what is to be beaten.
+
+    Runs are told by algorithm and network, as their folders' names begin. Raises UserError as read_curve does.
+    """
+    figure = Figure(figsize=(12, 5.5), dpi=110, layout="constrained")
+    by_steps, by_time = figure.subplots(1, 2, sharey=True)
+    for number, table in enumerate(tables):
+        rows = read_curve(table)
+        ratio = [float(row["global_tracking_ratio"]) for row in rows]
+        style = {"label": " ".join(table.parent.name.split("-")[:2]), "marker": "o", "markersize": 3,
+                 "color": f"C{number % 10}", "linestyle": "--" if "Continuous" in table.parent.name else "-"}
+        by_steps.plot([float(row["steps"]) / 1e6 for row in rows], ratio, **style)
+        by_time.plot([float(row["seconds"]) / 60 for row in rows], ratio, **style)
+    for axes, label in ((by_steps, "million game steps"), (by_time, "minutes of training")):
+        if reference is not None:
+            axes.axhline(reference, color="#666666", lw=1, ls=":", label="reference")
+        axes.set(ylim=(0, 1.02), xlabel=label)
+        axes.grid(alpha=0.3)
+    by_steps.set_ylabel("R_on, validation set")
+    figure.legend(*by_steps.get_legend_handles_labels(), loc="outside right upper", fontsize=9)
+    with replacing(picture) as temporary:
+        figure.savefig(temporary)
+
+
+def read_curve(table: Path) -> list[dict[str, str]]:
+    """The rows of a run's learning_curve.csv. Raises UserError when there is no such run, or no row yet."""
+    if not table.parent.is_dir():
+        raise UserError(f"{table.parent}: no such run folder")
+    try:
+        with table.open(encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        rows = []
+    if not rows:
+        raise UserError(f"{table}: no evaluation has been written yet")
+    return rows
+
+
 if __name__ == "__main__":
     from score_following_game.command_line import Parser, script
 
     with script():
         parser = Parser(description=__doc__)
-        parser.add_argument("run", type=Path, help="a run's folder below --param_root")
-        directory = parser.parse_args().run
-        plot_learning_curve(directory / CURVE_FILE, directory / "learning_curve.png")
-        print(directory / "learning_curve.png")
+        parser.add_argument("run", type=Path, nargs="+", help="a run's folder below --param_root")
+        parser.add_argument("--out", type=Path, metavar="FILE.png", help="the picture (default: in the run's folder; of "
+                            "several runs learning_curves.png here)")
+        parser.add_argument("--reference", type=float, help="with several runs: a line at this R_on")
+        given = parser.parse_args()
+        if len(given.run) == 1:
+            out = given.out or given.run[0] / "learning_curve.png"
+            plot_learning_curve(given.run[0] / CURVE_FILE, out)
+        else:
+            out = given.out or Path("learning_curves.png")
+            compare_learning_curves([run / CURVE_FILE for run in given.run], out, given.reference)
+        print(out)
