@@ -14,10 +14,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from score_following_game.agents.inference import act, choose_precision
 from score_following_game.agents.networks import load_parameters
 from score_following_game.config import GameConfig, config_as_dict
-from score_following_game.data_processing.augmentation import augmented
-from score_following_game.data_processing.dataset import load_data_set
-from score_following_game.data_processing.medley import medleys
-from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import play_data_set
@@ -40,6 +36,7 @@ from score_following_game.reinforcement_learning.run_directory import (
 )
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
 from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, settings_as_dict
+from score_following_game.reinforcement_learning.training_data import load_banks
 
 
 class Trainer:
@@ -55,13 +52,10 @@ class Trainer:
         self.settings, self.config, self.directory = settings, config, directory
         self.device = torch.device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
-        sound_font = Path(settings.sound_font) if settings.sound_font else None
-        with distributed.first_on_each_machine():
-            train_set, eval_set = (load_data_set(folder, config, sound_font=sound_font)
-                                   for folder in (settings.train_set, settings.eval_set))
-        train_set = [*train_set, *medleys(train_set, settings.medleys, settings.seed)]
-        self.train_bank = ScoreBank(augmented(train_set, settings.augment, settings.seed), config, self.device)
         algorithm, self.network = algorithm_for(settings, config)
+        self.player = algorithm.player
+        rules = self.player(self.network, torch.Generator(), self.precision).rules(config)
+        self.train_bank, self.eval_bank = load_banks(settings, config, rules, self.device)
         if settings.ini_params and not resume:
             load_parameters(self.network, settings.ini_params)
         self.network.to(self.device, memory_format=torch.channels_last)
@@ -75,9 +69,6 @@ class Trainer:
                                          self.collector.generator)
         self.average = None if settings.averaging is None else AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
-        self.player = algorithm.player
-        rules = algorithm.player(self.network, self.collector.generator, self.precision).rules(config)
-        self.eval_bank = ScoreBank(eval_set, rules, self.device)
         self.eval_generator = torch.Generator(self.device).manual_seed(seeds[2])
         distributed.seed_dropout(seeds[3])
         self.schedule = RefinementSchedule(settings.patience, settings.max_refinements, settings.lr_multiplier)
