@@ -87,7 +87,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     net, config = network_and_config(arguments)
     contestants = [*([trained(arguments, net, config)] if arguments.params else []),
                    *(baselines(localisation(arguments, config)) if arguments.baselines else [])]
-    banks = {}  # of a condition that was loaded, for the next contestant
+    banks = {} if arguments.baselines else None  # of a condition that was loaded, for the next contestant
     played = {contestant.name: play_conditions(conditions, partial(play_under, contestant, config, arguments, banks))
               for contestant in contestants}
     first = next(iter(played.values()))
@@ -99,8 +99,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         content = agent_content(played) if arguments.baselines else condition_content(first)
         write_json(arguments.json, {"about": about(arguments, net, config), **content})
     if arguments.plot:
-        results = next(iter(first.values()))
-        plot_error_histogram(results.episodes["px"], banks[conditions[0]], arguments.plot)
+        plot_error_histogram(next(iter(first.values())), config.threshold, arguments.plot)
 
 
 def network_and_config(arguments: argparse.Namespace) -> tuple[str | None, GameConfig]:
@@ -132,14 +131,16 @@ def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestan
 
 
 def play_under(
-    contestant: Contestant, config: GameConfig, arguments: argparse.Namespace, banks: dict[Condition, ScoreBank],
+    contestant: Contestant, config: GameConfig, arguments: argparse.Namespace, banks: dict[Condition, ScoreBank] | None,
     condition: Condition,
 ) -> Results:
     """The data set, loaded for a condition, played by a contestant."""
-    if condition not in banks:
+    bank = (banks or {}).get(condition)
+    if bank is None:
         pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
-        banks[condition] = ScoreBank(pieces, config, arguments.device)
-    bank = banks[condition]
+        bank = ScoreBank(pieces, config, arguments.device)
+    if banks is not None:
+        banks[condition] = bank
     agent = contestant.make(bank.pieces, config)
     rules = agent.rules(config)
     own = bank if rules == config else ScoreBank(bank.pieces, rules, arguments.device)

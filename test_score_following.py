@@ -3,6 +3,7 @@ import argparse
 import random
 from pathlib import Path
 
+from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.loading import load_trained_agent
 from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.environment.video import require_filmable
@@ -58,6 +59,8 @@ def main(args: argparse.Namespace) -> None:
     prepare_machine(seed, args.device, args.threads)
     net, config = resolve_network_and_config(args.params, args.net, args.game_config)
     agent = load_trained_agent(args.params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
+    if args.saliency and not isinstance(agent, TrainedAgent):
+        raise UserError("--saliency: tells what decided among actions; a localisation agent chooses none")
     piece = load_one_piece(args.data_set, config, args.piece, seed)
     print(f"Tracking piece: {piece.name}", flush=True)
     game = game_of(piece, agent.rules(config), args.device)

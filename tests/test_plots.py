@@ -28,6 +28,7 @@ from score_following_game.evaluation.evaluator import Episode, play_data_set
 from score_following_game.evaluation.learning_curve import CURVE_FILE, compare_learning_curves
 from score_following_game.evaluation.metrics import errors_in_seconds
 from score_following_game.evaluation.plots import episode_figure, episode_picture
+from score_following_game.evaluation.results import Results
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_histogram_counts_every_onset(continuous: ScoreBank, tmp_path):
     trials = play_data_set(ConstantSpeedAgent(3.04), continuous, trials=2)
     errors = np.concatenate([episode.errors for trial in trials for episode in trial])
     assert np.abs(errors).max() > 50  # one was lost at an onset
-    figure = error_histogram(trials, continuous)
+    figure = error_histogram(Results.of(trials, continuous), 50)
     left, right = figure.axes
     assert counts(left).sum() == counts(right).sum() == len(errors)
     edges = np.array([bar.get_x() for bar in left.patches])
@@ -152,22 +153,22 @@ def test_histogram_counts_every_onset(continuous: ScoreBank, tmp_path):
            for episode, piece in zip(trial, continuous.pieces)]
     assert f"mean {np.abs(np.concatenate(own)).mean():.2f}" in right.get_title(loc="left")
     assert f"mean {np.abs(errors).mean():.2f}" in left.get_title(loc="left")
-    plot_error_histogram(trials, continuous, tmp_path / "errors.png")
+    plot_error_histogram(Results.of(trials, continuous), 50, tmp_path / "errors.png")
     assert cv2.imread(str(tmp_path / "errors.png")).shape == (520, 1280, 3)
     trials[0][0].errors[-1] = 400.0  # far beyond: in the last bar
-    far = error_histogram(trials, continuous).axes
+    far = error_histogram(Results.of(trials, continuous), 50).axes
     assert counts(far[0]).sum() == counts(far[1]).sum() == len(errors) and counts(far[0])[-1] == 1
     with pytest.raises(UserError, match="wanted a name that ends in"):
-        plot_error_histogram(trials, continuous, tmp_path / "errors.txt")
+        plot_error_histogram(Results.of(trials, continuous), 50, tmp_path / "errors.txt")
 
 
 @pytest.mark.filterwarnings("error")
 def test_histogram_of_no_onset_and_of_no_error(continuous: ScoreBank, tmp_path):
     lost = [Episode(piece.name, 1, piece.onset_frames, np.zeros(0, np.int64), np.zeros(0)) for piece in continuous.pieces]
-    plot_error_histogram([lost], continuous, tmp_path / "none.png")
+    plot_error_histogram(Results.of([lost], continuous), 50, tmp_path / "none.png")
     perfect = [replace(episode, last_frame=int(episode.onset_frames[-1]), frames=episode.onset_frames,
                        errors=np.zeros(len(episode.onset_frames))) for episode in lost]
-    plot_error_histogram([perfect], continuous, tmp_path / "perfect.png")
+    plot_error_histogram(Results.of([perfect], continuous), 50, tmp_path / "perfect.png")
     assert (cv2.imread(str(tmp_path / "none.png")) != cv2.imread(str(tmp_path / "perfect.png"))).any()
 
 

@@ -35,7 +35,7 @@ class TrainedAgent(Agent):
     """A network's policy: sampled, as the papers evaluate it, or the likeliest action.
 
     Of many games on the CPU the windows seen are remembered: the parameters must stay as they are while an agent lives. A
-    network with an LSTM begins with an empty memory where a game stands at frame 0, and in its first frame whatever it is.
+    network with an LSTM begins with an empty memory where a game begins.
     After perform_action: value (N,) the critic's estimate (nan before the first), policy (None before).
     """
 
@@ -71,7 +71,8 @@ class TrainedAgent(Agent):
     def _remembered(self, game: Game) -> Tensor | None:
         if self._memory is None or len(self._memory) != len(game):
             return self.network.first_memory(len(game))
-        return self._memory * (game.frame > 0)[:, None, None]
+        goes_on = (game.previous_frame < game.frame) & (game.frame > 0)  # a game that was begun anew stands still
+        return self._memory * goes_on[:, None, None]
 
 
 class OptimalAgent(Agent):

@@ -81,7 +81,14 @@ def activated(module: nn.Conv2d | nn.Linear, values: Tensor, activation: Activat
 
 
 def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> Tensor:
-    """Batch normalisation, in float32; the result has the type of `values`."""
+    """Batch normalisation, in float32; the result has the type of `values`.
+
+    In training a batch of a single value per channel, which has no variance, is normalised as in evaluation.
+    """
+    if norm.training and values.numel() == values.shape[1]:
+        result = nn.functional.batch_norm(values.float(), norm.running_mean, norm.running_var, norm.weight, norm.bias, False,
+                                          0.0, norm.eps)
+        return result.to(values.dtype)
     return norm(values.float()).to(values.dtype)
 
 

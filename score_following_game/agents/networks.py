@@ -111,6 +111,10 @@ class ActorCritic(nn.Module):
     def has_dropout(self) -> bool:
         return any(isinstance(module, nn.Dropout) for module in self.modules())
 
+    @property
+    def has_batch_norm(self) -> bool:
+        return self.architecture.batch_norm or self.architecture.input_norm
+
     def _add_branch(self, branch: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> int:
         """Add the layers of a branch; -> its number of output features."""
         names = self._branches[branch]

@@ -2,18 +2,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from score_following_game.data_processing.piece import Piece
-from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.watching import WatchedGame
 from score_following_game.evaluation.evaluator import Episode
-from score_following_game.evaluation.metrics import alignment_stats, errors_in_seconds, mean_stats
+from score_following_game.evaluation.metrics import errors_in_seconds, mean_stats
 from score_following_game.evaluation.plots import AGENT, BOUNDS, TARGET, outcome, stacked_panels, write_figure
+from score_following_game.evaluation.results import Results
 
 TEMPO_SECONDS = 2.0
 LEAST_MOTION = 1.0  # pixels: music that moves less within TEMPO_SECONDS has no tempo
@@ -68,21 +67,20 @@ def _plot_score(axes: Axes, seconds: np.ndarray, heard: np.ndarray, onsets: np.n
     axes.legend(loc="upper left", frameon=False)
 
 
-def plot_error_histogram(trials: Sequence[Sequence[Episode]], bank: ScoreBank, path: str | os.PathLike[str]) -> None:
+def plot_error_histogram(results: Results, threshold: int, path: str | os.PathLike[str]) -> None:
     """Write error_histogram, as plots.write_figure does."""
-    write_figure(error_histogram(trials, bank), path)
+    write_figure(error_histogram(results, threshold), path)
 
 
-def error_histogram(trials: Sequence[Sequence[Episode]], bank: ScoreBank) -> Figure:
+def error_histogram(results: Results, threshold: int) -> Figure:
     """1280 x 520 px: how many onsets, of all trials, had which error, in pixels (with the bounds beyond which an agent is
     lost) and in seconds; above 0 the agent is ahead. Onsets after a loss have none.
 
-    trials: of evaluator.play_data_set over the bank.
+    threshold: the game config's.
     """
-    fps, bound = bank.config.spectrogram_params.fps, bank.config.threshold + 1  # errors are truncated before they are compared
-    episodes = [(episode, piece) for trial in trials for episode, piece in zip(trial, bank.pieces, strict=True)]
-    pixels = np.concatenate([episode.errors for episode, _ in episodes])
-    seconds = np.concatenate([errors_in_seconds(episode, piece.onset_x, fps) for episode, piece in episodes])
+    bound = threshold + 1  # errors are truncated before they are compared
+    pixels, seconds = (np.concatenate([episode.errors for trial in results.episodes[unit] for episode in trial])
+                       for unit in ("px", "seconds"))
     figure = Figure(figsize=(12.8, 5.2), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _plot_histogram(left, pixels, 1.15 * bound, "px")
@@ -91,8 +89,9 @@ def error_histogram(trials: Sequence[Sequence[Episode]], bank: ScoreBank) -> Fig
     left.legend(loc="upper left", framealpha=1, edgecolor="none")
     left.set_ylabel("onsets")
     _plot_histogram(right, seconds, max(float(np.percentile(np.abs(seconds), 99)) if len(seconds) else 0, 0.1) * 1.15, "s")
-    stats = mean_stats([alignment_stats(trial) for trial in trials])
-    figure.suptitle(f"{len(bank)} pieces x {len(trials)} trials: R_tue {stats.tracked_until_end_ratio:.2f}, "
+    trials = results.stats()
+    stats = mean_stats(trials)
+    figure.suptitle(f"{len(results.pieces())} pieces x {len(trials)} trials: R_tue {stats.tracked_until_end_ratio:.2f}, "
                     f"R_on {stats.global_tracking_ratio:.2f}, {len(pixels)} onsets reached", x=0.01, ha="left", fontsize=12)
     return figure
 

@@ -45,7 +45,7 @@ class RolloutCollector:
     ) -> None:
         self.bank, self.network, self.sampler, self.precision = bank, network, sampler, precision
         # A batch put together otherwise has another mean, so what batch normalisation gave is not the gradient's.
-        self.keep = keep and bank.device.type == "cpu" and not network.architecture.batch_norm
+        self.keep = keep and bank.device.type == "cpu" and not network.has_batch_norm
         self.generator = torch.Generator(bank.device).manual_seed(seed)
         self.has_dropout = network.has_dropout
         self.game = Game(bank, n_games)
@@ -99,7 +99,7 @@ class RolloutCollector:
         output, value, memory = act(self.network, self.bank, self.game.position(), self.precision, self.memory, recorded)
         policy = self.network.policy(output)
         action = policy.sample(self.generator)
-        step = self.game.step(action)
+        step = self.game.step(action.nan_to_num(0.0, 0.0, 0.0))  # that they are not finite is told after the rollout
         if memory is not None:
             self.memory = memory * ~step.terminated[:, None, None]
         self._restart(step.reward, step.terminated)

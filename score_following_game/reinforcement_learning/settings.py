@@ -22,8 +22,9 @@ AGENT_DEFAULTS: dict[str, dict[str, Any]] = {"reinforce": {"n_worker": 1}}  # pu
 _PLAYERS = tuple(agent for agent in AGENTS if agent != "localisation")
 # Settings that only some agents go by; given for another they do nothing.
 OF_AGENTS = {
-    "t_max": ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation"), "random_start": _PLAYERS, "random_offset": _PLAYERS,
-    "value_coef": _PLAYERS, "discounting": _PLAYERS, "entropy_coef": ("a2c", "a2c_lstm", "ppo"),
+    "t_max": ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation"), "random_start": _PLAYERS,
+    "prioritized_sampling": _PLAYERS, "random_offset": _PLAYERS, "value_coef": _PLAYERS,
+    "discounting": _PLAYERS, "entropy_coef": ("a2c", "a2c_lstm", "ppo"),
     "final_entropy_coef": ("a2c", "a2c_lstm", "ppo"), "gae_lambda": ("ppo", "lookahead"), "ppo_epsilon": ("ppo",),
     "ppo_epochs": ("ppo",), "batch_size": ("ppo", "lookahead"), "bptt": ("a2c_lstm",), "no_baseline": ("reinforce",),
     "lookahead_passes": ("lookahead",), "temperature": ("lookahead",), "final_temperature": ("lookahead",),

@@ -19,14 +19,15 @@ class WindowCollector(RolloutCollector):
     be lost from the music. Its games are not played."""
 
     def collect(self, t_max: int) -> Rollout:
-        """-> actions: the places of the music in the windows, (t_max, n_worker)."""
+        """-> actions: the places in the windows where the music is next, (t_max, n_worker)."""
         n, bank = t_max * len(self.game), self.bank
         piece = self.sampler.draw(n).piece
         frame = (self._shares(n) * (bank.last_onset[piece] + 1)).long()
         true_x = bank.true_position(piece, frame)
         x = self.game.on_sheet(true_x + (2 * self._shares(n) - 1) * bank.config.threshold, piece)
         states = GameState(Position(piece, frame, x, (frame - 1).clamp(min=0), x), torch.zeros_like(x))
-        place = place_of(true_x - x, bank.config).view(t_max, -1)
+        # It is judged by where the music is in the frame after, as the game is when it has gone there.
+        place = place_of(bank.true_position(piece, frame + 1) - x, bank.config).view(t_max, -1)
         none = torch.zeros_like(place, dtype=torch.float32)
         return Rollout(states, place, none, none, none, none, none[0], states.at(slice(0)), None)
 
