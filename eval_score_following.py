@@ -47,7 +47,7 @@ from score_following_game.reinforcement_learning.run_directory import resolve_ne
 def main() -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("--params", help="parameter file, for instance params/RUN/best_model.pt, or the short name of an agent "
-                        "that comes with the project: nottingham")
+                        "that comes with the project: nottingham, localisation")
     parser.add_argument("--net", help="network (default: the one the parameter file belongs to)")
     parser.add_argument("--game_config", help="game config (default: the one the parameter file belongs to)")
     parser.add_argument("--data_set", default="test_sample_clip", help="folder with the pieces (default %(default)s)")

@@ -18,6 +18,13 @@ def test_the_shipped_agent_follows_the_bundled_tunes(run):
     assert error < 5
 
 
+def test_the_table_of_baselines_takes_the_shipped_localisation(run):
+    rows = run("eval_score_following.py", "--baselines", "--data_set", "test_sample", "--threads", 1).stdout.splitlines()
+    (row,) = (row for row in rows if row.startswith("localisation (supervised)"))
+    _, tracked, error = (float(value) for value in row.strip("& \\").split("&")[1:4])
+    assert tracked >= 0.4 and error < 6  # one that has learnt nothing stays where it is: 0.2
+
+
 def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert shipped_agents()["nottingham"].parent.joinpath("README.md").is_file()
     for name in ("piano_1", "piano_2", "flute_1"):
