@@ -17,8 +17,9 @@ def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict
     from score_following_game.agents.policy import CategoricalPolicy
     from score_following_game.environment.env import ScoreFollowingEnv
     from score_following_game.reinforcement_learning.losses import Losses, backward_chunk, optimiser_step
+    from score_following_game.reinforcement_learning.optimiser import make_optimiser
     from score_following_game.reinforcement_learning.rollout import discounted_returns
-    from score_following_game.reinforcement_learning.settings import Settings, make_optimiser
+    from score_following_game.reinforcement_learning.settings import Settings
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a process forked after OpenMP has started its threads would wait for them for ever
@@ -28,7 +29,7 @@ def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict
                                   context="fork")
     torch.set_num_threads(threads)
     network = network_for("ScoreFollowingNet", bank.config).to(memory_format=torch.channels_last)
-    optimiser = make_optimiser(settings, network.parameters())
+    optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
     now, dtype = environments.reset(seed=0)[0], choose_precision(precision, torch.device("cpu"))
 
     def run(observation: tuple) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,7 +14,8 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.algorithms import ALGORITHMS
 from score_following_game.reinforcement_learning.collector import RolloutCollector
-from score_following_game.reinforcement_learning.settings import make_optimiser, settings_from
+from score_following_game.reinforcement_learning.optimiser import make_optimiser
+from score_following_game.reinforcement_learning.settings import settings_from
 
 UPDATES = 5
 SETTINGS = {"a2c": {"agent": "a2c"}, "lookahead": {"preset": "fast"}}
@@ -38,7 +39,7 @@ def training(bank: ScoreBank, net: str, agent: str, games: int, precision: str, 
     network = network_for(net, bank.config).to(bank.device, memory_format=torch.channels_last).train()
     sampler = StartSampler(bank, 0, settings.random_start, settings.prioritized_sampling)
     collector = RolloutCollector(bank, games, network, sampler, 0, dtype, settings.agent == "a2c", graph)
-    optimiser = make_optimiser(settings, network.parameters())
+    optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
     learner = ALGORITHMS[settings.agent].learner(network, optimiser, bank, settings, dtype, collector.generator)
     acting = learning = 0.0
     for update in range(UPDATES + 1):

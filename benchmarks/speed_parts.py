@@ -130,13 +130,14 @@ def training(data_set: str, games: int, precision: str, net: str, **_: object) -
     from score_following_game.environment.starts import StartSampler
     from score_following_game.reinforcement_learning.a2c import A2C
     from score_following_game.reinforcement_learning.collector import RolloutCollector
-    from score_following_game.reinforcement_learning.settings import Settings, make_optimiser
+    from score_following_game.reinforcement_learning.optimiser import make_optimiser
+    from score_following_game.reinforcement_learning.settings import Settings
 
     bank, _seconds = open_bank(data_set, net)
     settings = Settings(n_worker=games)
     dtype = choose_precision(precision, torch.device("cpu"))
     network = network_for(net, bank.config).to(memory_format=torch.channels_last)
-    optimiser = make_optimiser(settings, network.parameters())
+    optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
     collector = RolloutCollector(bank, games, network, StartSampler(bank, 0), 0, dtype, keep=True)
     learner = A2C(network, optimiser, bank, settings, dtype, collector.generator)
 

@@ -16,6 +16,7 @@ import torch
 from conftest import ROOT
 
 from score_following_game.agents.networks import network_for
+from score_following_game.agents.shipped import shipped_agents
 from score_following_game.command_line import script
 from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
@@ -27,9 +28,10 @@ from score_following_game.errors import UserError
 from score_following_game.reinforcement_learning import distributed
 from score_following_game.reinforcement_learning.algorithms import ALGORITHMS
 from score_following_game.reinforcement_learning.collector import RolloutCollector
+from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.process_group import joined
 from score_following_game.reinforcement_learning.rollout import Rollout
-from score_following_game.reinforcement_learning.settings import make_optimiser, settings_from
+from score_following_game.reinforcement_learning.settings import settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the processes of torchrun in /proc")
@@ -58,7 +60,7 @@ def updated(agent: str, rollout: Rollout, bank: ScoreBank) -> dict[str, torch.Te
     # Adam would blow up the rounding of gradients of about 0.
     settings = settings_from({"agent": agent, "ppo_epochs": 1, "n_worker": GAMES, "t_max": STEPS, "max_grad_norm": 0.5,
                               "optim": "SGD", "optim_params": {"lr": 1.0}})
-    optimiser = make_optimiser(settings, network.parameters())
+    optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
     generator = torch.Generator().manual_seed(distributed.rank())
     ALGORITHMS[agent].learner(network, optimiser, bank, settings, torch.float32, generator).update(rollout)
     return network.state_dict()
@@ -222,7 +224,7 @@ def _process_of_rank(torchrun_process: subprocess.Popen, rank: int) -> int:
 def test_a_users_mistake_is_told_once(tmp_path: Path):
     process = torchrun("sf_experiment.py", *SMALL, "--param_root", tmp_path, "--no_log", "--ini_params", "none.pt")
     stdout, stderr = process.communicate(timeout=60)
-    message = "error: none.pt: no such parameter file; the agents that come with the project: nottingham"
+    message = f"error: none.pt: no such parameter file; the agents that come with the project: {', '.join(shipped_agents())}"
     assert errors(stderr) == [message], stderr
     assert "exitcode  : 2" in stderr
     assert not stdout

@@ -12,9 +12,10 @@ from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.collector import RolloutCollector
 from score_following_game.reinforcement_learning.lookahead import Lookahead
 from score_following_game.reinforcement_learning.memory import Memory
+from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.privileged_critic import FUTURE, PAST, game_features
 from score_following_game.reinforcement_learning.schedule import annealed
-from score_following_game.reinforcement_learning.settings import make_optimiser, settings_from
+from score_following_game.reinforcement_learning.settings import settings_from
 
 
 def played(bank: ScoreBank, games: int = 5, steps: int = 7) -> Game:
@@ -29,7 +30,7 @@ def learner(bank: ScoreBank, **given) -> Lookahead:
     torch.manual_seed(0)
     settings = settings_from({"agent": "lookahead", "n_worker": 4, "batch_size": 4, "t_max": 6, **given})
     network = network_for("ScoreFollowingNet", bank.config)
-    optimiser = make_optimiser(settings, network.parameters())
+    optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
     return Lookahead(network, optimiser, bank, settings, torch.float32, torch.Generator().manual_seed(0))
 
 

@@ -23,10 +23,11 @@ from score_following_game.reinforcement_learning import ppo
 from score_following_game.reinforcement_learning.a2c import A2C
 from score_following_game.reinforcement_learning.collector import RolloutCollector
 from score_following_game.reinforcement_learning.losses import Diverged, Losses, optimiser_step
+from score_following_game.reinforcement_learning.optimiser import make_optimiser, optimiser_arguments
 from score_following_game.reinforcement_learning.rollout import Rollout, discounted_returns, generalised_advantages
 from score_following_game.reinforcement_learning.run_directory import create_run_directory, resolve_network_and_config, run_name
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule
-from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, optimiser_arguments, settings_from
+from score_following_game.reinforcement_learning.settings import Settings, settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
 
 
@@ -175,7 +176,7 @@ def test_refinement_goes_on_from_the_best_parameters(capsys: pytest.CaptureFixtu
 def test_settings_are_checked():
     assert optimiser_arguments("{lr: 1e-4, betas: '(0.5, 0.999)', amsgrad: true}") == {
         "lr": 1e-4, "betas": (0.5, 0.999), "amsgrad": True}
-    optimiser = make_optimiser(settings_from({"optim_params": "{lr: 1e-3}"}), [torch.nn.Parameter(torch.zeros(1))])
+    optimiser = make_optimiser("Adam", {"lr": 1e-3}, [torch.nn.Parameter(torch.zeros(1))])
     assert optimiser.param_groups[0]["lr"] == 1e-3
     for values, message in (({"optim": "Adamm"}, "--optim Adamm"), ({"optim_params": "{lrr: 1}"}, "--optim_params .*lrr"),
                             ({"n_worker": 0}, "--n_worker 0, wanted at least 1"), ({"optim_params": "lr"}, "--optim_params lr"),

@@ -2,20 +2,16 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
-import torch
-import yaml
-
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.config import DEFAULT_GAME_CONFIG
 from score_following_game.errors import UserError
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, TRIAL_HELP
+from score_following_game.reinforcement_learning.optimiser import optimiser_arguments, try_optimiser
 
 AGENTS = ("reinforce", "a2c", "a2c_lstm", "ppo", "lookahead", "localisation")
 AGENT_DEFAULTS: dict[str, dict[str, Any]] = {"reinforce": {"n_worker": 1}}  # published: an episode per update
@@ -171,7 +167,7 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
         raise UserError(f"{where}: --entropy_coef {settings.entropy_coef} cannot become --final_entropy_coef by equal factors")
     if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
         raise UserError(f"{where}: PPO normalises advantages over a rollout: wanted --n_worker times --t_max at least 2")
-    _try_optimiser(settings)
+    try_optimiser(settings.optim, settings.optim_params)
     if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
         raise UserError(f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
                         "factors: give one above 0")
@@ -191,20 +187,6 @@ def settings_as_dict(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
-    """YAML as in 2018: {lr: 1e-4, betas: '(0.5, 0.999)'}; strings with ( are tuples, others numbers where they can be."""
-    try:
-        content = yaml.safe_load(text) if isinstance(text, str) else text
-    except yaml.YAMLError:
-        content = None
-    if not isinstance(content, Mapping):
-        raise UserError(f"--optim_params {text}: wanted YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
-    try:
-        return {str(key): _optimiser_value(value) for key, value in content.items()}
-    except (ValueError, TypeError):
-        raise UserError(f"--optim_params {text}: a list or tuple there holds something that is not a number") from None
-
-
 def require_same(settings: Settings, before: Mapping[str, Any], where: str) -> None:
     """Raise UserError by name for a setting that is not what it was when a checkpoint was made, and has to be."""
     now = settings_as_dict(settings)
@@ -212,33 +194,6 @@ def require_same(settings: Settings, before: Mapping[str, Any], where: str) -> N
         if now[name] != before.get(name):
             raise UserError(f"{where}: {name} is {now[name]!r} and was {before.get(name)!r} when the run was stopped; "
                             "put it back, or begin a new run with --ini_params")
-
-
-def make_optimiser(settings: Settings, parameters: Any) -> torch.optim.Optimizer:
-    """The torch.optim class by name. Raises UserError when torch has no such class or it refuses the arguments."""
-    kind = getattr(torch.optim, settings.optim, None)
-    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.LBFGS:
-        raise UserError(f"--optim {settings.optim}: no gradient-descent class of torch.optim; for instance Adam, SGD, RMSprop")
-    arguments = dict(settings.optim_params)
-    others = {"fused", "foreach", "capturable", "differentiable"}
-    if "fused" in inspect.signature(kind).parameters and not others & set(arguments):
-        arguments["fused"] = True  # a step of Adam in a third of the time, that is 4 % of a minibatch of 128
-    try:
-        return kind(parameters, **arguments)
-    except (TypeError, ValueError, IndexError, AssertionError) as error:
-        raise UserError(f"--optim_params {settings.optim_params}: refused by torch.optim.{settings.optim} ({error})") from None
-
-
-def _try_optimiser(settings: Settings) -> None:
-    """Take a step, since some optimisers refuse ordinary gradients only then."""
-    parameter = torch.nn.Parameter(torch.zeros(2, 2))
-    parameter.grad = torch.ones(2, 2)
-    try:
-        make_optimiser(settings, [parameter]).step()
-    except (RuntimeError, TypeError, IndexError, AssertionError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--optim {settings.optim} with --optim_params {settings.optim_params}: cannot train a network here "
-                        f"({reason})") from None
 
 
 def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
@@ -249,17 +204,6 @@ def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
         return
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
         raise UserError(f"{where}: {name} is {value!r}, wanted {annotation}")
-
-
-def _optimiser_value(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return tuple(float(item) for item in value)
-    if isinstance(value, str):
-        try:
-            return tuple(map(float, ast.literal_eval(value))) if "(" in value else float(value)
-        except (ValueError, SyntaxError, TypeError):
-            return value
-    return value
 
 
 def _parser_type(annotation: str) -> Any:

@@ -25,6 +25,7 @@ from score_following_game.reinforcement_learning.checkpoint import CHECKPOINT_VE
 from score_following_game.reinforcement_learning.interrupts import interruptible
 from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve
 from score_following_game.reinforcement_learning.losses import Diverged, Losses
+from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.process_group import LostProcess
 from score_following_game.reinforcement_learning.rollout import get_random_state, set_random_state
 from score_following_game.reinforcement_learning.run_directory import (
@@ -35,7 +36,7 @@ from score_following_game.reinforcement_learning.run_directory import (
     save_parameters,
 )
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
-from score_following_game.reinforcement_learning.settings import Settings, make_optimiser, settings_as_dict
+from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 from score_following_game.reinforcement_learning.training_data import load_banks
 
 
@@ -59,7 +60,7 @@ class Trainer:
         if settings.ini_params and not resume:
             load_parameters(self.network, settings.ini_params)
         self.network.to(self.device, memory_format=torch.channels_last)
-        self.optimiser = make_optimiser(settings, self.network.parameters())
+        self.optimiser = make_optimiser(settings.optim, settings.optim_params, self.network.parameters())
         seeds = distributed.seeds(settings.seed, 4)
         sampler = StartSampler(self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling,
                                settings.random_offset)
