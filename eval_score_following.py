@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.tempo import parse_tempi
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
-from score_following_game.evaluation.alignment_plots import plot_error_histogram
+from score_following_game.evaluation.alignment_plots import plot_error_histograms
 from score_following_game.evaluation.baselines import LOCALISATION, Contestant, baselines, supervised
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import UNITS
@@ -33,6 +34,7 @@ from score_following_game.evaluation.robustness import (
     agent_content,
     agent_rows,
     all_conditions,
+    by_label,
     comparison_table,
     condition_content,
     condition_rows,
@@ -67,7 +69,7 @@ def main() -> None:
                         "for all, the supervised localisation, online time warping of the sound, and the optimal agent")
     parser.add_argument("--localisation", metavar="FILE", help="parameters of the supervised baseline (default: the project's "
                         "own)")
-    parser.add_argument("--plot", metavar="FILE.png", help="draw how many onsets had which error")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw how many onsets had which error, for each row printed")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="arithmetic (default %(default)s)")
     parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors in every unit")
     parser.add_argument("--json", metavar="FILE", help="write everything, also as means per trial")
@@ -78,6 +80,8 @@ def main() -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     if not arguments.params and not arguments.baselines:
         raise UserError("--params is missing: the parameter file to evaluate, for instance params/RUN/best_model.pt")
+    if arguments.localisation and not arguments.baselines:
+        raise UserError("--localisation names the supervised one of --baselines: give both")
     if arguments.trials < 1:
         raise UserError(f"--trials {arguments.trials}: wanted at least 1")
     require_writable(arguments.csv, arguments.json)
@@ -87,6 +91,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     net, config = network_and_config(arguments)
     contestants = [*([trained(arguments, net, config)] if arguments.params else []),
                    *(baselines(localisation(arguments, config)) if arguments.baselines else [])]
+    if contestants[0].name in [contestant.name for contestant in contestants[1:]]:
+        contestants[0] = replace(contestants[0], name=arguments.params)
     banks = {} if arguments.baselines else None  # of a condition that was loaded, for the next contestant
     played = {contestant.name: play_conditions(conditions, partial(play_under, contestant, config, arguments, banks))
               for contestant in contestants}
@@ -99,7 +105,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         content = agent_content(played) if arguments.baselines else condition_content(first)
         write_json(arguments.json, {"about": about(arguments, net, config), **content})
     if arguments.plot:
-        plot_error_histogram(next(iter(first.values())), config.threshold, arguments.plot)
+        plot_error_histograms(by_label(played), config.threshold, arguments.plot)
 
 
 def network_and_config(arguments: argparse.Namespace) -> tuple[str | None, GameConfig]:
@@ -149,7 +155,9 @@ def play_under(
 
 def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[str, Any]:
     """How the figures were made."""
-    return {"command": shlex.join(sys.argv), **vars(arguments), "net": net, "game_config": config_as_dict(config)}
+    localisation = (arguments.localisation or LOCALISATION) if arguments.baselines else None
+    return {"command": shlex.join(sys.argv), **vars(arguments), "localisation": localisation, "net": net,
+            "game_config": config_as_dict(config)}
 
 
 if __name__ == "__main__":

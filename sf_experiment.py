@@ -13,6 +13,7 @@ from score_following_game.errors import UserError
 from score_following_game.machine import prepare_machine
 from score_following_game.reinforcement_learning import distributed
 from score_following_game.reinforcement_learning import settings as knobs
+from score_following_game.reinforcement_learning.algorithms import algorithm_for
 from score_following_game.reinforcement_learning.process_group import joined
 from score_following_game.reinforcement_learning.run_directory import (
     CHECKPOINT_FILE,
@@ -40,13 +41,14 @@ def main() -> None:
 
 def fresh(given: dict) -> Trainer:
     settings = knobs.settings_from(given)
-    if idle := knobs.without_effect(settings, given):
-        print(f"--agent {settings.agent} does not go by --{', --'.join(idle)}", file=sys.stderr, flush=True)
     config = load_game_config(settings.game_config)
+    algorithm_for(settings, config)  # a mistake is told before the machine is tried
     prepare(settings)
     # Built before its folder is made: a mistake in the arguments leaves nothing behind.
     trainer = Trainer(settings, config, Path())
     trainer.directory = distributed.from_first(lambda: create_run_directory(settings, config))
+    if (idle := knobs.without_effect(settings, given)) and distributed.is_first():
+        print(f"--agent {settings.agent} does not go by --{', --'.join(idle)}", file=sys.stderr, flush=True)
     return trainer
 
 

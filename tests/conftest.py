@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from small_piece import write_small_piece
 
-from score_following_game.config import GameConfig, load_game_config
+from score_following_game.config import GameConfig, freely_moving, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank
 
@@ -55,6 +55,12 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def bank(data_set: Path, config: GameConfig) -> ScoreBank:
     return ScoreBank(load_data_set(data_set, config), config)
+
+
+@pytest.fixture(scope="session")
+def continuous_bank(bank: ScoreBank) -> ScoreBank:
+    """The same pieces, the speed chosen freely."""
+    return ScoreBank(bank.pieces, freely_moving(bank.config))
 
 
 @pytest.fixture(scope="session")

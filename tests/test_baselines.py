@@ -2,6 +2,7 @@
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.localisation import LocalisationAgent, localisation_network
+from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.evaluation.baselines import mean_speed
@@ -55,12 +57,31 @@ def test_baselines_need_no_agent_and_play_every_condition(run_here, data_set: Pa
     assert len(re.findall(r"(?m)^online time warping +& ", result.stdout)) == 2
 
 
-def test_a_baseline_that_does_not_fit_is_left_out_or_refused(run_here, localisation: Path, data_set: Path):
-    game = ("--game_config", "game_configs/nottingham_continuous.yaml")
-    refused = run_here("eval_score_following.py", "--baselines", "--data_set", data_set, "--localisation", localisation, *game)
-    assert refused.returncode == 2 and "take the game config of that name without _continuous" in refused.stderr
-    nothing = run_here("eval_score_following.py", "--data_set", data_set)
-    assert nothing.returncode == 2 and "--params is missing" in nothing.stderr
+def test_localisation_moves_freely_in_a_continuous_game_too(bank: ScoreBank, config: GameConfig):
+    (episode,), (other,) = (
+        play_data_set(agent, ScoreBank(bank.pieces[:1], agent.rules(game)))[0] for game in (config, freely_moving(config))
+        for agent in [load_trained_agent("localisation", "BaselineNet", game, seed=0)])
+    assert episode.errors.tolist() == other.errors.tolist()
+
+
+def test_what_is_no_baseline_is_refused(run_here, localisation: Path, data_set: Path):
+    for arguments, message in (
+        (("--baselines", "--localisation", "nottingham"), "--localisation nottingham: chooses among actions, not places"),
+        (("--params", "nottingham", "--localisation", localisation), "--localisation names the supervised one of --baselines"),
+        ((), "--params is missing"),
+    ):
+        result = run_here("eval_score_following.py", "--data_set", data_set, *arguments)
+        assert result.returncode == 2 and message in result.stderr, result.stderr
+
+
+def test_an_agent_in_a_folder_of_a_baselines_name_keeps_its_row(run_here, localisation: Path, data_set: Path, tmp_path: Path):
+    (tmp_path / "optimal").mkdir()
+    for name in ("best_model.pt", "config.yaml", "game_config.yaml"):
+        shutil.copy(find_parameters("localisation").with_name(name), tmp_path / "optimal" / name)
+    params = tmp_path / "optimal" / "best_model.pt"
+    result = run_here("eval_score_following.py", "--baselines", "--data_set", data_set, "--params", params,
+                      "--localisation", localisation, "--threads", 1)
+    assert list(rows(result.stdout))[::4] == [str(params).replace("_", r"\_"), "optimal"], result.stderr
 
 
 def test_a_localisation_agent_is_loaded_and_goes_where_its_network_says(bank: ScoreBank, localisation: Path):

@@ -10,7 +10,7 @@ import torch
 
 from score_following_game.agents.agents import ConstantSpeedAgent, OptimalAgent, TrainedAgent
 from score_following_game.agents.networks import network_for
-from score_following_game.config import GameConfig, load_game_config
+from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
@@ -93,11 +93,6 @@ def test_errors_in_every_unit(continuous_bank: ScoreBank):
     assert rows[5] == " ".join(f"& {share:.2f}" for share in shares.values()) + " \\\\"
     assert 0 < shares[0.05] < shares[0.5] < 1
     assert results.only({"b_long"}).pieces() == ["b_long"] and results.pieces() == ["a_short", "b_long", "c_wide"]
-
-
-@pytest.fixture(scope="module")
-def continuous_bank(bank: ScoreBank) -> ScoreBank:
-    return ScoreBank(bank.pieces, load_game_config("nottingham_continuous.yaml"))
 
 
 def test_the_optimal_agent_is_perfect(continuous_bank: ScoreBank):

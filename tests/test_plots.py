@@ -1,12 +1,10 @@
 """What the plots of a game and of an evaluation show, read off their lines, areas and bars."""
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from score_following_game.agents.agents import ConstantSpeedAgent, OptimalAgent, TrainedAgent
@@ -18,14 +16,13 @@ from score_following_game.environment.watching import WatchedGame, watch
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import (
     alignment_figure,
-    error_histogram,
+    error_histograms,
     music_seconds,
     plot_alignment,
-    plot_error_histogram,
+    plot_error_histograms,
     tempo_curve,
 )
 from score_following_game.evaluation.evaluator import Episode, play_data_set
-from score_following_game.evaluation.learning_curve import CURVE_FILE, compare_learning_curves
 from score_following_game.evaluation.metrics import errors_in_seconds
 from score_following_game.evaluation.plots import episode_figure, episode_picture
 from score_following_game.evaluation.results import Results
@@ -143,7 +140,7 @@ def test_histogram_counts_every_onset(continuous: ScoreBank, tmp_path):
     trials = play_data_set(ConstantSpeedAgent(3.04), continuous, trials=2)
     errors = np.concatenate([episode.errors for trial in trials for episode in trial])
     assert np.abs(errors).max() > 50  # one was lost at an onset
-    figure = error_histogram(Results.of(trials, continuous), 50)
+    figure = error_histograms({"": Results.of(trials, continuous)}, 50)
     left, right = figure.axes
     assert counts(left).sum() == counts(right).sum() == len(errors)
     edges = np.array([bar.get_x() for bar in left.patches])
@@ -153,36 +150,22 @@ def test_histogram_counts_every_onset(continuous: ScoreBank, tmp_path):
            for episode, piece in zip(trial, continuous.pieces)]
     assert f"mean {np.abs(np.concatenate(own)).mean():.2f}" in right.get_title(loc="left")
     assert f"mean {np.abs(errors).mean():.2f}" in left.get_title(loc="left")
-    plot_error_histogram(Results.of(trials, continuous), 50, tmp_path / "errors.png")
+    plot_error_histograms({"": Results.of(trials, continuous)}, 50, tmp_path / "errors.png")
     assert cv2.imread(str(tmp_path / "errors.png")).shape == (520, 1280, 3)
+    plot_error_histograms({"a": Results.of(trials, continuous), "b": Results.of(trials, continuous)}, 50, tmp_path / "two.png")
+    assert cv2.imread(str(tmp_path / "two.png")).shape == (1040, 1280, 3)
     trials[0][0].errors[-1] = 400.0  # far beyond: in the last bar
-    far = error_histogram(Results.of(trials, continuous), 50).axes
+    far = error_histograms({"": Results.of(trials, continuous)}, 50).axes
     assert counts(far[0]).sum() == counts(far[1]).sum() == len(errors) and counts(far[0])[-1] == 1
     with pytest.raises(UserError, match="wanted a name that ends in"):
-        plot_error_histogram(Results.of(trials, continuous), 50, tmp_path / "errors.txt")
+        plot_error_histograms({"": Results.of(trials, continuous)}, 50, tmp_path / "errors.txt")
 
 
 @pytest.mark.filterwarnings("error")
 def test_histogram_of_no_onset_and_of_no_error(continuous: ScoreBank, tmp_path):
     lost = [Episode(piece.name, 1, piece.onset_frames, np.zeros(0, np.int64), np.zeros(0)) for piece in continuous.pieces]
-    plot_error_histogram(Results.of([lost], continuous), 50, tmp_path / "none.png")
+    plot_error_histograms({"": Results.of([lost], continuous)}, 50, tmp_path / "none.png")
     perfect = [replace(episode, last_frame=int(episode.onset_frames[-1]), frames=episode.onset_frames,
                        errors=np.zeros(len(episode.onset_frames))) for episode in lost]
-    plot_error_histogram(Results.of([perfect], continuous), 50, tmp_path / "perfect.png")
+    plot_error_histograms({"": Results.of([perfect], continuous)}, 50, tmp_path / "perfect.png")
     assert (cv2.imread(str(tmp_path / "none.png")) != cv2.imread(str(tmp_path / "perfect.png"))).any()
-
-
-def test_learning_curves_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name, ratios in (("ppo-ScoreFollowingNet-set-x_1_2-me", (0.1, 0.9)), ("a2c-NetContinuous-set-x_1_2-me", (0.2,))):
-        (tmp_path / name).mkdir()
-        lines = [f"{number},{number * 1000},{number * 60},{ratio}" for number, ratio in enumerate(ratios, 1)]
-        (tmp_path / name / CURVE_FILE).write_text("update,steps,seconds,global_tracking_ratio\n" + "\n".join(lines) + "\n")
-    drawn = []
-    monkeypatch.setattr(Axes, "plot", lambda axes, x, y, **style: drawn.append((list(x), list(y), style["label"])))
-    tables = [folder / CURVE_FILE for folder in sorted(tmp_path.iterdir())]
-    compare_learning_curves(tables, tmp_path / "both.png", reference=0.5)
-    assert drawn == [([0.001], [0.2], "a2c NetContinuous"), ([1.0], [0.2], "a2c NetContinuous"),
-                     ([0.001, 0.002], [0.1, 0.9], "ppo ScoreFollowingNet"), ([1.0, 2.0], [0.1, 0.9], "ppo ScoreFollowingNet")]
-    assert cv2.imread(str(tmp_path / "both.png")).shape[1] > 1000
-    with pytest.raises(UserError, match="no such run folder"):
-        compare_learning_curves([tmp_path / "none" / CURVE_FILE], tmp_path / "no.png")

@@ -1,5 +1,4 @@
 """Training: returns and losses by hand, refinement, settings, run directories, and that something is learned."""
-import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,38 +7,23 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from learning_tools import fresh_network
 from small_piece import write_small_piece
 
-from score_following_game.agents.networks import network_for
 from score_following_game.config import GameConfig, load_game_config
-from score_following_game.data_processing.dataset import load_data_set
-from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import alignment_stats
-from score_following_game.reinforcement_learning import ppo
-from score_following_game.reinforcement_learning.a2c import A2C
 from score_following_game.reinforcement_learning.collector import RolloutCollector
 from score_following_game.reinforcement_learning.losses import Diverged, Losses, optimiser_step
 from score_following_game.reinforcement_learning.optimiser import make_optimiser, optimiser_arguments
-from score_following_game.reinforcement_learning.rollout import Rollout, discounted_returns, generalised_advantages
+from score_following_game.reinforcement_learning.rollout import discounted_returns, generalised_advantages
 from score_following_game.reinforcement_learning.run_directory import create_run_directory, resolve_network_and_config, run_name
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule
 from score_following_game.reinforcement_learning.settings import Settings, settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
-
-
-def collect(bank: ScoreBank, network: torch.nn.Module, n_games: int = 6, t_max: int = 5, seed: int = 0) -> Rollout:
-    torch.manual_seed(seed)
-    collector = RolloutCollector(bank, n_games, network, StartSampler(bank, seed, 0.5), seed, torch.float32)
-    return collector.collect(t_max)
-
-
-def fresh_network(config: GameConfig, name: str = "ScoreFollowingNet", seed: int = 0) -> torch.nn.Module:
-    torch.manual_seed(seed)
-    return network_for(name, config)
 
 
 def test_returns_and_advantages_by_hand():
@@ -69,80 +53,6 @@ def test_rollouts_restart_ended_games_and_count_their_returns(bank: ScoreBank, c
         assert (frames[ends[:-1] + 1, game] == 0).all()  # the step after an end sees a new beginning
         begin, end = (ends[-2] + 1 if len(ends) > 1 else 0), ends[-1]
         assert collector.last_return[game].item() == pytest.approx(rewards[begin:end + 1, game].sum().item(), abs=1e-4)
-
-
-def test_a2c_gradient_is_that_of_the_published_loss(bank: ScoreBank, config: GameConfig, monkeypatch: pytest.MonkeyPatch):
-    network = fresh_network(config)
-    rollout = collect(bank, network)
-    settings = Settings(max_grad_norm=None)
-    returns = discounted_returns(rollout.rewards, rollout.masks, rollout.last_values, 0.9).flatten()
-    logits, value = network(observe(bank, rollout.positions))
-    log_probabilities = torch.log_softmax(logits, 1)
-    advantage = returns - value[:, 0]
-    chosen = log_probabilities.gather(1, rollout.actions.flatten()[:, None])[:, 0]
-    entropy = -(log_probabilities.exp() * log_probabilities).sum(1).mean()
-    loss = -(advantage.detach() * chosen).mean() + 0.5 * advantage.pow(2).mean() - 0.05 * entropy
-    loss.backward()
-    wanted = [parameter.grad.clone() for parameter in network.parameters()]
-    monkeypatch.setattr("score_following_game.agents.inference.CHUNK_VALUES", 7 * 13560)  # several uneven chunks
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
-    losses = A2C(network, optimiser, bank, settings, torch.float32, torch.Generator()).update(rollout)
-    for parameter, gradient in zip(network.parameters(), wanted):
-        torch.testing.assert_close(parameter.grad, gradient, atol=1e-5, rtol=1e-3)
-    assert losses.entropy == pytest.approx(entropy.item(), abs=1e-5)
-    assert losses.value == pytest.approx(advantage.pow(2).mean().item(), rel=1e-4)
-
-
-@pytest.fixture(scope="module")
-def piano(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScoreBank, GameConfig]:
-    config = load_game_config("mutopia_lchs1.yaml")
-    folder = write_small_piece(tmp_path_factory.mktemp("piano"), height=200, spacing=60)
-    return ScoreBank(load_data_set(folder, config), config), config
-
-
-def test_a2c_updates_the_very_sub_networks_that_acted(piano: tuple[ScoreBank, GameConfig]):
-    bank, config = piano
-    network = fresh_network(config, "ScoreFollowingNetMSMDLCHSDeepDoLight").train()
-    rollout = collect(bank, network, n_games=3, t_max=2)
-    log_probabilities = []
-    for part in rollout.acting_chunks(bank):
-        logits = network(observe(bank, rollout.positions.at(part)))[0]
-        log_probabilities.append(torch.log_softmax(logits, 1).gather(1, rollout.actions.flatten()[part][:, None])[:, 0])
-    torch.testing.assert_close(torch.cat(log_probabilities).view(2, 3), rollout.log_probabilities)
-
-
-@pytest.mark.parametrize("name", ["ScoreFollowingNet", "ScoreFollowingNetMSMDLCHSDeepDoLight"])
-def test_ppo_ratios_begin_at_one(bank: ScoreBank, config: GameConfig, piano: tuple[ScoreBank, GameConfig], name: str):
-    """At ratio 1 the policy loss is minus the mean of the normalised advantages, which is 0; dropout must not change that."""
-    bank, config = piano if "MSMD" in name else (bank, config)
-    network = fresh_network(config, name).train()
-    rollout = collect(bank, network, n_games=4, t_max=3)
-    settings = settings_from({"agent": "ppo", "ppo_epochs": 1, "n_worker": 4, "t_max": 3})
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
-    losses = ppo.PPO(network, optimiser, bank, settings, torch.float32, torch.Generator().manual_seed(0)).update(rollout)
-    assert losses.policy == pytest.approx(0, abs=1e-5)
-    assert losses.value > 0
-
-
-def test_ppo_minibatches_and_clipping(bank: ScoreBank, config: GameConfig, monkeypatch: pytest.MonkeyPatch):
-    network = fresh_network(config)
-    rollout = collect(bank, network, n_games=4, t_max=6)
-    steps = []
-    monkeypatch.setattr(ppo, "optimiser_step", lambda *a: steps.append(1))
-    settings = settings_from({"agent": "ppo", "ppo_epochs": 3, "n_worker": 4, "t_max": 6, "batch_size": 2})
-    generator = torch.Generator().manual_seed(0)
-    still = torch.optim.SGD(network.parameters(), 0.0)
-    ppo.PPO(network, still, bank, settings, torch.float32, generator).update(rollout)
-    assert len(steps) == 3 * 3  # 24 steps in minibatches of 2 * 4, three times
-    # Far from the old policy the clipped ratio carries no gradient where the advantage asks to go further.
-    far = replace(rollout, log_probabilities=rollout.log_probabilities - 5)
-    clipping = settings_from({"agent": "ppo", "ppo_epochs": 1, "n_worker": 4, "t_max": 6, "value_coef": 0, "entropy_coef": 0})
-    losses = ppo.PPO(network, still, bank, clipping, torch.float32, generator).update(far)
-    advantages = generalised_advantages(far.rewards, far.masks, far.values, far.last_values, 0.9, 0.95)
-    normal = (advantages - advantages.mean()) / advantages.std()
-    # The new policy is e^5 likelier everywhere: rises are cut at 1.2, falls count in full.
-    wanted = -torch.where(normal > 0, 1.2 * normal, math.exp(5) * normal).mean().item()
-    assert losses.policy == pytest.approx(wanted, rel=1e-3)
 
 
 def test_refinement_goes_on_from_the_best_parameters(capsys: pytest.CaptureFixture):

@@ -20,7 +20,8 @@ def load_trained_agent(
 
     The game it plays is agent.rules(config). Raises UserError where the three do not fit.
     """
-    localises = len(read_parameters(params).get("policy_out.bias", ())) == PLACES
+    bias = read_parameters(params).get("policy_out.bias")
+    localises = bias is not None and bias.shape == (PLACES,)
     network = localisation_network(net, config) if localises else network_for(net, config)
     load_parameters(network, params)
     place = torch.device(device)

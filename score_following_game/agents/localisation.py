@@ -6,6 +6,8 @@ how it moves, which it does not learn.
 """
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -21,14 +23,13 @@ PLACES = 75  # into which the window's width is divided: of 2 px each for Nottin
 
 
 def localisation_network(name: str, config: GameConfig) -> ActorCritic:
-    """A network by its published name with a score for each place in the window. Raises UserError where the two do not fit."""
-    if config.continuous:
-        raise UserError("localisation moves freely whatever the game's actions: take the game config of that name without "
-                        "_continuous")
-    architecture = network_for(name, config).architecture
-    if architecture.lstm:
-        raise UserError(f"--net {name}: localisation judges each window alone and has no use for an LSTM; take BaselineNet")
-    return get_network(name, PLACES, config.spec_shape[0], config.sheet_shape[0])
+    """A network by its published name with a score for each place in the window: of those with actions, whatever the game's
+    own, since it moves freely in any. Raises UserError where the two do not fit."""
+    architecture = get_network(name, PLACES).architecture
+    if architecture.lstm or architecture.continuous:
+        raise UserError(f"--net {name}: localisation judges each window alone, by a score for each place: no LSTM and no free "
+                        "speed; take BaselineNet")
+    return network_for(name, replace(config, continuous=False, actions=(0.0,) * PLACES))
 
 
 def place_of(offset: Tensor, config: GameConfig) -> Tensor:
@@ -39,7 +40,7 @@ def place_of(offset: Tensor, config: GameConfig) -> Tensor:
 def offset_of(log_probabilities: Tensor, config: GameConfig) -> Tensor:
     """float32 (N, PLACES) -> (N,) pixels from the window's middle: the mean over the likeliest place and its neighbours."""
     best = log_probabilities.argmax(dim=1, keepdim=True)
-    near = (best + torch.arange(-1, 2, device=best.device)).clamp(0, PLACES - 1)
+    near = best.clamp(1, PLACES - 2) + torch.arange(-1, 2, device=best.device)
     weights = log_probabilities.gather(1, near).softmax(dim=1)
     return ((near + 0.5) * weights).sum(dim=1) / PLACES * config.sheet_context - config.sheet_context / 2
 

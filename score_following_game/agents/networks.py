@@ -216,7 +216,8 @@ def read_parameters(path: str | Path) -> dict[str, Tensor]:
         average = {key.removeprefix("module."): value for key, value in (state.get("average") or {}).items()}
         average.pop("n_averaged", None)
         state = average or state["network"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(key, str) and isinstance(value, Tensor)
+                                              for key, value in state.items()):
         raise UserError(f"{path}: not a state_dict of network parameters")
     return state
 

@@ -23,7 +23,7 @@ from score_following_game.machine import available_cores
 
 def score_renditions(pieces: Sequence[Piece], config: GameConfig) -> list[Piece]:
     """For each piece the one that has its score played as written: NAME.mid by the default sound font, also for
-    NAME_tempo_0900 and beside a recording.
+    NAME_tempo_0900 (where the two share NAME.npz) and beside a recording.
 
     A piece that is heard from its score's MIDI by that font is its own rendition. A piece whose recording was aligned with
     its score nearly is: its NAME.mid is timed as the recording. Take the renditions of the set as it is without recordings

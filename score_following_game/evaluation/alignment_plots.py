@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.watching import WatchedGame
 from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import errors_in_seconds, mean_stats
-from score_following_game.evaluation.plots import AGENT, BOUNDS, TARGET, outcome, stacked_panels, write_figure
+from score_following_game.evaluation.plots import AGENT, BOUNDS, TARGET, lost_from, outcome, stacked_panels, write_figure
 from score_following_game.evaluation.results import Results
 
 TEMPO_SECONDS = 2.0
@@ -67,21 +68,28 @@ def _plot_score(axes: Axes, seconds: np.ndarray, heard: np.ndarray, onsets: np.n
     axes.legend(loc="upper left", frameon=False)
 
 
-def plot_error_histogram(results: Results, threshold: int, path: str | os.PathLike[str]) -> None:
-    """Write error_histogram, as plots.write_figure does."""
-    write_figure(error_histogram(results, threshold), path)
+def plot_error_histograms(played: Mapping[str, Results], threshold: int, path: str | os.PathLike[str]) -> None:
+    """Write error_histograms, as plots.write_figure does."""
+    write_figure(error_histograms(played, threshold), path)
 
 
-def error_histogram(results: Results, threshold: int) -> Figure:
-    """1280 x 520 px: how many onsets, of all trials, had which error, in pixels (with the bounds beyond which an agent is
-    lost) and in seconds; above 0 the agent is ahead. Onsets after a loss have none.
+def error_histograms(played: Mapping[str, Results], threshold: int) -> Figure:
+    """1280 x 520 px for each of those played, one above the other, by name: how many onsets, of all trials, had which error,
+    in pixels (with the bounds beyond which an agent is lost) and in seconds; above 0 the agent is ahead. Onsets after a loss
+    have none.
 
     threshold: the game config's.
     """
-    bound = threshold + 1  # errors are truncated before they are compared
+    figure = Figure(figsize=(12.8, 5.2 * len(played)), dpi=100, layout="constrained")
+    for part, (name, results) in zip(figure.subfigures(len(played), 1, squeeze=False)[:, 0], played.items(), strict=True):
+        _plot_errors(part, name, results, threshold)
+    return figure
+
+
+def _plot_errors(figure: SubFigure, name: str, results: Results, threshold: int) -> None:
+    bound = lost_from(threshold)
     pixels, seconds = (np.concatenate([episode.errors for trial in results.episodes[unit] for episode in trial])
                        for unit in ("px", "seconds"))
-    figure = Figure(figsize=(12.8, 5.2), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _plot_histogram(left, pixels, 1.15 * bound, "px")
     for number, edge in enumerate((-bound, bound)):
@@ -91,9 +99,9 @@ def error_histogram(results: Results, threshold: int) -> Figure:
     _plot_histogram(right, seconds, max(float(np.percentile(np.abs(seconds), 99)) if len(seconds) else 0, 0.1) * 1.15, "s")
     trials = results.stats()
     stats = mean_stats(trials)
-    figure.suptitle(f"{len(results.pieces())} pieces x {len(trials)} trials: R_tue {stats.tracked_until_end_ratio:.2f}, "
-                    f"R_on {stats.global_tracking_ratio:.2f}, {len(pixels)} onsets reached", x=0.01, ha="left", fontsize=12)
-    return figure
+    figure.suptitle(f"{name + ': ' if name else ''}pieces {len(results.pieces())}, trials {len(trials)}: R_tue "
+                    f"{stats.tracked_until_end_ratio:.2f}, R_on {stats.global_tracking_ratio:.2f}, onsets {len(pixels)}",
+                    x=0.01, ha="left", fontsize=12)
 
 
 def _plot_histogram(axes: Axes, errors: np.ndarray, reach: float, unit: str) -> None:
@@ -103,6 +111,7 @@ def _plot_histogram(axes: Axes, errors: np.ndarray, reach: float, unit: str) -> 
     axes.set_xlabel(f"error, {unit} (above 0: ahead; the outermost bars hold all beyond)")
     if len(errors):
         axes.set_yscale("log")
+        axes.set_ylim(bottom=0.5)  # a single onset is to be seen
         size = np.abs(errors)
         told = f"mean {size.mean():.2f}, median {np.median(size):.2f}, std {size.std():.2f} {unit}"
         axes.set_title(f"|error|: {told}", loc="left", fontsize=10)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from score_following_game.agents.agents import Agent, ConstantSpeedAgent, OptimalAgent
 from score_following_game.agents.loading import load_trained_agent
+from score_following_game.agents.localisation import LocalisationAgent
 from score_following_game.agents.time_warping import TimeWarpingAgent
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.renditions import score_renditions
 from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.errors import UserError
 
 LOCALISATION = "localisation"  # the short name of the one that comes with the project
 
@@ -36,8 +38,11 @@ def baselines(localisation: Contestant | None) -> list[Contestant]:
 
 
 def supervised(params: str, net: str, config: GameConfig, device: str, precision: str) -> Contestant:
-    """The localisation agent of a parameter file. Raises UserError where it does not fit the game."""
+    """The localisation agent of a parameter file. Raises UserError where it is another, or does not fit the game."""
     agent = load_trained_agent(params, net, config, seed=0, device=device, precision=precision)
+    if not isinstance(agent, LocalisationAgent):
+        raise UserError(f"--localisation {params}: chooses among actions, not places; wanted the parameters of a run with "
+                        "--agent localisation")
     return Contestant("localisation (supervised)", lambda pieces, config: agent)
 
 

@@ -3,15 +3,21 @@ RUN_DIR RUN_DIR ... --out FILE.png"""
 from __future__ import annotations
 
 import csv
+import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
+from score_following_game.config import read_yaml
 from score_following_game.errors import UserError
+from score_following_game.evaluation.metrics import STATISTICS
 from score_following_game.files import replacing
 
 CURVE_FILE = "learning_curve.csv"
+SETTINGS_FILE = "config.yaml"  # of a run, beside it
 
 
 def plot_learning_curve(table: Path, picture: Path) -> None:
@@ -26,8 +32,9 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
     error.plot(steps, [float(row["alignment_errors_mean"]) for row in rows], color="tab:red", marker="o", markersize=3)
     ratios.set(ylim=(0, 1.02), ylabel="ratio, validation set")
     ratios.legend(loc="best")
-    largest = max(float(row["alignment_errors_mean"]) for row in rows)
-    error.set(ylim=(0, 1.1 * largest), ylabel="mean error, px", xlabel="million game steps")
+    known = [size for size in (float(row["alignment_errors_mean"]) for row in rows) if not math.isnan(size)]
+    # At 0 matplotlib has no room to draw in; nan: nothing was tracked.
+    error.set(ylim=(0, 1.1 * max(known, default=0) or 1), ylabel="mean error, px", xlabel="million game steps")
     last = rows[-1]
     ratios.set_title(f"{table.parent.name}\n{float(last['seconds']) / 60:.0f} minutes of training", fontsize=9, loc="left")
     for axes in (ratios, error):
@@ -39,15 +46,16 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
 def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: float | None = None) -> None:
     """Of each run the tracking ratio R_on over steps and over minutes; reference: a line for what is to be beaten.
 
-    Runs are told by algorithm and network, as their folders' names begin. Raises UserError as read_curve does.
+    Runs are told by algorithm and network, as their folders' names begin, and, where these are the same, by the settings in
+    which they differ. Raises UserError as read_curve does.
     """
     figure = Figure(figsize=(12, 5.5), dpi=110, layout="constrained")
     by_steps, by_time = figure.subplots(1, 2, sharey=True)
-    for number, table in enumerate(tables):
+    for number, (table, label) in enumerate(zip(tables, run_labels([table.parent for table in tables]), strict=True)):
         rows = read_curve(table)
         ratio = [float(row["global_tracking_ratio"]) for row in rows]
-        style = {"label": " ".join(table.parent.name.split("-")[:2]), "marker": "o", "markersize": 3,
-                 "color": f"C{number % 10}", "linestyle": "--" if "Continuous" in table.parent.name else "-"}
+        style = {"label": label, "marker": "os^D"[number // 10 % 4], "markersize": 3, "color": f"C{number % 10}",
+                 "linestyle": "--" if "Continuous" in table.parent.name else "-"}
         by_steps.plot([float(row["steps"]) / 1e6 for row in rows], ratio, **style)
         by_time.plot([float(row["seconds"]) / 60 for row in rows], ratio, **style)
     for axes, label in ((by_steps, "million game steps"), (by_time, "minutes of training")):
@@ -61,8 +69,21 @@ def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: fl
         figure.savefig(temporary)
 
 
+def run_labels(runs: Sequence[Path]) -> list[str]:
+    """What to call each run's folder: its algorithm and network, and in what those that share both differ."""
+    plain = [" ".join(run.resolve().name.split("-")[:2]) for run in runs]
+    settings = [read_yaml(path) if (path := run / SETTINGS_FILE).is_file() else {} for run in runs]
+    return [name if Counter(plain)[name] == 1 else f"{name} {_own_settings(own, group) or run.name}"
+            for run, name, own in zip(runs, plain, settings, strict=True)
+            for group in [[other for other, others in zip(settings, plain, strict=True) if others == name]]]
+
+
+def _own_settings(own: dict[str, Any], group: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in own.items() if any(other.get(key) != value for other in group))
+
+
 def read_curve(table: Path) -> list[dict[str, str]]:
-    """The rows of a run's learning_curve.csv. Raises UserError when there is no such run, or no row yet."""
+    """The rows of a run's learning_curve.csv. Raises UserError when there is no such run, no row yet, or no such columns."""
     if not table.parent.is_dir():
         raise UserError(f"{table.parent}: no such run folder")
     try:
@@ -72,6 +93,8 @@ def read_curve(table: Path) -> list[dict[str, str]]:
         rows = []
     if not rows:
         raise UserError(f"{table}: no evaluation has been written yet")
+    if missing := [name for name in ("steps", "seconds", *STATISTICS) if rows[-1].get(name) is None]:
+        raise UserError(f"{table}: has no column {missing[0]}; wanted one that a training run wrote")
     return rows
 
 

@@ -93,6 +93,11 @@ def stacked_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     return figure, rows
 
 
+def lost_from(threshold: int) -> int:
+    """The error, pixels, from which an agent is lost: errors are truncated before they are compared."""
+    return threshold + 1
+
+
 def outcome(episode: WatchedGame) -> str:
     """The title of an episode's plots."""
     return f"{episode.name}: {episode.ending or f'left at frame {episode.frames[-1]}'}"
@@ -100,7 +105,8 @@ def outcome(episode: WatchedGame) -> str:
 
 def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     true_x = np.array(episode.true_x)
-    axes.fill_between(seconds, true_x - episode.threshold, true_x + episode.threshold, color=TARGET, alpha=0.1, lw=0,
+    bound = lost_from(episode.threshold)
+    axes.fill_between(seconds, true_x - bound, true_x + bound, color=TARGET, alpha=0.1, lw=0,
                       label="not lost within")
     axes.plot(seconds, true_x, color=TARGET, label="true position")
     axes.plot(seconds, episode.x, color=AGENT, label="agent", lw=1.3)
@@ -113,8 +119,8 @@ def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> No
 def _plot_error(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     axes.plot(seconds, episode.errors, color=AGENT, lw=1.2)
     axes.axhline(0, color=TARGET, lw=1)
-    for bound in (-episode.threshold, episode.threshold):
-        axes.axhline(bound, color=BOUNDS, lw=1, ls="--")
+    for side in (-1, 1):
+        axes.axhline(side * lost_from(episode.threshold), color=BOUNDS, lw=1, ls="--")
     axes.set_ylabel("error, px")
 
 
@@ -128,7 +134,7 @@ def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     reach = np.percentile(np.abs(np.concatenate([episode.speeds, np.diff(episode.true_x), [1.0]])), 98) * 1.5
     axes.set_ylim(min(0.0, *np.clip([*episode.actions, *episode.speeds], -reach, 0)) * 1.1 - 0.1, reach)
     axes.set_ylabel("px/frame")
-    axes.legend(loc="upper right", frameon=False, ncols=3)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, frameon=False, ncols=3, fontsize=9)
 
 
 def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:

@@ -78,6 +78,17 @@ def comparison_table(
     return aligned_table(["agent", "tempo", "sound font"], labels, results, unit, shares)
 
 
+def by_label(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str, Results]:
+    """All results by what tells them apart: the agent, tempo and font, those of them of which there are several."""
+    found = {}
+    for name, own in played.items():
+        tempi, fonts = _aligned([condition.tempo for condition in own]), _font_names(own)
+        for results, tempo, font in zip(own.values(), tempi, fonts, strict=True):
+            parts = [*([name] if len(played) > 1 else []), *([f"tempo {tempo}", font] if len(own) > 1 else [])]
+            found[", ".join(parts)] = results
+    return found
+
+
 def aligned_table(
     names: Sequence[str], labels: Sequence[Sequence[str]], results: Sequence[Results], unit: str, shares: bool,
 ) -> str:

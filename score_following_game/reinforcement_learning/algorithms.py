@@ -64,8 +64,6 @@ def algorithm_for(settings: Settings, config: GameConfig) -> tuple[Algorithm, Ac
     if not architecture.lstm and agent.lstm is None:
         raise UserError(f"--agent {settings.agent}: wants a network with an LSTM, which --net {settings.net} has not; take "
                         "--agent a2c")
-    if settings.bptt and settings.agent != "a2c_lstm":
-        raise UserError(f"--bptt: goes through the time of an LSTM, so it wants --agent a2c_lstm, not {settings.agent}")
     if architecture.continuous and not agent.continuous:
         raise UserError(f"--agent {settings.agent}: tries every action, so it plays discrete games only; take --agent ppo")
     needs_critic = settings.agent not in NO_CRITIC and not (settings.agent == "reinforce" and settings.no_baseline)

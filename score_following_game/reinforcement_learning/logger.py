@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import shlex
 import sys
 import time
@@ -103,7 +104,7 @@ class TrainingLog:
 
     def _scalars(self, values: dict[str, float], x: int) -> None:
         for tag, value in values.items():
-            if self._writer:
+            if self._writer and not math.isnan(value):  # no onset was inspected
                 self._writer.add_scalar(tag, value, x)
 
 

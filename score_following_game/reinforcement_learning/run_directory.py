@@ -14,11 +14,12 @@ from torch import nn
 from score_following_game.agents.shipped import PARAMETERS, find_parameters
 from score_following_game.config import GameConfig, config_as_dict, load_game_config, parse_game_config, read_yaml
 from score_following_game.errors import UserError
+from score_following_game.evaluation.learning_curve import SETTINGS_FILE
 from score_following_game.files import make_folder, replacing
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 
-SETTINGS_FILE, GAME_CONFIG_FILE, CHECKPOINT_FILE, BEST_MODEL_FILE, BEST_SCORE_FILE = (
-    "config.yaml", "game_config.yaml", "checkpoint.pt", PARAMETERS, "best_model.yaml")
+GAME_CONFIG_FILE, CHECKPOINT_FILE, BEST_MODEL_FILE, BEST_SCORE_FILE = (
+    "game_config.yaml", "checkpoint.pt", PARAMETERS, "best_model.yaml")
 
 
 def run_name(settings: Settings, when: datetime) -> str:

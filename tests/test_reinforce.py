@@ -1,0 +1,111 @@
+"""REINFORCE: whole episodes, returns and gradients by hand, what is remembered and told of them."""
+import pytest
+import torch
+from learning_tools import LSTM, chosen, collect, fresh_network, gradients, require_equal
+
+from score_following_game.environment.observation import observe
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import StartSampler
+from score_following_game.reinforcement_learning.reinforce import EpisodeCollector, Episodes, Reinforce
+
+
+def test_episodes_are_whole_and_their_returns_by_hand(bank: ScoreBank):
+    network = fresh_network(bank.config)
+    collector = EpisodeCollector(bank, 5, network, StartSampler(bank, 0), 0, torch.float32)
+    episodes = collector.collect(1)
+    lengths = episodes.played.sum(0).long()
+    assert len(set(lengths.tolist())) > 1
+    for game in range(5):
+        own = games_of(episodes) == game
+        assert episodes.positions.frame[own].tolist() == list(range(lengths[game]))  # from the start, none left out
+        end = int(lengths[game]) - 1
+        assert episodes.masks[:end, game].all() and not episodes.masks[end:, game].any()
+        rewards = episodes.rewards[:end + 1, game].tolist()
+        assert float(collector.last_return[game]) == pytest.approx(sum(rewards), abs=1e-4)
+        wanted = [sum(0.9 ** (later - now) * rewards[later] for later in range(now, end + 1)) for now in range(end + 1)]
+        assert episodes.returns(0.9)[own].tolist() == pytest.approx(wanted, abs=1e-4)
+    with torch.no_grad():
+        logits = network(observe(bank, episodes.positions))[0]
+    torch.testing.assert_close(chosen(logits, episodes.actions), episodes.log_probabilities)
+
+
+@pytest.mark.parametrize(("name", "options"), [("ScoreFollowingNet", {}), ("BaselineNet", {"no_baseline": True}),
+                                               ("ScoreFollowingNet", {"no_baseline": True})])
+def test_reinforce_gradient_is_that_of_the_published_loss(bank: ScoreBank, name: str, options: dict):
+    network = fresh_network(bank.config, name)
+    episodes = collect(bank, network, 2, 1, EpisodeCollector)
+    found = gradients(Reinforce, network, bank, episodes, agent="reinforce", **options)
+    returns = episodes.returns(0.9)
+    logits, value = network(observe(bank, episodes.positions))
+    advantage = returns - (0 if options else value[:, 0])
+    policy_loss = -(advantage.detach() * chosen(logits, episodes.actions)).mean()
+    require_equal(found, network, policy_loss + (0 if options else 0.5 * advantage.square().mean()))
+
+
+def test_dropout_masks_of_ended_games_do_not_shift_the_others(bank: ScoreBank):
+    network = fresh_network(bank.config, "ScoreFollowingNetDo").train()
+    episodes = collect(bank, network, 4, 1, EpisodeCollector)
+    assert isinstance(episodes, Episodes)
+    again = []
+    with torch.no_grad():
+        for _part, output, _values in episodes.passes(network, bank, torch.float32):
+            again.append(output)
+    torch.testing.assert_close(chosen(torch.cat(again), episodes.actions), episodes.log_probabilities)
+
+
+def test_episodes_remember_what_the_lstm_remembered(bank: ScoreBank):
+    """Each step's memory is the one that its action was chosen by: none at first, then what the step before left."""
+    network = fresh_network(bank.config, LSTM)
+    episodes = collect(bank, network, 5, 1, EpisodeCollector)
+    lengths = episodes.played.sum(0).long()
+    assert len(set(lengths.tolist())) > 1
+    with torch.no_grad():
+        logits, _value, after = network(observe(bank, episodes.positions), memory=episodes.memory)
+    torch.testing.assert_close(chosen(logits, episodes.actions), episodes.log_probabilities)
+    for game in range(5):
+        own = games_of(episodes) == game
+        before = episodes.memory[own]
+        assert not before[0].any() and before[1:].abs().amax((1, 2)).min() > 1e-3
+        torch.testing.assert_close(before[1:], after[own][:-1])
+
+
+def test_reinforce_gradient_of_an_lstm_ends_at_the_step(bank: ScoreBank):
+    network = fresh_network(bank.config, LSTM)
+    episodes = collect(bank, network, 3, 1, EpisodeCollector)
+    found = gradients(Reinforce, network, bank, episodes, agent="reinforce")
+    logits, value, _memory = network(observe(bank, episodes.positions), memory=episodes.memory)
+    advantage = episodes.returns(0.9) - value[:, 0]
+    policy_loss = -(advantage.detach() * chosen(logits, episodes.actions)).mean()
+    require_equal(found, network, policy_loss + 0.5 * advantage.square().mean())
+
+
+def test_each_collection_tells_its_own_returns(bank: ScoreBank):
+    collector = EpisodeCollector(bank, 4, fresh_network(bank.config), StartSampler(bank, 0, 0.5), 0, torch.float32)
+    first = collector.collect(1).rewards.double().sum(0)
+    torch.testing.assert_close(collector.last_return, first, atol=1e-4, rtol=0)
+    second = collector.collect(1).rewards.double().sum(0)
+    assert (second - first).abs().min() > 0.1  # so that the two cannot be mistaken
+    torch.testing.assert_close(collector.last_return, second, atol=1e-4, rtol=0)
+
+
+def test_the_sampler_is_told_how_the_episodes_went(bank: ScoreBank):
+    """Of each piece how far its latest game came, of what it was to play; of those that end together, the last one's."""
+    sampler = StartSampler(bank, 2, 0.5, prioritized=True)
+    collector = EpisodeCollector(bank, 5, fresh_network(bank.config), sampler, 0, torch.float32)
+    wanted = [0.0] * len(bank)
+    for _ in range(3):
+        episodes = collector.collect(1)
+        ends = []
+        for game in range(5):
+            now = episodes.positions.at(games_of(episodes) == game)
+            begun, length, piece = int(now.frame[0]), len(now.frame), int(now.piece[0])
+            ends.append((length, game, piece, length / (int(bank.last_onset[piece]) - begun)))
+        for _length, _game, piece, share in sorted(ends):
+            wanted[piece] = share
+        assert sampler.latest_ratio.tolist() == pytest.approx(wanted)
+    assert min(wanted) > 0  # of every piece something was told
+
+
+def games_of(episodes: Episodes) -> torch.Tensor:
+    """Which game each step is of, (steps,)."""
+    return torch.arange(episodes.played.shape[1]).expand_as(episodes.played)[episodes.played]
