@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +92,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
                    *(baselines(localisation(arguments, config)) if arguments.baselines else [])]
     if contestants[0].name in [contestant.name for contestant in contestants[1:]]:
         contestants[0] = replace(contestants[0], name=arguments.params)
-    banks = {} if arguments.baselines else None  # of a condition that was loaded, for the next contestant
-    played = {contestant.name: play_conditions(conditions, partial(play_under, contestant, config, arguments, banks))
+    results = {condition: play_under(condition, contestants, config, arguments) for condition in conditions}
+    played = {contestant.name: play_conditions(conditions, lambda condition, name=contestant.name: results[condition][name])
               for contestant in contestants}
     first = next(iter(played.values()))
     print(comparison_table(played, arguments.unit, arguments.shares) if arguments.baselines
@@ -137,20 +136,19 @@ def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestan
 
 
 def play_under(
-    contestant: Contestant, config: GameConfig, arguments: argparse.Namespace, banks: dict[Condition, ScoreBank] | None,
-    condition: Condition,
-) -> Results:
-    """The data set, loaded for a condition, played by a contestant."""
-    bank = (banks or {}).get(condition)
-    if bank is None:
-        pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
-        bank = ScoreBank(pieces, config, arguments.device)
-    if banks is not None:
-        banks[condition] = bank
-    agent = contestant.make(bank.pieces, config)
-    rules = agent.rules(config)
-    own = bank if rules == config else ScoreBank(bank.pieces, rules, arguments.device)
-    return Results.of(play_data_set(agent, own, 1 if contestant.certain else arguments.trials, progress=True), own)
+    condition: Condition, contestants: Sequence[Contestant], config: GameConfig, arguments: argparse.Namespace,
+) -> dict[str, Results]:
+    """The data set, loaded once for a condition, played by each contestant, by its name."""
+    pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
+    banks, found = {}, {}
+    for contestant in contestants:
+        agent = contestant.make(pieces, config)
+        rules = agent.rules(config)
+        if rules not in banks:
+            banks[rules] = ScoreBank(pieces, rules, arguments.device)
+        trials = 1 if contestant.certain else arguments.trials
+        found[contestant.name] = Results.of(play_data_set(agent, banks[rules], trials, progress=True), banks[rules])
+    return found
 
 
 def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[str, Any]:

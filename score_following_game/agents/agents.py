@@ -75,29 +75,41 @@ class TrainedAgent(Agent):
         return self._memory * goes_on[:, None, None]
 
 
-class OptimalAgent(Agent):
-    """Knows the true positions and goes to the next one: the best that can be done, in continuous games."""
+class FreelyMovingAgent(Agent):
+    """Chooses its speed and not among actions: it plays the continuous game of any config."""
+
+    name: str  # in messages
+
+    @abstractmethod
+    def next_speed(self, game: Game) -> Tensor | float:
+        """-> (N,) pixels per frame, or one for all."""
 
     def rules(self, config: GameConfig) -> GameConfig:
         return freely_moving(config)
 
     def perform_action(self, game: Game) -> Tensor:
         if not game.config.continuous:
-            raise UserError("the optimal agent chooses its speed freely: take a continuous game config, for instance "
+            raise UserError(f"{self.name} chooses its speed freely: take a continuous game config, for instance "
                             "game_configs/nottingham_continuous.yaml")
-        return game.bank.true_position(game.piece, game.frame + 1) - game.x - game.speed
+        return self.next_speed(game) - game.speed
 
 
-class ConstantSpeedAgent(Agent):
-    """Moves at one speed (pixels per frame) whatever it hears and sees: a baseline, in continuous games."""
+class OptimalAgent(FreelyMovingAgent):
+    """Knows the true positions and goes to the next one: the best that can be done."""
+
+    name = "the optimal agent"
+
+    def next_speed(self, game: Game) -> Tensor:
+        return game.bank.true_position(game.piece, game.frame + 1) - game.x
+
+
+class ConstantSpeedAgent(FreelyMovingAgent):
+    """Moves at one speed (pixels per frame) whatever it hears and sees: a baseline."""
+
+    name = "the constant-speed agent"
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
 
-    def rules(self, config: GameConfig) -> GameConfig:
-        return freely_moving(config)
-
-    def perform_action(self, game: Game) -> Tensor:
-        if not game.config.continuous:
-            raise ValueError("a constant speed needs a continuous game config")
-        return self.speed - game.speed
+    def next_speed(self, game: Game) -> float:
+        return self.speed

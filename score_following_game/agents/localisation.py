@@ -11,10 +11,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from score_following_game.agents.agents import Agent
+from score_following_game.agents.agents import FreelyMovingAgent
 from score_following_game.agents.inference import act
 from score_following_game.agents.networks import ActorCritic, get_network, network_for
-from score_following_game.config import GameConfig, freely_moving
+from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.observation import Position
 from score_following_game.errors import UserError
@@ -50,15 +50,14 @@ def without_motion(position: Position) -> Position:
     return position._replace(previous_x=position.x)
 
 
-class LocalisationAgent(Agent):
+class LocalisationAgent(FreelyMovingAgent):
     """Goes to where its network says the music is, frame by frame."""
+
+    name = "the localisation agent"
 
     def __init__(self, network: ActorCritic, precision: torch.dtype = torch.float32) -> None:
         self.network, self.precision = network.eval(), precision
 
-    def rules(self, config: GameConfig) -> GameConfig:
-        return freely_moving(config)
-
-    def perform_action(self, game: Game) -> Tensor:
+    def next_speed(self, game: Game) -> Tensor:
         output = act(self.network, game.bank, without_motion(game.position()), self.precision).output
-        return offset_of(output.log_softmax(dim=1), game.config).double() - game.speed
+        return offset_of(output.log_softmax(dim=1), game.config).double()

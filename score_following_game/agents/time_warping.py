@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from score_following_game.agents.agents import Agent
-from score_following_game.config import GameConfig, freely_moving
+from score_following_game.agents.agents import FreelyMovingAgent
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.errors import UserError
 
 if TYPE_CHECKING:  # brings numba, slow to import
     from score_following_game.agents.warping_path import Paths
 
 
-class TimeWarpingAgent(Agent):
+class TimeWarpingAgent(FreelyMovingAgent):
     """Aligns what it has heard with the score's own rendition, frame by frame, and goes to where that one stands in the sheet.
 
     It hears what the other agents do, from the piece's beginning up to the present observation, and knows which note of the
@@ -25,6 +23,8 @@ class TimeWarpingAgent(Agent):
     left to find out, and the result is perfect. Over the last frames, which are not heard yet, it goes on at the rendition's
     tempo: it lags a little behind a faster performance.
     """
+
+    name = "time warping"
 
     def __init__(self, scores: ScoreBank) -> None:
         """scores: a rendition (renditions.score_renditions) of each piece of the games' bank, in its order, by its config."""
@@ -34,17 +34,11 @@ class TimeWarpingAgent(Agent):
         self._piece = torch.zeros(0, dtype=torch.int64)
         self._paths: Paths | None = None
 
-    def rules(self, config: GameConfig) -> GameConfig:
-        return freely_moving(config)
-
-    def perform_action(self, game: Game) -> Tensor:
-        if not game.config.continuous:
-            raise UserError("time warping chooses its speed freely: take a continuous game config, for instance "
-                            "game_configs/nottingham_continuous.yaml")
+    def next_speed(self, game: Game) -> Tensor:
         if game.bank.names != self.scores.names:
             raise ValueError("the renditions are of other pieces than the games")
         piece, frame = game.piece.cpu(), self.score_frames(game)
-        return self.scores.true_position(piece, frame + 1).to(game.x.device) - game.x - game.speed
+        return self.scores.true_position(piece, frame + 1).to(game.x.device) - game.x
 
     def keep(self, games: Tensor) -> None:
         games = games.cpu()

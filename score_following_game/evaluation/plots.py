@@ -134,7 +134,7 @@ def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     reach = np.percentile(np.abs(np.concatenate([episode.speeds, np.diff(episode.true_x), [1.0]])), 98) * 1.5
     axes.set_ylim(min(0.0, *np.clip([*episode.actions, *episode.speeds], -reach, 0)) * 1.1 - 0.1, reach)
     axes.set_ylabel("px/frame")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, frameon=False, ncols=3, fontsize=9)
+    _legend_above(axes, 3)
 
 
 def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
@@ -151,9 +151,12 @@ def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
         axes.fill_between(seconds, mean - std, mean + std, color=AGENT, alpha=0.2, lw=0, label="one standard deviation")
         axes.plot(seconds, mean, color=AGENT, lw=1.2, label="mean speed change")
         axes.set_ylabel("policy,\npx/frame")
-    # Above the panel, which may be filled.
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=max(2, len(episode.choices)), frameon=False,
-                fontsize=9)
+    _legend_above(axes, max(2, len(episode.choices)))
+
+
+def _legend_above(axes: Axes, columns: int) -> None:
+    """Above a panel that may be filled."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, frameon=False, ncols=columns, fontsize=9)
 
 
 def _plot_value(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:

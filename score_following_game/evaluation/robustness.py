@@ -61,8 +61,7 @@ def report(played: Mapping[Condition, Results], unit: str = "px", shares: bool =
 
 def robustness_table(played: Mapping[Condition, Results], unit: str = "px", shares: bool = False) -> str:
     """A row per condition: tempo & font & the figures of aligned_table."""
-    tempi, fonts = _aligned([condition.tempo for condition in played]), _font_names(played)
-    return aligned_table(["tempo", "sound font"], list(zip(tempi, fonts, strict=True)), list(played.values()), unit, shares)
+    return aligned_table(["tempo", "sound font"], _labels(played), list(played.values()), unit, shares)
 
 
 def comparison_table(
@@ -70,11 +69,10 @@ def comparison_table(
 ) -> str:
     """A row per agent, or, under several conditions, per agent and condition; played: by the agents' names."""
     conditions = next(iter(played.values()))
-    told = list(zip(_aligned([condition.tempo for condition in conditions]), _font_names(conditions), strict=True))
     results = [result for own in played.values() for result in own.values()]
     if len(conditions) == 1:
         return aligned_table(["agent"], [(name,) for name in played], results, unit, shares)
-    labels = [(name, *condition) for name in played for condition in told]
+    labels = [(name, *condition) for name in played for condition in _labels(conditions)]
     return aligned_table(["agent", "tempo", "sound font"], labels, results, unit, shares)
 
 
@@ -82,8 +80,7 @@ def by_label(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str, Res
     """All results by what tells them apart: the agent, tempo and font, those of them of which there are several."""
     found = {}
     for name, own in played.items():
-        tempi, fonts = _aligned([condition.tempo for condition in own]), _font_names(own)
-        for results, tempo, font in zip(own.values(), tempi, fonts, strict=True):
+        for results, (tempo, font) in zip(own.values(), _labels(own), strict=True):
             parts = [*([name] if len(played) > 1 else []), *([f"tempo {tempo}", font] if len(own) > 1 else [])]
             found[", ".join(parts)] = results
     return found
@@ -135,6 +132,11 @@ def agent_content(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str
 
 def _told(condition: Condition) -> dict[str, Any]:
     return {"tempo": condition.tempo, "sound_font": str(condition.sound_font or DEFAULT_FONT)}
+
+
+def _labels(conditions: Mapping[Condition, Results]) -> list[tuple[str, str]]:
+    """Tempo and font of each."""
+    return list(zip(_aligned([condition.tempo for condition in conditions]), _font_names(conditions), strict=True))
 
 
 def _aligned(tempi: Sequence[float]) -> list[str]:
