@@ -253,4 +253,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from score_following_game.command_line import Parser, script
+
+    with script():
+        Parser(description=main.__doc__).parse_args()
+        main()
