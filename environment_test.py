@@ -3,13 +3,13 @@ import argparse
 import random
 
 from score_following_game.agents.agents import OptimalAgent
-from score_following_game.agents.human import HumanAgent
 from score_following_game.command_line import Parser, script
 from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
-from score_following_game.environment.watch_setup import add_watching_arguments, game_of, load_one_piece, perform
-from score_following_game.environment.watching import Controls
 from score_following_game.errors import UserError
 from score_following_game.evaluation.plots import episode_picture
+from score_following_game.watching.human import HumanAgent
+from score_following_game.watching.session import Controls
+from score_following_game.watching.setup import add_watching_arguments, game_of, load_one_piece, perform
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from typing import Any
 
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.inference import PRECISIONS
-from score_following_game.agents.loading import load_trained_agent
+from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, config_as_dict, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
@@ -42,7 +42,6 @@ from score_following_game.evaluation.robustness import (
 )
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
-from score_following_game.reinforcement_learning.run_directory import resolve_network_and_config
 
 
 def main() -> None:

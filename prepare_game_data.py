@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 
 from score_following_game.command_line import Parser, script
-from score_following_game.data_processing.engraving.style import STYLES
-from score_following_game.data_processing.sources.build import LEFT_OUT_NAME, BuildOptions, build
-from score_following_game.data_processing.sources.collections import (
+from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
+from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
     DATA_FOLDER,
     PIECES_FILE,
@@ -24,13 +23,14 @@ from score_following_game.data_processing.sources.collections import (
     Collection,
     list_collections,
 )
-from score_following_game.data_processing.sources.find import SUFFIXES
-from score_following_game.data_processing.sources.options import Performances
-from score_following_game.data_processing.sources.published import PUBLISHED as FILES
-from score_following_game.data_processing.sources.published import PublishedGone, fetch_published
-from score_following_game.data_processing.sources.split import GivenSplit, Split, parse_split
-from score_following_game.data_processing.sources.to_published import LAYOUTS, to_published
-from score_following_game.data_processing.sources.verify import verify
+from score_following_game.data_preparation.building.options import Performances
+from score_following_game.data_preparation.building.sources import SUFFIXES
+from score_following_game.data_preparation.building.split import GivenSplit, Split, parse_split
+from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.published.export import LAYOUTS, to_published
+from score_following_game.data_preparation.published.fetch import PUBLISHED as FILES
+from score_following_game.data_preparation.published.fetch import PublishedGone, fetch_published
+from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.tempo import parse_tempi
 from score_following_game.errors import UserError
 from score_following_game.machine import available_cores

@@ -11,17 +11,13 @@ from score_following_game.command_line import Parser, script
 from score_following_game.config import load_game_config, parse_game_config, read_yaml
 from score_following_game.errors import UserError
 from score_following_game.machine import prepare_machine
-from score_following_game.reinforcement_learning import distributed
 from score_following_game.reinforcement_learning import settings as knobs
-from score_following_game.reinforcement_learning.algorithms import algorithm_for
-from score_following_game.reinforcement_learning.process_group import joined
-from score_following_game.reinforcement_learning.run_directory import (
-    CHECKPOINT_FILE,
-    GAME_CONFIG_FILE,
-    SETTINGS_FILE,
-    create_run_directory,
-)
+from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
+from score_following_game.reinforcement_learning.processes import distributed
+from score_following_game.reinforcement_learning.processes.process_group import joined
+from score_following_game.reinforcement_learning.run_directory import create_run_directory
 from score_following_game.reinforcement_learning.trainer import Trainer
+from score_following_game.run_files import CHECKPOINT_FILE, GAME_CONFIG_FILE, SETTINGS_FILE
 
 OWN_ARGUMENTS = ("threads", *knobs.PLACES)  # of several processes each may have its own
 

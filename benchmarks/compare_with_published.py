@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 
 from score_following_game.command_line import Parser, script
-from score_following_game.data_processing.engraving.abc import read_tune_book
-from score_following_game.data_processing.engraving.abc_melody import read_melody
-from score_following_game.data_processing.engraving.abc_to_mei import melody_to_mei
-from score_following_game.data_processing.engraving.engrave import engrave
-from score_following_game.data_processing.engraving.style import STYLES
+from score_following_game.data_preparation.building.sources import read_text
+from score_following_game.data_preparation.engraving.abc.melody import read_melody
+from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei
+from score_following_game.data_preparation.engraving.abc.tune_book import read_tune_book
+from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_processing.performance import read_midi
 from score_following_game.data_processing.score_npz import Score, read_score
-from score_following_game.data_processing.sources.find import read_text
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
 

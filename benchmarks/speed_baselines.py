@@ -16,9 +16,9 @@ def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict
     from score_following_game.agents.networks import network_for
     from score_following_game.agents.policy import CategoricalPolicy
     from score_following_game.environment.env import ScoreFollowingEnv
-    from score_following_game.reinforcement_learning.losses import Losses, backward_chunk, optimiser_step
+    from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
     from score_following_game.reinforcement_learning.optimiser import make_optimiser
-    from score_following_game.reinforcement_learning.rollout import discounted_returns
+    from score_following_game.reinforcement_learning.rollouts.rollout import discounted_returns
     from score_following_game.reinforcement_learning.settings import Settings
 
     threads = torch.get_num_threads()

@@ -12,9 +12,9 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning.algorithms import ALGORITHMS
-from score_following_game.reinforcement_learning.collector import RolloutCollector
+from score_following_game.reinforcement_learning.algorithms.table import ALGORITHMS
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.settings import settings_from
 
 UPDATES = 5

@@ -128,9 +128,9 @@ def training(data_set: str, games: int, precision: str, net: str, **_: object) -
     from score_following_game.agents.inference import choose_precision
     from score_following_game.agents.networks import network_for
     from score_following_game.environment.starts import StartSampler
-    from score_following_game.reinforcement_learning.a2c import A2C
-    from score_following_game.reinforcement_learning.collector import RolloutCollector
+    from score_following_game.reinforcement_learning.algorithms.a2c import A2C
     from score_following_game.reinforcement_learning.optimiser import make_optimiser
+    from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
     from score_following_game.reinforcement_learning.settings import Settings
 
     bank, _seconds = open_bank(data_set, net)

@@ -16,22 +16,23 @@ from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.networks import network_for
 from score_following_game.command_line import Parser, script
 from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, load_game_config
+from score_following_game.data_preparation.building.build import BuildOptions, build
+from score_following_game.data_preparation.building.sources import find_sources
 from score_following_game.data_processing.dataset import load_data_set
-from score_following_game.data_processing.sources.build import BuildOptions, build
-from score_following_game.data_processing.sources.find import find_sources
-from score_following_game.environment.rendering import Overlay, render
+from score_following_game.environment.rendering.picture import Overlay, render
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.environment.watch_setup import game_of
-from score_following_game.environment.watching import watch
 from score_following_game.evaluation.evaluator import Episode, play_data_set
-from score_following_game.evaluation.learning_curve import CURVE_FILE, plot_learning_curve
+from score_following_game.evaluation.learning_curve import plot_learning_curve
 from score_following_game.evaluation.metrics import alignment_stats, mean_stats
 from score_following_game.evaluation.plots import plot_episode
 from score_following_game.files import replacing
 from score_following_game.machine import THREADS_HELP, available_cores, prepare_machine
-from score_following_game.reinforcement_learning.run_directory import BEST_MODEL_FILE, create_run_directory
+from score_following_game.reinforcement_learning.run_directory import create_run_directory
 from score_following_game.reinforcement_learning.settings import Settings, settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
+from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
+from score_following_game.watching.session import watch
+from score_following_game.watching.setup import game_of
 
 SETS = ("train", "valid", "test")
 TRIALS = 10

@@ -9,10 +9,10 @@ from score_following_game.agents.networks import ActorCritic, network_for
 from score_following_game.config import GameConfig
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning.collector import RolloutCollector
-from score_following_game.reinforcement_learning.learner import Learner
-from score_following_game.reinforcement_learning.losses import Losses
-from score_following_game.reinforcement_learning.rollout import Rollout
+from score_following_game.reinforcement_learning.algorithms.learner import Learner
+from score_following_game.reinforcement_learning.algorithms.losses import Losses
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 from score_following_game.reinforcement_learning.settings import settings_from
 
 LSTM = "ScoreFollowingNetLSTM"

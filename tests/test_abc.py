@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from score_following_game.data_processing.engraving.abc import AbcError, Tune, read_tune_book
-from score_following_game.data_processing.engraving.abc_fields import parse_key, parse_length, parse_meter, quarter_tempo
-from score_following_game.data_processing.engraving.abc_melody import read_melody
-from score_following_game.data_processing.engraving.abc_to_mei import melody_to_mei, note_values
+from score_following_game.data_preparation.engraving.abc.fields import parse_key, parse_length, parse_meter, quarter_tempo
+from score_following_game.data_preparation.engraving.abc.melody import read_melody
+from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei, note_values
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book
 
 ROOT = Path(__file__).parents[1]
 TUNES = ROOT / "score_following_game" / "bundled" / "tunes"

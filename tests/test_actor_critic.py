@@ -13,10 +13,10 @@ from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.reinforcement_learning import ppo
-from score_following_game.reinforcement_learning.a2c import A2C
-from score_following_game.reinforcement_learning.ppo import PPO
-from score_following_game.reinforcement_learning.rollout import Rollout, discounted_returns, generalised_advantages
+from score_following_game.reinforcement_learning.algorithms import ppo
+from score_following_game.reinforcement_learning.algorithms.a2c import A2C
+from score_following_game.reinforcement_learning.algorithms.ppo import PPO
+from score_following_game.reinforcement_learning.rollouts.rollout import Rollout, discounted_returns, generalised_advantages
 
 ONE_MINIBATCH = {"agent": "ppo", "ppo_epochs": 1, "n_worker": 4, "t_max": 6, "batch_size": 6}
 

@@ -12,10 +12,10 @@ from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
-from score_following_game.reinforcement_learning.algorithms import algorithm_for
-from score_following_game.reinforcement_learning.collector import RolloutCollector
-from score_following_game.reinforcement_learning.losses import Diverged
-from score_following_game.reinforcement_learning.reinforce import EpisodeCollector
+from score_following_game.reinforcement_learning.algorithms.losses import Diverged
+from score_following_game.reinforcement_learning.algorithms.reinforce import EpisodeCollector
+from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.settings import settings_from, without_effect
 from score_following_game.reinforcement_learning.trainer import Trainer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from archive_tools import member, packed, tar, tree
 
-from score_following_game.data_processing.sources.archive import NoArchive, unpacked
+from score_following_game.data_preparation.published.archive import NoArchive, unpacked
 from score_following_game.errors import UserError
 
 

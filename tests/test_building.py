@@ -14,18 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from score_following_game.data_processing.engraving import checks
-from score_following_game.data_processing.engraving.layout import EngravingError
+from score_following_game.data_preparation.building import build as building
+from score_following_game.data_preparation.building import make_piece as making
+from score_following_game.data_preparation.building.build import BuildOptions, build
+from score_following_game.data_preparation.building.make_piece import engrave_source
+from score_following_game.data_preparation.building.records import Records
+from score_following_game.data_preparation.building.sources import find_sources
+from score_following_game.data_preparation.building.split import parse_split
+from score_following_game.data_preparation.engraving import checks
+from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
 from score_following_game.data_processing.score_npz import Score
-from score_following_game.data_processing.sources import build as building
-from score_following_game.data_processing.sources import make_piece as making
-from score_following_game.data_processing.sources.build import BuildOptions, build
-from score_following_game.data_processing.sources.find import find_sources
-from score_following_game.data_processing.sources.make_piece import engrave_source
-from score_following_game.data_processing.sources.records import Records
-from score_following_game.data_processing.sources.split import parse_split
-from score_following_game.data_processing.sources.verify import verify
 from score_following_game.errors import UserError
 from score_following_game.files import deferring_interrupts
 

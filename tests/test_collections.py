@@ -13,11 +13,11 @@ import pytest
 from test_msmd_raw import make_distribution
 
 from score_following_game.config import load_game_config
+from score_following_game.data_preparation.building.catalogue import COLLECTIONS
+from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
+from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
-from score_following_game.data_processing.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
-from score_following_game.data_processing.sources.collections import COLLECTIONS
-from score_following_game.data_processing.sources.verify import verify
 from score_following_game.errors import UserError
 
 ROOT = Path(__file__).parents[1]

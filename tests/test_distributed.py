@@ -25,12 +25,12 @@ from score_following_game.environment.observation import Position
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
-from score_following_game.reinforcement_learning import distributed
-from score_following_game.reinforcement_learning.algorithms import ALGORITHMS
-from score_following_game.reinforcement_learning.collector import RolloutCollector
+from score_following_game.reinforcement_learning.algorithms.table import ALGORITHMS
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
-from score_following_game.reinforcement_learning.process_group import joined
-from score_following_game.reinforcement_learning.rollout import Rollout
+from score_following_game.reinforcement_learning.processes import distributed
+from score_following_game.reinforcement_learning.processes.process_group import joined
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 from score_following_game.reinforcement_learning.settings import settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
 

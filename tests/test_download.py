@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from score_following_game.data_processing.sources.download import HostUnreachable, Unreachable, download
+from score_following_game.data_preparation.published.download import HostUnreachable, Unreachable, download
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError
 

@@ -13,16 +13,17 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from score_following_game.data_processing.engraving import checks
-from score_following_game.data_processing.engraving.abc import read_tune_book
-from score_following_game.data_processing.engraving.abc_melody import read_melody
-from score_following_game.data_processing.engraving.abc_to_mei import melody_to_mei
-from score_following_game.data_processing.engraving.engrave import _played, engrave
-from score_following_game.data_processing.engraving.engraved_piece import EngravedPiece, PlayedNote
-from score_following_game.data_processing.engraving.isolation import run_isolated
-from score_following_game.data_processing.engraving.layout import EngravingError, Layout, SoundingNote, import_score
-from score_following_game.data_processing.engraving.mei import clean_mei
-from score_following_game.data_processing.engraving.style import STYLES
+from score_following_game.data_preparation.engraving import checks
+from score_following_game.data_preparation.engraving.abc.melody import read_melody
+from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei
+from score_following_game.data_preparation.engraving.abc.tune_book import read_tune_book
+from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote
+from score_following_game.data_preparation.engraving.isolation import run_isolated
+from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.verovio.engrave import _played, engrave
+from score_following_game.data_preparation.engraving.verovio.layout import Layout, SoundingNote, import_score
+from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
+from score_following_game.data_preparation.errors import EngravingError
 
 DATA = Path(__file__).parent / "data"
 ONE, TWO = STYLES["nottingham"], STYLES["msmd"]

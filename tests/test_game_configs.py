@@ -18,7 +18,7 @@ from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 
 # spec_context, sheet_context, staff_height, spec_factor, sheet_factor, spec_shape, sheet_shape, actions
 PUBLISHED = {

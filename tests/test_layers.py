@@ -14,10 +14,10 @@ from score_following_game.config import GameConfig, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning import collector
-from score_following_game.reinforcement_learning.a2c import A2C
-from score_following_game.reinforcement_learning.collector import RolloutCollector
-from score_following_game.reinforcement_learning.rollout import Rollout
+from score_following_game.reinforcement_learning.algorithms.a2c import A2C
+from score_following_game.reinforcement_learning.rollouts import collector
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 from score_following_game.reinforcement_learning.settings import Settings
 
 DEEP = "ScoreFollowingNetMSMDLCHSDeepDoLight"

@@ -11,11 +11,12 @@ import mido
 import numpy as np
 import pytest
 
-from score_following_game.data_processing.engraving import checks
-from score_following_game.data_processing.engraving.layout import EngravingError
-from score_following_game.data_processing.engraving.lilypond import contained
-from score_following_game.data_processing.engraving.lilypond.drawing import draw_page
-from score_following_game.data_processing.engraving.lilypond.midi import (
+from score_following_game.data_preparation.building.build import BuildOptions, build
+from score_following_game.data_preparation.building.sources import find_sources
+from score_following_game.data_preparation.engraving import checks
+from score_following_game.data_preparation.engraving.lilypond import contained
+from score_following_game.data_preparation.engraving.lilypond.drawing import draw_page
+from score_following_game.data_preparation.engraving.lilypond.midi import (
     MidiNote,
     ScoreMidi,
     TempoMap,
@@ -23,12 +24,11 @@ from score_following_game.data_processing.engraving.lilypond.midi import (
     without_overlaps,
     write_midi,
 )
-from score_following_game.data_processing.engraving.lilypond.pages import Page
-from score_following_game.data_processing.engraving.lilypond.piece import engrave_lilypond
-from score_following_game.data_processing.engraving.lilypond.source import copy_modern, files_of
-from score_following_game.data_processing.engraving.style import STYLES
-from score_following_game.data_processing.sources.build import BuildOptions, build
-from score_following_game.data_processing.sources.find import find_sources
+from score_following_game.data_preparation.engraving.lilypond.pages import Page
+from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
+from score_following_game.data_preparation.engraving.lilypond.source import copy_modern, files_of
+from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.errors import UserError
 
 try:

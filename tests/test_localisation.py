@@ -17,9 +17,9 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import alignment_stats
-from score_following_game.reinforcement_learning.algorithms import algorithm_for
+from score_following_game.reinforcement_learning.algorithms.supervised import Localisation, WindowCollector
+from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
 from score_following_game.reinforcement_learning.settings import settings_from
-from score_following_game.reinforcement_learning.supervised import Localisation, WindowCollector
 from score_following_game.reinforcement_learning.trainer import Trainer
 
 

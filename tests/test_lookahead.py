@@ -9,11 +9,11 @@ from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game, GameState
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning.collector import RolloutCollector
-from score_following_game.reinforcement_learning.lookahead import Lookahead
-from score_following_game.reinforcement_learning.memory import Memory
+from score_following_game.reinforcement_learning.algorithms.lookahead.critic import FUTURE, PAST, game_features
+from score_following_game.reinforcement_learning.algorithms.lookahead.learner import Lookahead
+from score_following_game.reinforcement_learning.algorithms.lookahead.replay_buffer import Memory
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
-from score_following_game.reinforcement_learning.privileged_critic import FUTURE, PAST, game_features
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.schedule import annealed
 from score_following_game.reinforcement_learning.settings import settings_from
 

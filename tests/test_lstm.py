@@ -9,7 +9,7 @@ from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.evaluation.evaluator import play_data_set
-from score_following_game.reinforcement_learning.a2c import A2C
+from score_following_game.reinforcement_learning.algorithms.a2c import A2C
 
 
 def test_an_lstms_memory_begins_anew_with_its_game(bank: ScoreBank):

@@ -6,10 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from score_following_game.data_processing.engraving.engrave import engrave
-from score_following_game.data_processing.engraving.layout import EngravingError, import_score
-from score_following_game.data_processing.engraving.mei import clean_mei
-from score_following_game.data_processing.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.verovio.engrave import engrave
+from score_following_game.data_preparation.engraving.verovio.layout import import_score
+from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
+from score_following_game.data_preparation.errors import EngravingError
 
 DATA = Path(__file__).parent / "data"
 ONE, TWO = STYLES["nottingham"], STYLES["msmd"]

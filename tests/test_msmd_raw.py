@@ -13,12 +13,12 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from score_following_game.data_processing.engraving.checks import check_piece
-from score_following_game.data_processing.engraving.layout import EngravingError
-from score_following_game.data_processing.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.checks import check_piece
+from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.msmd.mung import number, read_mung, read_picture
+from score_following_game.data_preparation.msmd.piece import RawPiece, find_msmd, read_msmd_piece
 from score_following_game.data_processing.score_npz import read_score, write_score
-from score_following_game.data_processing.sources.msmd_raw import RawPiece, find_msmd, read_msmd_piece
-from score_following_game.data_processing.sources.mung import number, read_mung, read_picture
 from score_following_game.errors import UserError
 
 NAME = "BachJS__BWV1__small"

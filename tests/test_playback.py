@@ -9,15 +9,9 @@ import pytest
 from small_piece import write_small_piece
 
 from score_following_game.config import load_game_config
+from score_following_game.data_processing.audio import Audio
 from score_following_game.data_processing.dataset import load_data_set
-from score_following_game.environment.playback import (
-    Audio,
-    Clock,
-    MonotonicTime,
-    SoundOutput,
-    open_time_source,
-    piece_audio,
-)
+from score_following_game.watching.playback import Clock, MonotonicTime, SoundOutput, open_time_source, piece_audio
 
 RATE = 1000
 

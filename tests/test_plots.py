@@ -11,8 +11,6 @@ from score_following_game.agents.agents import ConstantSpeedAgent, OptimalAgent,
 from score_following_game.agents.networks import network_for
 from score_following_game.config import load_game_config
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.environment.watch_setup import game_of
-from score_following_game.environment.watching import WatchedGame, watch
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import (
     alignment_figure,
@@ -26,6 +24,8 @@ from score_following_game.evaluation.evaluator import Episode, play_data_set
 from score_following_game.evaluation.metrics import errors_in_seconds
 from score_following_game.evaluation.plots import episode_figure, episode_picture
 from score_following_game.evaluation.results import Results
+from score_following_game.watching.session import WatchedGame, watch
+from score_following_game.watching.setup import game_of
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from archive_tools import member, packed, tar, tree
 from small_piece import write_small_piece
 
 from score_following_game.config import GameConfig
+from score_following_game.data_preparation.published import fetch as published
+from score_following_game.data_preparation.published.archive import NoArchive
+from score_following_game.data_preparation.published.fetch import PublishedGone, PublishedReport, fetch_published
+from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.manifest import MANIFEST_NAME
-from score_following_game.data_processing.sources import published
-from score_following_game.data_processing.sources.archive import NoArchive
-from score_following_game.data_processing.sources.published import PublishedGone, PublishedReport, fetch_published
-from score_following_game.data_processing.sources.verify import verify
 from score_following_game.errors import UserError
 
 NAME_2018, WEIGHTS, NAME_2019 = (file.name for file in published.PUBLISHED)

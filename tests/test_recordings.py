@@ -11,11 +11,18 @@ import pretty_midi
 import pytest
 import soundfile
 
+from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.recordings.pairing_and_retiming import (
+    Alignment,
+    align,
+    find_recordings,
+    pair,
+    record_piece,
+    retime,
+)
+from score_following_game.data_preparation.recordings.quality import Quality
 from score_following_game.data_processing import alignment, recordings
-from score_following_game.data_processing.alignment_quality import Quality
-from score_following_game.data_processing.engraving.layout import EngravingError
 from score_following_game.data_processing.performance import note_onsets, read_midi
-from score_following_game.data_processing.recordings import Alignment, align, find_recordings, pair, record_piece, retime
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.data_processing.synthesis import synthesise
 from score_following_game.errors import UserError

@@ -6,7 +6,7 @@ from learning_tools import LSTM, chosen, collect, fresh_network, gradients, requ
 from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning.reinforce import EpisodeCollector, Episodes, Reinforce
+from score_following_game.reinforcement_learning.algorithms.reinforce import EpisodeCollector, Episodes, Reinforce
 
 
 def test_episodes_are_whole_and_their_returns_by_hand(bank: ScoreBank):

@@ -10,7 +10,7 @@ from score_following_game.config import find_game_config, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment import drawing, rendering
 from score_following_game.environment.game import Game
-from score_following_game.environment.rendering import Overlay, render
+from score_following_game.environment.rendering.picture import Overlay, render
 from score_following_game.environment.score_bank import ScoreBank
 
 CONFIGS = sorted(path.name for path in find_game_config("nottingham.yaml").parent.glob("*.yaml"))

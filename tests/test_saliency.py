@@ -12,11 +12,9 @@ from score_following_game.agents.networks import ActorCritic, get_network, initi
 from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.game import Game
-from score_following_game.environment.rendering import HEIGHT
+from score_following_game.environment.rendering.picture import HEIGHT
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import Start
-from score_following_game.environment.watch_setup import game_of
-from score_following_game.environment.watching import watch
 from score_following_game.evaluation.saliency import Saliency, integrated_gradients
 from score_following_game.evaluation.saliency_film import (
     AGAINST,
@@ -28,6 +26,8 @@ from score_following_game.evaluation.saliency_film import (
     saliency_pictures,
     tinted_grey,
 )
+from score_following_game.watching.session import watch
+from score_following_game.watching.setup import game_of
 
 LSTM = "ScoreFollowingNetLSTM"
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from score_following_game.agents.shipped import PARAMETERS, find_parameters, shipped_agents
+from score_following_game.agents.shipped import find_parameters, shipped_agents
 from score_following_game.errors import UserError
+from score_following_game.run_files import BEST_MODEL_FILE
 
 
 def test_the_shipped_agent_follows_the_bundled_tunes(run):
@@ -29,15 +30,15 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert shipped_agents()["nottingham"].parent.joinpath("README.md").is_file()
     for name in ("piano_1", "piano_2", "flute_1"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / PARAMETERS).touch()
+        (tmp_path / name / BEST_MODEL_FILE).touch()
     (tmp_path / "violin_1").mkdir()  # without parameters
     monkeypatch.setattr("score_following_game.agents.shipped.FOLDERS", (tmp_path,))
-    assert find_parameters("piano") == tmp_path / "piano_2" / PARAMETERS
-    assert find_parameters(tmp_path / "piano_1" / PARAMETERS) == tmp_path / "piano_1" / PARAMETERS
+    assert find_parameters("piano") == tmp_path / "piano_2" / BEST_MODEL_FILE
+    assert find_parameters(tmp_path / "piano_1" / BEST_MODEL_FILE) == tmp_path / "piano_1" / BEST_MODEL_FILE
     with pytest.raises(UserError, match="violin: no such parameter file; the agents that come with the project: flute, piano"):
         find_parameters("violin")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "piano").mkdir()  # a data set's folder may have an agent's name
-    assert find_parameters("piano") == tmp_path / "piano_2" / PARAMETERS
+    assert find_parameters("piano") == tmp_path / "piano_2" / BEST_MODEL_FILE
     with pytest.raises(UserError, match="is a folder; the parameters are a file"):
         find_parameters(tmp_path / "piano_1")

@@ -14,17 +14,17 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from score_following_game.data_processing.engraving.engraved_piece import PlayedNote
+from score_following_game.data_preparation.building import make_piece as making
+from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
+from score_following_game.data_preparation.building.check_pictures import check_picture
+from score_following_game.data_preparation.building.duplicates import fragments, melody_key, variants
+from score_following_game.data_preparation.building.make_piece import PieceTask, engrave_source, fingerprint, plausible_tempo
+from score_following_game.data_preparation.building.records import RECORD_NAME, Records
+from score_following_game.data_preparation.building.sources import find_sources, slug
+from score_following_game.data_preparation.building.split import assign, parse_split
+from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
 from score_following_game.data_processing.manifest import MANIFEST_NAME
 from score_following_game.data_processing.score_npz import Score, read_score
-from score_following_game.data_processing.sources import make_piece as making
-from score_following_game.data_processing.sources.build import LEFT_OUT_NAME, BuildOptions, build
-from score_following_game.data_processing.sources.check_pictures import check_picture
-from score_following_game.data_processing.sources.find import find_sources, slug
-from score_following_game.data_processing.sources.make_piece import PieceTask, engrave_source, fingerprint, plausible_tempo
-from score_following_game.data_processing.sources.melody import fragments, melody_key, variants
-from score_following_game.data_processing.sources.records import RECORD_NAME, Records
-from score_following_game.data_processing.sources.split import assign, parse_split
 from score_following_game.errors import UserError
 
 DATA = Path(__file__).parent / "data"

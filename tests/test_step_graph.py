@@ -17,9 +17,9 @@ from score_following_game.environment import gather
 from score_following_game.environment.observation import indexed_windows
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
-from score_following_game.reinforcement_learning.collector import RolloutCollector
-from score_following_game.reinforcement_learning.rollout import Rollout
-from score_following_game.reinforcement_learning.step_graph import WARM_UP, StepGraph
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
+from score_following_game.reinforcement_learning.rollouts.step_graph import WARM_UP, StepGraph
 
 GAMES, STEPS = 6, 12
 

@@ -16,10 +16,10 @@ from test_data_set_layouts import add_tempo_variant, in_two_folders
 from test_verify import write_set
 
 from score_following_game.config import GameConfig
+from score_following_game.data_preparation.published.export import by_time, to_published, write_published_score
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.piece import merge_onsets
 from score_following_game.data_processing.score_npz import Score, read_score, write_score
-from score_following_game.data_processing.sources.to_published import by_time, to_published, write_published_score
 from score_following_game.errors import UserError
 
 
@@ -200,7 +200,7 @@ def test_what_is_interrupted_is_not_there(mixed: Path, tmp_path: Path, monkeypat
             raise failure
         write_published_score(path, score)
 
-    monkeypatch.setattr("score_following_game.data_processing.sources.to_published.write_published_score", fail_at_the_third)
+    monkeypatch.setattr("score_following_game.data_preparation.published.export.write_published_score", fail_at_the_third)
     with pytest.raises(failure):
         to_published(mixed, tmp_path / "out")
     assert len(written) == 3

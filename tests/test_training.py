@@ -10,17 +10,18 @@ import yaml
 from learning_tools import fresh_network
 from small_piece import write_small_piece
 
+from score_following_game.agents.loading import resolve_network_and_config
 from score_following_game.config import GameConfig, load_game_config
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import alignment_stats
-from score_following_game.reinforcement_learning.collector import RolloutCollector
-from score_following_game.reinforcement_learning.losses import Diverged, Losses, optimiser_step
+from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses, optimiser_step
 from score_following_game.reinforcement_learning.optimiser import make_optimiser, optimiser_arguments
-from score_following_game.reinforcement_learning.rollout import discounted_returns, generalised_advantages
-from score_following_game.reinforcement_learning.run_directory import create_run_directory, resolve_network_and_config, run_name
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.rollout import discounted_returns, generalised_advantages
+from score_following_game.reinforcement_learning.run_directory import create_run_directory, run_name
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule
 from score_following_game.reinforcement_learning.settings import Settings, settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer

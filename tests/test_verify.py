@@ -13,6 +13,11 @@ import pytest
 from small_piece import write_small_piece
 
 from score_following_game.config import GameConfig
+from score_following_game.data_preparation.building.make_piece import PieceFacts
+from score_following_game.data_preparation.building.manifests import manifests
+from score_following_game.data_preparation.building.records import RECORD_NAME, Record, Records
+from score_following_game.data_preparation.published.manifest import describe_published
+from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.manifest import (
     MANIFEST_NAME,
@@ -24,11 +29,6 @@ from score_following_game.data_processing.manifest import (
     write_manifest,
 )
 from score_following_game.data_processing.score_npz import read_score, write_score
-from score_following_game.data_processing.sources.describe import manifests
-from score_following_game.data_processing.sources.make_piece import PieceFacts
-from score_following_game.data_processing.sources.published_manifest import describe_published
-from score_following_game.data_processing.sources.records import RECORD_NAME, Record, Records
-from score_following_game.data_processing.sources.verify import verify
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 

@@ -12,15 +12,15 @@ from small_piece import write_small_piece
 from watching_tools import CONTINUOUS, DISCRETE, HELD, LAST, streams
 
 from score_following_game.agents.agents import OptimalAgent
-from score_following_game.agents.human import HumanAgent
 from score_following_game.config import load_game_config
-from score_following_game.environment.drawing import TARGET
-from score_following_game.environment.rendering import render
-from score_following_game.environment.video import film, picture_folder
-from score_following_game.environment.watch_setup import game_of, load_one_piece
-from score_following_game.environment.watching import FINAL_SECONDS, Controls, watch
+from score_following_game.environment.rendering.drawing import TARGET
+from score_following_game.environment.rendering.picture import render
+from score_following_game.environment.rendering.video import film, picture_folder
 from score_following_game.errors import UserError
 from score_following_game.evaluation.plots import episode_picture, plot_episode
+from score_following_game.watching.human import HumanAgent
+from score_following_game.watching.session import FINAL_SECONDS, Controls, watch
+from score_following_game.watching.setup import game_of, load_one_piece
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from watching_tools import (
 )
 
 from score_following_game.agents.networks import get_network
-from score_following_game.environment.watching import FINAL_SECONDS
+from score_following_game.watching.session import FINAL_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_pynput_hears_held_keys(display):
     """In a process of its own, since pynput holds the display it was imported with."""
     code = """if True:
         import time
-        from score_following_game.environment.window import GlobalKeys
+        from score_following_game.environment.rendering.window import GlobalKeys
         keys = GlobalKeys()
         keys._listener.wait()
         print('ready', flush=True)

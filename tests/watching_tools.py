@@ -10,7 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from score_following_game.environment.watching import FINAL_SECONDS
+from score_following_game.watching.session import FINAL_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DISCRETE, CONTINUOUS = "game_configs/nottingham.yaml", "game_configs/nottingham_continuous.yaml"

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from score_following_game.config import PACKAGE
 from score_following_game.errors import UserError
+from score_following_game.run_files import BEST_MODEL_FILE
 
-PARAMETERS = "best_model.pt"  # the name a run gives them, so that a run's folder can be shipped as it is
 FOLDERS = (PACKAGE / "models", PACKAGE.parent / "models")
 
 
 def shipped_agents() -> dict[str, Path]:
     """Short name -> parameters: models/NAME_WHATEVER/best_model.pt, of several the last by name."""
-    paths = sorted(path for folder in FOLDERS for path in folder.glob(f"*_*/{PARAMETERS}"))
+    paths = sorted(path for folder in FOLDERS for path in folder.glob(f"*_*/{BEST_MODEL_FILE}"))
     return {path.parent.name.partition("_")[0]: path for path in paths}
 
 
@@ -25,6 +25,6 @@ def find_parameters(params: str | Path) -> Path:
     if str(params) in agents:
         return agents[str(params)]
     if path.is_dir():
-        raise UserError(f"{params}: is a folder; the parameters are a file, for instance {path / PARAMETERS}")
+        raise UserError(f"{params}: is a folder; the parameters are a file, for instance {path / BEST_MODEL_FILE}")
     names = f"; the agents that come with the project: {', '.join(agents)}" if agents else ""
     raise UserError(f"{params}: no such parameter file{names}")

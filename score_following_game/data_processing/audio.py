@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,14 @@ from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError
 
 RECORDING_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
+
+
+@dataclass(frozen=True)
+class Audio:
+    """samples: float32 (n,), full scale 1; rate in Hz."""
+
+    samples: np.ndarray
+    rate: int
 
 
 def is_recording(path: Path) -> bool:

@@ -15,7 +15,7 @@ _LARGEST_TEMPO = 2**24 - 1  # microseconds per quarter: a file has three bytes f
 def scale_tempo(midi: bytes, factor: float) -> bytes:
     """A MIDI file's bytes with every tempo `factor` times as fast: ticks, and so the order of notes, stay as they are.
 
-    Raises EngravingError where a tempo would be slower or faster than a MIDI file can name.
+    Raises UserError where a tempo would be slower or faster than a MIDI file can name.
     """
     content = mido.MidiFile(file=io.BytesIO(midi))
     first = content.tracks[0]
@@ -50,9 +50,7 @@ def _scaled(tempo: int, factor: float) -> int:
     """Microseconds per quarter."""
     scaled = round(tempo / factor)
     if not 1 <= scaled <= _LARGEST_TEMPO:
-        from score_following_game.data_processing.engraving.layout import EngravingError  # brings verovio, slow to import
-
-        raise EngravingError("tempo out of MIDI's range", f"{tempo} microseconds per quarter, {factor:g} times as fast")
+        raise UserError(f"tempo out of MIDI's range: {tempo} microseconds per quarter, {factor:g} times as fast")
     return scaled
 
 

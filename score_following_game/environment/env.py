@@ -98,14 +98,14 @@ class ScoreFollowingEnv(gymnasium.Env):
         return spec[0], sheet[0]
 
     def _picture(self) -> np.ndarray:
-        from score_following_game.environment.rendering import Overlay, render  # OpenCV only for those who look
+        from score_following_game.environment.rendering.picture import Overlay, render  # OpenCV only for those who look
 
         return render(self.game, Overlay(reward=self._reward, score=self._score))
 
     def _show(self) -> None:
         if self.render_mode != "human":
             return
-        from score_following_game.environment.window import Window
+        from score_following_game.environment.rendering.window import Window
 
         if self._window is None:
             self._window = Window()

@@ -96,7 +96,7 @@ class ScoreFollowingVectorEnv(VectorEnv):
         """A picture of each game, uint8 (H, W, 3) RGB."""
         if self.render_mode is None:
             return None
-        from score_following_game.environment.rendering import render
+        from score_following_game.environment.rendering.picture import render
 
         return tuple(np.ascontiguousarray(render(self.game, index=index)[:, :, ::-1]) for index in range(self.num_envs))
 

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from score_following_game.data_processing.piece import Piece
-from score_following_game.environment.watching import WatchedGame
 from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import errors_in_seconds, mean_stats
 from score_following_game.evaluation.plots import AGENT, BOUNDS, TARGET, lost_from, outcome, stacked_panels, write_figure
 from score_following_game.evaluation.results import Results
+from score_following_game.watching.session import WatchedGame
 
 TEMPO_SECONDS = 2.0
 LEAST_MOTION = 1.0  # pixels: music that moves less within TEMPO_SECONDS has no tempo

@@ -15,9 +15,7 @@ from score_following_game.config import read_yaml
 from score_following_game.errors import UserError
 from score_following_game.evaluation.metrics import STATISTICS
 from score_following_game.files import replacing
-
-CURVE_FILE = "learning_curve.csv"
-SETTINGS_FILE = "config.yaml"  # of a run, beside it
+from score_following_game.run_files import CURVE_FILE, SETTINGS_FILE
 
 
 def plot_learning_curve(table: Path, picture: Path) -> None:

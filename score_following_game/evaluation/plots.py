@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from score_following_game.environment.watching import WatchedGame
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, replacing, require_writable
+from score_following_game.watching.session import WatchedGame
 
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"

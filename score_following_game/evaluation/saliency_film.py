@@ -12,15 +12,14 @@ from tqdm import tqdm
 
 from score_following_game.agents.inference import act
 from score_following_game.agents.networks import ActorCritic
-from score_following_game.environment import drawing
-from score_following_game.environment.drawing import AGENT, FAINT, INK, Colour, filled, framed, text
 from score_following_game.environment.game import Game
-from score_following_game.environment.playback import piece_audio
-from score_following_game.environment.rendering import HEIGHT, WIDTH, Overlay, render
+from score_following_game.environment.rendering.drawing import AGENT, FAINT, INK, Colour, filled, framed, text
+from score_following_game.environment.rendering.picture import HEIGHT, WIDTH, Overlay, drawing, render
+from score_following_game.environment.rendering.video import film
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.environment.video import film
-from score_following_game.environment.watching import FINAL_SECONDS, WatchedGame
 from score_following_game.evaluation.saliency import STEPS, Saliency, integrated_gradients
+from score_following_game.watching.playback import piece_audio
+from score_following_game.watching.session import FINAL_SECONDS, WatchedGame
 
 STRIP_HEIGHT = 312
 # Green and purple, since blue and vermilion are the music and the agent; told apart by every kind of colour vision.

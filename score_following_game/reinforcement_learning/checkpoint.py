@@ -12,16 +12,10 @@ from torch import nn
 from score_following_game.config import read_yaml
 from score_following_game.errors import UserError
 from score_following_game.evaluation.metrics import AlignmentStats
-from score_following_game.reinforcement_learning import distributed
-from score_following_game.reinforcement_learning.run_directory import (
-    BEST_MODEL_FILE,
-    BEST_SCORE_FILE,
-    CHECKPOINT_FILE,
-    SETTINGS_FILE,
-    save_parameters,
-    write_yaml,
-)
+from score_following_game.reinforcement_learning.processes import distributed
+from score_following_game.reinforcement_learning.run_directory import save_parameters, write_yaml
 from score_following_game.reinforcement_learning.settings import Settings, require_same
+from score_following_game.run_files import BEST_MODEL_FILE, BEST_SCORE_FILE, CHECKPOINT_FILE, SETTINGS_FILE
 
 CHECKPOINT_VERSION = 6  # 4: the states of several processes; 6: steps, LSTM memory
 

@@ -15,8 +15,8 @@ import torch
 from tensorboardX import SummaryWriter
 
 from score_following_game.evaluation.metrics import STATISTICS, AlignmentStats
-from score_following_game.reinforcement_learning import distributed
-from score_following_game.reinforcement_learning.losses import Losses
+from score_following_game.reinforcement_learning.algorithms.losses import Losses
+from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 
 

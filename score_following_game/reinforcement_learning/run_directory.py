@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import getpass
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,11 @@ import torch
 import yaml
 from torch import nn
 
-from score_following_game.agents.shipped import PARAMETERS, find_parameters
-from score_following_game.config import GameConfig, config_as_dict, load_game_config, parse_game_config, read_yaml
+from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.errors import UserError
-from score_following_game.evaluation.learning_curve import SETTINGS_FILE
 from score_following_game.files import make_folder, replacing
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
-
-GAME_CONFIG_FILE, CHECKPOINT_FILE, BEST_MODEL_FILE, BEST_SCORE_FILE = (
-    "game_config.yaml", "checkpoint.pt", PARAMETERS, "best_model.yaml")
+from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
 
 
 def run_name(settings: Settings, when: datetime) -> str:
@@ -54,35 +49,6 @@ def create_run_directory(settings: Settings, config: GameConfig, when: datetime 
     raise UserError(f"{settings.param_root}: {name} exists a thousand times; remove some")
 
 
-def resolve_network_and_config(
-    params: str | Path, net: str | None = None, game_config: str | None = None,
-) -> tuple[str, GameConfig]:
-    """Network name and game config of a parameter file or a shipped agent: those given, else those its run folder holds, else
-    those in the folder's name.
-
-    Raises UserError saying which argument to give when none of them tells.
-    """
-    directory = _run_folder(find_parameters(params))
-    settings = read_yaml(directory / SETTINGS_FILE) if (directory / SETTINGS_FILE).is_file() else {}
-    own_config = directory / GAME_CONFIG_FILE
-    parsed_net, parsed_config = _parse_name(directory.name)
-    net = net or settings.get("net") or parsed_net
-    if net is None:
-        raise UserError(f"{params}: neither a config.yaml beside it nor its folder's name tells the network; give --net")
-    if game_config is not None:
-        return net, load_game_config(game_config)
-    if own_config.is_file():
-        return net, parse_game_config(read_yaml(own_config), str(own_config))
-    if parsed_config is None:
-        raise UserError(f"{params}: neither a game_config.yaml beside it nor its folder's name tells the game config; "
-                        "give --game_config")
-    try:
-        return net, load_game_config(f"game_configs/{parsed_config}.yaml")
-    except UserError as error:
-        raise UserError(f"{params}: its folder's name tells of a game config {parsed_config}, but {error}; give "
-                        "--game_config") from None
-
-
 def save_parameters(network: nn.Module, path: Path) -> None:
     """The network's state_dict, in plain memory order, whole or not at all."""
     save(path, {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()})
@@ -97,21 +63,6 @@ def save(path: Path, content: Any) -> None:
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-
-def _run_folder(path: Path) -> Path:
-    """The folder a parameter file is in. A link may lie in a run's folder, or point there from anywhere."""
-    given, real = path.absolute().parent, path.resolve().parent
-    return given if (given / SETTINGS_FILE).is_file() or any(_parse_name(given.name)) else real
-
-
-def _parse_name(name: str) -> tuple[str | None, str | None]:
-    """(network, game config) from a published run directory's name; None where it is none.
-
-    The training set's name may hold a -, so the config is what stands before the date and time.
-    """
-    found = re.match(r"[^-]+-([^-]+)-.+-([^-]+)_\d{8}_\d{6}(?:-|$)", name)
-    return found.groups() if found else (None, None)
 
 
 def _user() -> str:

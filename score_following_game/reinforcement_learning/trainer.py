@@ -17,27 +17,21 @@ from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import play_data_set
-from score_following_game.evaluation.learning_curve import CURVE_FILE
 from score_following_game.evaluation.metrics import AlignmentStats, alignment_stats, mean_stats
-from score_following_game.reinforcement_learning import distributed
-from score_following_game.reinforcement_learning.algorithms import algorithm_for
+from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses
+from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
 from score_following_game.reinforcement_learning.checkpoint import CHECKPOINT_VERSION, keep_if_best, read_checkpoint
 from score_following_game.reinforcement_learning.interrupts import interruptible
 from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve
-from score_following_game.reinforcement_learning.losses import Diverged, Losses
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
-from score_following_game.reinforcement_learning.process_group import LostProcess
-from score_following_game.reinforcement_learning.rollout import get_random_state, set_random_state
-from score_following_game.reinforcement_learning.run_directory import (
-    BEST_MODEL_FILE,
-    BEST_SCORE_FILE,
-    CHECKPOINT_FILE,
-    save,
-    save_parameters,
-)
+from score_following_game.reinforcement_learning.processes import distributed
+from score_following_game.reinforcement_learning.processes.process_group import LostProcess
+from score_following_game.reinforcement_learning.rollouts.rollout import get_random_state, set_random_state
+from score_following_game.reinforcement_learning.run_directory import save, save_parameters
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 from score_following_game.reinforcement_learning.training_data import load_banks
+from score_following_game.run_files import BEST_MODEL_FILE, BEST_SCORE_FILE, CHECKPOINT_FILE, CURVE_FILE
 
 
 class Trainer:

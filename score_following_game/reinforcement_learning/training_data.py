@@ -10,7 +10,7 @@ from score_following_game.data_processing.augmentation import augmented
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.medley import medleys
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.reinforcement_learning import distributed
+from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.settings import Settings
 
 

@@ -1,0 +1,200 @@
+"""Building a data set: sources -> engraved pieces -> folders, with a record of what was left out and why."""
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from score_following_game.data_preparation.building.check_pictures import check_picture
+from score_following_game.data_preparation.building.make_piece import PieceTask, fingerprint, make_piece
+from score_following_game.data_preparation.building.manifests import describe_pieces, manifests
+from score_following_game.data_preparation.building.options import BuildOptions
+from score_following_game.data_preparation.building.records import RECORD_NAME, Record, Records
+from score_following_game.data_preparation.building.report import BuildReport, make_report
+from score_following_game.data_preparation.building.selection import LeftOut, Selection, select
+from score_following_game.data_preparation.building.sources import Source
+from score_following_game.data_preparation.building.split import SETS
+from score_following_game.data_preparation.engraving.isolation import PASSING, run_isolated
+from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
+from score_following_game.data_preparation.engraving.lilypond.piece import WORK_PREFIX
+from score_following_game.data_preparation.recordings.pairing_and_retiming import find_recordings, pair
+from score_following_game.data_processing.manifest import MANIFEST_NAME, remove_manifest, write_manifest
+from score_following_game.data_processing.score_npz import read_score
+from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
+from score_following_game.errors import UserError
+from score_following_game.files import deferring_interrupts, locked, make_folder, replacing
+
+_MAKING = ".engraved"     # pieces lie here until all are made and it is known which set they belong to
+_SAVE_EVERY = 2.0         # seconds between two writings of the record
+LEFT_OUT_NAME = "left_out.csv"
+
+
+def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
+    """Make or complete the data set of all sources. A second call engraves only what is missing or changed.
+
+    Raises UserError where no piece can be made of them.
+    """
+    make_folder(options.destination)
+    with locked(options.destination):
+        return _build({source.name: source for source in found}, options)
+
+
+def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
+    records = Records.load(options.destination)
+    _require_tools(sources, options)
+    tasks, unpaired = _tasks(sources, options)
+    engraved = _engrave(records, tasks, options, [name for name in sources if not _is_known(records, tasks[name])])
+    chosen = Selection()
+    try:
+        select(records.pieces, sources, options.name, options.split, (options.min_seconds, options.max_seconds), chosen)
+        engraved += _engrave(records, tasks, options, [name for name in chosen.folders if not records.is_there(name)])
+        _spare_users_files(records, sources, chosen)
+    finally:
+        chosen.left_out.sort(key=lambda row: row.name)
+        _write_left_out(options.destination / LEFT_OUT_NAME, chosen.left_out)
+    describe_pieces(records, tasks, chosen.folders, options.performances)
+    removed = _place(records, sources, chosen.folders, options)
+    _write_manifests(records, options)
+    if not chosen.folders:
+        raise UserError(f"no piece made of {len(sources)} sources: {_reasons(chosen.left_out)}; see "
+                        f"{options.destination / LEFT_OUT_NAME}")
+    if options.check:
+        _draw_checks(records, chosen.folders, options.destination / "check")
+    return make_report(records, sources, chosen, options, engraved, removed, unpaired)
+
+
+def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
+    """Raises UserError now for a program whose lack would only show in the child processes, piece after piece."""
+    if any(source.path.suffix.lower() == ".ly" for source in sources.values()):
+        require_lilypond()
+    if options.performances.recordings is not None:
+        require_sound_font(default_sound_font())
+
+
+def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str, PieceTask], list[str]]:
+    """-> what is to be done for each source, and the names of recordings that belong to none."""
+    played = options.performances
+    recordings: dict[str, Path] = {}
+    unpaired: list[str] = []
+    if played.recordings is not None:
+        paired = pair(list(sources), find_recordings(played.recordings))
+        recordings, unpaired = paired.recordings, [path.name for path in paired.without_score]
+        if not recordings:
+            raise UserError(f"--audio {played.recordings}: no recording there has the name of a piece; pieces are called "
+                            f"{', '.join(sorted(sources)[:3])}" + " ..." * (len(sources) > 3))
+    return {name: PieceTask(source, options.style, options.destination / _MAKING, options.time_limit, played.tempi,
+                            recordings.get(name)) for name, source in sources.items()}, unpaired
+
+
+def _is_known(records: Records, task: PieceTask) -> bool:
+    record = records.pieces.get(task.source.name)
+    return record is not None and record.fingerprint == fingerprint(task) and record.reason not in PASSING
+
+
+def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOptions, names: list[str]) -> int:
+    """Engrave these into the making folder -> how many succeeded. The record is kept up to date all along."""
+    if not names:
+        return 0
+    made = 0
+    saved = time.monotonic()
+    for name in names:  # what lay there under this name is of another source, style or version
+        if name in records.pieces:
+            records.move(name, "")
+    wanted = [tasks[name] for name in names]
+    outcomes = run_isolated(make_piece, wanted, min(options.jobs, len(wanted)), options.time_limit)
+    try:
+        for outcome in tqdm(outcomes, total=len(wanted), unit="piece", desc="engraving", disable=None):
+            source = outcome.task.source
+            made += outcome.value is not None
+            records.pieces[source.name] = Record(
+                fingerprint(outcome.task), source.origin, outcome.value, outcome.reason, outcome.detail,
+                folder=_MAKING if outcome.value else "")
+            if time.monotonic() - saved > _SAVE_EVERY:
+                records.save()
+                saved = time.monotonic()
+    finally:
+        outcomes.close()
+        records.save()
+        for left in (options.destination / _MAKING).glob(f"{WORK_PREFIX}*"):  # of a process that was stopped
+            shutil.rmtree(left, ignore_errors=True)
+    if any(name not in records.pieces for name in names):
+        raise UserError("the engraving processes could not start; if Python reads this program from standard input, put it "
+                        "into a file under `if __name__ == \"__main__\":`")
+    return made
+
+
+def _reasons(left_out: list[LeftOut]) -> str:
+    """The commonest reasons, each with how often and an example."""
+    counts = Counter(row.reason for row in left_out).most_common(3)
+    details = {row.reason: row.detail for row in reversed(left_out)}
+    return ", ".join(f"{reason} ({count}{'; ' * bool(details[reason])}{details[reason]})" for reason, count in counts)
+
+
+def _spare_users_files(records: Records, sources: dict[str, Source], chosen: Selection) -> None:
+    """Leave out what could only be put where a file of the user's lies; a made piece that the user changed stays."""
+    for name, folder in list(chosen.folders.items()):
+        if records.pieces[name].folder != folder and (file := records.in_the_way(name, folder)):
+            chosen.left_out.append(LeftOut(name, sources[name].origin, "a file of yours is in the way", str(file)))
+            del chosen.folders[name]
+
+
+def _place(records: Records, sources: dict[str, Source], folders: dict[str, str], options: BuildOptions) -> int:
+    """Move every piece where it belongs -> how many pieces of earlier builds were removed from the sets.
+
+    An interrupt takes effect when all are in their places: half of it would leave a piece in two sets.
+    """
+    removed = 0
+    own = {f"{options.name}_{part}" for part in SETS} if options.split is not None else set()
+    with deferring_interrupts():
+        try:
+            for name, record in records.pieces.items():
+                if name in folders:
+                    records.move(name, folders[name])
+                elif name in sources:
+                    records.move(name, "")
+                elif record.folder in own:
+                    records.move(name, "")
+                    removed += 1
+        finally:
+            records.save()
+    making = options.destination / _MAKING
+    if making.is_dir() and not any(making.iterdir()):
+        making.rmdir()
+    return removed
+
+
+def _write_manifests(records: Records, options: BuildOptions) -> None:
+    """One for each set; a set that is empty now has none."""
+    parameters = {"split": options.split and str(options.split), "min_seconds": options.min_seconds,
+                  "max_seconds": options.max_seconds if math.isfinite(options.max_seconds) else None}
+    made = manifests(records, parameters)
+    for folder, manifest in made.items():
+        write_manifest(options.destination / folder, manifest)
+    for path in (options.destination / MANIFEST_NAME, *options.destination.glob(f"*/{MANIFEST_NAME}")):
+        if path.parent.relative_to(options.destination).as_posix() not in made and not (path.parent / RECORD_NAME).exists():
+            remove_manifest(path.parent)
+
+
+def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("name", "source", "reason", "detail"))
+        writer.writerows((row.name, row.origin, row.reason, row.detail) for row in left_out)
+
+
+def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> None:
+    make_folder(folder)
+    for name in records.pieces.keys() - folders.keys():
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    for name in tqdm(sorted(folders), unit="piece", desc="check pictures", disable=None):
+        score = next(file for file in records.files(name) if file.suffix == ".npz")
+        picture = check_picture(read_score(score), records.pieces[name].facts.systems)
+        with replacing(folder / f"{name}.png") as temporary:
+            cv2.imwrite(str(temporary), picture)

@@ -1,0 +1,192 @@
+"""Which scores a user points at: files and folders -> sources, one per tune or score file."""
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from score_following_game.data_preparation.building.metadata import licence_of, named_work, works_by_name
+from score_following_game.data_preparation.building.naming import slug
+from score_following_game.data_preparation.engraving.abc.tune_book import Tune, read_tune_book
+from score_following_game.data_preparation.engraving.lilypond.source import files_of
+from score_following_game.data_processing.audio import is_recording
+from score_following_game.data_processing.piece import is_tempo_variant
+from score_following_game.errors import UserError
+from score_following_game.files import file_digest
+
+SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
+_TITLE_LENGTH = 40
+_LARGEST_SCORE = 10**8  # bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """One piece to be: `tune` where the file is an ABC book, else the whole file (a folder: a piece of the raw MSMD).
+
+    digest: SHA-256 of its content.  licence: as the file gives it.  work: pieces with the same one are movements of one work;
+    "" where nothing tells.  root: the folder that what a LilyPond file includes must lie in.
+    """
+
+    name: str
+    path: Path
+    digest: str
+    tune: Tune | None = None
+    licence: str = ""
+    work: str = ""
+    root: Path | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where a person finds it."""
+        return f"{self.path} X:{self.tune.number} {self.tune.title}" if self.tune else str(self.path)
+
+    @property
+    def label(self) -> str:
+        """The same on every machine: the file and its folder."""
+        parts = "/".join(self.path.resolve().parts[-2:])
+        return f"{parts} X:{self.tune.number} {self.tune.title}" if self.tune else parts
+
+
+def find_sources(paths: Iterable[Path]) -> list[Source]:
+    """Sources of all files and folders (searched recursively), in name order.
+
+    Names: FILE_NUMBER_TITLE for a tune of an ABC book, FILE for a score; files of one name in several folders take their
+    folders' names as well. Raises UserError for a path that is not there, or a folder or file that holds no score.
+    """
+    paths = list(paths)
+    roots = {file.resolve(): (file, path if path.is_dir() else path.parent) for path in paths for file in _files(path)}
+    files = _not_included(dict(sorted(roots.values())))
+    works = works_by_name({file: root for file, root in files.items() if file.suffix.lower() != ".abc"})
+    sources = [source for (file, root), stem in zip(files.items(), _stems(list(files)))
+               for source in _sources(file, root, stem, works.get(file, ""))]
+    if not sources:
+        raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
+    return sorted(_distinct(sources), key=lambda source: source.name)
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text, Latin-1 where it is not that (old tune books), UTF-16 where its mark says so (old MusicXML)."""
+    return decode(read_bytes(path))
+
+
+def decode(data: bytes) -> str:
+    """See read_text."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def score_text(path: Path) -> str:
+    """The text of a score file; of a compressed MusicXML file its score, "" where it holds none."""
+    if path.suffix.lower() != ".mxl":
+        return read_text(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
+            scores = [entry for entry in archive.infolist() if entry.filename.lower().endswith((".xml", ".musicxml"))
+                      and not entry.filename.startswith("META-INF") and entry.file_size <= _LARGEST_SCORE]
+            return decode(archive.read(scores[0])) if scores else ""
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
+        return ""
+
+
+def read_bytes(path: Path) -> bytes:
+    """Raises UserError naming the file when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); make it readable or move it away") from None
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+        if not found:
+            raise UserError(f"{path}: no score in this folder; looked for {', '.join(SUFFIXES)}")
+        return found
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: not a score this reads; wanted {', '.join(SUFFIXES)}")
+    return [path]
+
+
+def _stems(files: list[Path]) -> list[str]:
+    """A name for each file: its own; with its suffix where its folder has two of that name; with the names of as many of
+    its folders as it takes where other folders have it too."""
+    homes = Counter((file.resolve().parent, slug(file.stem).lower()) for file in files)
+    own = [slug(file.stem) + file.suffix.lower().replace(".", "_") * (homes[file.resolve().parent, slug(file.stem).lower()] > 1)
+           for file in files]
+    names = [name or "piece" for name in own]
+    for depth in range(1, max(len(file.resolve().parts) for file in files)):
+        groups: dict[str, list[int]] = defaultdict(list)
+        for place, name in enumerate(names):
+            groups[name.lower()].append(place)
+        for group in groups.values():
+            if len({files[place].resolve().parent for place in group}) > 1:
+                for place in group:
+                    folders = files[place].resolve().parts[1:-1][-depth:]
+                    names[place] = "_".join(filter(None, [*map(slug, folders), own[place] or "piece"]))
+    return names
+
+
+def _not_included(files: dict[Path, Path]) -> dict[Path, Path]:
+    """File -> root, without the LilyPond files that others of them include: those are parts of a score."""
+    scores = {file: root for file, root in files.items() if file.suffix.lower() == ".ly"}
+    parts = {part for file, root in scores.items() for part in files_of(file, root)[1:]}
+    return {file: root for file, root in files.items() if file.resolve() not in parts}
+
+
+def lilypond_source(name: str, main: Path, root: Path) -> Source:
+    """A LilyPond score, what it includes from below `root` with it."""
+    files = files_of(main, root)
+    content = [(file.name, hashlib.sha256(read_bytes(file)).hexdigest()) for file in files]
+    text = "\n".join(map(read_text, files))
+    return Source(name, main, hashlib.sha256(repr(content).encode()).hexdigest(), licence=licence_of(main, text), root=root)
+
+
+def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
+    kind = file.suffix.lower()
+    if kind == ".ly":
+        return [replace(lilypond_source(stem, file, root), work=work)]
+    if kind != ".abc":
+        text = score_text(file)
+        return [Source(stem, file, hashlib.sha256(read_bytes(file)).hexdigest(), licence=licence_of(file, text),
+                       work=named_work(file, text) or work)]
+    sources = []
+    licence = licence_of(file, "")
+    for tune in read_tune_book(read_text(file)):
+        name = "_".join(filter(None, (stem, slug(tune.number), slug(tune.title)[:_TITLE_LENGTH].strip("_"))))
+        content = repr((tune.title, sorted(tune.headers.items()), tune.music))
+        sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune, licence))
+    return sources
+
+
+def _distinct(sources: list[Source]) -> list[Source]:
+    """Names made unique, also where a file system does not tell cases apart."""
+    seen: Counter[str] = Counter()
+    renamed = []
+    for source in sources:
+        seen[source.name.lower()] += 1
+        number = seen[source.name.lower()]
+        name = source.name if number == 1 else f"{source.name}_{number}"
+        if is_tempo_variant(name):  # as other tempi of another piece are called
+            name += "_score"
+        seen[name.lower()] += number > 1
+        renamed.append(replace(source, name=name))
+    return renamed
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of the names and contents of all files below a folder, but for audio."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file() and not is_recording(file)):
+        digest.update(f"{file.relative_to(folder).as_posix()} {file_digest(file)}\n".encode())
+    return digest.hexdigest()

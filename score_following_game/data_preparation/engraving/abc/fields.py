@@ -1,0 +1,90 @@
+"""Values of ABC header fields: key, meter, unit length, tempo, clef."""
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune
+
+_SHARPS = "FCGDAEB"
+_TONICS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+_MAJOR_FIFTHS = {tonic: fifths for fifths, tonic in enumerate(_TONICS, -7)}
+_MODE_FIFTHS = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "dor": -2, "phr": -4, "lyd": 1, "mix": -1,
+                "loc": -5}
+
+Meter = tuple[int, int] | None  # (beats, unit); None: no meter
+
+
+def quarter_tempo(tune: Tune) -> float | None:
+    """Quarters per minute from the Q: field; None where there is none or it has no number."""
+    value = re.sub(r'"[^"]*"', "", tune.headers.get("Q", "")).strip()
+    if found := re.match(r"((?:\d+/\d+\s*)+)=\s*(\d+(?:\.\d+)?)", value):
+        return float(sum(Fraction(part) for part in found[1].split()) * 4) * float(found[2])
+    if found := re.match(r"(?:C\s*=\s*)?(\d+(?:\.\d+)?)\s*$", value):  # old style: unit lengths per minute
+        return float(unit_length(tune.headers, parse_meter(tune.headers.get("M", "4/4"))) * 4) * float(found[1])
+    return None
+
+
+def parse_key(text: str) -> int | None:
+    """Number of sharps (flats: negative) of a K: value; None where it names no key, only a clef perhaps."""
+    text = re.split(r"\s*(?:clef|transpose|octave|middle|stafflines|\bstaves)\b.*", text.strip())[0].strip()
+    text = re.sub(r"\s*\b(treble|bass|alto|tenor)\b.*", "", text)
+    if text.lower() in ("", "none"):
+        return 0 if text else None
+    found = re.fullmatch(r"([A-G][#b]?)\s*(maj|min|ion|dor|phr|lyd|mix|aeo|loc|m)?[a-z]*", text, re.IGNORECASE)
+    if not found:
+        raise AbcError(f"cannot read key {text!r}")
+    tonic = found[1][0].upper() + found[1][1:]
+    fifths = _MAJOR_FIFTHS.get(tonic, 99) + _MODE_FIFTHS[(found[2] or "").lower()]
+    if not -7 <= fifths <= 7:
+        raise AbcError(f"key {text!r} has no signature")
+    return fifths
+
+
+def parse_meter(text: str) -> Meter:
+    """(beats, unit) of an M: value."""
+    text = text.strip()
+    if text in ("C", "C|", "none", ""):
+        return {"C": (4, 4), "C|": (2, 2)}.get(text)
+    found = re.match(r"(\d+)\s*/\s*(\d+)$", text)
+    if not found or int(found[1]) == 0 or int(found[2]) not in (1, 2, 4, 8, 16, 32):
+        raise AbcError(f"cannot read meter {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def parse_length(text: str) -> Fraction:
+    """Factor of the unit length: "" 1, "3" 3, "/" 1/2, "//" 1/4, "3/2" 3/2."""
+    found = re.fullmatch(r"(\d*)(/*)(\d*)", text)
+    numerator = int(found[1] or 1)
+    denominator = int(found[3]) if found[3] else 2 ** len(found[2])
+    if numerator == 0 or denominator == 0:
+        raise AbcError(f"length {text!r} is no length")
+    return Fraction(numerator, denominator)
+
+
+def unit_length(headers: dict[str, str], meter: Meter) -> Fraction:
+    """What a note without a number lasts, in whole notes: L:, or what the meter implies."""
+    if "L" in headers:
+        return parse_unit(headers["L"])
+    return Fraction(1, 16) if meter and Fraction(*meter) < Fraction(3, 4) else Fraction(1, 8)
+
+
+def parse_unit(text: str) -> Fraction:
+    """An L: value, in whole notes."""
+    found = re.match(r"([1-9]\d*)(?:\s*/\s*([1-9]\d*))?", text.strip())
+    if not found:
+        raise AbcError(f"cannot read unit length {text!r}")
+    return Fraction(int(found[1]), int(found[2] or 1))
+
+
+def parse_clef(key_field: str) -> str:
+    """The clef a K: value names; treble where it names none."""
+    found = re.search(r"\b(treble|bass|alto|tenor)\b", key_field)
+    return found[1] if found else "treble"
+
+
+def key_alter(fifths: int, step: str) -> int:
+    """What a key signature of `fifths` sharps (negative: flats) does to a step."""
+    if fifths >= 0:
+        return int(step in _SHARPS[:fifths])
+    return -int(step in _SHARPS[::-1][:-fifths])

@@ -1,0 +1,132 @@
+"""A Melody -> MEI text that verovio lays out: one staff, beams as the ABC groups them, tuplets, ties."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import groupby
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.fields import Meter
+from score_following_game.data_preparation.engraving.abc.melody import Event, Measure, Melody
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError
+
+ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # an alter in semitones, as MEI prints it
+GESTURAL = ACCIDENTAL | {2: "ss"}                          # and as it says what sounds without a sign
+_CLEF = {"treble": ("G", "2"), "bass": ("F", "4"), "alto": ("C", "3"), "tenor": ("C", "4")}
+NAMESPACE = "http://www.music-encoding.org/ns/mei"
+ID = "{http://www.w3.org/XML/1998/namespace}id"  # the attribute
+
+Element = ElementTree.Element
+
+
+def melody_to_mei(melody: Melody) -> str:
+    """MEI text; note ids are n1, n2, ... in time order."""
+    root = Element("mei", xmlns=NAMESPACE, meiversion="5.0")
+    head = _inside(root, "meiHead", "fileDesc")
+    _inside(head, "titleStmt", "title")
+    _inside(head, "pubStmt")
+    score = _inside(root, "music", "body", "mdiv", "score")
+    staff = ElementTree.SubElement(_inside(score, "scoreDef", "staffGrp"), "staffDef", n="1", lines="5")
+    shape, line = _CLEF[melody.clef]
+    ElementTree.SubElement(staff, "clef", shape=shape, line=line)
+    ElementTree.SubElement(staff, "keySig", sig=_signature(melody.key))
+    if melody.meter:
+        ElementTree.SubElement(staff, "meterSig", count=str(melody.meter[0]), unit=str(melody.meter[1]))
+    section = ElementTree.SubElement(score, "section")
+    for number, measure in enumerate(melody.measures, 1):
+        if measure.key is not None or measure.meter is not None:
+            ElementTree.SubElement(section, "scoreDef", **_changes(measure.key, measure.meter))
+        right = "end" if number == len(melody.measures) else "single"
+        drawn = ElementTree.SubElement(section, "measure", n=str(number), right=right)
+        layer = ElementTree.SubElement(ElementTree.SubElement(drawn, "staff", n="1"), "layer", n="1")
+        layer.extend(_measure_content(measure))
+    for number, note in enumerate(root.iter("note"), 1):
+        note.set(ID, f"n{number}")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def note_values(written: Fraction) -> list[tuple[int, int]]:
+    """(note value, dots) whose sum is `written` whole notes, longest first: 5/8 -> a half and an eighth."""
+    values: list[tuple[int, int]] = []
+    whole = written
+    while written > 0:
+        value = next((value for value in (1, 2, 4, 8, 16, 32, 64) if Fraction(1, value) <= written), None)
+        if value is None:
+            raise AbcError(f"no note values make up {whole} of a whole note")
+        dots = next((dots for dots in (2, 1, 0) if _length(value, dots) == written), 0)
+        values.append((value, dots))
+        written -= _length(value, dots)
+    return values
+
+
+def _length(value: int, dots: int) -> Fraction:
+    return Fraction(1, value) * (2 - Fraction(1, 2 ** dots))
+
+
+def _inside(parent: Element, *tags: str) -> Element:
+    for tag in tags:
+        parent = ElementTree.SubElement(parent, tag)
+    return parent
+
+
+def _signature(fifths: int) -> str:
+    return "0" if fifths == 0 else f"{abs(fifths)}{'s' if fifths > 0 else 'f'}"
+
+
+def _changes(key: int | None, meter: Meter) -> dict[str, str]:
+    changes = {} if key is None else {"keysig": _signature(key)}
+    return changes if meter is None else changes | {"meter.count": str(meter[0]), "meter.unit": str(meter[1])}
+
+
+def _measure_content(measure: Measure) -> Iterator[Element]:
+    """Beams, tuplets, notes and rests of a layer. A beam does not reach across the edge of a tuplet."""
+    for tuplet, events in groupby(measure.events, key=lambda event: event.tuplet):
+        content = _beamed(list(events))
+        if tuplet is None:
+            yield from content
+        else:
+            group = Element("tuplet", num=str(tuplet.number), numbase=str(tuplet.base))
+            group.extend(content)
+            yield group
+
+
+def _beamed(events: list[Event]) -> list[Element]:
+    """Notes shorter than a quarter that stand without a space between them share a beam."""
+    content: list[Element] = []
+    beam: list[Element] = []
+
+    def close() -> None:
+        if len(beam) > 1:
+            content.append(Element("beam"))
+            content[-1].extend(beam)
+        else:
+            content.extend(beam)
+        beam.clear()
+
+    for event in events:
+        for place, element in enumerate(_elements(event)):
+            flagged = event.pitch is not None and int(element.get("dur")) >= 8
+            if event.new_beam or place > 0 or not flagged:
+                close()
+            (beam if flagged else content).append(element)
+    close()
+    return content
+
+
+def _elements(event: Event) -> Iterator[Element]:
+    """The note or rest; several, tied, where no single note value is as long."""
+    values = note_values(event.written)
+    for place, (value, dots) in enumerate(values):
+        shape = {"dur": str(value)} | ({"dots": str(dots)} if dots else {})
+        if event.pitch is None:
+            yield Element("rest", shape)
+            continue
+        note = Element("note", shape, pname=event.pitch.step.lower(), oct=str(event.pitch.octave))
+        if event.accidental is not None and place == 0:
+            note.set("accid", ACCIDENTAL[event.accidental])
+        elif event.pitch.alter:
+            note.set("accid.ges", GESTURAL[event.pitch.alter])
+        begins, ends = event.tie_to or place < len(values) - 1, event.tie_from or place > 0
+        if begins or ends:
+            note.set("tie", "m" if begins and ends else "i" if begins else "t")
+        yield note

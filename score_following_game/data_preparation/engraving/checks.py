@@ -1,0 +1,156 @@
+"""What must hold of an engraved piece before it is game data. Each check raises EngravingError with its reason."""
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
+from score_following_game.data_preparation.engraving.style import Style
+from score_following_game.data_preparation.engraving.verovio.engrave import SHORTEST
+from score_following_game.data_preparation.errors import STAVES, EngravingError
+from score_following_game.data_processing.midi_library import pretty_midi
+
+FEWEST_NOTES = 8
+_SECONDS_OFF = 0.002  # MIDI times are whole ticks
+_QUARTERS_OFF = 0.01  # a note gives way a tick before its pitch sounds again
+_INK = 128            # darker is ink
+_INK_SHARE = 0.1      # see ink_shares; of 90 000 good noteheads none has less than 0.12
+_UNSHOWN = 0.05       # share of the notes
+_ODD_SYSTEMS = 0.1    # share of the systems
+_CONTRAST = 1.5       # ink at the noteheads over ink at the control; of 3500 good pieces none has less than 1.8
+_CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces sideways: as many heads' worth of boxes that mean nothing
+
+
+def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
+    """All checks that need nothing but the piece -> what they measured, for the record.
+
+    noteheads: how many; unshown: notes that no notehead shows; ink, ink_beside: see check_ink.
+    """
+    check_size(piece)
+    check_staves(piece, style)
+    unshown = check_noteheads(piece)
+    check_inside(piece, style)
+    check_reading_order(piece)
+    ink, beside = check_ink(piece, style)
+    check_midi(piece, piece.midi)
+    return {"noteheads": len(piece.score.coords), "unshown": unshown, "ink": round(ink, 3), "ink_beside": round(beside, 3)}
+
+
+def check_size(piece: EngravedPiece) -> None:
+    if len(piece.notes) < FEWEST_NOTES:
+        raise EngravingError("too few notes", f"{len(piece.notes)} of at least {FEWEST_NOTES}")
+
+
+def check_staves(piece: EngravedPiece, style: Style) -> None:
+    """Nearly every system has the style's staves: a piano piece may have a third for a few bars."""
+    odd = [number for number, staves in enumerate(piece.staves, 1) if staves != style.staves]
+    if len(odd) > _ODD_SYSTEMS * len(piece.staves):
+        raise EngravingError(STAVES,
+                             f"system {odd[0]} has {piece.staves[odd[0] - 1]}, {style.name}: {style.staves}")
+
+
+def check_noteheads(piece: EngravedPiece) -> int:
+    """Notes have noteheads -> how many have none, a few of which a piece may have."""
+    unshown = piece.unshown + sum(not note.heads for note in piece.notes)
+    total = piece.unshown + len(piece.notes)
+    if unshown > _UNSHOWN * total:
+        raise EngravingError("a note without a notehead", f"{unshown} of {total}")
+    return unshown
+
+
+def check_inside(piece: EngravedPiece, style: Style) -> None:
+    """Every notehead whole between the upper and the lower edge."""
+    rows = piece.score.coords[:, 0]
+    outside = rows[~inside(rows, style)]
+    if len(outside):
+        raise EngravingError("noteheads outside the sheet", f"{len(outside)} of {len(rows)}, e.g. at row {outside[0]:.1f}")
+
+
+def inside(rows: np.ndarray, style: Style) -> np.ndarray:
+    """Rows of noteheads' centres -> whether the heads are whole on the sheet, bool of the same shape."""
+    room = style.staff_space / 2 - 0.5
+    return (rows >= room) & (rows <= style.height - 1 - room)
+
+
+def check_reading_order(piece: EngravedPiece) -> None:
+    """The x of an onset (its first coordinate) never falls with time."""
+    onsets: dict[Fraction, float] = {}
+    for coordinate, note in piece.score.coord2onset:
+        onsets.setdefault(piece.notes[note].onset, float(piece.score.coords[coordinate, 1]))
+    xs = np.array([onsets[onset] for onset in sorted(onsets)])
+    falls = np.flatnonzero(np.diff(xs) < 0)
+    if len(falls):
+        quarter = float(sorted(onsets)[falls[0] + 1])
+        raise EngravingError("x falls with time", f"{len(falls)} times, first at quarter {quarter:g}")
+
+
+def check_ink(piece: EngravedPiece, style: Style) -> tuple[float, float]:
+    """Ink in the box of every notehead, and on average far more than beside them -> both averages."""
+    sheet, coords = piece.score.sheet, piece.score.coords
+    white = white_rows(sheet, piece.systems)
+    shares = ink_shares(sheet, coords, style, white)
+    bare = np.flatnonzero(shares < _INK_SHARE)
+    if len(bare):
+        y, x = coords[bare[0]]
+        raise EngravingError("no ink under a notehead", f"{len(bare)} of {len(shares)}, first at row {y:.0f} column {x:.0f}")
+    control = float(np.mean([ink_shares(sheet, np.stack([coords[:, 0], (coords[:, 1] + shift * style.staff_space)
+                                                         % sheet.shape[1]], axis=1), style, white).mean()
+                             for shift in _CONTROL_SHIFTS]))
+    if shares.mean() < _CONTRAST * control:
+        raise EngravingError("noteheads not where the ink is", f"share of ink {shares.mean():.2f}, beside them {control:.2f}")
+    return float(shares.mean()), control
+
+
+def white_rows(sheet: np.ndarray, systems: Sequence[int]) -> np.ndarray:
+    """Where an empty staff would be white -> bool (H, W). Within a system, a row's median tells: its staff lines are dark."""
+    return np.hstack([np.broadcast_to((np.median(part, axis=1) >= _INK)[:, None], part.shape)
+                      for part in np.split(sheet, [start for start in systems if start], axis=1)])
+
+
+def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style, white: np.ndarray) -> np.ndarray:
+    """Share of ink among the pixels that an empty staff leaves white, per notehead -> float (N,).
+
+    Looked at: the box one staff space high and 1.2 wide round each of coords (N, 2).
+    """
+    half = np.array([0.5, 0.6]) * style.staff_space
+    low = np.maximum(np.round(coords - half).astype(int), 0)
+    high = np.round(coords + half).astype(int) + 1
+    boxes = [sheet[y0:y1, x0:x1][white[y0:y1, x0:x1]] for (y0, x0), (y1, x1) in zip(low, high)]
+    return np.array([(box < _INK).mean() if box.size else 0.0 for box in boxes])
+
+
+def check_midi(piece: EngravedPiece, midi: bytes) -> None:
+    """The file, read back: as many notes as the score, each at its onset and of its pitch, none overlapping its like."""
+    read = [note for track in pretty_midi.PrettyMIDI(io.BytesIO(midi)).instruments for note in track.notes]
+    read.sort(key=lambda note: note.start)
+    if len(read) != len(piece.notes):
+        raise EngravingError("MIDI differs from the score", f"{len(read)} notes, the score has {len(piece.notes)}")
+    wanted = [(onset, note.pitch) for onset, note in zip(piece.onsets, piece.notes)]
+    drift = max(abs(note.start - seconds) for note, (seconds, _) in zip(read, wanted))
+    if drift > _SECONDS_OFF:
+        raise EngravingError("MIDI differs from the score", f"an onset is {drift:.3f} s off")
+    if sorted((round(note.start / _SECONDS_OFF / 4), note.pitch) for note in read) != sorted(
+            (round(note.start / _SECONDS_OFF / 4), pitch) for note, (_, pitch) in zip(read, wanted)):
+        raise EngravingError("MIDI differs from the score", "pitches")
+    last: dict[int, float] = {}
+    for note in read:
+        if note.start < last.get(note.pitch, 0.0):
+            raise EngravingError("MIDI differs from the score", f"pitch {note.pitch} overlaps itself")
+        last[note.pitch] = note.end
+
+
+def check_agreement(piece: EngravedPiece, notes: list[tuple[Fraction, Fraction, int]]) -> None:
+    """The engraver's notes are those (onset, duration, pitch) that our own reading of the source gives.
+
+    Durations below SHORTEST count as that: very short notes are played longer than they are written.
+    """
+    engraved = [(note.onset, max(note.end, note.onset + SHORTEST), note.pitch) for note in piece.notes]
+    parsed = [(onset, onset + max(duration, SHORTEST), pitch) for onset, duration, pitch in notes]
+    if len(engraved) != len(parsed):
+        raise EngravingError("two readings differ", f"{len(engraved)} notes engraved, {len(parsed)} in the source")
+    for number, (ours, theirs) in enumerate(zip(parsed, engraved), 1):
+        if ours[::2] != theirs[::2] or abs(ours[1] - theirs[1]) > _QUARTERS_OFF:
+            raise EngravingError("two readings differ", f"note {number}: engraved {theirs}, source {ours}")

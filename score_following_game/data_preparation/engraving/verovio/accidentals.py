@@ -1,0 +1,169 @@
+"""Accidentals of an imported score: what a reader takes each note for, and what sounds.
+
+In print a sign holds for its step and octave on its staff to the end of the bar; a tied note needs none. In MEI every note says
+for itself which sign is printed (accid) and what sounds (accid.ges).
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.fields import key_alter
+from score_following_game.data_preparation.engraving.abc.melody import Pitch
+from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID, NAMESPACE
+from score_following_game.data_preparation.errors import EngravingError
+
+MEI = f"{{{NAMESPACE}}}"  # before every tag
+_ALTER = {"x": 2, "ss": 2, "s": 1, "ns": 1, "n": 0, "f": -1, "nf": -1, "ff": -2}
+_WHOLE_NOTES = {"breve": 2, "long": 4}
+
+Element = ElementTree.Element
+
+
+@dataclass
+class _Staff:
+    """What is in force on a staff: the key signature as step -> alter, and semitones from written to sounding pitch."""
+
+    key: dict[str, int] = field(default_factory=dict)
+    transposition: int = 0
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A note, what a reader takes it for (an alter, its own sign left aside), and its staff's transposition."""
+
+    note: Element
+    alter: int
+    transposition: int
+
+
+def derive_sound(root: Element) -> None:
+    """Give notes that have neither a sign nor a sounding accidental the one that the signs before them imply."""
+    for reading in _readings(root):
+        if reading.alter and _accid(reading.note, "accid") is None and _accid(reading.note, "accid.ges") is None:
+            reading.note.set("accid.ges", GESTURAL[reading.alter])
+
+
+def print_what_sounds(root: Element) -> None:
+    """Print the accidentals without which a reader would take a note for another than sounds; apply transpositions.
+
+    Raises EngravingError where a note's own sign contradicts its sound.
+    """
+    for reading in _readings(root):
+        note, sounds = reading.note, _sounding_alter(reading.note)
+        sign = _accid(note, "accid")
+        if sign is None and reading.alter != sounds:
+            child = note.find(f"{MEI}accid")
+            (note if child is None else child).set("accid", ACCIDENTAL[sounds])
+        elif sign is not None and _ALTER[sign] != sounds:
+            raise EngravingError("accidentals differ from the sound", f"sign {sign!r} on a note that sounds {sounds:+d}")
+        if reading.transposition:
+            octave = int(note.get("oct.ges") or note.get("oct"))
+            # pnum wins over the written pitch when verovio times the score, and leaves the sheet alone.
+            note.set("pnum", str(Pitch(note.get("pname").upper(), octave, sounds).midi + reading.transposition))
+
+
+def _readings(root: Element) -> Iterator[_Reading]:
+    """All notes, measure by measure in time order. A sign put on the note just yielded holds for the rest of its bar."""
+    staves = {staff.get("n"): _Staff() for staff in root.iter(f"{MEI}staffDef")}
+    tied = {tie.get("endid", "").lstrip("#") for tie in root.iter(f"{MEI}tie")}
+    last: dict[tuple[str, ...], int] = {}       # (staff, step, octave) -> what sounded there last
+    for element in root.iter():
+        if element.tag in (f"{MEI}scoreDef", f"{MEI}staffDef"):
+            _define(element, staves)
+        if element.tag != f"{MEI}measure":
+            continue
+        signs: dict[tuple[str, ...], int] = {}  # the same -> the sign since the bar line
+        for _, number, item in _in_time_order(element):
+            staff = staves.get(number)
+            if staff is None:
+                raise EngravingError("unreadable", f"staff {number!r} is not defined")
+            if item.tag == f"{MEI}keySig":
+                staff.key = _signature(item)
+                continue
+            place = number, item.get("pname", ""), item.get("oct", "")
+            alter = signs.get(place, staff.key.get(place[1], 0))
+            if item.get(ID) in tied or item.get("tie") in ("m", "t"):
+                alter = last.get(place, alter)
+            yield _Reading(item, alter, staff.transposition)
+            if sign := _accid(item, "accid"):
+                signs[place] = _ALTER[sign]
+            last[place] = _sounding_alter(item)
+
+
+def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
+    """A scoreDef holds for all staves, a staffDef for its own."""
+    concerned = [staves[definition.get("n")]] if definition.tag == f"{MEI}staffDef" else staves.values()
+    key_signature = definition.find(f"{MEI}keySig")
+    sig = definition.get("keysig") or definition.get("key.sig")
+    for staff in concerned:
+        if key_signature is not None:
+            staff.key = _signature(key_signature)
+        elif sig:
+            staff.key = _key(sig)
+        staff.transposition = int(definition.get("trans.semi", staff.transposition))
+
+
+def _signature(key_signature: Element) -> dict[str, int]:
+    """Step (lower case) -> alter, of a keySig: so many sharps or flats, or each by itself."""
+    singly = {accid.get("pname", ""): _ALTER.get(accid.get("accid", ""), 0) for accid in key_signature.iter(f"{MEI}keyAccid")}
+    return singly or _key(key_signature.get("sig", "0"))
+
+
+def _key(sig: str) -> dict[str, int]:
+    if not re.fullmatch(r"0|[1-7][sf]", sig):
+        raise EngravingError("unreadable", f"key signature {sig!r}")
+    fifths = int(sig[0]) * (-1 if sig.endswith("f") else 1)
+    return {step.lower(): key_alter(fifths, step) for step in "CDEFGAB"}
+
+
+def _in_time_order(measure: Element) -> list[tuple[Fraction, str, Element]]:
+    """(onset in whole notes, number of the staff it is printed on, note or keySig)."""
+    events: list[tuple[Fraction, str, Element]] = []
+    for staff in measure.findall(f"{MEI}staff"):
+        for layer in staff.findall(f"{MEI}layer"):
+            _collect(layer, Fraction(0), Fraction(1), staff.get("n", ""), events)
+    return sorted(events, key=lambda event: event[0])
+
+
+def _collect(element: Element, now: Fraction, ratio: Fraction, staff: str, events: list[tuple[Fraction, str, Element]],
+             ) -> Fraction:
+    """Append the events of an element that begins at `now`, and return when it ends; `ratio` is that of tuplets round it."""
+    staff = element.get("staff", staff)
+    if element.tag in (f"{MEI}note", f"{MEI}keySig"):
+        events.append((now, staff, element))
+    if element.tag == f"{MEI}tuplet":
+        ratio *= Fraction(int(element.get("numbase", "2")), int(element.get("num", "3")))
+    end = now + _length(element) * ratio
+    if element.tag == f"{MEI}chord":
+        for note in element:
+            _collect(note, now, ratio, staff, events)
+        return end
+    for child in element:
+        end = _collect(child, end, ratio, staff, events)
+    return end
+
+
+def _length(element: Element) -> Fraction:
+    """Whole notes of an element that has a duration of its own; a grace note has none."""
+    value = element.get("dur", "")
+    if element.get("grace") or not (value.isdigit() or value in _WHOLE_NOTES):
+        return Fraction(0)
+    length = Fraction(1, int(value)) if value.isdigit() else Fraction(_WHOLE_NOTES[value])
+    return length * (2 - Fraction(1, 2 ** int(element.get("dots", "0"))))
+
+
+def _accid(note: Element, name: str) -> str | None:
+    """The attribute `name` (accid, accid.ges) of a note or of the accid element in it."""
+    value = note.get(name) or next((accid.get(name) for accid in note.iter(f"{MEI}accid") if accid.get(name)), None)
+    if value is not None and value not in _ALTER:
+        raise EngravingError("microtones", f"accidental {value!r}")
+    return value
+
+
+def _sounding_alter(note: Element) -> int:
+    value = _accid(note, "accid.ges") or _accid(note, "accid")
+    return _ALTER[value] if value else 0

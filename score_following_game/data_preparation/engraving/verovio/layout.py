@@ -1,0 +1,186 @@
+"""verovio's layout of a score: MEI -> systems with staff lines and noteheads, and when each note sounds."""
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import verovio
+
+from score_following_game.data_preparation.engraving.style import OPTION_PER_SPACE, Style
+from score_following_game.data_preparation.errors import EngravingError
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_XLINK = "{http://www.w3.org/1999/xlink}"
+_FONT = "Leipzig"
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_MOVE = re.compile(rf"translate\(\s*{_NUMBER}[ ,]+{_NUMBER}\s*\)(?:\s*scale\(\s*{_NUMBER})?")
+_LINE = re.compile(rf"M\s*{_NUMBER}[ ,]+{_NUMBER}\s*L\s*{_NUMBER}[ ,]+{_NUMBER}")
+_OPTIONS = {
+    "header": "none", "footer": "none", "mnumInterval": 0, "smuflTextFont": "none", "expandNever": True,
+    "adjustPageHeight": True, "pageHeight": 60000, "breaks": "auto", "systemMaxPerPage": 1, "minLastJustification": 0.6,
+    "pageMarginTop": 400, "pageMarginBottom": 400, "pageMarginLeft": 100, "pageMarginRight": 0, "spacingSystem": 4,
+    "staffLineWidth": 0.3, "stemWidth": 0.35, "ledgerLineThickness": 0.35, "barLineWidth": 0.45,
+    "svgViewBox": False, "svgFormatRaw": True,
+}
+
+ElementTree.register_namespace("", _SVG[1:-1])
+ElementTree.register_namespace("xlink", _XLINK[1:-1])
+
+
+@dataclass(frozen=True)
+class System:
+    """One staff system. Lengths in SVG units; noteheads: note id -> (y, x) of its centre, by the drawing's order.
+
+    staff_lines: one tuple of line ys per staff, top staff first.  left, right: ends of the staff lines.
+    """
+
+    svg: ElementTree.Element
+    staff_lines: list[tuple[float, ...]]
+    left: float
+    right: float
+    noteheads: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class SoundingNote:
+    """A written note: onset and end in quarters (end of the tie), MIDI pitch; `tied`: continues an earlier note."""
+
+    id: str
+    onset: Fraction
+    end: Fraction
+    pitch: int
+    tied: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The systems in reading order, and the notes."""
+
+    systems: list[System]
+    notes: list[SoundingNote]
+
+
+def lay_out(mei: str, style: Style) -> Layout:
+    """Break the MEI into systems of the style's page width, each played once."""
+    toolkit = _toolkit(inputFrom="mei", font=_FONT, xmlIdSeed=7919, **_OPTIONS,
+                       pageWidth=round(style.page_width / style.staff_space * OPTION_PER_SPACE) + 100)
+    if not toolkit.loadData(mei):
+        raise EngravingError("unreadable", "the engraver could not load it")
+    pages = toolkit.getPageCount()
+    systems = [_read_system(ElementTree.fromstring(toolkit.renderToSVG(page))) for page in range(1, pages + 1)]
+    return Layout(systems, list(_notes(toolkit)))
+
+
+def import_score(path: Path, text: str) -> str:
+    """MEI of a MusicXML, MEI or Humdrum text; the path's suffix tells which.
+
+    Raises EngravingError for what is cut off or no such text: verovio would engrave what it can.
+    """
+    form = {".krn": "humdrum", ".mei": "mei"}.get(path.suffix.lower(), "musicxml")
+    if form == "humdrum":
+        _require_whole_humdrum(text)
+    else:
+        form = _require_whole_xml(text)
+    # Another seed than lay_out's: two passes with one seed would give new elements ids that are taken.
+    toolkit = _toolkit(inputFrom=form, breaks="none", header="none", footer="none", xmlIdSeed=1)
+    if not toolkit.loadData(text):
+        raise EngravingError("unreadable", "the engraver could not load it")
+    return toolkit.getMEI()
+
+
+def _require_whole_xml(text: str) -> str:
+    """-> "musicxml" or "mei", by the root element."""
+    try:
+        root = ElementTree.fromstring(text.lstrip())
+    except ElementTree.ParseError as error:
+        raise EngravingError("unreadable", f"not well-formed XML: {error}") from None
+    name = root.tag.rpartition("}")[2]
+    if name not in ("score-partwise", "score-timewise", "mei"):
+        raise EngravingError("unreadable", f"neither MusicXML nor MEI: its root element is {name}")
+    return "mei" if name == "mei" else "musicxml"
+
+
+def _require_whole_humdrum(text: str) -> None:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("!")]
+    if not lines or not lines[0].startswith("**") or set(lines[-1].split("\t")) != {"*-"}:
+        raise EngravingError("unreadable", "Humdrum that does not begin with ** and end with *-")
+
+
+def _toolkit(**options: object) -> verovio.toolkit:
+    verovio.enableLog(verovio.LOG_OFF)
+    toolkit = verovio.toolkit()
+    if not toolkit.setOptions(options):
+        raise RuntimeError(f"verovio {toolkit.getVersion()} refuses its options")
+    return toolkit
+
+
+def _notes(toolkit: verovio.toolkit) -> Iterator[SoundingNote]:
+    timemap = toolkit.renderToTimemap()
+    entries = json.loads(timemap) if isinstance(timemap, str) else timemap
+    for note in dict.fromkeys(note for entry in entries for note in entry.get("on", [])):
+        times, values = toolkit.getTimesForElement(note), toolkit.getMIDIValuesForElement(note)
+        if "pitch" not in values or not times.get("qfracOn"):
+            raise EngravingError("a note without a pitch", note)
+        onset, duration, tied = (Fraction(*times[key][0]) for key in ("qfracOn", "qfracDuration", "qfracTiedDuration"))
+        yield SoundingNote(note, onset, onset + duration + max(tied, 0), int(values["pitch"]), tied < 0)
+
+
+def _read_system(root: ElementTree.Element) -> System:
+    staves: set[tuple[float, ...]] = set()
+    ends: list[float] = []
+    heads: dict[str, tuple[float, float]] = {}
+    for element, x, y, note in _walk(root, 0.0, 0.0, None):
+        classes = (element.get("class") or "").split()
+        if "staff" in classes:
+            lines = [line for line in map(horizontal_line, element.findall(f"{_SVG}path")) if line]
+            if lines:
+                staves.add(tuple(y + line[1] for line in lines))
+                ends += [x + end for line in lines for end in (line[0], line[2])]
+        elif "notehead" in classes and note is not None and (centre := _glyph_centre(element)):
+            heads.setdefault(note, (y + centre[0], x + centre[1]))
+    if not staves:
+        raise EngravingError("no staff lines", "a page without a system")
+    return System(root, sorted(staves), min(ends), max(ends), heads)
+
+
+def horizontal_line(path: ElementTree.Element) -> tuple[float, float, float] | None:
+    """(x from, y, x to) of a path that is one horizontal line, as staff lines are."""
+    found = _LINE.fullmatch((path.get("d") or "").strip())
+    return (float(found[1]), float(found[2]), float(found[3])) if found and found[2] == found[4] else None
+
+
+def _walk(element: ElementTree.Element, x: float, y: float, note: str | None,
+          ) -> Iterator[tuple[ElementTree.Element, float, float, str | None]]:
+    """(element, x and y of its coordinate system, id of the note it belongs to), depth first."""
+    if element.tag == f"{_SVG}g" and (move := _MOVE.search(element.get("transform") or "")):
+        x, y = x + float(move[1]), y + float(move[2])
+    if "note" in (element.get("class") or "").split():
+        note = element.get("id")
+    yield element, x, y, note
+    for child in element:
+        yield from _walk(child, x, y, note)
+
+
+def _glyph_centre(notehead: ElementTree.Element) -> tuple[float, float] | None:
+    """(y, x) of the middle of the glyph's box; None for a head that is not drawn by a glyph."""
+    for use in notehead.iter(f"{_SVG}use"):
+        code = (use.get(f"{_XLINK}href") or use.get("href") or "").lstrip("#").split("-")[0]
+        move, box = _MOVE.search(use.get("transform") or ""), _glyph_boxes().get(code)
+        if move and box and box[2] > 0:
+            left, bottom, width, height = box
+            scale = float(move[3] or 1)
+            return float(move[2]) - (bottom + height / 2) * scale, float(move[1]) + (left + width / 2) * scale
+    return None
+
+
+@functools.cache
+def _glyph_boxes() -> dict[str, tuple[float, float, float, float]]:
+    """Glyph code -> (x, y, width, height) of its box in font units, y upward."""
+    table = ElementTree.parse(Path(verovio.__file__).parent / "data" / f"{_FONT}.xml").getroot()
+    return {glyph.get("c"): tuple(float(glyph.get(key)) for key in "xywh") for glyph in table.iter("g")}

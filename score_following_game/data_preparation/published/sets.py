@@ -1,0 +1,197 @@
+"""Where the data sets of a published archive go, and the record of it: laid out once, replacing nothing."""
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from score_following_game.data_preparation.building.split import SETS
+from score_following_game.data_preparation.published.archive import unpacked
+from score_following_game.data_preparation.published.manifest import describe_published
+from score_following_game.data_processing.manifest import write_manifest
+from score_following_game.data_processing.piece import SCORES
+from score_following_game.errors import UserError
+from score_following_game.files import WriteError, make_folder, replacing
+
+ROOT, DOWNLOADS = "score_following_game_data", "downloads"
+_SET_FOLDER = re.compile(rf"(nottingham|msmd_all|msmd)_({'|'.join(SETS)})")
+_COLLECTIONS = {"nottingham": "nottingham", "msmd_all": "msmd_all", "msmd": "msmd_all"}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """path: a set's folder or the weights, relative to the destination. scores: how many it holds. new: made by this call."""
+
+    path: str
+    scores: int | None = None
+    new: bool = False
+
+    def told(self) -> str:
+        """What follows the path where it is printed."""
+        count = "" if self.scores is None else f": {self.scores} scores"
+        return count + ("" if self.new else " (was here)")
+
+
+@dataclass
+class PublishedRecords:
+    """What DIR/downloads tells of earlier calls.
+
+    sha256: name of a published file -> its SHA-256 when it first came. placed: SHA-256 of an archive -> set ->
+    its folder relative to the destination, "" where there was no room for it.
+    """
+
+    folder: Path
+    sha256: dict[str, str] = field(default_factory=dict)
+    placed: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def sha256_path(self) -> Path:
+        return self.folder / "sha256.json"
+
+    @property
+    def placed_path(self) -> Path:
+        return self.folder / "placed.json"
+
+    @classmethod
+    def load(cls, destination: Path) -> PublishedRecords:
+        """Those on disk; none where there are no files. Raises UserError naming the one that is broken."""
+        records = cls(destination / DOWNLOADS)
+        records.sha256 = _read(records.sha256_path, _is_text_table)
+        records.placed = _read(records.placed_path, _is_placed_table)
+        return records
+
+    def note_sha256(self, name: str, digest: str) -> None:
+        if self.sha256.get(name) != digest:
+            self.sha256[name] = digest
+            _write(self.sha256_path, self.sha256)
+
+    def note_placed(self, digest: str, folders: dict[str, str]) -> None:
+        if self.placed.get(digest) != folders:
+            self.placed[digest] = folders
+            _write(self.placed_path, self.placed)
+
+
+def placed_sets(digest: str, destination: Path, records: PublishedRecords) -> list[Placed]:
+    """The sets of the archive with this SHA-256, when each of them is where it was laid; else none."""
+    folders = records.placed.get(digest, {})
+    if not all(folder and _is_taken(destination / folder) for folder in folders.values()):
+        return []
+    return [_described(destination, folder) for folder in folders.values()]
+
+
+def place_sets(
+    archive: Path, digest: str, year: int | None, destination: Path, records: PublishedRecords,
+) -> tuple[list[Placed], list[str]]:
+    """Unpack an archive and move its sets where they belong -> (the sets that are here now, notes to print).
+
+    digest: its SHA-256. year: 2018 or 2019; None: told by its layout. Raises UserError when it holds no set.
+    """
+    already = placed_sets(digest, destination, records)
+    if already:
+        return already, []
+    with unpacked(archive, destination) as content:
+        found = _find_sets(content.folder)
+        if not found:
+            raise UserError(f"{archive}: holds no data set; wanted folders named nottingham_train, msmd_all_test and the like")
+        if year is None:
+            year = 2019 if any((folder / SCORES).is_dir() for folder in found.values()) else 2018
+        folders = _choose_folders(found, year, destination, records.placed.get(digest, {}))
+        # Noted before the first is moved: what an interrupted call has moved counts as ours in the next.
+        records.note_placed(digest, folders)
+        notes = [f"{len(content.skipped)} links or devices were not unpacked"] if content.skipped else []
+        notes += [f"{name}: not laid out, there are others in {ROOT} and {ROOT}_{year}; move those away to have it"
+                  for name, folder in folders.items() if not folder]
+        for name, folder in folders.items():
+            if folder and not _is_taken(destination / folder):
+                write_manifest(found[name], describe_published(found[name], name, archive.name, digest))
+        return [_move(found[name], destination, folder) for name, folder in folders.items() if folder], notes
+
+
+def _find_sets(folder: Path) -> dict[str, Path]:
+    """Set (nottingham_train, msmd_all_test, ...) -> its folder, at any depth; of two, the one by that very name, the higher."""
+    candidates = []
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        match = _SET_FOLDER.fullmatch(parts[-1])
+        inside = any(_SET_FOLDER.fullmatch(part) or part.startswith((".", "__MACOSX")) for part in parts[:-1])
+        if match and not inside and path.is_dir() and _scores(path):
+            name = f"{_COLLECTIONS[match[1]]}_{match[2]}"
+            candidates.append((name, path.name != name, len(parts), path))
+    found: dict[str, Path] = {}
+    for name, _, _, path in sorted(candidates):
+        found.setdefault(name, path)
+    return found
+
+
+def _choose_folders(found: Mapping[str, Path], year: int, destination: Path, noted: Mapping[str, str]) -> dict[str, str]:
+    """Set -> folder, relative to the destination, as noted by an earlier call where it was; "" where all places are taken.
+
+    A collection stays together: training pieces of one archive may be test pieces of another.
+    """
+    folders = {}
+    for name in found:
+        collection = name.rpartition("_")[0]
+        roots = (root for root in (ROOT, f"{ROOT}_{year}")
+                 if not any(_is_taken(destination / root / collection / f"{collection}_{part}") for part in SETS))
+        earlier = {folder.partition("/")[0] for other, folder in noted.items() if folder and other.startswith(collection)}
+        root = next(iter(earlier), None) or next(roots, None)
+        folders[name] = noted.get(name) or (f"{root}/{collection}/{name}" if root else "")
+    return folders
+
+
+def _move(folder: Path, destination: Path, place: str) -> Placed:
+    target = destination / place
+    if _is_taken(target):
+        return _described(destination, place)
+    make_folder(target.parent)
+    try:
+        folder.replace(target)
+    except OSError as error:
+        raise WriteError(f"{target}: cannot be written ({error.strerror})") from None
+    return _described(destination, place, new=True)
+
+
+def _described(destination: Path, place: str, new: bool = False) -> Placed:
+    return Placed(place, _scores(destination / place), new)
+
+
+def _scores(folder: Path) -> int:
+    return sum(not path.name.startswith(".") and not path.name.endswith(".cache.npz") for path in folder.rglob("*.npz"))
+
+
+def _is_taken(path: Path) -> bool:
+    """Something is there; an empty folder is nothing."""
+    return path.exists() and not (path.is_dir() and not any(path.iterdir()))
+
+
+def _is_text_table(content: object) -> bool:
+    return isinstance(content, dict) and all(isinstance(text, str) for text in content.values())
+
+
+def _is_placed_table(content: object) -> bool:
+    """Folders below the destination only: the record names what is moved where."""
+    return isinstance(content, dict) and all(
+        _is_text_table(folders) and all(_is_below(folder) for folder in folders.values()) for folders in content.values())
+
+
+def _is_below(folder: str) -> bool:
+    return not folder or (folder.startswith(ROOT) and ".." not in PurePosixPath(folder).parts)
+
+
+def _read(path: Path, is_sound: Callable[[object], bool]) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        content = None
+    if not is_sound(content):
+        raise UserError(f"{path}: not a record this version wrote; remove it (data sets that are here stay as they are)")
+    return content
+
+
+def _write(path: Path, content: dict) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,158 @@
+"""Whether data sets are what their manifests say, and what the game wants (spec: a piece on disk, onsets)."""
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from score_following_game.config import SpectrogramParams
+from score_following_game.data_preparation.published.sets import DOWNLOADS
+from score_following_game.data_processing.audio import is_recording
+from score_following_game.data_processing.manifest import MANIFEST_NAME, Manifest, PieceEntry, is_manifest, read_manifest
+from score_following_game.data_processing.performance import is_empty, note_onsets, performance_source, read_midi
+from score_following_game.data_processing.piece import SCORES, find_midi, merge_onsets, onset_frames
+from score_following_game.data_processing.score_npz import read_score
+from score_following_game.errors import UserError
+from score_following_game.files import file_digest
+
+_FPS = SpectrogramParams().fps
+_NO_SETS = {DOWNLOADS, "check"}  # folders of a destination that hold other things
+_SPECTROGRAM = ".spec.npy"
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """sets: folder -> pieces looked at.  problems: one line each."""
+
+    sets: dict[str, int]
+    problems: list[str]
+
+    def lines(self) -> list[str]:
+        """The report as printed."""
+        lines = [f"{count:5d} pieces  {name}" for name, count in self.sets.items()]
+        told = f"{len(self.problems)} problem{'s' * (len(self.problems) != 1)}"
+        return [*lines, *self.problems, told if self.problems else "every file is as its manifest says and fit for the game"]
+
+
+def verify(destination: Path) -> VerifyReport:
+    """Check every data set below a folder: a set is a folder with a manifest, and what lies below it up to the next one.
+
+    Raises UserError where there is no set, or a manifest that cannot be read.
+    """
+    manifests = _read_manifests(destination)
+    loaded: dict[Path | None, list[Path]] = defaultdict(list)  # set -> what a loader takes from it; None: from no set
+    for file in _visible(destination, "*"):
+        if file.is_file() and _is_loaded(file):
+            loaded[next((folder for folder in file.parents if folder in manifests), None)].append(file)
+    problems: list[str] = []
+    digest = cache(_digest)  # sets of one destination share their fonts
+    for folder, manifest in manifests.items():
+        for name, entry in tqdm(manifest.pieces.items(), unit="piece", desc=folder.name, disable=None, leave=False):
+            problems += [f"{folder / name}: {problem}" for problem in _piece_problems(folder, entry)]
+        problems += [f"{folder}: sound font {problem}" for problem in _font_problems(manifest, digest)]
+        known = {folder / file for entry in manifest.pieces.values() for file in entry.files}
+        problems += [f"{file}: not in the manifest" for file in loaded[folder] if file not in known]
+    problems += _folders_without(destination, loaded[None])
+    problems += _shared_scores(manifests)
+    return VerifyReport({str(folder): len(manifest.pieces) for folder, manifest in manifests.items()}, problems)
+
+
+def _read_manifests(destination: Path) -> dict[Path, Manifest]:
+    """Folder -> its manifest."""
+    if not destination.is_dir():
+        problem = "is a file, wanted a folder" if destination.exists() else "no such folder"
+        raise UserError(f"--verify {destination}: {problem}")
+    paths = _visible(destination, MANIFEST_NAME)
+    manifests = {path.parent: read_manifest(path) for path in paths if is_manifest(path)}
+    if not manifests:
+        others = f" but {paths[0]}, which is no data set's" if paths else ""
+        raise UserError(f"--verify {destination}: no {MANIFEST_NAME} below it{others}; a set of an older version has none: "
+                        "build it again")
+    return manifests
+
+
+def _visible(destination: Path, pattern: str) -> list[Path]:
+    """What matches below a folder and is not hidden, as what an interrupted build has not checked yet is; by name."""
+    return sorted(path for path in destination.rglob(pattern)
+                  if not any(part.startswith(".") for part in path.relative_to(destination).parts))
+
+
+def _is_loaded(file: Path) -> bool:
+    """Whether a loader takes the file for a piece's; for a recording: whether it would if another were not preferred."""
+    if file.name.endswith(_SPECTROGRAM):
+        return performance_source(file.with_name(f"{file.name.removesuffix(_SPECTROGRAM)}.mid")) == file
+    if is_recording(file):
+        return not is_empty(file)
+    return file.suffix.lower() in (".npz", ".mid") and not file.name.endswith(".cache.npz")
+
+
+def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
+    for name, digest in entry.files.items():
+        found = _digest(folder / name)
+        if found != digest:
+            yield f"{name} is not the file that was made" if found else f"{name} is missing"
+    for score in (folder / name for name in entry.files if name.endswith(".npz")):
+        for midi in (folder / name for name in entry.performances):
+            if score.is_file() and midi.is_file():
+                try:
+                    yield from _rules(score, midi, falling=_is_made_here(entry))
+                except UserError as error:
+                    yield str(error)
+
+
+def _rules(score_path: Path, midi_path: Path, falling: bool) -> Iterator[str]:
+    """The rules of a piece (spec, sections 2 and 3); `falling`: x may not fall with time, since we engraved it."""
+    score = read_score(score_path)  # shapes, types, columns, notehead indices
+    frames, x = merge_onsets(score, onset_frames(note_onsets(read_midi(midi_path), midi_path), _FPS), score_path)
+    rows = score.coords[:, 0]
+    if rows.min() < 0 or rows.max() > score.sheet.shape[0]:
+        yield f"a notehead is at row {rows[(rows < 0) | (rows > score.sheet.shape[0])][0]:g} of {score.sheet.shape[0]}"
+    if len(frames) < 2:
+        yield "fewer than two onsets: there is nothing to follow"
+    if falling and (falls := int((np.diff(x) < 0).sum())):
+        yield f"x falls with time {falls} times ({midi_path.name})"
+
+
+def _font_problems(manifest: Manifest, digest: Callable[[Path], str]) -> Iterator[str]:
+    for font in manifest.sound_fonts.values():
+        found = digest(Path(font["path"]))
+        if found != font["sha256"]:
+            yield f"{font['path']} is not the one that was chosen" if found else f"{font['path']} is missing"
+
+
+def _folders_without(destination: Path, files: Iterable[Path]) -> Iterator[str]:
+    """Folders that hold pieces but belong to no set, as an interrupted build leaves them."""
+    scores = (file for file in files if file.suffix.lower() == ".npz" and find_midi(file).is_file()
+              and not _NO_SETS & set(file.relative_to(destination).parts[:-1]))
+    folders = Counter(score.parent.parent if score.parent.name == SCORES else score.parent for score in scores)
+    for folder, count in folders.items():
+        yield f"{folder}: {count} pieces but no {MANIFEST_NAME}"
+
+
+def _shared_scores(manifests: Mapping[Path, Manifest]) -> Iterator[str]:
+    """Scores in two sets that lie side by side: one set knows the other's. Published sets are as they came."""
+    first: dict[tuple[Path, str], tuple[Path, str]] = {}
+    for folder, manifest in manifests.items():
+        made = (entry for entry in manifest.pieces.values() if _is_made_here(entry))
+        for name, digest in ((name, digest) for entry in made for name, digest in entry.files.items() if name.endswith(".npz")):
+            other, its_name = first.setdefault((folder.parent, digest), (folder, name))
+            if other != folder:
+                yield f"{folder / name}: the same score as {other / its_name}, in another set"
+
+
+def _is_made_here(entry: PieceEntry) -> bool:
+    """Only what was engraved here was measured."""
+    return bool(entry.checks)
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of a file, "" where there is none. Raises UserError naming one that cannot be read."""
+    try:
+        return file_digest(file) if file.is_file() else ""
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from None

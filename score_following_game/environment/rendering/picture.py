@@ -1,0 +1,224 @@
+"""One picture of one game, for every sink: window, video, PNG files and gymnasium's rgb_array."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from score_following_game.environment.game import Game
+from score_following_game.environment.rendering import drawing
+from score_following_game.environment.rendering.drawing import (
+    AGENT,
+    BOUNDS,
+    FAINT,
+    INK,
+    PAPER,
+    TARGET,
+    Box,
+    bar,
+    filled,
+    framed,
+    text,
+)
+
+WIDTH, HEIGHT = 1280, 720
+SHEET: Box = (20, 92, 1240, 312)
+SPECTROGRAM: Box = (70, 472, 500, 208)
+BARS = (660, 490, 530)  # left, top of the first bar, width
+BAR_HEIGHT, BAR_PITCH = 12, 46
+POINTERS = 20  # room for the pointers above and below the sheet
+MOST_VALUE, MOST_SPEED = 25.0, 15.0  # ends of the bars, as in 2018 (speed in pixels per frame)
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What the picture shows beside the game's own state.
+
+    reward: of the last step; score: their sum since reset; value: the critic's, None without one, nan before its first;
+    message: how the game ended; hint: faint words where the message comes; person: a person plays, no agent.
+    """
+
+    reward: float = 0.0
+    score: float = 0.0
+    value: float | None = None
+    show_target: bool = True
+    message: str = ""
+    hint: str = ""
+    person: bool = False
+
+
+@dataclass(frozen=True)
+class _View:
+    """One game's state as plain numbers; x and true_x in pixels of the unpadded sheet."""
+
+    piece: int
+    frame: int
+    last_frame: int
+    x: float
+    true_x: float
+    speed: float
+
+
+def render(game: Game, overlay: Overlay = Overlay(), index: int = 0) -> np.ndarray:
+    """Game `index` of a batch -> uint8 (720, 1280, 3), BGR."""
+    view = _view(game, index)
+    image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    image[:] = drawing.BACKGROUND
+    _draw_header(image, game, view)
+    _draw_sheet(image, game, view, overlay)
+    _draw_legend(image, overlay)
+    _draw_spectrogram(image, game, view, overlay)
+    _draw_bars(image, game, view, overlay)
+    _draw_message(image, overlay)
+    return image
+
+
+def _view(game: Game, index: int) -> _View:
+    pad = game.config.sheet_pad
+    piece = int(game.piece[index])
+    return _View(piece, int(game.frame[index]), int(game.bank.last_onset[piece]), float(game.x[index]) - pad,
+                 float(game.true_position()[index]) - pad, float(game.speed[index]))
+
+
+def _draw_header(image: np.ndarray, game: Game, view: _View) -> None:
+    """Piece, time, and how much of it is played."""
+    fps = game.config.spectrogram_params.fps
+    left, _, width, _ = SHEET
+    now = f"{_clock(view.frame / fps)} / {_clock(view.last_frame / fps)}"
+    taken = text(image, now, (left + width, 42), 24, INK, bold=True, align="right")
+    taken += text(image, f"frame {view.frame} of {view.last_frame}", (left + width - taken - 24, 42), 17, FAINT, align="right")
+    name = drawing.shortened(game.bank.names[view.piece], 28, width - taken - 60, bold=True)
+    text(image, name, (left, 43), 28, INK, bold=True)
+    filled(image, (left, 62, width, 6), drawing.RULE)
+    filled(image, (left, 62, round(width * min(view.frame / max(view.last_frame, 1), 1)), 6), drawing.VALUE)
+
+
+def _clock(seconds: float) -> str:
+    """Minutes, seconds and tenths (of whole tenths, so that 59.96 is not 0:60.0)."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
+    """The sheet around the agent, who is always in the middle; outside of what it sees the paper is darker."""
+    config = game.config
+    piece = game.bank.pieces[view.piece]
+    left, top, width, height = SHEET
+    rows = piece.sheet.shape[0]
+    # At least twice the agent's window across; a high sheet is limited by the panel's height and shows more.
+    scale = min(width / (2 * config.sheet_context), (height - 2 * POINTERS) / rows)
+    shown = round(rows * scale)
+    top += (height - shown) // 2
+    filled(image, SHEET, (232, 230, 228))
+    panel = image[top:top + shown, left:left + width]
+    panel[:] = _sheet_excerpt(piece.sheet, view.x, scale, width, shown)[:, :, None]
+
+    middle, seen = width / 2, config.sheet_context / 2 * scale
+    window_top = round((rows // 2 - config.staff_height // 2) * scale)
+    window = (round(middle - seen), window_top, round(2 * seen), round(config.staff_height * scale))
+    _darken_around(panel, window)
+    lost = (config.threshold + 1) * scale  # the error is truncated before it is compared
+    for edge in (middle - lost, middle + lost):
+        drawing.upright(panel, edge, 0, shown, BOUNDS, 2, dash=8)
+    framed(panel, window, INK, 2)
+    if overlay.show_target:
+        target = middle + (view.true_x - view.x) * scale
+        drawing.tinted(panel, (round(target) - 6, 0, 12, shown), TARGET, 0.25)
+        drawing.upright(panel, target, 0, shown, TARGET, 3)
+        if 0 <= target < width:
+            drawing.pointer(image, left + target, top - 1, TARGET, down=True)
+    drawing.tinted(panel, (round(middle) - 6, 0, 12, shown), AGENT, 0.25)
+    drawing.upright(panel, middle, 0, shown, AGENT, 3)
+    drawing.pointer(image, left + middle, top + shown, AGENT, down=False)
+
+
+def _sheet_excerpt(sheet: np.ndarray, x: float, scale: float, width: int, height: int) -> np.ndarray:
+    """uint8 (height, width): the sheet enlarged with column x (fractions count, so that it glides) in the middle."""
+    mapping = np.array([[1 / scale, 0, x - width / 2 / scale], [0, 1 / scale, 0]])
+    smooth = cv2.INTER_LINEAR if scale < 1.5 else cv2.INTER_CUBIC
+    return cv2.warpAffine(sheet, mapping, (width, height), flags=smooth | cv2.WARP_INVERSE_MAP,
+                          borderMode=cv2.BORDER_CONSTANT, borderValue=int(sheet.max()))
+
+
+def _darken_around(panel: np.ndarray, window: Box) -> None:
+    left, top, width, height = window
+    inside = panel[top:top + height, left:left + width].copy()
+    cv2.convertScaleAbs(panel, panel, alpha=0.84)
+    panel[top:top + height, left:left + width] = inside
+
+
+def _draw_legend(image: np.ndarray, overlay: Overlay) -> None:
+    x, y = SHEET[0], SHEET[1] + SHEET[3] + 26
+    target = "true position" if overlay.show_target else "true position: hidden"
+    player, sees = ("you", "what an agent sees") if overlay.person else ("agent", "what the agent sees")
+    for label, colour, dashed in ((player, AGENT, False), (target, TARGET, False), ("lost beyond these", BOUNDS, True),
+                                  (sees, INK, False)):
+        if label == sees:
+            framed(image, (x, y - 12, 20, 13), colour, 2)
+        else:
+            for part in ((0, 8), (12, 8)) if dashed else ((0, 20),):
+                filled(image, (x + part[0], y - 8, part[1], 4), colour)
+        x += 28 + text(image, label, (x + 28, y), 16, INK) + 34
+
+
+def _draw_spectrogram(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
+    """What the agent hears, low bands at the bottom; for an agent at the end of its window the present is at the right."""
+    config = game.config
+    left, top, width, height = SPECTROGRAM
+    first = view.frame - (config.spec_context if config.target_frame == "right_most" else config.spec_context // 2)
+    spectrogram = game.bank.pieces[view.piece].spectrogram
+    excerpt = _heard(spectrogram, first, config.spec_context)
+    loudest = float(spectrogram.max(initial=0.0)) or 1.0  # of the whole piece, so that colours keep their meaning
+    levels = np.clip(excerpt[::-1] * (255 / loudest), 0, 255).astype(np.uint8)
+    picture = cv2.applyColorMap(cv2.resize(levels, (width, height), interpolation=cv2.INTER_NEAREST), cv2.COLORMAP_MAGMA)
+    image[top:top + height, left:left + width] = picture
+    framed(image, (left - 1, top - 1, width + 2, height + 2), FAINT)
+    fps = config.spectrogram_params.fps
+    text(image, "the music, as an agent hears it" if overlay.person else "what the agent hears", (left, top - 9), 16, FAINT)
+    text(image, "6 kHz", (left - 8, top + 12), 13, FAINT, align="right")
+    text(image, "60 Hz", (left - 8, top + height), 13, FAINT, align="right")
+    text(image, f"{(first - view.frame) / fps:+.1f} s", (left, top + height + 19), 13, FAINT)
+    end = (first + config.spec_context - view.frame) / fps
+    text(image, f"{end:+.1f} s" if end else "now", (left + width, top + height + 19), 13, FAINT, align="right")
+
+
+def _heard(spectrogram: np.ndarray, first: int, length: int) -> np.ndarray:
+    """float32 (78, length): frames from `first` on; silence where there are none."""
+    result = np.zeros((spectrogram.shape[0], length), np.float32)
+    begin, end = max(first, 0), min(first + length, spectrogram.shape[1])
+    if begin < end:
+        result[:, begin - first:end - first] = spectrogram[:, begin:end]
+    return result
+
+
+def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
+    config = game.config
+    error = view.x - view.true_x
+    seen_error = abs(error) if overlay.show_target else None  # it would tell where the target is
+    error_text = f"{error:+.0f}" if overlay.show_target else "hidden"
+    rows = [
+        ("speed, px/frame", view.speed, MOST_SPEED, f"{view.speed:+.1f}", None),
+        ("error, px; lost at the mark", seen_error, config.sheet_context // 2, error_text, config.threshold),
+        ("reward", overlay.reward, 1.0, f"{overlay.reward:+.2f}", None),
+        ("total score", overlay.score, view.last_frame, f"{overlay.score:.1f}", None),
+    ]
+    if overlay.value is not None:
+        known = math.isfinite(overlay.value)
+        rows.append(("value: reward the critic expects", overlay.value if known else None, MOST_VALUE,
+                     f"{overlay.value:.1f}" if known else "-", None))
+    left, top, width = BARS
+    for row, (label, value, most, number, mark) in enumerate(rows):
+        bar(image, (left, top + row * BAR_PITCH, width, BAR_HEIGHT), label, value, most, number, mark)
+
+
+def _draw_message(image: np.ndarray, overlay: Overlay) -> None:
+    """At the right of the legend's row, where it hides nothing."""
+    right, top = SHEET[0] + SHEET[2], SHEET[1] + SHEET[3]
+    if not overlay.message:
+        text(image, overlay.hint, (right, top + 26), 16, FAINT, align="right")
+        return
+    wide = drawing.text_width(overlay.message, 19, bold=True) + 28
+    filled(image, (right - wide, top + 8, wide, 32), INK)
+    text(image, overlay.message, (right - wide // 2, top + 31), 19, PAPER, bold=True, align="centre")

@@ -1,0 +1,64 @@
+"""What the algorithms share: the joint loss, gradient accumulation over chunks, and the optimiser's step."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from score_following_game.agents.policy import Policy
+from score_following_game.errors import UserError
+from score_following_game.reinforcement_learning.processes import distributed
+
+
+class Diverged(UserError):
+    """Training gave numbers that are not finite; the message says which."""
+
+
+@dataclass
+class Losses:
+    """Means over a batch, added up chunk by chunk: policy loss, value loss, entropy (nats, as it is, not negated)."""
+
+    policy: float = 0.0
+    value: float = 0.0
+    entropy: float = 0.0
+
+    def __str__(self) -> str:
+        return f"policy loss {self.policy:g}, value loss {self.value:g}, entropy {self.entropy:g}"
+
+
+def backward_chunk(
+    losses: Losses, policy: Policy, policy_loss: Tensor, squared_error: Tensor, weights: tuple[float, float],
+    batch: int,
+) -> None:
+    """Add a chunk's share of `policy + value_coef * value - entropy_coef * entropy` to the gradients and to `losses`.
+
+    policy_loss, squared_error: (n,) per step; weights: (value_coef, entropy_coef); batch: steps of all the chunks together,
+    so that the sum over chunks is the mean over the batch.
+    """
+    value_coef, entropy_coef = weights
+    parts = torch.stack([policy_loss.sum(), squared_error.sum(), policy.entropy().sum()]) / batch
+    (parts[0] + value_coef * parts[1] - entropy_coef * parts[2]).backward()
+    policy_part, value_part, entropy_part = parts.detach().tolist()
+    losses.policy += policy_part
+    losses.value += value_part
+    losses.entropy += entropy_part
+
+
+def optimiser_step(
+    network: nn.Module, optimiser: torch.optim.Optimizer, losses: Losses, max_grad_norm: float | None,
+) -> None:
+    """Average losses and gradients over the processes, clip where asked, and step.
+
+    Raises Diverged, parameters untouched, when the loss or the gradient is not finite.
+    """
+    losses.policy, losses.value, losses.entropy = distributed.mean([losses.policy, losses.value, losses.entropy])
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    distributed.average(gradients)
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if not all(map(math.isfinite, (losses.policy, losses.value, losses.entropy, float(norm)))):
+        raise Diverged(f"{losses}, gradient norm {float(norm):g}")
+    if max_grad_norm is not None:
+        nn.utils.clip_grads_with_norm_(network.parameters(), max_grad_norm, norm)
+    optimiser.step()

@@ -1,0 +1,50 @@
+"""Learning to localise: windows drawn anywhere near the music, and where in them the music truly is."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from score_following_game.agents.inference import chunks, run_network
+from score_following_game.agents.localisation import place_of, without_motion
+from score_following_game.environment.game import GameState
+from score_following_game.environment.observation import Position
+from score_following_game.reinforcement_learning.algorithms.learner import Learner
+from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
+from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
+
+
+class WindowCollector(RolloutCollector):
+    """Draws n_worker * t_max windows: a piece as the sampler draws it, any of its frames, and a place up to where a game would
+    be lost from the music. Its games are not played."""
+
+    def collect(self, t_max: int) -> Rollout:
+        """-> actions: the places in the windows where the music is next, (t_max, n_worker)."""
+        n, bank = t_max * len(self.game), self.bank
+        piece = self.sampler.draw(n).piece
+        frame = (self._shares(n) * (bank.last_onset[piece] + 1)).long()
+        true_x = bank.true_position(piece, frame)
+        x = self.game.on_sheet(true_x + (2 * self._shares(n) - 1) * bank.config.threshold, piece)
+        states = GameState(Position(piece, frame, x, (frame - 1).clamp(min=0), x), torch.zeros_like(x))
+        # It is judged by where the music is in the frame after, as the game is when it has gone there.
+        place = place_of(bank.true_position(piece, frame + 1) - x, bank.config).view(t_max, -1)
+        none = torch.zeros_like(place, dtype=torch.float32)
+        return Rollout(states, place, none, none, none, none, none[0], states.at(slice(0)), None)
+
+    def _shares(self, n: int) -> Tensor:
+        return torch.rand(n, generator=self.generator, dtype=torch.float64, device=self.bank.device)
+
+
+class Localisation(Learner):
+    """policy loss = mean cross-entropy of the place; a gradient step per rollout."""
+
+    def update(self, rollout: Rollout) -> Losses:
+        place, losses = rollout.actions.flatten(), Losses()
+        self.optimiser.zero_grad()
+        for part in chunks(self.bank, len(place)):
+            position = without_motion(rollout.positions.at(part))
+            output, value, _ = run_network(self.network, self.bank, position, self.precision)
+            policy = self.network.policy(output)
+            backward_chunk(losses, policy, -policy.log_prob(place[part]), torch.zeros_like(value), (0.0, 0.0), len(place))
+        optimiser_step(self.network, self.optimiser, losses, self.settings.max_grad_norm)
+        return losses

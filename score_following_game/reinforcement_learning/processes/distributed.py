@@ -1,0 +1,204 @@
+"""One agent trained by several processes, on one machine or several, as torchrun starts them: data parallelism.
+
+Every process plays games of its own and averages its gradients with the others', so that parameters that are equal at first
+stay equal. (DistributedDataParallel does not fit: it averages at every backward pass, where an update here adds up many over
+the chunks of a batch, and its wrapper hides the network's attributes.)
+
+Alone, that is without torchrun or as its only process, `joined` does nothing and every function gives back what it is given.
+All processes must call the same functions in the same order, but for those that say otherwise.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from score_following_game.errors import UserError
+from score_following_game.machine import available_cores
+from score_following_game.reinforcement_learning.processes.process_group import current, together
+
+T = TypeVar("T")
+
+
+def rank() -> int:
+    """The number of this process, from 0; asks nobody."""
+    return current().rank
+
+
+def world_size() -> int:
+    """How many processes there are; asks nobody."""
+    return current().world
+
+
+def is_first() -> bool:
+    """Is this the process that logs, evaluates and writes? Asks nobody."""
+    return current().rank == 0
+
+
+def command(arguments: str, processes: int | None = None) -> str:
+    """How a user starts sf_experiment.py with arguments as it was started now, or with so many processes; asks nobody."""
+    machines = int(os.environ.get("GROUP_WORLD_SIZE", "1")) if world_size() > 1 else 1
+    if processes is None and machines > 1:
+        here = os.environ["LOCAL_WORLD_SIZE"]
+        return f"torchrun --nnodes {machines} --nproc_per_node {here} ... sf_experiment.py {arguments}"
+    processes = processes or world_size()
+    return f"{'python' if processes == 1 else f'torchrun --nproc_per_node {processes}'} sf_experiment.py {arguments}"
+
+
+def share_of_cores(threads: int | None) -> int | None:
+    """The threads asked for, else this process's share of its machine's cores (None when alone); asks nobody."""
+    if threads is not None or world_size() == 1:
+        return threads
+    return max(1, available_cores() // int(os.environ["LOCAL_WORLD_SIZE"]))
+
+
+def take_device(device: str) -> None:
+    """Make `cuda` mean the CUDA device of this process's own; asks nobody. Raises UserError where there is none for it."""
+    if world_size() == 1 or not device.startswith("cuda"):
+        return
+    own, processes, there = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if device != "cuda":
+        raise UserError(f"--device {device}: every process takes a device of its own; give --device cuda")
+    if processes > there:
+        raise UserError(f"--device cuda: {processes} processes and {there} devices here; give --nproc_per_node {there}")
+    torch.cuda.set_device(own)
+
+
+def seeds(seed: int, count: int) -> list[int]:
+    """Seeds of this process, others in every other one: the same for the same seed, rank and world; asks nobody."""
+    place = () if world_size() == 1 else (world_size(), rank())
+    return np.random.SeedSequence(seed, spawn_key=place).generate_state(count).tolist()
+
+
+def seed_dropout(seed: int) -> None:
+    """Have torch draw this process's own dropout masks from here on (alone: those it would have drawn); asks nobody."""
+    if world_size() > 1:
+        torch.manual_seed(seed)
+
+
+@contextmanager
+def first_on_each_machine() -> Iterator[None]:
+    """One process of a machine goes through this first; so the others find the caches that it writes."""
+    waits = world_size() > 1 and int(os.environ["LOCAL_RANK"]) > 0
+    if waits:
+        _barrier()
+    yield
+    if world_size() > 1 and not waits:
+        _barrier()
+
+
+def any_of(*flags: bool) -> list[bool]:
+    """Each flag, True where any process has it True."""
+    if world_size() == 1:
+        return list(flags)
+    counts = torch.tensor(flags, dtype=torch.int32)
+    with together():
+        dist.all_reduce(counts)
+    return (counts > 0).tolist()
+
+
+def mean(values: Sequence[float]) -> list[float]:
+    """Each number's mean over the processes."""
+    if world_size() == 1:
+        return list(values)
+    return (_sum(torch.tensor(values, dtype=torch.float64)) / world_size()).tolist()
+
+
+def average(gradients: Sequence[Tensor]) -> None:
+    """Replace gradients by their means over the processes, in place; they travel as one tensor.
+
+    Call after `mean`: that goes by gloo, which finds a lost process at once, where NCCL would wait for it.
+    """
+    if world_size() == 1:
+        return
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    with together():
+        dist.all_reduce(flat)
+    flat /= world_size()
+    for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):
+        gradient.copy_(part.view(gradient.shape))
+
+
+def mean_and_std(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n - 1) over the values of all processes; values: float (n,), n >= 1."""
+    if world_size() == 1:
+        return values.mean(), values.std()
+    count, total = _sum(torch.tensor([len(values), values.double().sum()], dtype=torch.float64))
+    centre = total / count
+    squares = _sum((values.double() - centre.to(values.device)).square().sum().cpu()[None])[0]
+    return centre.to(values), (squares / (count - 1)).sqrt().to(values)
+
+
+def joined_up(values: Tensor) -> Tensor:
+    """The values of all processes, (n * world,), on the CPU; values: (n,), n the same everywhere."""
+    own = values.cpu().contiguous()
+    if world_size() == 1:
+        return own
+    parts = [torch.empty_like(own) for _ in range(world_size())]
+    with together():
+        dist.all_gather(parts, own)
+    return torch.cat(parts)
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What `make` returns in the first process, however long it takes, or the UserError it raises, in every process."""
+    if world_size() == 1:
+        return make()
+    outcome: list[Any] = [None]
+    if is_first():
+        try:
+            outcome = [make()]
+        except UserError as error:
+            outcome = [error]
+    with together():
+        dist.broadcast_object_list(outcome, src=0, group=current().patient)
+    if isinstance(outcome[0], UserError):
+        raise outcome[0]
+    return outcome[0]
+
+
+def gather(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """For the first process, everyone's state by rank, tensors on the CPU; for the others an empty list."""
+    if world_size() == 1:
+        return [state]
+    states: list[Any] | None = [None] * world_size() if is_first() else None
+    with together():
+        dist.gather_object(_on_cpu(state), states, dst=0, group=current().patient)
+    return states or []
+
+
+def require_same(values: Callable[[], Mapping[str, Any]]) -> None:
+    """Raise UserError, in every process, for a value that is not what it is in the first one. Alone, nothing is computed."""
+    if world_size() == 1:
+        return
+    everyone: list[Any] = [None] * world_size()
+    with together():
+        dist.all_gather_object(everyone, dict(values()), group=current().patient)
+    for other, theirs in enumerate(everyone):
+        for key in sorted(everyone[0].keys() | theirs.keys()):
+            if theirs.get(key) != everyone[0].get(key):
+                raise UserError(f"process {other} has {key} {theirs.get(key)!r}, process 0 {everyone[0].get(key)!r}; give all "
+                                "the same arguments (--ini_params too), files and versions")
+
+
+def _barrier() -> None:
+    with together():
+        dist.barrier(group=current().patient)
+
+
+def _sum(values: Tensor) -> Tensor:
+    with together():
+        dist.all_reduce(values)
+    return values
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _on_cpu(item) for key, item in value.items()}
+    return value.cpu() if isinstance(value, Tensor) else value

@@ -1,0 +1,27 @@
+"""A person at the keyboard."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from score_following_game.agents.agents import Agent
+from score_following_game.environment.game import Game
+from score_following_game.watching.session import Controls
+
+CONTINUOUS_STEP = 0.5  # pixels per frame: what one frame with a key pressed changes
+
+
+class HumanAgent(Agent):
+    """Turns the keys of a frame into an action: w the largest speed change there is, s the smallest, none the one next to 0."""
+
+    def __init__(self, controls: Controls) -> None:
+        self.controls = controls
+
+    def perform_action(self, game: Game) -> Tensor:
+        """-> (N,): int64 action indices, or float64 speed changes (pixels per frame) in continuous games."""
+        direction = self.controls.direction
+        if game.config.continuous:
+            return torch.full((len(game),), direction * CONTINUOUS_STEP, dtype=torch.float64, device=game.bank.device)
+        actions = game.actions
+        chosen = {1: actions.argmax(), -1: actions.argmin(), 0: actions.abs().argmin()}[direction]
+        return chosen.repeat(len(game))

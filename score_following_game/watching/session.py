@@ -1,0 +1,219 @@
+"""The loop that joins a game, who plays it, the clock, and those who look: a window, a film, pictures, or nobody."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from score_following_game.environment.game import Game, GameState, Step
+from score_following_game.environment.rendering.picture import Overlay, render
+from score_following_game.environment.rendering.video import Recorder
+from score_following_game.environment.rendering.window import ESCAPE, GlobalKeys, Window
+from score_following_game.watching.playback import Clock
+
+FINAL_SECONDS = 1.5  # the last picture stays that long
+KEYS_TO_WATCH = "keys: r true position, q leave"
+KEYS_TO_PLAY = "keys: w faster, s slower, r true position, q leave"
+MOST_UNDRAWN = 10  # frames in a row: a machine too slow for the music still shows how it goes
+
+
+class Player(Protocol):
+    """Who plays: agents.agents.Agent. A `value` (N,) is shown and kept where there is one, a `policy` (agents.policy) kept."""
+
+    def perform_action(self, game: Game) -> Tensor: ...
+
+
+@dataclass
+class Controls:
+    """What a person's keys have set: direction +1 (w, faster), -1 (s, slower) or 0 for this frame; r; q or Escape."""
+
+    direction: int = 0
+    show_target: bool = True
+    quit: bool = False
+
+    def press(self, keys: Sequence[str]) -> None:
+        """The keys of one frame, in order: of w and s the last one counts."""
+        self.direction = 0
+        for key in keys:
+            if key in ("w", "s"):
+                self.direction = 1 if key == "w" else -1
+            elif key == "r":
+                self.show_target = not self.show_target
+            elif key in ("q", ESCAPE):
+                self.quit = True
+
+
+@dataclass
+class WatchedGame:
+    """A game as it was played. Lists have one entry per frame played; x and true_x in pixels of the unpadded sheet.
+
+    speeds, actions (speed changes): pixels per frame. errors = x - true_x. lost: whether it ended by losing track. states: of
+    the start, and after each frame. Of a player who tells: values, and policies: the probabilities of the `choices` (speed
+    changes), or, in continuous games, which have none, mean and standard deviation; both those the frame was played by.
+    """
+
+    name: str
+    fps: int
+    threshold: int
+    last_frame: int
+    choices: tuple[float, ...] = ()
+    states: list[GameState] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    x: list[float] = field(default_factory=list)
+    true_x: list[float] = field(default_factory=list)
+    speeds: list[float] = field(default_factory=list)
+    actions: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    policies: list[tuple[float, ...]] = field(default_factory=list)
+    lost: bool = False
+
+    @property
+    def score(self) -> float:
+        return float(np.sum(self.rewards))
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words; '' while it goes on or when it was left."""
+        if self.lost:
+            return f"lost at frame {self.frames[-1]}"
+        return "followed to the end" if self.frames and self.frames[-1] >= self.last_frame else ""
+
+
+def watch(
+    game: Game,
+    player: Player,
+    recorders: Sequence[Recorder] = (),
+    window: Window | None = None,
+    clock: Clock | None = None,
+    controls: Controls | None = None,
+    global_keys: GlobalKeys | None = None,
+) -> WatchedGame:
+    """Play game 0 of a freshly reset batch of one to its end, or until the window is closed, and show it.
+
+    Recorders get every frame. A window is paced by the clock: every frame is played, and when the machine is late the game
+    catches up without drawing. Without a window nothing waits.
+    """
+    episode = new_episode(game)
+    hint = (KEYS_TO_PLAY if controls else KEYS_TO_WATCH) if window else ""
+    person = controls is not None
+    controls = controls or Controls()
+    stage = _Stage(game, player, episode, controls, recorders, window, hint, person)
+    clock = (clock or Clock(episode.fps, first=int(game.frame[0]))) if window else None
+    stage.show(draw_window=True)
+    if clock:
+        clock.start()
+    try:
+        ended = False
+        while not ended:
+            if clock:
+                controls.press(_keys(window, global_keys, clock.until(int(game.frame[0]) + 1)))
+                if controls.quit:
+                    return episode
+            ended = _play_frame(game, player, episode)
+            late = clock is not None and clock.until(int(game.frame[0]) + 1) <= 0
+            stage.show(draw_window=ended or not late or len(episode.frames) - stage.drawn >= MOST_UNDRAWN)
+        stage.hold()
+    finally:
+        if clock:
+            clock.stop()
+    return episode
+
+
+def new_episode(game: Game) -> WatchedGame:
+    """Of game 0, with no frame played yet."""
+    piece = int(game.piece[0])
+    return WatchedGame(game.bank.names[piece], game.config.spectrogram_params.fps, game.config.threshold,
+                   int(game.bank.last_onset[piece]), game.config.actions, [game.state().at(slice(1))])
+
+
+def _keys(window: Window, global_keys: GlobalKeys | None, seconds: float) -> list[str]:
+    """Wait, then the keys pressed meanwhile; with global keys, the window's own count only for leaving."""
+    pressed = window.keys(max(seconds, 0.0))
+    if global_keys is None:
+        return pressed
+    return [key for key in pressed if key in ("q", ESCAPE)] + global_keys.take()
+
+
+def _play_frame(game: Game, player: Player, episode: WatchedGame) -> bool:
+    """One step, noted -> whether the game has ended."""
+    before = float(game.speed[0])
+    step: Step = game.step(player.perform_action(game))
+    pad, x, speed = game.config.sheet_pad, float(game.x[0]), float(game.speed[0])
+    episode.frames.append(int(game.frame[0]))
+    episode.x.append(x - pad)
+    episode.true_x.append(float(game.true_position()[0]) - pad)
+    episode.speeds.append(speed)
+    episode.actions.append(speed - before)
+    episode.errors.append(float(step.error[0]))
+    episode.rewards.append(float(step.reward[0]))
+    episode.lost = bool(step.lost[0])
+    episode.states.append(game.state().at(slice(1)))
+    _note_judgement(player, episode)
+    return bool(step.terminated[0])
+
+
+def _note_judgement(player: Player, episode: WatchedGame) -> None:
+    """What the player thought of the position it acted in, where it tells."""
+    value, policy = getattr(player, "value", None), getattr(player, "policy", None)
+    if value is not None:
+        episode.values.append(float(value[0]))
+    if policy is None:
+        return
+    if episode.choices:
+        episode.policies.append(tuple(policy.log_probabilities[0].exp().tolist()))
+    else:
+        episode.policies.append((float(policy.mean[0]), float(policy.std[0])))
+
+
+@dataclass
+class _Stage:
+    """Draws the present frame for whoever looks."""
+
+    game: Game
+    player: Player
+    episode: WatchedGame
+    controls: Controls
+    recorders: Sequence[Recorder]
+    window: Window | None
+    hint: str
+    person: bool
+    drawn: int = 0  # how many frames had been played when the window was last drawn
+
+    def show(self, draw_window: bool) -> None:
+        draw_window = draw_window and self.window is not None
+        if not self.recorders and not draw_window:
+            return
+        picture = self._picture()
+        for record in self.recorders:
+            record(picture)
+        if draw_window:
+            self.window.show(picture)
+            self.drawn = len(self.episode.frames)
+
+    def hold(self) -> None:
+        """Let the last picture be seen, with how it ended."""
+        picture = self._picture()
+        for _ in range(round(FINAL_SECONDS * self.episode.fps)):
+            for record in self.recorders:
+                record(picture)
+        if self.window:
+            self.window.show(picture)
+            self.window.keys(FINAL_SECONDS)
+
+    def _picture(self) -> np.ndarray:
+        episode = self.episode
+        value = getattr(self.player, "value", None)
+        return render(self.game, Overlay(
+            reward=episode.rewards[-1] if episode.rewards else 0.0,
+            score=episode.score,
+            value=None if value is None else float(value[0]),
+            show_target=self.controls.show_target or bool(episode.ending),
+            message=episode.ending,
+            hint=self.hint,
+            person=self.person,
+        ))

@@ -1,0 +1,122 @@
+"""What the scripts that show a game share: their arguments, the one piece they play, and who looks on."""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import random
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from score_following_game.config import GameConfig
+from score_following_game.data_processing.dataset import load_data_set, score_paths
+from score_following_game.data_processing.piece import Piece
+from score_following_game.environment.game import Game
+from score_following_game.environment.rendering.picture import Overlay, render
+from score_following_game.environment.rendering.video import film, picture_folder, require_filmable
+from score_following_game.environment.rendering.window import GlobalKeys, Window
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.errors import UserError
+from score_following_game.watching.playback import Clock, open_time_source, piece_audio
+from score_following_game.watching.session import Controls, Player, WatchedGame, new_episode, watch
+
+TO_BEGIN = "press w, s or any key to begin; q leaves"
+FINALE_SECONDS = 20.0  # the finale goes by itself, so that an unattended run ends
+
+log = logging.getLogger(__name__)
+
+
+def add_watching_arguments(parser: argparse.ArgumentParser) -> None:
+    """--data_set, --piece, --video and --no_sound."""
+    parser.add_argument("--data_set", default="test_sample", help="folder of pieces, or a bundled set (default %(default)s)")
+    parser.add_argument("--piece", metavar="NAME", help="its name, or a part only one name has (default: a random piece)")
+    parser.add_argument("--video", metavar="FILE.mp4", help="write a film with sound; needs no display and does not wait")
+    parser.add_argument("--no_sound", action="store_true", help="neither play sound nor put it into the film")
+
+
+def load_one_piece(data_set: str | os.PathLike[str], config: GameConfig, piece: str | None, seed: int) -> Piece:
+    """The piece asked for, else a random one that can be used; only what is played is loaded."""
+    if piece is not None:
+        return load_data_set(data_set, config, piece=piece)[0]
+    names = list(score_paths(data_set))
+    random.Random(seed).shuffle(names)
+    problems = []
+    for name in names:
+        try:
+            chosen = load_data_set(data_set, config, piece=name)[0]
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        if problems:
+            log.warning("%d unusable pieces passed over; the first: %s", len(problems), problems[0])
+        return chosen
+    raise UserError(f"{data_set}: none of its {len(names)} pieces can be used; the first: {problems[0]}")
+
+
+def game_of(piece: Piece, config: GameConfig, device: torch.device | str = "cpu") -> Game:
+    """One game at the beginning of a piece."""
+    bank = ScoreBank([piece], config, device)
+    # A fresh game of one stands at the beginning of the bank's first piece, which is its only one.
+    return Game(bank, 1)
+
+
+def perform(
+    game: Game,
+    player: Player,
+    video: str | None = None,
+    pictures: bool = False,
+    sound: bool = True,
+    controls: Controls | None = None,
+    keys: str = "window",
+    finale: Callable[[WatchedGame], np.ndarray] | None = None,
+    unseen: bool = False,
+) -> WatchedGame:
+    """Play a game before a window, or into a film or a folder of pictures; with `controls` a person plays, in a window.
+
+    finale: what the window shows when the game has ended (not when it was left), until a key is pressed. unseen: play it
+    before nobody. A person begins the game by a key.
+    """
+    config, piece = game.config, game.bank.pieces[int(game.piece[0])]
+    first = int(game.frame[0])
+    with contextlib.ExitStack() as stack:
+        window = global_keys = clock = None
+        if controls is not None or not (video or pictures or unseen):
+            window = stack.enter_context(contextlib.closing(Window(advice=_ADVICE_TO_PLAY if controls else _ADVICE_TO_WATCH)))
+        if controls is not None and keys == "pynput":
+            global_keys = stack.enter_context(contextlib.closing(GlobalKeys()))
+        audio = piece_audio(piece, config, first) if sound and (video or window) else None
+        if video:
+            require_filmable(video)
+        if controls is not None and not _begun(window, global_keys, game, controls):
+            return new_episode(game)
+        recorders = []
+        if pictures:
+            recorders.append(stack.enter_context(picture_folder()))
+        if video:
+            recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio)))
+        if window:
+            clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
+        episode = watch(game, player, recorders, window, clock, controls, global_keys)
+        if window and finale and episode.ending and not window.closed():
+            window.show(finale(episode))
+            # A person may still be pressing what the game was played with.
+            window.wait_for_key(FINALE_SECONDS, but_not=("w", "s"))
+    return episode
+
+
+def _begun(window: Window, global_keys: GlobalKeys | None, game: Game, controls: Controls) -> bool:
+    """Show the beginning until a key is pressed -> whether it was one to play, not to leave."""
+    window.show(render(game, Overlay(person=True, message=TO_BEGIN)))
+    while True:
+        pressed = window.keys(0.05) + (global_keys.take() if global_keys else [])
+        if pressed:
+            controls.press(pressed)
+            return not controls.quit
+
+
+_ADVICE_TO_WATCH = "write a film instead: --video FILE.mp4"
+_ADVICE_TO_PLAY = ("a person cannot play without one; watch the optimal agent instead: --agent_type optimal "
+                   "--game_config game_configs/nottingham_continuous.yaml --video FILE.mp4")
