@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Evaluate a trained agent: tracking ratios and alignment errors on a data set, and how robust they are."""
+
 from __future__ import annotations
 
 import argparse
@@ -46,27 +47,52 @@ from score_following_game.machine import prepare_machine
 
 def main() -> None:
     parser = Parser(description=__doc__)
-    parser.add_argument("--params", help="parameter file, for instance params/RUN/best_model.pt, or the short name of an agent "
-                        "that comes with the project: nottingham, localisation")
+    parser.add_argument(
+        "--params",
+        help="parameter file, for instance params/RUN/best_model.pt, or the short name of an agent "
+        "that comes with the project: nottingham, localisation",
+    )
     parser.add_argument("--net", help="network (default: the one the parameter file belongs to)")
     parser.add_argument("--game_config", help="game config (default: the one the parameter file belongs to)")
     parser.add_argument("--data_set", default="test_sample_clip", help="folder with the pieces (default %(default)s)")
     parser.add_argument("--piece", help="evaluate this piece only: its name or a unique part of it")
     parser.add_argument("--trials", type=int, default=1, help="the papers use 10 (default %(default)s)")
     parser.add_argument("--deterministic", action="store_true", help="play the likeliest action; the papers sample")
-    parser.add_argument("--tempo", default="1.0", metavar="LIST", help="play the MIDI performances at these times their speed, "
-                        "like 0.5,0.75,1.0,1.25 (default %(default)s)")
-    parser.add_argument("--sound_font", nargs="+", default=[DEFAULT_FONT], metavar="FILE.sf2", help="SoundFonts for MIDI "
-                        f"performances ({DEFAULT_FONT}: the set's own, else pretty_midi's); with several fonts or tempi a row "
-                        "for each is printed, the mean over trials")
-    parser.add_argument("--unit", choices=UNITS, default="px", help="of the errors printed (default %(default)s, as in 2018; "
-                        "cm of the MSMD's printed page)")
-    parser.add_argument("--shares", action="store_true", help="print also the shares of all onsets within 0.05 to 5 seconds; "
-                        "an onset that was not tracked is a miss")
-    parser.add_argument("--baselines", action="store_true", help="print a table with the baselines beside the agent: one speed "
-                        "for all, the supervised localisation, online time warping of the sound, and the optimal agent")
-    parser.add_argument("--localisation", metavar="FILE", help="parameters of the supervised baseline (default: the project's "
-                        "own)")
+    parser.add_argument(
+        "--tempo",
+        default="1.0",
+        metavar="LIST",
+        help="play the MIDI performances at these times their speed, like 0.5,0.75,1.0,1.25 (default %(default)s)",
+    )
+    parser.add_argument(
+        "--sound_font",
+        nargs="+",
+        default=[DEFAULT_FONT],
+        metavar="FILE.sf2",
+        help="SoundFonts for MIDI "
+        f"performances ({DEFAULT_FONT}: the set's own, else pretty_midi's); with several fonts or tempi a row "
+        "for each is printed, the mean over trials",
+    )
+    parser.add_argument(
+        "--unit",
+        choices=UNITS,
+        default="px",
+        help="of the errors printed (default %(default)s, as in 2018; cm of the MSMD's printed page)",
+    )
+    parser.add_argument(
+        "--shares",
+        action="store_true",
+        help="print also the shares of all onsets within 0.05 to 5 seconds; an onset that was not tracked is a miss",
+    )
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="print a table with the baselines beside the agent: one speed "
+        "for all, the supervised localisation, online time warping of the sound, and the optimal agent",
+    )
+    parser.add_argument(
+        "--localisation", metavar="FILE", help="parameters of the supervised baseline (default: the project's own)"
+    )
     parser.add_argument("--plot", metavar="FILE.png", help="draw how many onsets had which error, for each row printed")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="arithmetic (default %(default)s)")
     parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors in every unit")
@@ -87,16 +113,23 @@ def evaluate(arguments: argparse.Namespace) -> None:
     prepare_machine(arguments.seed, arguments.device, arguments.threads)
     conditions = all_conditions(parse_tempi(arguments.tempo), arguments.sound_font)
     net, config = network_and_config(arguments)
-    contestants = [*([trained(arguments, net, config)] if arguments.params else []),
-                   *(baselines(localisation(arguments, config)) if arguments.baselines else [])]
+    contestants = [
+        *([trained(arguments, net, config)] if arguments.params else []),
+        *(baselines(localisation(arguments, config)) if arguments.baselines else []),
+    ]
     if contestants[0].name in [contestant.name for contestant in contestants[1:]]:
         contestants[0] = replace(contestants[0], name=arguments.params)
     results = {condition: play_under(condition, contestants, config, arguments) for condition in conditions}
-    played = {contestant.name: play_conditions(conditions, lambda condition, name=contestant.name: results[condition][name])
-              for contestant in contestants}
+    played = {
+        contestant.name: play_conditions(conditions, lambda condition, name=contestant.name: results[condition][name])
+        for contestant in contestants
+    }
     first = next(iter(played.values()))
-    print(comparison_table(played, arguments.unit, arguments.shares) if arguments.baselines
-          else report(first, arguments.unit, arguments.shares))
+    print(
+        comparison_table(played, arguments.unit, arguments.shares)
+        if arguments.baselines
+        else report(first, arguments.unit, arguments.shares)
+    )
     if arguments.csv:
         write_csv(arguments.csv, agent_rows(played) if arguments.baselines else condition_rows(first))
     if arguments.json:
@@ -114,9 +147,17 @@ def network_and_config(arguments: argparse.Namespace) -> tuple[str | None, GameC
 
 def trained(arguments: argparse.Namespace, net: str, config: GameConfig) -> Contestant:
     """The agent of --params. Each condition has one of its own: its random choices are those it would have alone."""
+
     def make(_pieces: Sequence[Piece], _config: GameConfig) -> Agent:
-        return load_trained_agent(arguments.params, net, config, seed=arguments.seed, device=arguments.device,
-                                  deterministic=arguments.deterministic, precision=arguments.precision)
+        return load_trained_agent(
+            arguments.params,
+            net,
+            config,
+            seed=arguments.seed,
+            device=arguments.device,
+            deterministic=arguments.deterministic,
+            precision=arguments.precision,
+        )
 
     return Contestant(Path(arguments.params).parent.name or str(arguments.params), make, certain=False)
 
@@ -129,13 +170,18 @@ def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestan
     except UserError as error:
         if arguments.localisation:
             raise
-        print(f"no row for localisation ({error}); sf_experiment.py --agent localisation trains one, --localisation names it",
-              file=sys.stderr)
+        print(
+            f"no row for localisation ({error}); sf_experiment.py --agent localisation trains one, --localisation names it",
+            file=sys.stderr,
+        )
         return None
 
 
 def play_under(
-    condition: Condition, contestants: Sequence[Contestant], config: GameConfig, arguments: argparse.Namespace,
+    condition: Condition,
+    contestants: Sequence[Contestant],
+    config: GameConfig,
+    arguments: argparse.Namespace,
 ) -> dict[str, Results]:
     """The data set, loaded once for a condition, played by each contestant, by its name."""
     pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
@@ -153,8 +199,13 @@ def play_under(
 def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[str, Any]:
     """How the figures were made."""
     localisation = (arguments.localisation or LOCALISATION) if arguments.baselines else None
-    return {"command": shlex.join(sys.argv), **vars(arguments), "localisation": localisation, "net": net,
-            "game_config": config_as_dict(config)}
+    return {
+        "command": shlex.join(sys.argv),
+        **vars(arguments),
+        "localisation": localisation,
+        "net": net,
+        "game_config": config_as_dict(config),
+    }
 
 
 if __name__ == "__main__":

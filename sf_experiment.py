@@ -1,5 +1,6 @@
 #!/usr/bin/env python
 """Train a score-following agent."""
+
 from __future__ import annotations
 
 import sys
@@ -25,8 +26,11 @@ OWN_ARGUMENTS = ("threads", *knobs.PLACES)  # of several processes each may have
 def main() -> None:
     parser = Parser(description=__doc__)
     knobs.add_arguments(parser)
-    parser.add_argument("--resume", metavar="RUN_DIR", help="go on with a run; of the other arguments only "
-                        f"{', '.join('--' + name for name in knobs.RESUMABLE)} may be given")
+    parser.add_argument(
+        "--resume",
+        metavar="RUN_DIR",
+        help=f"go on with a run; of the other arguments only {', '.join('--' + name for name in knobs.RESUMABLE)} may be given",
+    )
     given = vars(parser.parse_args())
     distributed.require_same(lambda: {key: value for key, value in given.items() if key not in OWN_ARGUMENTS})
     resume = given.pop("resume")

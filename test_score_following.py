@@ -1,4 +1,5 @@
 """Watch a trained agent follow a piece: in a window with sound, or as a film (--video)."""
+
 import argparse
 import random
 from pathlib import Path
@@ -18,18 +19,30 @@ from score_following_game.watching.setup import add_watching_arguments, game_of,
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__)
-    parser.add_argument("--params", metavar="FILE.pt", help="the agent's parameters, for instance "
-                        "PARAM_ROOT/RUN/best_model.pt, or the short name of an agent that comes with the project: nottingham")
+    parser.add_argument(
+        "--params",
+        metavar="FILE.pt",
+        help="the agent's parameters, for instance "
+        "PARAM_ROOT/RUN/best_model.pt, or the short name of an agent that comes with the project: nottingham",
+    )
     parser.add_argument("--net", help="network (default: the one the parameters' run folder tells)")
     parser.add_argument("--game_config", help="game config (default: the one the parameters' run folder tells)")
     add_watching_arguments(parser)
     parser.add_argument("--dump_images", action="store_true", help="write video_frames/%%06d.png; old ones are deleted first")
-    parser.add_argument("--plot", metavar="FILE.png", help="write the plot of positions, error, speed, actions and policy "
-                                                          "(default: beside the film, and shown in the window at the end)")
-    parser.add_argument("--alignment", metavar="FILE.png", help="write the plot of where in the music the agent was and of its "
-                                                               "tempo")
-    parser.add_argument("--saliency", metavar="FILE.mp4", help="write a film, after the game, of what in sheet and sound each "
-                        "decision rested on (integrated gradients)")
+    parser.add_argument(
+        "--plot",
+        metavar="FILE.png",
+        help="write the plot of positions, error, speed, actions and policy "
+        "(default: beside the film, and shown in the window at the end)",
+    )
+    parser.add_argument(
+        "--alignment", metavar="FILE.png", help="write the plot of where in the music the agent was and of its tempo"
+    )
+    parser.add_argument(
+        "--saliency",
+        metavar="FILE.mp4",
+        help="write a film, after the game, of what in sheet and sound each decision rested on (integrated gradients)",
+    )
     parser.add_argument("--deterministic", action="store_true", help="take the likeliest action (default: sample, as in 2018)")
     add_machine_arguments(parser, seed=None)
     return parser.parse_args()
@@ -44,15 +57,18 @@ def require_outputs(args: argparse.Namespace) -> str | Path | None:
     plot = args.plot or (Path(args.video).with_suffix(".png") if args.video else None)
     names = [Path(name).absolute() for name in (args.video, plot, args.alignment, args.saliency) if name]
     if len(set(names)) < len(names):
-        raise UserError("--video, --plot (else beside the film), --alignment and --saliency: two of them are one file; name "
-                        "another")
+        raise UserError(
+            "--video, --plot (else beside the film), --alignment and --saliency: two of them are one file; name another"
+        )
     return plot
 
 
 def main(args: argparse.Namespace) -> None:
     if not args.params:
-        raise UserError("--params is missing: the agent's parameters, for instance --params nottingham, which comes with "
-                        "the project, or --params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains one")
+        raise UserError(
+            "--params is missing: the agent's parameters, for instance --params nottingham, which comes with "
+            "the project, or --params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains one"
+        )
     plot = require_outputs(args)
     seed = random.randrange(2**32) if args.seed is None else args.seed
     prepare_machine(seed, args.device, args.threads)
@@ -64,8 +80,15 @@ def main(args: argparse.Namespace) -> None:
     print(f"Tracking piece: {piece.name}", flush=True)
     game = game_of(piece, agent.rules(config), args.device)
     written = args.plot or args.alignment or args.saliency
-    episode = perform(game, agent, args.video, args.dump_images, sound=not args.no_sound, finale=episode_picture,
-                      unseen=written is not None and not has_display())
+    episode = perform(
+        game,
+        agent,
+        args.video,
+        args.dump_images,
+        sound=not args.no_sound,
+        finale=episode_picture,
+        unseen=written is not None and not has_display(),
+    )
     print(f"Total reward {int(episode.score)}")
     if not episode.frames:
         return

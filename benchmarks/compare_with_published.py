@@ -5,6 +5,7 @@
 prints staff space, window, density and darkness of both and their ratios (docs/engraving.md holds what was seen), and checks
 first that both show the same notes: pitches and onsets in quarters.  --picture FILE.png: the two sheets, one above the other.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,9 +27,9 @@ from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
 
-_PAPER = 250   # the mean of a column without a staff is lighter
-_GREY = 20     # a row whose median is darker (255 = ink) belongs to a staff line
-_SAME = 0.95   # share of the notes that both must have in common, from the first on
+_PAPER = 250  # the mean of a column without a staff is lighter
+_GREY = 20  # a row whose median is darker (255 = ink) belongs to a staff line
+_SAME = 0.95  # share of the notes that both must have in common, from the first on
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,9 +49,15 @@ def measure(score: Score, notes: int, quarters: float) -> dict[str, float]:
     runs = np.split(np.arange(len(profile)), np.flatnonzero(np.diff(profile > _GREY)) + 1)
     lines = [float(np.average(run, weights=profile[run])) for run in runs if profile[run[0]] > _GREY]
     x = score.coords[np.argsort(score.coord2onset[:, 1]), 1][:notes]
-    return {"staff lines": len(lines), "staff space": float(np.diff(lines).mean()), "first line's row": lines[0],
-            "window": score.sheet.shape[0], "density": float(x.max() - x.min()) / quarters, "darkness": float(staff.mean()),
-            "darkness between lines": float(staff[profile <= _GREY].mean())}
+    return {
+        "staff lines": len(lines),
+        "staff space": float(np.diff(lines).mean()),
+        "first line's row": lines[0],
+        "window": score.sheet.shape[0],
+        "density": float(x.max() - x.min()) / quarters,
+        "darkness": float(staff.mean()),
+        "darkness between lines": float(staff[profile <= _GREY].mean()),
+    }
 
 
 def main() -> None:
@@ -58,16 +65,20 @@ def main() -> None:
     score = read_score(arguments.published.with_name(f"{arguments.published.name}.npz"))
     midi_path = arguments.published.with_name(f"{arguments.published.name}.mid")
     midi = read_midi(midi_path)
-    theirs = sorted((midi.time_to_tick(note.start) / midi.resolution, note.pitch) for part in midi.instruments
-                    for note in part.notes)
+    theirs = sorted(
+        (midi.time_to_tick(note.start) / midi.resolution, note.pitch) for part in midi.instruments for note in part.notes
+    )
     tune = next((tune for tune in read_tune_book(read_text(arguments.source)) if tune.number == arguments.tune), None)
     if tune is None:
         raise UserError(f"{arguments.source}: no tune X:{arguments.tune}")
     melody = read_melody(tune)
     ours = engrave(melody_to_mei(melody), STYLES["nottingham"], 100.0)
     notes = [(float(note.onset), note.pitch) for note in ours.notes]
-    same = list(takewhile(lambda pair: pair[0][1] == pair[1][1] and abs(pair[0][0] - theirs[0][0] - pair[1][0]) < 0.02,
-                          zip(theirs, notes)))
+    same = list(
+        takewhile(
+            lambda pair: pair[0][1] == pair[1][1] and abs(pair[0][0] - theirs[0][0] - pair[1][0]) < 0.02, zip(theirs, notes)
+        )
+    )
     if len(same) < _SAME * max(len(theirs), len(notes)):
         raise UserError(f"{midi_path}: after {len(same)} notes its {len(theirs)} are no longer the {len(notes)} of the tune")
     print(f"the first {len(same)} of {len(theirs)} published and {len(notes)} engraved notes are the same")

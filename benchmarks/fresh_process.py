@@ -1,4 +1,5 @@
 """Measuring in a process of its own: with its own threads, memory and caches."""
+
 from __future__ import annotations
 
 import json

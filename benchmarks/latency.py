@@ -9,6 +9,7 @@ position keeps to an even speed, so that the window goes through the sheet. Each
 own. Without --paced the frames follow each other without a pause. The times are wall clock, so measure on a quiet machine;
 processor time, and how often another program had the core, tell how it was.
 """
+
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,5 @@
 """What latency.py and speed.py measure of following in real time, and how it is printed."""
+
 from __future__ import annotations
 
 import os
@@ -12,8 +13,10 @@ from fresh_process import in_fresh_process
 from score_following_game.config import GameConfig, load_game_config
 
 # network, game config, frames measured, most milliseconds a frame should take
-CASES = [("ScoreFollowingNet", "nottingham.yaml", 6000, 10.0),
-         ("ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1.yaml", 6000, 25.0)]
+CASES = [
+    ("ScoreFollowingNet", "nottingham.yaml", 6000, 10.0),
+    ("ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1.yaml", 6000, 25.0),
+]
 EVEN_SPEED = 1.5  # pixels per frame, about that of the music
 STAGES = ("spectrogram", "observation", "network", "action")
 WHOLE, PROCESSOR, DISTURBED = "whole", "whole, processor time", "disturbed"
@@ -52,7 +55,7 @@ def follow(network: Callable, precision, config: GameConfig, pieces: list, frame
         live.step(torch.zeros(1, dtype=torch.int64))  # the first action is chosen in silence
         began = time.perf_counter()
         for frame in range(int(len(samples) / hop)):
-            block = samples[int(frame * hop):int((frame + 1) * hop)]
+            block = samples[int(frame * hop) : int((frame + 1) * hop)]
             if paced:
                 time.sleep(max(0.0, began + (frame + 1) / config.spectrogram_params.fps - time.perf_counter()))
             taken, worked, marks = times_taken(), time.process_time(), [time.perf_counter()]
@@ -99,8 +102,9 @@ def measure_here(task: dict) -> dict[str, list[float]]:
     rows = follow(network, precision, config, pieces, task["frames"] + WARM_UP, task["paced"])[WARM_UP:]
     stages, processor, taken = rows[:, :-2], rows[:, -2], rows[:, -1]
     columns = dict(zip(STAGES, stages.T)) | {WHOLE: stages.sum(axis=1), PROCESSOR: processor}
-    figures = {name: [np.median(ms), np.quantile(ms, 0.999), ms.max(), (ms >= task["target"]).mean()]
-               for name, ms in columns.items()}
+    figures = {
+        name: [np.median(ms), np.quantile(ms, 0.999), ms.max(), (ms >= task["target"]).mean()] for name, ms in columns.items()
+    }
     figures[DISTURBED] = [(taken > 0).mean()]
     return {name: [float(value) for value in values] for name, values in figures.items()}
 
@@ -124,18 +128,30 @@ def tasks(data_set: str, frames: int | None = None, paced: bool = False) -> Iter
     """Every case in every precision; frames: of each, where they are not to be the case's own."""
     for net, config, own_frames, target in CASES:
         for precision in precisions():
-            yield {"net": net, "config": config, "frames": frames or own_frames, "target": target, "precision": precision,
-                   "data_set": data_set, "paced": paced}
+            yield {
+                "net": net,
+                "config": config,
+                "frames": frames or own_frames,
+                "target": target,
+                "precision": precision,
+                "data_set": data_set,
+                "paced": paced,
+            }
 
 
 def print_table(task: dict, figures: dict[str, list[float]]) -> None:
-    print(f"\n{task['net']}, {task['config']}, {task['precision']}, {task['frames']} frames, one core"
-          f"{', paced' if task['paced'] else ''}, ms")
+    print(
+        f"\n{task['net']}, {task['config']}, {task['precision']}, {task['frames']} frames, one core"
+        f"{', paced' if task['paced'] else ''}, ms"
+    )
     print(("  {:24}" + "{:>13}" * len(FIGURES)).format("", *FIGURES))
     for name in (*STAGES, WHOLE, PROCESSOR):
         median, late, worst, over = figures[name]
         share = f"{100 * over:.3f} %" if name in (WHOLE, PROCESSOR) else ""
         print(f"  {name:24}{median:13.2f}{late:13.2f}{worst:13.2f}{share:>13}")
     met = {name: "met" if figures[name][1] < task["target"] else "missed" for name in (WHOLE, PROCESSOR)}
-    print(f"  target, 99.9 % of frames below {task['target']:g} ms: {met[WHOLE]}; in processor time: {met[PROCESSOR]}; another "
-          f"program took the core in {100 * figures[DISTURBED][0]:.1f} % of frames", flush=True)
+    print(
+        f"  target, 99.9 % of frames below {task['target']:g} ms: {met[WHOLE]}; in processor time: {met[PROCESSOR]}; another "
+        f"program took the core in {100 * figures[DISTURBED][0]:.1f} % of frames",
+        flush=True,
+    )

@@ -10,6 +10,7 @@ thousands of games; every part runs in a process of its own. Ratios are against 
 gymnasium's AsyncVectorEnv, evaluation of one game at a time, and 2018. On two cores with 16 games the 2018 code made 545
 steps/s with ScoreFollowingNet, 20 with the deep piano network.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,18 +28,39 @@ GAME_2018 = 12_000.0  # its environment in process, steps/s
 BASELINES_2018 = {"ScoreFollowingNet": 545.0, "ScoreFollowingNetMSMDLCHSDeepDo": 20.0}
 
 
-PARTS = {"loading": speed_parts.loading, "game": speed_parts.game, "network": speed_parts.network,
-         "training": speed_parts.training, "evaluation": speed_parts.evaluation, "async": speed_baselines.asynchronous,
-         "one_at_a_time": speed_baselines.one_at_a_time, "cuda": speed_parts.cuda}
+PARTS = {
+    "loading": speed_parts.loading,
+    "game": speed_parts.game,
+    "network": speed_parts.network,
+    "training": speed_parts.training,
+    "evaluation": speed_parts.evaluation,
+    "async": speed_baselines.asynchronous,
+    "one_at_a_time": speed_baselines.one_at_a_time,
+    "cuda": speed_parts.cuda,
+}
 
 
 def measure(
-    part: str, data_set: str, threads: int, games: int = 256, precision: str = "float32", net: str = "ScoreFollowingNet",
-    device: str = "cpu", **more: object,
+    part: str,
+    data_set: str,
+    threads: int,
+    games: int = 256,
+    precision: str = "float32",
+    net: str = "ScoreFollowingNet",
+    device: str = "cpu",
+    **more: object,
 ) -> dict[str, float]:
     """One part in a fresh process."""
-    task = {"part": part, "data_set": data_set, "threads": threads, "games": games, "precision": precision, "net": net,
-            "device": device, **more}
+    task = {
+        "part": part,
+        "data_set": data_set,
+        "threads": threads,
+        "games": games,
+        "precision": precision,
+        "net": net,
+        "device": device,
+        **more,
+    }
     return in_fresh_process("speed.py", task, part)
 
 
@@ -51,9 +73,14 @@ def table(data_set: str, piano_set: str | None, test_set: str | None, threads: i
     print(ROW("game, rules only, 1024 games, steps/s", f"{game['rules']:.0f}", ""))
     for dtype in ("float32", "bfloat16"):
         written = game[dtype] * game[f"{dtype}_bytes"]
-        print(ROW(f"game with {dtype} observations, 1024 games, steps/s", f"{game[dtype]:.0f}",
-                  f"{game[dtype] / GAME_2018:.1f} x 2018; {written / 1e9:.1f} GB/s written, "
-                  f"{100 * written / game[f'{dtype}_memcpy']:.0f} % of memcpy's"))
+        print(
+            ROW(
+                f"game with {dtype} observations, 1024 games, steps/s",
+                f"{game[dtype]:.0f}",
+                f"{game[dtype] / GAME_2018:.1f} x 2018; {written / 1e9:.1f} GB/s written, "
+                f"{100 * written / game[f'{dtype}_memcpy']:.0f} % of memcpy's",
+            )
+        )
     baseline = measure("async", data_set, threads, 16)["steps"]
     print(ROW("A2C fed by AsyncVectorEnv, 16 processes of a game, steps/s", f"{baseline:.0f}", "baseline"))
     network_rows(data_set, threads, "ScoreFollowingNet", (16, 256), baseline)
@@ -68,8 +95,13 @@ def evaluation_rows(data_set: str, threads: int) -> None:
     print(ROW("evaluation, one game at a time, float32, steps/s", f"{baseline:.0f}", "baseline"))
     for precision in ("float32", "bfloat16"):
         batch = measure("evaluation", data_set, threads, precision=precision, trials=10)
-        print(ROW(f"evaluation, {batch['games']:.0f} games as one batch, {precision}, steps/s", f"{batch['steps']:.0f}",
-                  f"{batch['steps'] / baseline:.1f} x one at a time; {batch['seconds']:.1f} s"))
+        print(
+            ROW(
+                f"evaluation, {batch['games']:.0f} games as one batch, {precision}, steps/s",
+                f"{batch['steps']:.0f}",
+                f"{batch['steps'] / baseline:.1f} x one at a time; {batch['seconds']:.1f} s",
+            )
+        )
 
 
 def network_rows(data_set: str, threads: int, net: str, numbers_of_games: tuple[int, ...], baseline: float | None) -> None:
@@ -78,14 +110,24 @@ def network_rows(data_set: str, threads: int, net: str, numbers_of_games: tuple[
     for precision in ("float32", "bfloat16"):
         network = measure("network", data_set, threads, precision=precision, net=net)
         both = 1 / (1 / network["acting"] + 1 / network["recorded"])
-        print(ROW(f"network alone, {precision}, forward / with gradient, windows/s",
-                  f"{network['acting']:.0f}", f"/ {network['updating']:.0f}; forward and gradient of what was kept {both:.0f}"))
+        print(
+            ROW(
+                f"network alone, {precision}, forward / with gradient, windows/s",
+                f"{network['acting']:.0f}",
+                f"/ {network['updating']:.0f}; forward and gradient of what was kept {both:.0f}",
+            )
+        )
         for games in numbers_of_games:
             training = measure("training", data_set, threads, games, precision, net)
             ratios = [f"{training['steps'] / baseline:.1f} x AsyncVectorEnv"] if baseline else []
             ratios.append(f"{training['steps'] / BASELINES_2018[net]:.1f} x 2018")
-            print(ROW(f"A2C training, {games} games, {precision}, steps/s", f"{training['steps']:.0f}",
-                      f"{', '.join(ratios)}; peak {training['peak_mb']:.0f} MB"))
+            print(
+                ROW(
+                    f"A2C training, {games} games, {precision}, steps/s",
+                    f"{training['steps']:.0f}",
+                    f"{', '.join(ratios)}; peak {training['peak_mb']:.0f} MB",
+                )
+            )
 
 
 def cuda_table(nets: dict[str, str], device: str, numbers_of_games: list[int]) -> None:
@@ -95,8 +137,9 @@ def cuda_table(nets: dict[str, str], device: str, numbers_of_games: list[int]) -
     import torch
 
     print(f"\n{torch.cuda.get_device_name(device)}, torch {torch.__version__}")
-    for row in speed_cuda.rows(lambda **task: measure("cuda", threads=1, precision="bfloat16", device=device, **task), nets,
-                               numbers_of_games):
+    for row in speed_cuda.rows(
+        lambda **task: measure("cuda", threads=1, precision="bfloat16", device=device, **task), nets, numbers_of_games
+    ):
         print(row, flush=True)
 
 
@@ -107,8 +150,13 @@ def main() -> None:
     parser.add_argument("--test_set", help="pieces to evaluate the shipped agent on, ten trials (default: those of --data_set)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default %(default)s)")
-    parser.add_argument("--games", type=int, nargs="+", default=[1024, 4096, 16384],
-                        help="with --device cuda: numbers of games (default %(default)s)")
+    parser.add_argument(
+        "--games",
+        type=int,
+        nargs="+",
+        default=[1024, 4096, 16384],
+        help="with --device cuda: numbers of games (default %(default)s)",
+    )
     parser.add_argument("--task", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.task:
@@ -121,8 +169,9 @@ def main() -> None:
         cuda_table({net: data_set for net, data_set in nets.items() if data_set}, arguments.device, arguments.games)
         return
     loading = measure("loading", arguments.data_set, 1)
-    print(f"loading {loading['pieces']:.0f} cached pieces: {loading['seconds']:.2f} s, "
-          f"one alone {loading['ms_per_piece']:.2f} ms")
+    print(
+        f"loading {loading['pieces']:.0f} cached pieces: {loading['seconds']:.2f} s, one alone {loading['ms_per_piece']:.2f} ms"
+    )
     for threads in arguments.threads:
         table(arguments.data_set, arguments.piano_set, arguments.test_set, threads)
     for task in latency_parts.tasks("test_sample"):

@@ -1,4 +1,5 @@
 """The baselines of speed.py: training fed by processes of single games, and evaluation of one game at a time."""
+
 from __future__ import annotations
 
 import time
@@ -25,8 +26,9 @@ def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict
     torch.set_num_threads(1)  # a process forked after OpenMP has started its threads would wait for them for ever
     bank, _seconds = open_bank(data_set)
     settings = Settings(n_worker=games)
-    environments = AsyncVectorEnv([lambda: ScoreFollowingEnv(bank)] * games, autoreset_mode=AutoresetMode.SAME_STEP,
-                                  context="fork")
+    environments = AsyncVectorEnv(
+        [lambda: ScoreFollowingEnv(bank)] * games, autoreset_mode=AutoresetMode.SAME_STEP, context="fork"
+    )
     torch.set_num_threads(threads)
     network = network_for("ScoreFollowingNet", bank.config).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
@@ -55,8 +57,14 @@ def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict
         policy, advantages = CategoricalPolicy.from_logits(logits), returns - values
         losses = Losses()
         optimiser.zero_grad()
-        backward_chunk(losses, policy, -advantages.detach() * policy.log_prob(torch.cat(actions)), advantages.square(),
-                       (settings.value_coef, settings.entropy_coef), len(returns))
+        backward_chunk(
+            losses,
+            policy,
+            -advantages.detach() * policy.log_prob(torch.cat(actions)),
+            advantages.square(),
+            (settings.value_coef, settings.entropy_coef),
+            len(returns),
+        )
         optimiser_step(network, optimiser, losses, None)
         return len(returns)
 

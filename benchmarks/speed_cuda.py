@@ -1,4 +1,5 @@
 """speed.py's part on a CUDA device: training with thousands of games, and where its time goes."""
+
 from __future__ import annotations
 
 import time
@@ -49,9 +50,14 @@ def training(bank: ScoreBank, net: str, agent: str, games: int, precision: str, 
         if update:  # the first one warms up and captures
             acting, learning = acting + collect, learning + learn
     peak = torch.cuda.max_memory_allocated(bank.device) if bank.device.type == "cuda" else 0
-    return {"steps": UPDATES * games * settings.t_max / (acting + learning), "acting": 1000 * acting / UPDATES,
-            "learning": 1000 * learning / UPDATES, "game": 1000 * game_seconds(bank, games, settings.t_max, dtype),
-            "peak_gb": peak / 1e9, "graph": collector.has_graph}
+    return {
+        "steps": UPDATES * games * settings.t_max / (acting + learning),
+        "acting": 1000 * acting / UPDATES,
+        "learning": 1000 * learning / UPDATES,
+        "game": 1000 * game_seconds(bank, games, settings.t_max, dtype),
+        "peak_gb": peak / 1e9,
+        "graph": collector.has_graph,
+    }
 
 
 def game_seconds(bank: ScoreBank, games: int, steps: int, dtype: torch.dtype) -> float:
@@ -80,7 +86,9 @@ def rows(measure: Callable[..., dict[str, float]], nets: dict[str, str], numbers
             for games in numbers_of_games:
                 for graph in (True, False):
                     found = measure(net=net, data_set=data_set, agent=agent, games=games, graph=graph)
-                    yield (f"    {games:6}  {'on' if found['graph'] else 'off':5} {found['steps']:10.0f} "
-                           f"{found['acting']:9.1f} {found['learning']:9.1f} {found['game']:11.1f} {found['peak_gb']:8.1f}")
+                    yield (
+                        f"    {games:6}  {'on' if found['graph'] else 'off':5} {found['steps']:10.0f} "
+                        f"{found['acting']:9.1f} {found['learning']:9.1f} {found['game']:11.1f} {found['peak_gb']:8.1f}"
+                    )
                     if not found["graph"]:  # nor would there be one now: the network has dropout
                         break

@@ -2,6 +2,7 @@
 
 The two baselines, one game at a time and processes of single games, are in speed_baselines.py.
 """
+
 from __future__ import annotations
 
 import resource
@@ -118,8 +119,11 @@ def network(data_set: str, games: int, precision: str, net: str, **_: object) ->
             (logits.sum() + value.sum()).backward()
         return len(logits)
 
-    return {"acting": rate(lambda: forward(False)), "updating": rate(lambda: forward(True)),
-            "recorded": rate(lambda: forward(True, Trace(recorded[0][2:])))}
+    return {
+        "acting": rate(lambda: forward(False)),
+        "updating": rate(lambda: forward(True)),
+        "recorded": rate(lambda: forward(True, Trace(recorded[0][2:]))),
+    }
 
 
 def training(data_set: str, games: int, precision: str, net: str, **_: object) -> dict[str, float]:

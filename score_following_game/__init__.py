@@ -1,4 +1,5 @@
 """Score following in sheet images as a reinforcement learning game (ISMIR 2018, arXiv 1807.06391)."""
+
 import os
 
 from gymnasium.envs.registration import register, registry

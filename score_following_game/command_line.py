@@ -1,4 +1,5 @@
 """What every script shares: a user's mistake is one line and exit code 2; arguments about the machine."""
+
 from __future__ import annotations
 
 import argparse
@@ -38,8 +39,10 @@ def script() -> Iterator[None]:
         if not _is_out_of_memory(error):
             raise
         told = textwrap.shorten(str(error), 160, placeholder=" ...")
-        print(f"error: out of memory ({told}); take fewer games at once where there are any (--n_worker, --trials)",
-              file=sys.stderr)
+        print(
+            f"error: out of memory ({told}); take fewer games at once where there are any (--n_worker, --trials)",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -67,7 +70,11 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 
 def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = DEFAULT_SEED) -> None:
     """--seed, --device and --threads, the same for every script that runs a network."""
-    parser.add_argument("--seed", type=int, default=seed, help="seeds every random choice "
-                        + ("(default: another one each time)" if seed is None else "(default %(default)s)"))
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=seed,
+        help="seeds every random choice " + ("(default: another one each time)" if seed is None else "(default %(default)s)"),
+    )
     parser.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default %(default)s)")
     parser.add_argument("--threads", type=int, default=None, metavar="N", help=THREADS_HELP)

@@ -2,6 +2,7 @@
 
 Takes a third of a second to import, so modules that import it are imported where they are first needed.
 """
+
 from __future__ import annotations
 
 import os
@@ -14,8 +15,8 @@ import numba
 import numpy as np
 import torch
 
-RUN_VALUES = 2**17     # a thread's work at a time at the least, about 0.1 ms: less is not worth handing out
-RUNS_PER_THREAD = 4    # so that one held up by another program does not hold up the rest
+RUN_VALUES = 2**17  # a thread's work at a time at the least, about 0.1 ms: less is not worth handing out
+RUNS_PER_THREAD = 4  # so that one held up by another program does not hold up the rest
 
 
 def compiled(**options: Any) -> Callable[[Callable], Callable]:

@@ -1,4 +1,5 @@
 """One YAML game config: what a game looks like, typed and validated."""
+
 from __future__ import annotations
 
 import math

@@ -2,6 +2,7 @@
 
 Engraves the tunes, trains an agent, evaluates it on tunes it never saw beside two baselines, and draws what it did.
 """
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -37,9 +38,21 @@ from score_following_game.watching.setup import game_of
 SETS = ("train", "valid", "test")
 TRIALS = 10
 # Far fewer steps than a published run: many small optimiser steps, larger ones, and games that begin anywhere.
-FAST = {"agent": "ppo", "n_worker": 64, "t_max": 8, "ppo_epochs": 3, "batch_size": 2, "gae_lambda": 0.9,
-        "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)}, "max_grad_norm": 0.5, "random_start": 0.5, "precision": "auto",
-        "eval_trials": 3, "eval_interval": 60, "log_interval": 30}
+FAST = {
+    "agent": "ppo",
+    "n_worker": 64,
+    "t_max": 8,
+    "ppo_epochs": 3,
+    "batch_size": 2,
+    "gae_lambda": 0.9,
+    "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)},
+    "max_grad_norm": 0.5,
+    "random_start": 0.5,
+    "precision": "auto",
+    "eval_trials": 3,
+    "eval_interval": 60,
+    "log_interval": 30,
+}
 
 
 def main() -> None:
@@ -56,9 +69,17 @@ def demonstrate(output: Path, minutes: float, threads: int | None) -> None:
     print("1. Engraving the bundled tunes", flush=True)
     engrave(output / "data")
     print(f"\n2. Training for {minutes:g} minutes by reinforcement (PPO); slow machines want more (--minutes)", flush=True)
-    settings = settings_from(FAST | {"train_set": str(output / "data" / "train"), "eval_set": str(output / "data" / "valid"),
-                                     "param_root": str(output / "params"), "log_root": str(output / "runs"),
-                                     "max_minutes": minutes, "threads": threads})
+    settings = settings_from(
+        FAST
+        | {
+            "train_set": str(output / "data" / "train"),
+            "eval_set": str(output / "data" / "valid"),
+            "param_root": str(output / "params"),
+            "log_root": str(output / "runs"),
+            "max_minutes": minutes,
+            "threads": threads,
+        }
+    )
     directory = train(settings, config)
     print(f"\n3. Following the test tunes, which it has never seen, {TRIALS} times each", flush=True)
     trained = load_trained_agent(directory / BEST_MODEL_FILE, settings.net, config, seed=settings.seed)
@@ -73,7 +94,7 @@ In {output}:
   alignment.png       where it was and where the music was, over time
   learning_curve.png  the tracking ratios on the validation tunes during training
 Next:
-  .venv/bin/python test_score_following.py --params {directory / BEST_MODEL_FILE} --data_set {output / 'data' / 'test'}
+  .venv/bin/python test_score_following.py --params {directory / BEST_MODEL_FILE} --data_set {output / "data" / "test"}
                                      watch it play in a window (add --video follow.mp4 for a film)
   .venv/bin/python sf_experiment.py --resume {directory} --max_minutes {minutes + 30:g}
                                      train on; README.md tells how to train on more and on your own scores""")
@@ -108,16 +129,21 @@ def compare(output: Path, config: GameConfig, settings: Settings, trained: Train
         ("untrained network", untrained, config),
         (f"constant speed ({pixels / frames:.2f} px/frame)", ConstantSpeedAgent(pixels / frames), continuous),
         ("trained, sampled as in the papers", trained, config),
-        ("trained, likeliest action", TrainedAgent(trained.network, deterministic=True), config)]
+        ("trained, likeliest action", TrainedAgent(trained.network, deterministic=True), config),
+    ]
     lines = [f"{'':34}{'R_tue':>7}{'R_on':>7}{'mean px':>9}{'std px':>8}"]
     for name, agent, rules in agents:
         trials = play_data_set(agent, ScoreBank(pieces, rules), TRIALS)
         stats = mean_stats([alignment_stats(trial) for trial in trials])
-        lines.append(f"{name:34}{stats.tracked_until_end_ratio:7.2f}{stats.global_tracking_ratio:7.2f}"
-                     f"{stats.alignment_errors_mean:9.2f}{stats.alignment_errors_std:8.2f}")
-    lines += ["R_tue: tunes followed to their end; R_on: onsets reached before the music was lost; errors at those onsets.",
-              "Constant speed knows the average tempo from the start and never listens; it is lost when a tune differs. A few",
-              "minutes are a beginning: docs/results.md shows what an hour or two give."]
+        lines.append(
+            f"{name:34}{stats.tracked_until_end_ratio:7.2f}{stats.global_tracking_ratio:7.2f}"
+            f"{stats.alignment_errors_mean:9.2f}{stats.alignment_errors_std:8.2f}"
+        )
+    lines += [
+        "R_tue: tunes followed to their end; R_on: onsets reached before the music was lost; errors at those onsets.",
+        "Constant speed knows the average tempo from the start and never listens; it is lost when a tune differs. A few",
+        "minutes are a beginning: docs/results.md shows what an hour or two give.",
+    ]
     print("\n".join(lines), flush=True)
     with replacing(output / "table.txt") as temporary:
         temporary.write_text("\n".join(lines) + "\n")
@@ -135,8 +161,8 @@ def draw(output: Path, config: GameConfig, agent: TrainedAgent, name: str) -> No
     game = game_of(load_data_set(output / "data" / "test", config, piece=name)[0], config)
     pictures: list[np.ndarray] = []
     episode = watch(game, agent, [pictures.append])
-    played = pictures[:len(episode.frames) + 1]  # the last picture is repeated at the end of a film
-    shown = played[::-1][:3 * config.spectrogram_params.fps:config.spectrogram_params.fps][::-1]
+    played = pictures[: len(episode.frames) + 1]  # the last picture is repeated at the end of a film
+    shown = played[::-1][: 3 * config.spectrogram_params.fps : config.spectrogram_params.fps][::-1]
     with replacing(output / "last_frames.png") as temporary:
         cv2.imwrite(str(temporary), np.vstack(shown or [render(game, Overlay())]))
     plot_episode(episode, output / "alignment.png")

@@ -1,4 +1,5 @@
 """The one exception the scripts turn into a line and exit code 2."""
+
 from __future__ import annotations
 
 

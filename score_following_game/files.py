@@ -1,4 +1,5 @@
 """Writing files so that a reader never meets half of one, and telling them apart."""
+
 from __future__ import annotations
 
 import contextlib
@@ -59,8 +60,9 @@ def deferring_interrupts() -> Iterator[None]:
         yield
         return
     came: list[tuple[int, FrameType | None]] = []
-    before = {number: signal.signal(number, lambda *arguments: came.append(arguments))
-              for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda *arguments: came.append(arguments)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

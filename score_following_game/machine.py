@@ -1,4 +1,5 @@
 """The machine a run uses: seeds, device, threads, memory."""
+
 from __future__ import annotations
 
 import contextlib
@@ -31,8 +32,9 @@ def prepare_machine(seed: int, device: str, threads: int | None, trial: bool = F
     import torch  # the data pipeline asks this module for its cores and needs no torch
 
     if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise UserError(f"--threads {threads}: wanted 1 to {MOST_THREADS}; more than the {available_cores()} cores here gain "
-                        "nothing")
+        raise UserError(
+            f"--threads {threads}: wanted 1 to {MOST_THREADS}; more than the {available_cores()} cores here gain nothing"
+        )
     if not 0 <= seed < 2**63:
         raise UserError(f"--seed {seed}: wanted a whole number from 0 to 2^63 - 1")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):

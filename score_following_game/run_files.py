@@ -1,4 +1,5 @@
 """The names of the files of a training run, which training writes and everything else reads."""
+
 from __future__ import annotations
 
 SETTINGS_FILE = "config.yaml"

@@ -1,4 +1,5 @@
 """Archives as tests want them."""
+
 import io
 import tarfile
 import zipfile

@@ -1,4 +1,5 @@
 """Shared by the tests: small data sets, the reference folder where there is one, and running the real scripts."""
+
 from __future__ import annotations
 
 import os
@@ -70,8 +71,15 @@ def run() -> Run:
     def run_script(*arguments: object, cwd: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "CI": "true"}  # where some libraries say more on stdout
         script, *rest = map(str, arguments)
-        result = subprocess.run([sys.executable, str(ROOT / script), *rest], cwd=cwd, env=environment, text=True,
-                                capture_output=True, timeout=300, check=False)
+        result = subprocess.run(
+            [sys.executable, str(ROOT / script), *rest],
+            cwd=cwd,
+            env=environment,
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
         if check and result.returncode:
             raise AssertionError(f"{script} exited with {result.returncode}\n{result.stdout}\n{result.stderr}")
         return result

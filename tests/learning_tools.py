@@ -1,4 +1,5 @@
 """What the tests of the algorithms share: networks, what they play, the gradients of an update."""
+
 from dataclasses import replace
 
 import torch
@@ -17,11 +18,22 @@ from score_following_game.reinforcement_learning.settings import settings_from
 
 LSTM = "ScoreFollowingNetLSTM"
 # Networks for a window of 30 px, small enough to learn in seconds.
-TINY = Architecture((39, 20), (40, 30), (Conv(4, (13, 10), (13, 10)),), (Conv(4, (10, 10), (10, 10)),), concat=32, head=32,
-                    speed_activation="elu")
-TINY_NETWORKS = {"Tiny": TINY, "TinyPolicy": replace(TINY, heads=POLICY_ONLY), "TinyLSTM": replace(TINY, lstm=16),
-                 "TinyContinuous": replace(TINY, heads=CONTINUOUS),
-                 "TinyLSTMContinuous": replace(TINY, lstm=16, heads=CONTINUOUS)}
+TINY = Architecture(
+    (39, 20),
+    (40, 30),
+    (Conv(4, (13, 10), (13, 10)),),
+    (Conv(4, (10, 10), (10, 10)),),
+    concat=32,
+    head=32,
+    speed_activation="elu",
+)
+TINY_NETWORKS = {
+    "Tiny": TINY,
+    "TinyPolicy": replace(TINY, heads=POLICY_ONLY),
+    "TinyLSTM": replace(TINY, lstm=16),
+    "TinyContinuous": replace(TINY, heads=CONTINUOUS),
+    "TinyLSTMContinuous": replace(TINY, lstm=16, heads=CONTINUOUS),
+}
 
 
 def narrow(config: GameConfig) -> GameConfig:
@@ -35,7 +47,11 @@ def fresh_network(config: GameConfig, name: str = "ScoreFollowingNet") -> ActorC
 
 
 def collect(
-    bank: ScoreBank, network: ActorCritic, games: int = 6, t_max: int = 5, kind: type[RolloutCollector] = RolloutCollector,
+    bank: ScoreBank,
+    network: ActorCritic,
+    games: int = 6,
+    t_max: int = 5,
+    kind: type[RolloutCollector] = RolloutCollector,
     **more,
 ) -> Rollout:
     torch.manual_seed(0)
@@ -50,7 +66,11 @@ def update(learner: type[Learner], network: ActorCritic, bank: ScoreBank, rollou
 
 
 def gradients(
-    learner: type[Learner], network: ActorCritic, bank: ScoreBank, rollout: Rollout, **settings,
+    learner: type[Learner],
+    network: ActorCritic,
+    bank: ScoreBank,
+    rollout: Rollout,
+    **settings,
 ) -> list[Tensor | None]:
     update(learner, network, bank, rollout, **settings)
     return gradients_of(network)

@@ -1,4 +1,5 @@
 """A piece small enough to be played in a test: one dot per note on five lines."""
+
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ def write_small_piece(folder: Path, name: str = "tune", height: int = 40, notes:
     x = FIRST_X + spacing * np.arange(notes)
     middle = height // 2
     sheet = np.full((height, int(x[-1]) + 100), 255, np.uint8)
-    sheet[middle - 8:middle + 9:4] = 0
+    sheet[middle - 8 : middle + 9 : 4] = 0
     for column in x:
-        sheet[middle - 2:middle + 3, column - 2:column + 3] = 0
+        sheet[middle - 2 : middle + 3, column - 2 : column + 3] = 0
     coords = np.stack([np.full(notes, middle), x], axis=1).astype(np.float32)
     write_score(folder / f"{name}.npz", Score(sheet, coords, np.repeat(np.arange(notes), 2).reshape(-1, 2)))
     midi = pretty_midi.PrettyMIDI()

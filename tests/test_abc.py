@@ -1,4 +1,5 @@
 """ABC: what is read, what is left out, and that the bundled tunes are correctly written down."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -32,41 +33,67 @@ def lengths(music: str, **headers: str) -> list[Fraction]:
 
 
 def test_tune_book() -> None:
-    tunes = read_tune_book("a preface\r\n\r\nX: 7\r\nT:One\r\nT:Other Title\r\nS:source\r\nK:G\r\nABc|%remark\r\nw:la la la\r\n"
-                           "\r\nX:8\nT:Two\nK:C\nC:|\n")
+    tunes = read_tune_book(
+        "a preface\r\n\r\nX: 7\r\nT:One\r\nT:Other Title\r\nS:source\r\nK:G\r\nABc|%remark\r\nw:la la la\r\n"
+        "\r\nX:8\nT:Two\nK:C\nC:|\n"
+    )
     assert [(tune.number, tune.title) for tune in tunes] == [("7", "One"), ("8", "Two")]
     assert tunes[0].music == "ABc|"
     assert tunes[1].music == "C:|"  # a note and a bar line, not a field
 
 
 def test_an_empty_line_ends_a_tune_and_a_text_block_is_no_music() -> None:
-    tunes = read_tune_book("X:1\n\nT:t\nK:C\nCDEF|\n%a remark, no empty line\nGABc|\n \nThe next tune is a great reel\nK:G\n"
-                           "X:2\nK:C\nCDEF|\n%%begintext\nA bad cafe\n\nX marks it\n%%endtext\nGABc|\n"
-                           "X:3\nK:C\nCDEF|\n%%begintext left\nA bad egg\nX:4\nK:C\nC|\n")
+    tunes = read_tune_book(
+        "X:1\n\nT:t\nK:C\nCDEF|\n%a remark, no empty line\nGABc|\n \nThe next tune is a great reel\nK:G\n"
+        "X:2\nK:C\nCDEF|\n%%begintext\nA bad cafe\n\nX marks it\n%%endtext\nGABc|\n"
+        "X:3\nK:C\nCDEF|\n%%begintext left\nA bad egg\nX:4\nK:C\nC|\n"
+    )
     assert [tune.music for tune in tunes] == ["CDEF| GABc|", "CDEF| GABc|", "CDEF|", "C|"]
 
 
 def test_fields_before_the_first_tune_hold_for_all() -> None:
-    tunes = read_tune_book("A book\nL:1/16 % short\nM:3/4\nQ:1/4=66\nK:D\nT:The Book\n\n"
-                           "X:1\nF4|\nX:2\nL:1/8\nK:C\nF4|\nX:3\nH:a tale\nof a deed\nK:G\nF4|\n")
+    tunes = read_tune_book(
+        "A book\nL:1/16 % short\nM:3/4\nQ:1/4=66\nK:D\nT:The Book\n\n"
+        "X:1\nF4|\nX:2\nL:1/8\nK:C\nF4|\nX:3\nH:a tale\nof a deed\nK:G\nF4|\n"
+    )
     assert [read_melody(tune).notes() for tune in tunes] == [[(0, 1, 66)], [(0, 2, 65)], [(0, 1, 66)]]
     assert [read_melody(tune).meter for tune in tunes] == [(3, 4)] * 3
     assert [quarter_tempo(tune) for tune in tunes] == [66] * 3
     assert [tune.title for tune in tunes] == [""] * 3
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("X:1\nL:1/4\nCDEF|\n", "no K: field"), ("X:1\nK:C\n", "no notes"), ("X:1\nK:C\nz4|Z|\n", "no notes")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("X:1\nL:1/4\nCDEF|\n", "no K: field"), ("X:1\nK:C\n", "no notes"), ("X:1\nK:C\nz4|Z|\n", "no notes")]
+)
 def test_a_tune_without_key_or_notes(text: str, reason: str) -> None:
     with pytest.raises(AbcError, match=reason):
         read_melody(read_tune_book(text)[0])
 
 
-@pytest.mark.parametrize(("text", "fifths"), [
-    ("G", 1), ("Am", 0), ("A minor", 0), ("Bb", -2), ("F#m", 3), ("Ddor", 0), ("E Dorian", 2), ("G mix", 0),
-    ("A Mixolydian", 2),
-    ("Cmaj", 0), ("D phr", -2), ("F lyd", 0), ("G clef=bass", 1), ("none", 0), ("Cb", -7), ("c", 0),
-    ("", None), ("clef=treble", None), ("bass", None)])
+@pytest.mark.parametrize(
+    ("text", "fifths"),
+    [
+        ("G", 1),
+        ("Am", 0),
+        ("A minor", 0),
+        ("Bb", -2),
+        ("F#m", 3),
+        ("Ddor", 0),
+        ("E Dorian", 2),
+        ("G mix", 0),
+        ("A Mixolydian", 2),
+        ("Cmaj", 0),
+        ("D phr", -2),
+        ("F lyd", 0),
+        ("G clef=bass", 1),
+        ("none", 0),
+        ("Cb", -7),
+        ("c", 0),
+        ("", None),
+        ("clef=treble", None),
+        ("bass", None),
+    ],
+)
 def test_keys(text: str, fifths: int | None) -> None:
     assert parse_key(text) == fifths
 
@@ -93,8 +120,14 @@ def test_note_lengths() -> None:
 
 
 def test_broken_rhythm() -> None:
-    assert lengths("A>B A<B A>>B|", L="1/4") == [Fraction(3, 2), Fraction(1, 2), Fraction(1, 2), Fraction(3, 2),
-                                                Fraction(7, 4), Fraction(1, 4)]
+    assert lengths("A>B A<B A>>B|", L="1/4") == [
+        Fraction(3, 2),
+        Fraction(1, 2),
+        Fraction(1, 2),
+        Fraction(3, 2),
+        Fraction(7, 4),
+        Fraction(1, 4),
+    ]
 
 
 def test_tuplets() -> None:
@@ -120,7 +153,7 @@ def test_accidentals_hold_to_the_end_of_the_bar_in_their_octave() -> None:
 
 def test_ties() -> None:
     assert melody_of("A2-A A-|A A|").notes() == [(0, 3, 69), (3, 2, 69), (5, 1, 69)]
-    assert pitches("^F-|F F|") == [66, 65]         # the accidental goes with the tie, not further
+    assert pitches("^F-|F F|") == [66, 65]  # the accidental goes with the tie, not further
     assert pitches("A-B A-|z A|") == [69, 71, 69, 69]  # no tie to another pitch or over a rest
 
 
@@ -133,18 +166,21 @@ def test_changes_of_key_and_meter() -> None:
     assert pitches("F[K:clef=treble]F[K:bass]F[K:]F[K:none]F|", K="D") == [66, 66, 66, 66, 65]
 
 
-@pytest.mark.parametrize(("music", "played"), [
-    ("|:A|B:|c|", "ABc"),
-    ("A|1 B:|2 c||d|", "ABd"),
-    ("A|[1 B:|[2 c|]d|", "ABd"),
-    ("A|[1 B:| [2 c:|d|", "ABd"),
-    ("A|[1,3 B:|[2 c:|d|", "ABd"),
-    ("|:A::B:|", "AB"),
-    ("|:A:||:B:|", "AB"),
-    ("|:A:|:B:|", "AB"),
-    ("A|[12 B||c|", "Ac"),
-    ("A|[1 B|c:|[2 d|e||f|", "ABcf"),
-])
+@pytest.mark.parametrize(
+    ("music", "played"),
+    [
+        ("|:A|B:|c|", "ABc"),
+        ("A|1 B:|2 c||d|", "ABd"),
+        ("A|[1 B:|[2 c|]d|", "ABd"),
+        ("A|[1 B:| [2 c:|d|", "ABd"),
+        ("A|[1,3 B:|[2 c:|d|", "ABd"),
+        ("|:A::B:|", "AB"),
+        ("|:A:||:B:|", "AB"),
+        ("|:A:|:B:|", "AB"),
+        ("A|[12 B||c|", "Ac"),
+        ("A|[1 B|c:|[2 d|e||f|", "ABcf"),
+    ],
+)
 def test_every_section_is_played_once(music: str, played: str) -> None:
     wanted = {"A": 69, "B": 71, "c": 72, "d": 74, "e": 76, "f": 77}
     assert pitches(music) == [wanted[letter] for letter in played]
@@ -160,7 +196,11 @@ def test_what_does_not_sound() -> None:
 
 def test_chords_keep_their_top_note() -> None:
     assert melody_of("[GB]2 [+ce]|[c/2G/2] [A,^c]|").notes() == [
-        (0, 2, 71), (2, 1, 76), (3, Fraction(1, 2), 72), (Fraction(7, 2), 1, 73)]
+        (0, 2, 71),
+        (2, 1, 76),
+        (3, Fraction(1, 2), 72),
+        (Fraction(7, 2), 1, 73),
+    ]
 
 
 def test_ties_and_texts_inside_chords() -> None:
@@ -180,17 +220,44 @@ def test_rests() -> None:
     assert melody_of("A z B|Z2|c z/ x/|").notes() == [(0, 1, 69), (2, 1, 71), (11, 1, 72)]
 
 
-@pytest.mark.parametrize("music", ["A & B|", "AB[c|", "A (3B/c/[d e|", "[V:1]AB|\nV:2\nAB|", "A#B|", "[z]|", ">A", "A0|",
-                                   "[CEz]|", "[C>E]|", "[A#c]|", '["Bm"]|',
-                                   "(3:0:3ABc|", "(3:2:0ABc|", "[L:0/4]A|"])
+@pytest.mark.parametrize(
+    "music",
+    [
+        "A & B|",
+        "AB[c|",
+        "A (3B/c/[d e|",
+        "[V:1]AB|\nV:2\nAB|",
+        "A#B|",
+        "[z]|",
+        ">A",
+        "A0|",
+        "[CEz]|",
+        "[C>E]|",
+        "[A#c]|",
+        '["Bm"]|',
+        "(3:0:3ABc|",
+        "(3:2:0ABc|",
+        "[L:0/4]A|",
+    ],
+)
 def test_music_that_is_refused(music: str) -> None:
     with pytest.raises(AbcError):
         melody_of(music)
 
 
-@pytest.mark.parametrize(("headers", "tempo"), [
-    ({"Q": "1/4=120"}, 120), ({"Q": "3/8=60"}, 90), ({"Q": '"Allegro" 1/2=66'}, 132), ({"Q": "1/4 1/8=80"}, 120),
-    ({"Q": "160", "L": "1/8"}, 80), ({"Q": "120", "M": "2/4"}, 30), ({}, None), ({"Q": "Lento"}, None)])
+@pytest.mark.parametrize(
+    ("headers", "tempo"),
+    [
+        ({"Q": "1/4=120"}, 120),
+        ({"Q": "3/8=60"}, 90),
+        ({"Q": '"Allegro" 1/2=66'}, 132),
+        ({"Q": "1/4 1/8=80"}, 120),
+        ({"Q": "160", "L": "1/8"}, 80),
+        ({"Q": "120", "M": "2/4"}, 30),
+        ({}, None),
+        ({"Q": "Lento"}, None),
+    ],
+)
 def test_tempo(headers: dict[str, str], tempo: float | None) -> None:
     assert quarter_tempo(Tune("1", "", "", headers)) == tempo
 

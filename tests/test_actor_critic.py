@@ -1,4 +1,5 @@
 """A2C and PPO: their losses and gradients by hand, with dropout, LSTMs and continuous actions."""
+
 import math
 from dataclasses import replace
 
@@ -79,9 +80,15 @@ def test_continuous_a2c_gradient_is_that_of_the_published_loss(continuous_bank: 
     require_equal(found, network, loss - 0.05 * entropy)
 
 
-@pytest.mark.parametrize(("game", "name"), [
-    ("bank", "ScoreFollowingNet"), ("piano_bank", "ScoreFollowingNetMSMDLCHSDeepDoLight"), ("bank", LSTM),
-    ("continuous_bank", "ScoreFollowingNetContinuous")])
+@pytest.mark.parametrize(
+    ("game", "name"),
+    [
+        ("bank", "ScoreFollowingNet"),
+        ("piano_bank", "ScoreFollowingNetMSMDLCHSDeepDoLight"),
+        ("bank", LSTM),
+        ("continuous_bank", "ScoreFollowingNetContinuous"),
+    ],
+)
 def test_ppo_ratios_begin_at_one(request: pytest.FixtureRequest, game: str, name: str):
     """At ratio 1 the policy loss is minus the mean of the normalised advantages, which is 0; dropout must not change that."""
     bank = request.getfixturevalue(game)
@@ -123,8 +130,11 @@ def test_ppo_gradient_is_that_of_the_published_loss(bank: ScoreBank, monkeypatch
     network = fresh_network(bank.config)
     played = collect(bank, network, games=4, t_max=6)
     ratios = torch.tensor([0.5, 0.9, 1.1, 2.0]).repeat(6)
-    rollout = replace(played, log_probabilities=(played.log_probabilities.flatten() - ratios.log()).view(6, 4),
-                      values=played.values + torch.linspace(-1, 1, 24).view(6, 4))
+    rollout = replace(
+        played,
+        log_probabilities=(played.log_probabilities.flatten() - ratios.log()).view(6, 4),
+        values=played.values + torch.linspace(-1, 1, 24).view(6, 4),
+    )
     normal = normalised(advantages_of(rollout))
     for ratio in (0.5, 0.9, 1.1, 2.0):
         assert (normal[ratios == ratio] > 0).any() and (normal[ratios == ratio] < 0).any()

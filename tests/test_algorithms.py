@@ -1,4 +1,5 @@
 """What the algorithms have in common: the networks and settings each takes, and that each learns a trivial game."""
+
 from pathlib import Path
 
 import pytest
@@ -30,17 +31,25 @@ def test_a_normal_policy_is_torchs(continuous_bank: ScoreBank):
     assert (float(drawn.mean()), float(drawn.std())) == pytest.approx((3.0, 0.5), abs=0.02)
 
 
-@pytest.mark.parametrize(("agent", "net", "budget"), [
-    ("a2c", "ScoreFollowingNetBN", {"n_worker": 1}), ("reinforce", "ScoreFollowingNetBN", {}),
-    ("ppo", "ScoreFollowingNetSELU01", {"n_worker": 2}), ("a2c", "ScoreFollowingNetSELU01", {"n_worker": 2})])
+@pytest.mark.parametrize(
+    ("agent", "net", "budget"),
+    [
+        ("a2c", "ScoreFollowingNetBN", {"n_worker": 1}),
+        ("reinforce", "ScoreFollowingNetBN", {}),
+        ("ppo", "ScoreFollowingNetSELU01", {"n_worker": 2}),
+        ("a2c", "ScoreFollowingNetSELU01", {"n_worker": 2}),
+    ],
+)
 def test_networks_with_batch_statistics_are_trained(bank: ScoreBank, agent: str, net: str, budget: dict):
     settings = settings_from({"agent": agent, "net": net, **budget})
     algorithm, network = algorithm_for(settings, bank.config)
-    collector = algorithm.collector(bank, settings.n_worker, network.train(), StartSampler(bank, 0), 0, torch.float32,
-                                    keep=algorithm.keeps_passes)
+    collector = algorithm.collector(
+        bank, settings.n_worker, network.train(), StartSampler(bank, 0), 0, torch.float32, keep=algorithm.keeps_passes
+    )
     before = network.policy_out.weight.clone()
-    learner = algorithm.learner(network, torch.optim.Adam(network.parameters()), bank, settings, torch.float32,
-                                torch.Generator().manual_seed(0))
+    learner = algorithm.learner(
+        network, torch.optim.Adam(network.parameters()), bank, settings, torch.float32, torch.Generator().manual_seed(0)
+    )
     rollout = collector.collect(5)
     assert not rollout.recorded  # other batches have other statistics
     learner.update(rollout)
@@ -55,14 +64,17 @@ def test_a_policy_that_is_not_finite_is_told(continuous_bank: ScoreBank):
             collect(continuous_bank, network, 3, 4, kind)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"agent": "a2c", "net": LSTM}, "take --agent a2c_lstm"),
-    ({"agent": "a2c_lstm"}, "wants a network with an LSTM, which --net ScoreFollowingNet has not"),
-    ({"agent": "ppo", "net": "BaselineNet"}, "needs a critic, which --net BaselineNet has not; take --agent reinforce"),
-    ({"agent": "reinforce", "net": "BaselineNet"}, "needs a critic"),
-    ({"agent": "lookahead", "net": "ScoreFollowingNetContinuous"}, "plays discrete games only"),
-    ({"agent": "localisation", "net": LSTM}, "no LSTM and no free speed; take BaselineNet"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"agent": "a2c", "net": LSTM}, "take --agent a2c_lstm"),
+        ({"agent": "a2c_lstm"}, "wants a network with an LSTM, which --net ScoreFollowingNet has not"),
+        ({"agent": "ppo", "net": "BaselineNet"}, "needs a critic, which --net BaselineNet has not; take --agent reinforce"),
+        ({"agent": "reinforce", "net": "BaselineNet"}, "needs a critic"),
+        ({"agent": "lookahead", "net": "ScoreFollowingNetContinuous"}, "plays discrete games only"),
+        ({"agent": "localisation", "net": LSTM}, "no LSTM and no free speed; take BaselineNet"),
+    ],
+)
 def test_what_does_not_fit_is_refused(config: GameConfig, options: dict, message: str):
     game = freely_moving(config) if "Continuous" in options.get("net", "") else config
     with pytest.raises(UserError, match=message):
@@ -77,28 +89,57 @@ def test_settings_an_agent_does_not_go_by_are_told():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("agent", "net", "lr", "budget"), [
-    ("reinforce", "Tiny", 3e-3, {"n_worker": 16, "max_updates": 45}),
-    ("reinforce", "TinyPolicy", 3e-3, {"n_worker": 16, "max_updates": 45, "no_baseline": True}),
-    ("reinforce", "TinyContinuous", 1e-3, {"n_worker": 64, "max_updates": 80}),
-    ("a2c", "TinyContinuous", 3e-4, {"n_worker": 64, "t_max": 8, "max_updates": 300}),
-    ("ppo", "TinyContinuous", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "discounting": 0.95}),
-    ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 200}),
-    ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "bptt": True}),
-    ("a2c_lstm", "TinyLSTMContinuous", 1e-3, {"n_worker": 64, "t_max": 8, "max_updates": 300})])
+@pytest.mark.parametrize(
+    ("agent", "net", "lr", "budget"),
+    [
+        ("reinforce", "Tiny", 3e-3, {"n_worker": 16, "max_updates": 45}),
+        ("reinforce", "TinyPolicy", 3e-3, {"n_worker": 16, "max_updates": 45, "no_baseline": True}),
+        ("reinforce", "TinyContinuous", 1e-3, {"n_worker": 64, "max_updates": 80}),
+        ("a2c", "TinyContinuous", 3e-4, {"n_worker": 64, "t_max": 8, "max_updates": 300}),
+        ("ppo", "TinyContinuous", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "discounting": 0.95}),
+        ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 200}),
+        ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "bptt": True}),
+        ("a2c_lstm", "TinyLSTMContinuous", 1e-3, {"n_worker": 64, "t_max": 8, "max_updates": 300}),
+    ],
+)
 def test_each_learns_a_trivial_game(
-    config: GameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: str, net: str, lr: float, budget: dict,
+    config: GameConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    agent: str,
+    net: str,
+    lr: float,
+    budget: dict,
 ):
     """A narrow window on even music, the games at its speed from the start: to learn is to leave the speed as it is."""
     for name, architecture in TINY_NETWORKS.items():
         monkeypatch.setitem(ARCHITECTURES, name, architecture)
     even = write_small_piece(tmp_path / "data", notes=40, spacing=40)
     torch.manual_seed(1)
-    trainer = Trainer(settings_from({
-        "agent": agent, "net": net, "train_set": str(even), "eval_set": str(even), "no_log": True, "threads": 1, "seed": 1,
-        "random_start": 1.0, "entropy_coef": 0.001, "max_grad_norm": 0.5, "ppo_epochs": 2, "batch_size": 4, "eval_trials": 1,
-        "optim_params": {"lr": lr, "betas": (0.9, 0.999)}, "log_interval": 1000, **budget}),
-        freely_moving(narrow(config)) if "Continuous" in net else narrow(config), tmp_path)
+    trainer = Trainer(
+        settings_from(
+            {
+                "agent": agent,
+                "net": net,
+                "train_set": str(even),
+                "eval_set": str(even),
+                "no_log": True,
+                "threads": 1,
+                "seed": 1,
+                "random_start": 1.0,
+                "entropy_coef": 0.001,
+                "max_grad_norm": 0.5,
+                "ppo_epochs": 2,
+                "batch_size": 4,
+                "eval_trials": 1,
+                "optim_params": {"lr": lr, "betas": (0.9, 0.999)},
+                "log_interval": 1000,
+                **budget,
+            }
+        ),
+        freely_moving(narrow(config)) if "Continuous" in net else narrow(config),
+        tmp_path,
+    )
     before = mean_return(trainer)
     trainer.train()
     assert mean_return(trainer) > 1.6 * before

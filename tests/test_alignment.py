@@ -1,4 +1,5 @@
 """Notes that the alignment misplaces, noise it has to skip, and what is said of a recording with repeats."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,8 +22,20 @@ TUNES = Path(__file__).parent.parent / "score_following_game" / "bundled" / "tes
 TUNE = TUNES / "test_4_Minuet_in_G.mid"
 ONSETS = 0.5 + 0.5 * np.arange(24)
 PLAYED = 1.2 * ONSETS + 3.0
-GOOD = {"similarity": 0.9, "chance_similarity": 0.2, "hits": 0.9, "chance_hits": 0.3, "weakest": 0.8, "tempo_low": 0.9,
-        "tempo": 1.0, "tempo_high": 1.1, "fastest": 0.8, "slowest": 1.5, "seconds": 60.0, "music_outside": 1.0}
+GOOD = {
+    "similarity": 0.9,
+    "chance_similarity": 0.2,
+    "hits": 0.9,
+    "chance_hits": 0.3,
+    "weakest": 0.8,
+    "tempo_low": 0.9,
+    "tempo": 1.0,
+    "tempo_high": 1.1,
+    "fastest": 0.8,
+    "slowest": 1.5,
+    "seconds": 60.0,
+    "music_outside": 1.0,
+}
 PITCH, BANDS = 69, 80
 PITCHES = [np.array([PITCH])] * len(ONSETS)
 
@@ -51,7 +64,7 @@ def perform(tempo: float, noise: float, before: float) -> tuple[np.ndarray, np.n
 @pytest.mark.parametrize("shift", [-0.59, 0.59])
 def test_misplaced_runs_are_put_where_both_sides_say(size: int, shift: float) -> None:
     wrong = PLAYED.copy()
-    wrong[10:10 + size] += shift
+    wrong[10 : 10 + size] += shift
     assert mend(ONSETS, PITCHES, wrong, rises(PLAYED)) == pytest.approx(PLAYED, abs=0.02)
 
 
@@ -63,8 +76,13 @@ def test_notes_found_at_the_repeated_note_before_are_mended() -> None:
     path[stays] = PLAYED[9] * FPS
     spans = np.maximum.accumulate(np.round(path).astype(np.int64))[:, None] + (0, 0)
     empty = np.zeros((12, 30 * FPS), np.float32)
-    found = locate(ONSETS, PITCHES, spans, Features(empty[:, :14 * FPS], empty[:, :14 * FPS], rises(ONSETS, 14)),
-                   Features(empty, empty, rises(PLAYED)))
+    found = locate(
+        ONSETS,
+        PITCHES,
+        spans,
+        Features(empty[:, : 14 * FPS], empty[:, : 14 * FPS], rises(ONSETS, 14)),
+        Features(empty, empty, rises(PLAYED)),
+    )
     assert found == pytest.approx(PLAYED, abs=0.05)
 
 
@@ -105,10 +123,13 @@ def test_a_repeat_that_is_played_is_hinted_at(tmp_path: Path) -> None:
     assert "a repeat must be written out" in caught.value.detail and caught.value.detail.count("repeat must") == 1
 
 
-@pytest.mark.parametrize(("figures", "times", "hints"), [
-    ({"slowest": 8.0}, 1, 1), ({"music_outside": 20.0}, 1, 1), ({"similarity": 0.6}, 1, 0), ({"similarity": 0.6}, 2, 1)])
-def test_repeats_are_hinted_at_where_they_are_likely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                     figures: dict[str, float], times: int, hints: int) -> None:
+@pytest.mark.parametrize(
+    ("figures", "times", "hints"),
+    [({"slowest": 8.0}, 1, 1), ({"music_outside": 20.0}, 1, 1), ({"similarity": 0.6}, 1, 0), ({"similarity": 0.6}, 2, 1)],
+)
+def test_repeats_are_hinted_at_where_they_are_likely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: dict[str, float], times: int, hints: int
+) -> None:
     seconds = read_midi(TUNE).get_end_time()
     soundfile.write(tmp_path / "tune.wav", np.full(round(times * seconds * SAMPLE_RATE), 0.1), SAMPLE_RATE)
     ends = np.array([0.0, seconds])
@@ -131,4 +152,4 @@ def test_recordings_beyond_full_scale_are_not_clipped(tmp_path: Path) -> None:
     facts = record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
     written, _ = soundfile.read(tmp_path / "out.wav")
     begin = round(facts.begins * SAMPLE_RATE)
-    assert np.abs(written - samples[begin:begin + len(written)]).max() < 1e-3
+    assert np.abs(written - samples[begin : begin + len(written)]).max() < 1e-3

@@ -1,4 +1,5 @@
 """What each network of the table executes, operation by operation, against the specification and against a table by hand."""
+
 from __future__ import annotations
 
 import re
@@ -28,8 +29,9 @@ class Recorder(TorchDispatchMode):
 
     def __init__(self, network: ActorCritic) -> None:
         super().__init__()
-        self.names = {id(tensor): key.rpartition(".")[0]
-                      for key, tensor in (*network.named_parameters(), *network.named_buffers())}
+        self.names = {
+            id(tensor): key.rpartition(".")[0] for key, tensor in (*network.named_parameters(), *network.named_buffers())
+        }
         self.steps: Steps = defaultdict(list)
         self.latest: dict[str, Tensor] = {}  # result, by part
         self.factors: dict[int, Tensor] = {}  # dropout's
@@ -42,7 +44,7 @@ class Recorder(TorchDispatchMode):
 
     def part_of(self, values: Tensor) -> str:
         """Whose latest result these values are."""
-        part, = [part for part, latest in self.latest.items() if latest.data_ptr() == values.data_ptr()]
+        (part,) = [part for part, latest in self.latest.items() if latest.data_ptr() == values.data_ptr()]
         return part
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -61,8 +63,12 @@ class Recorder(TorchDispatchMode):
             self.note(f"fc {values.shape[1]}->{result.shape[1]}", result, self.names[id(bias)])
         elif operation == "native_batch_norm":
             values, weight, _bias, mean, _variance, _training, momentum, eps = args
-            self.note(f"BatchNorm{values.dim() - 2 or 1}d({values.shape[1]}){' affine=False' * (weight is None)} momentum "
-                      f"{momentum:g} eps {eps:g}", result[0], self.names[id(mean)])
+            self.note(
+                f"BatchNorm{values.dim() - 2 or 1}d({values.shape[1]}){' affine=False' * (weight is None)} momentum "
+                f"{momentum:g} eps {eps:g}",
+                result[0],
+                self.names[id(mean)],
+            )
         elif operation == "elu":
             alpha, scale = (*args[1:3], 1, 1)[:2] if len(args) > 1 else (1, 1)
             self.note({(1, 1): "elu", (SELU_ALPHA, SELU_SCALE): "selu"}[alpha, scale], result, self.part_of(args[0]))
@@ -153,11 +159,21 @@ def test_every_operation_is_the_specified_one(shared: Path, executed, name: str)
 
 # --- by hand, for machines without it
 
-KINDS = {"ScoreFollowingNetMSMDLCHSDeepRELU": "relu", "ScoreFollowingNetSELU": "selu", "ScoreFollowingNetSELU01": "selu",
-         "ScoreFollowingNetMSMDLCHSDeepSELU": "selu", "ScoreFollowingNetMSMDLCHSDeepSELU01": "selu"}  # elsewhere elu
-SPEED_KINDS = {"ScoreFollowingNetContinuous": "relu", "ScoreFollowingNetLSTMContinuous": "relu",
-               "ScoreFollowingNetMSMDLCHSContinuous": "relu", "ScoreFollowingNetMSMDLCHSDeepLSTMContinuous": "relu",
-               "ScoreFollowingNetMSMDLCHSDeepContinuous": "elu", "ScoreFollowingNetMSMDLCHSDeepDoContinuous": "elu"}
+KINDS = {
+    "ScoreFollowingNetMSMDLCHSDeepRELU": "relu",
+    "ScoreFollowingNetSELU": "selu",
+    "ScoreFollowingNetSELU01": "selu",
+    "ScoreFollowingNetMSMDLCHSDeepSELU": "selu",
+    "ScoreFollowingNetMSMDLCHSDeepSELU01": "selu",
+}  # elsewhere elu
+SPEED_KINDS = {
+    "ScoreFollowingNetContinuous": "relu",
+    "ScoreFollowingNetLSTMContinuous": "relu",
+    "ScoreFollowingNetMSMDLCHSContinuous": "relu",
+    "ScoreFollowingNetMSMDLCHSDeepLSTMContinuous": "relu",
+    "ScoreFollowingNetMSMDLCHSDeepContinuous": "elu",
+    "ScoreFollowingNetMSMDLCHSDeepDoContinuous": "elu",
+}
 DEEP_PLACES = "spec_conv4 spec_conv7 sheet_conv4 sheet_conv6 sheet_conv8"
 DROPPED = {  # after which layers, always with probability 0.2
     "ScoreFollowingNetDo": "spec_conv3 sheet_conv4 concat_fc policy_fc critic_fc",
@@ -169,8 +185,9 @@ DROPPED = {  # after which layers, always with probability 0.2
 }
 NORMED = {  # which layers' values before the activation; of two the observations
     "ScoreFollowingNetBN": "spec_conv1 spec_conv2 spec_conv3 sheet_conv1 sheet_conv2 sheet_conv3 sheet_conv4 "
-                           "policy_fc critic_fc",
-    "ScoreFollowingNetSELU01": "spec sheet", "ScoreFollowingNetMSMDLCHSDeepSELU01": "spec sheet",
+    "policy_fc critic_fc",
+    "ScoreFollowingNetSELU01": "spec sheet",
+    "ScoreFollowingNetMSMDLCHSDeepSELU01": "spec sheet",
 }
 
 
@@ -203,4 +220,5 @@ def test_activations_dropout_and_norms_by_hand(executed, name: str):
 def test_nothing_is_dropped_in_evaluation(executed):
     name = "ScoreFollowingNetMSMDLCHSDeepDoLight"
     assert executed(name, training=False) == {
-        part: [step for step in own if not step[0].startswith("dropout")] for part, own in executed(name).items()}
+        part: [step for step in own if not step[0].startswith("dropout")] for part, own in executed(name).items()
+    }

@@ -1,4 +1,5 @@
 """Unpacking archives: every kind, and every way in which one may be harmful or broken."""
+
 import gzip
 import os
 import stat
@@ -75,28 +76,33 @@ def long_header(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda path: tar(path, member("../evil")), r"not safe: it holds a file named '\.\./evil'"),
-    (lambda path: tar(path, member("a/../../evil")), "not safe"),
-    (lambda path: tar(path, member("/tmp/evil")), "not safe"),
-    (lambda path: tar(path, member("C:evil")), "not safe"),
-    (lambda path: tar(path, member("a\nb")), "not safe"),
-    (lambda path: zipped(path, "../evil"), "not safe"),
-    (lambda path: zipped(path, "/evil"), "not safe"),
-    (zip_of_two_kinds, "broken archive .*packed in a way"),
-    (partial(spoil, lambda path: tar(path, member("a"))), "broken archive .*CRC"),
-    (cut, "broken archive"),
-    (long_header, "broken archive .*more between two of its files"),
-    (lambda path: tar(path, *[member(str(index)) for index in range(51)]), "more than the 50 files"),
-    (lambda path: tar(path, member("bomb"), content=bytes(10_001)), "unpacks to more than the 10000 bytes"),
-    (lambda path: tar(path, *[member("same")] * 11, content=bytes(999)), "unpacks to more than the 10000 bytes"),
-    (packed_bomb, "unpacks to more than the 10000 bytes"),
-    (lambda path: path.write_bytes(b"PK\x03\x04") and path, "broken archive"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: tar(path, member("../evil")), r"not safe: it holds a file named '\.\./evil'"),
+        (lambda path: tar(path, member("a/../../evil")), "not safe"),
+        (lambda path: tar(path, member("/tmp/evil")), "not safe"),
+        (lambda path: tar(path, member("C:evil")), "not safe"),
+        (lambda path: tar(path, member("a\nb")), "not safe"),
+        (lambda path: zipped(path, "../evil"), "not safe"),
+        (lambda path: zipped(path, "/evil"), "not safe"),
+        (zip_of_two_kinds, "broken archive .*packed in a way"),
+        (partial(spoil, lambda path: tar(path, member("a"))), "broken archive .*CRC"),
+        (cut, "broken archive"),
+        (long_header, "broken archive .*more between two of its files"),
+        (lambda path: tar(path, *[member(str(index)) for index in range(51)]), "more than the 50 files"),
+        (lambda path: tar(path, member("bomb"), content=bytes(10_001)), "unpacks to more than the 10000 bytes"),
+        (lambda path: tar(path, *[member("same")] * 11, content=bytes(999)), "unpacks to more than the 10000 bytes"),
+        (packed_bomb, "unpacks to more than the 10000 bytes"),
+        (lambda path: path.write_bytes(b"PK\x03\x04") and path, "broken archive"),
+    ],
+)
 def test_a_harmful_or_broken_archive_leaves_nothing(tmp_path: Path, make: Callable[[Path], Path], message: str):
     archive = make(tmp_path / "archive")
-    with pytest.raises(UserError, match=message) as caught, unpacked(archive, tmp_path / "a" / "to", largest=10_000,
-                                                                    most_members=50):
+    with (
+        pytest.raises(UserError, match=message) as caught,
+        unpacked(archive, tmp_path / "a" / "to", largest=10_000, most_members=50),
+    ):
         pass
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "a" / "to").iterdir())
@@ -108,8 +114,14 @@ def test_links_and_devices_are_passed_over(tmp_path: Path):
     (tmp_path / "outside").mkdir()
     set_uid = member("set_uid")
     set_uid.mode = 0o6777
-    archive = tar(tmp_path / "a.tar.gz", member("link", tarfile.SYMTYPE, "../../outside"), member("link/evil"),
-                  member("hard", tarfile.LNKTYPE, "../../outside"), member("pipe", tarfile.FIFOTYPE), set_uid)
+    archive = tar(
+        tmp_path / "a.tar.gz",
+        member("link", tarfile.SYMTYPE, "../../outside"),
+        member("link/evil"),
+        member("hard", tarfile.LNKTYPE, "../../outside"),
+        member("pipe", tarfile.FIFOTYPE),
+        set_uid,
+    )
     with unpacked(archive, tmp_path / "to") as content:
         assert content.skipped == ["link", "hard", "pipe"]
         assert tree(content.folder) == {"link/evil": b"x", "set_uid": b"x"}
@@ -123,6 +135,8 @@ def test_links_and_devices_are_passed_over(tmp_path: Path):
 @pytest.mark.parametrize("data", [b"<!DOCTYPE html>", b"", b"text"])
 def test_what_is_no_archive_is_told_from_a_broken_one(tmp_path: Path, data: bytes):
     (tmp_path / "a.tar.gz").write_bytes(data)
-    with pytest.raises(NoArchive, match="web page" if data[:1] == b"<" else "not an archive"), \
-            unpacked(tmp_path / "a.tar.gz", tmp_path):
+    with (
+        pytest.raises(NoArchive, match="web page" if data[:1] == b"<" else "not an archive"),
+        unpacked(tmp_path / "a.tar.gz", tmp_path),
+    ):
         pass

@@ -1,4 +1,5 @@
 """Variants of pieces to learn from: sheet and positions stay together, the same seed gives the same."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -20,10 +21,10 @@ def bank(config: GameConfig) -> ScoreBank:
 
 def test_variants_keep_ink_and_positions_together(bank: ScoreBank):
     pieces = augmented(bank.pieces, 3, 1)
-    assert pieces[:len(bank)] == bank.pieces
+    assert pieces[: len(bank)] == bank.pieces
     assert len({piece.name for piece in pieces}) == 4 * len(bank)
     widths = set()
-    for variant in pieces[len(bank):]:
+    for variant in pieces[len(bank) :]:
         original = next(piece for piece in bank.pieces if piece.name == variant.name.partition("~")[0])
         widths.add(variant.sheet.shape[1] / original.sheet.shape[1])
         assert variant.sheet.dtype == np.uint8
@@ -35,7 +36,7 @@ def test_variants_keep_ink_and_positions_together(bank: ScoreBank):
 
 def test_variants_keep_sound_and_onsets_together(bank: ScoreBank):
     silences = []
-    for piece in augmented(bank.pieces, 12, 1)[len(bank):]:
+    for piece in augmented(bank.pieces, 12, 1)[len(bank) :]:
         original = next(other for other in bank.pieces if other.name == piece.name.partition("~")[0])
         heard, frames = piece.spectrogram, piece.onset_frames
         assert heard.dtype == np.float32
@@ -56,8 +57,15 @@ def test_variants_keep_sound_and_onsets_together(bank: ScoreBank):
 
 def test_one_frame_has_one_onset():
     frames = np.arange(0, 200, 1)
-    piece = Piece("dense", np.full((40, 300), 255, np.uint8), frames, frames.astype(np.float32),
-                  np.zeros((78, 220), np.float32), Path("dense.mid"), Path("dense.mid"))
+    piece = Piece(
+        "dense",
+        np.full((40, 300), 255, np.uint8),
+        frames,
+        frames.astype(np.float32),
+        np.zeros((78, 220), np.float32),
+        Path("dense.mid"),
+        Path("dense.mid"),
+    )
     variant = augmented([piece], 1, 0)[1]
     assert len(variant.onset_frames) < 200
     assert (np.diff(variant.onset_frames) > 0).all()
@@ -66,8 +74,15 @@ def test_one_frame_has_one_onset():
 
 def test_a_recording_that_ends_early_keeps_its_onsets():
     frames = np.array([0, 50, 100])
-    piece = Piece("early", np.full((40, 300), 255, np.uint8), frames, frames.astype(np.float32),
-                  np.ones((78, 50), np.float32), Path("early.mid"), Path("early.mid"))
+    piece = Piece(
+        "early",
+        np.full((40, 300), 255, np.uint8),
+        frames,
+        frames.astype(np.float32),
+        np.ones((78, 50), np.float32),
+        Path("early.mid"),
+        Path("early.mid"),
+    )
     variant = augmented([piece], 1, 3)[1]
     assert len(variant.onset_frames) == 3
     assert variant.onset_frames[2] - variant.onset_frames[0] > 75
@@ -89,6 +104,6 @@ def _ink(piece) -> np.ndarray:
 
 def _rise(heard: np.ndarray, frames: np.ndarray) -> float:
     """By how many deviations the magnitude grows more from before an onset to after it than elsewhere."""
-    magnitude = (10 ** heard - 1).sum(axis=0)
+    magnitude = (10**heard - 1).sum(axis=0)
     grown = magnitude[2:] - magnitude[:-2]
     return float((grown[np.clip(frames - 1, 0, len(grown) - 1)].mean() - grown.mean()) / grown.std())

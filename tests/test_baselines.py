@@ -1,4 +1,5 @@
 """The table of a paper from one command, and the supervised baseline from a file."""
+
 import json
 import math
 import re
@@ -34,9 +35,22 @@ def rows(table: str) -> dict[str, list[float]]:
 
 
 def test_the_table_has_every_baseline(run_here, localisation: Path, tmp_path: Path):
-    result = run_here("eval_score_following.py", "--baselines", "--params", "nottingham", "--localisation", localisation,
-                      "--data_set", "test_sample", "--threads", 1, "--json", tmp_path / "all.json",
-                      "--csv", tmp_path / "all.csv")
+    result = run_here(
+        "eval_score_following.py",
+        "--baselines",
+        "--params",
+        "nottingham",
+        "--localisation",
+        localisation,
+        "--data_set",
+        "test_sample",
+        "--threads",
+        1,
+        "--json",
+        tmp_path / "all.json",
+        "--csv",
+        tmp_path / "all.csv",
+    )
     assert result.returncode == 0, result.stderr
     found = rows(result.stdout)
     assert list(found) == ["nottingham", "constant speed", "localisation (supervised)", "online time warping", "optimal"]
@@ -59,8 +73,10 @@ def test_baselines_need_no_agent_and_play_every_condition(run_here, data_set: Pa
 
 def test_localisation_moves_freely_in_a_continuous_game_too(bank: ScoreBank, config: GameConfig):
     (episode,), (other,) = (
-        play_data_set(agent, ScoreBank(bank.pieces[:1], agent.rules(game)))[0] for game in (config, freely_moving(config))
-        for agent in [load_trained_agent("localisation", "BaselineNet", game, seed=0)])
+        play_data_set(agent, ScoreBank(bank.pieces[:1], agent.rules(game)))[0]
+        for game in (config, freely_moving(config))
+        for agent in [load_trained_agent("localisation", "BaselineNet", game, seed=0)]
+    )
     assert episode.errors.tolist() == other.errors.tolist()
 
 
@@ -79,8 +95,18 @@ def test_an_agent_in_a_folder_of_a_baselines_name_keeps_its_row(run_here, locali
     for name in ("best_model.pt", "config.yaml", "game_config.yaml"):
         shutil.copy(find_parameters("localisation").with_name(name), tmp_path / "optimal" / name)
     params = tmp_path / "optimal" / "best_model.pt"
-    result = run_here("eval_score_following.py", "--baselines", "--data_set", data_set, "--params", params,
-                      "--localisation", localisation, "--threads", 1)
+    result = run_here(
+        "eval_score_following.py",
+        "--baselines",
+        "--data_set",
+        data_set,
+        "--params",
+        params,
+        "--localisation",
+        localisation,
+        "--threads",
+        1,
+    )
     assert list(rows(result.stdout))[::4] == [str(params).replace("_", r"\_"), "optimal"], result.stderr
 
 
@@ -92,11 +118,12 @@ def test_a_localisation_agent_is_loaded_and_goes_where_its_network_says(bank: Sc
             parameter.zero_()
         agent.network.policy_out.bias[43] = 50.0  # whatever it sees: 12 px to the right of the middle
     own = ScoreBank(bank.pieces[:1], agent.rules(bank.config))
-    (episode,), = play_data_set(agent, own)
+    ((episode,),) = play_data_set(agent, own)
     assert own.config == freely_moving(bank.config)
     true_x = own.true_x.numpy()
-    assert episode.last_frame == next(frame for frame in range(1, len(true_x))
-                                      if math.floor(abs(true_x[0] + 12 * frame - true_x[frame])) > 50)
+    assert episode.last_frame == next(
+        frame for frame in range(1, len(true_x)) if math.floor(abs(true_x[0] + 12 * frame - true_x[frame])) > 50
+    )
 
 
 def test_the_one_speed_is_the_mean_of_all(bank: ScoreBank):

@@ -1,12 +1,20 @@
 """The benchmarks run: what they print is looked at by people."""
+
 from __future__ import annotations
 
 import json
 
 
 def test_latency_of_a_few_frames(run):
-    task = {"net": "ScoreFollowingNet", "config": "nottingham.yaml", "frames": 4, "target": 10.0, "precision": "float32",
-            "data_set": "test_sample", "paced": False}
+    task = {
+        "net": "ScoreFollowingNet",
+        "config": "nottingham.yaml",
+        "frames": 4,
+        "target": 10.0,
+        "precision": "float32",
+        "data_set": "test_sample",
+        "paced": False,
+    }
     figures = json.loads(run("benchmarks/latency.py", "--task", json.dumps(task)).stdout)
     assert list(figures) == ["spectrogram", "observation", "network", "action", "whole", "whole, processor time", "disturbed"]
     median, late, worst, over = figures["whole"]

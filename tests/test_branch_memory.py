@@ -1,4 +1,5 @@
 """A network's branches run once per window give what running them for every game gives."""
+
 import pytest
 import torch
 

@@ -1,4 +1,5 @@
 """What a build does to what is there already: other builds, interrupts, locks; works kept together; files that are cut off."""
+
 from __future__ import annotations
 
 import fcntl
@@ -65,8 +66,9 @@ def test_a_composer_alone_is_no_work(tmp_path: Path) -> None:
     text = (DATA / "song.musicxml").read_text()
     creator = '<identification><creator type="composer">Trad.</creator></identification>'
     for name in ("reel", "jig"):
-        (tmp_path / f"{name}.musicxml").write_text(text.replace(
-            "<part-list>", f"<movement-title>{name}</movement-title>{creator}<part-list>", 1))
+        (tmp_path / f"{name}.musicxml").write_text(
+            text.replace("<part-list>", f"<movement-title>{name}</movement-title>{creator}<part-list>", 1)
+        )
     assert [source.work for source in find_sources([tmp_path])] == ["", ""]
 
 
@@ -95,7 +97,7 @@ def test_noteheads_that_are_nowhere_in_particular_are_found_out() -> None:
 @pytest.mark.parametrize("name", ["song.musicxml", "song.krn", "piano.mei"])
 def test_what_is_cut_off_is_not_engraved_in_part(name: str, tmp_path: Path) -> None:
     text = (DATA / name).read_text()
-    (tmp_path / name).write_text(text[:len(text) * 2 // 3])
+    (tmp_path / name).write_text(text[: len(text) * 2 // 3])
     with zipfile.ZipFile(tmp_path / "cut.mxl", "w") as archive:
         archive.writestr("song.xml", (DATA / "song.musicxml").read_text()[:-200])
     (tmp_path / "web.xml").write_text("<html><body>not found</body></html>")

@@ -1,4 +1,5 @@
 """The real script making collections by name: where they go, what a source that misbehaves costs."""
+
 from __future__ import annotations
 
 import json
@@ -37,10 +38,14 @@ def msmd(tmp_path: Path) -> Path:
     except UserError as missing:
         pytest.skip(str(missing))
     folder = tmp_path / "sources"
-    pieces = {"Anon__O1__one": PIANO % "c b a g", "Anon__O1__two": PIANO % "c a f e", "Anon__O2__three": PIANO % "e d c b",
-              "Anon__O3__loop": "#(let loop () (loop))\n" + PIANO % "c1",
-              "Anon__O4__abort": PIANO % "c1 #(primitive-_exit 139)",
-              "Anon__O5__broken": "\\score { nonsense"}
+    pieces = {
+        "Anon__O1__one": PIANO % "c b a g",
+        "Anon__O1__two": PIANO % "c a f e",
+        "Anon__O2__three": PIANO % "e d c b",
+        "Anon__O3__loop": "#(let loop () (loop))\n" + PIANO % "c1",
+        "Anon__O4__abort": PIANO % "c1 #(primitive-_exit 139)",
+        "Anon__O5__broken": "\\score { nonsense",
+    }
     for name, text in pieces.items():
         (folder / name).mkdir(parents=True)
         (folder / name / "main.ly").write_text(text)
@@ -51,15 +56,22 @@ def msmd(tmp_path: Path) -> Path:
 
 def test_the_msmd_by_its_split_and_what_misbehaves_costs_itself_only(msmd: Path, tmp_path: Path, run) -> None:
     began = time.monotonic()
-    done = run("prepare_game_data.py", "msmd", "--source", msmd, "--destination", tmp_path / "out", "--time_limit", 12,
-               "--jobs", 2)
+    done = run(
+        "prepare_game_data.py", "msmd", "--source", msmd, "--destination", tmp_path / "out", "--time_limit", 12, "--jobs", 2
+    )
     assert time.monotonic() - began < 100
     home = tmp_path / "out" / "score_following_game_data" / "msmd_all"
     assert sorted(path.relative_to(home).as_posix() for path in home.rglob("*.npz")) == [
-        "msmd_all_train/Anon__O1__one.npz", "msmd_all_train/Anon__O1__two.npz", "msmd_all_valid/Anon__O2__three.npz"]
+        "msmd_all_train/Anon__O1__one.npz",
+        "msmd_all_train/Anon__O1__two.npz",
+        "msmd_all_valid/Anon__O2__three.npz",
+    ]
     reasons = {line.split(",")[0]: line.split(",")[2] for line in (home / "left_out.csv").read_text().splitlines()[1:]}
-    assert reasons == {"Anon__O3__loop": "time limit", "Anon__O4__abort": "the engraver failed",
-                       "Anon__O5__broken": "the engraver failed"}
+    assert reasons == {
+        "Anon__O3__loop": "time limit",
+        "Anon__O4__abort": "the engraver failed",
+        "Anon__O5__broken": "the engraver failed",
+    }
     assert "1 pieces of the split have no source (the first: Anon__O9__gone)" in done.stdout
     manifest = read_manifest(home / "msmd_all_train" / MANIFEST_NAME)
     assert manifest.tools["lilypond"].startswith("2.") and manifest.pieces["Anon__O1__one"].licence == "Public Domain"
@@ -69,11 +81,24 @@ def test_the_msmd_by_its_split_and_what_misbehaves_costs_itself_only(msmd: Path,
 
 
 def test_the_nottingham_collection(tmp_path: Path, run) -> None:
-    run("prepare_game_data.py", "nottingham", "--source", TUNES, "--destination", tmp_path, "--split", "20/5/5",
-        "--min_seconds", 5)
+    run(
+        "prepare_game_data.py",
+        "nottingham",
+        "--source",
+        TUNES,
+        "--destination",
+        tmp_path,
+        "--split",
+        "20/5/5",
+        "--min_seconds",
+        5,
+    )
     home = tmp_path / "score_following_game_data" / "nottingham"
     assert {folder.name: len(list(folder.glob("*.npz"))) for folder in home.iterdir() if folder.is_dir()} == {
-        "nottingham_train": 20, "nottingham_valid": 5, "nottingham_test": 5}
+        "nottingham_train": 20,
+        "nottingham_valid": 5,
+        "nottingham_test": 5,
+    }
 
 
 def test_a_corpus_of_music21(tmp_path: Path) -> None:
@@ -87,7 +112,12 @@ def test_a_corpus_of_music21(tmp_path: Path) -> None:
     def make(name: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, ROOT / "prepare_game_data.py", "music21", "--source", name, "--destination", tmp_path],
-            env=os.environ | {"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True, timeout=120, check=False)
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     done = make("myCorpus")
     assert done.returncode == 0, done.stderr
@@ -102,8 +132,18 @@ def test_the_raw_msmd(tmp_path: Path, run) -> None:
     folder = make_distribution(tmp_path / "msmd")
     (folder.parent / "Anon__O1__broken" / "scores").mkdir(parents=True)
     (tmp_path / "split.yaml").write_text(f"train: [{folder.name}]\nvalid: []\ntest: [Anon__O1__broken]\n")
-    run("prepare_game_data.py", "msmd_raw", "--source", tmp_path / "msmd", "--split", tmp_path / "split.yaml", "--tempo", "0.9",
-        "--destination", tmp_path / "out")
+    run(
+        "prepare_game_data.py",
+        "msmd_raw",
+        "--source",
+        tmp_path / "msmd",
+        "--split",
+        tmp_path / "split.yaml",
+        "--tempo",
+        "0.9",
+        "--destination",
+        tmp_path / "out",
+    )
     home = tmp_path / "out" / "score_following_game_data" / "msmd_all"
     assert (home / "left_out.csv").read_text().splitlines()[1].startswith("Anon__O1__broken,")
     assert "missing file" in (home / "left_out.csv").read_text()

@@ -1,4 +1,5 @@
 """Game configs: the published ones load; anything wrong is refused by name."""
+
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,21 @@ def test_config_is_found_by_name_from_any_folder(tmp_path: Path, monkeypatch: py
         load_game_config("elsewhere/nottingham.yaml")
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"sheet_contxt": 3}, "unknown key sheet_contxt"),
-    ({"actions": None}, "missing key actions"),
-    ({"spec_context": "forty"}, "spec_context is 'forty', wanted a whole number"),
-    ({"continuous": 0}, "continuous is 0, wanted True or False"),
-    ({"actions": [0, 0]}, "actions is .*at least two different"),
-    ({"continuous": True}, "actions is .*where continuous is True"),
-    ({"target_frame": "left"}, "target_frame is 'left'"),
-    ({"sheet_shape": [2, 40, 151]}, r"sheet_shape is .*wanted \[2, 40, 150\]"),
-    ({"spectrogram_params": {"fps": 20}}, "spectrogram_params: missing key frame_size, sample_rate"),
-    ({"audio_peak": 13}, "audio_peak is 13.0"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sheet_contxt": 3}, "unknown key sheet_contxt"),
+        ({"actions": None}, "missing key actions"),
+        ({"spec_context": "forty"}, "spec_context is 'forty', wanted a whole number"),
+        ({"continuous": 0}, "continuous is 0, wanted True or False"),
+        ({"actions": [0, 0]}, "actions is .*at least two different"),
+        ({"continuous": True}, "actions is .*where continuous is True"),
+        ({"target_frame": "left"}, "target_frame is 'left'"),
+        ({"sheet_shape": [2, 40, 151]}, r"sheet_shape is .*wanted \[2, 40, 150\]"),
+        ({"spectrogram_params": {"fps": 20}}, "spectrogram_params: missing key frame_size, sample_rate"),
+        ({"audio_peak": 13}, "audio_peak is 13.0"),
+    ],
+)
 def test_wrong_configs_are_refused_by_key(tmp_path: Path, change: dict, message: str):
     content = config_as_dict(load_game_config("game_configs/nottingham.yaml"))
     content |= change

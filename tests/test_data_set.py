@@ -1,4 +1,5 @@
 """Pieces and folders of them: the formats, what is cached, and every way a piece can be wrong."""
+
 import logging
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ from score_following_game.errors import UserError
 def test_published_sample_loads(shared: Path, tmp_path: Path, config: GameConfig):
     for file in (shared / "data" / "published_sample").glob("ashover*"):
         shutil.copy(file, tmp_path)
-    piece, = load_data_set(tmp_path, config)
+    (piece,) = load_data_set(tmp_path, config)
     assert piece.sheet.shape == (40, 1254)
     assert piece.spectrogram.shape == (78, 739)
     assert len(piece.onset_frames) == 78
@@ -68,21 +69,28 @@ def silence_midi(folder: Path) -> None:
     midi.write(str(folder / "tune.mid"))
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda folder: (folder / "tune.mid").unlink(), "tune.npz: its performance tune.mid is missing"),
-    (lambda folder: (folder / "tune.npz").unlink(), "tune.mid: its score tune.npz is missing"),
-    (break_npz, "tune.npz: corrupt score npz"),
-    (drop_sheet, "tune.npz: not a score npz: .*sheet"),
-    (point_nowhere, r"tune.npz: notehead 3 shows note 8, but the MIDI has 8 notes"),
-    (move_noteheads, "tune.npz: a notehead stands at x = 1100, but the sheet is 410 px wide"),
-    (lower_sheet, "tune.npz: sheet is 39 px high, the game config wants staff_height 40"),
-    (silence_midi, "tune.mid: this MIDI has no notes"),
-    (lambda folder: (folder / "tune.mid").write_bytes(b"MThd"), "tune.mid: cannot be read as MIDI"),
-    (lambda folder: (folder / "tune.wav").write_bytes(b"RIFFnoise"), "tune.wav: cannot be read as audio"),
-    (lambda folder: np.save(folder / "tune.spec.npy", np.zeros((77, 5))), r"tune.spec.npy: spectrogram of shape \(77, 5\)"),
-])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "tune.mid").unlink(), "tune.npz: its performance tune.mid is missing"),
+        (lambda folder: (folder / "tune.npz").unlink(), "tune.mid: its score tune.npz is missing"),
+        (break_npz, "tune.npz: corrupt score npz"),
+        (drop_sheet, "tune.npz: not a score npz: .*sheet"),
+        (point_nowhere, r"tune.npz: notehead 3 shows note 8, but the MIDI has 8 notes"),
+        (move_noteheads, "tune.npz: a notehead stands at x = 1100, but the sheet is 410 px wide"),
+        (lower_sheet, "tune.npz: sheet is 39 px high, the game config wants staff_height 40"),
+        (silence_midi, "tune.mid: this MIDI has no notes"),
+        (lambda folder: (folder / "tune.mid").write_bytes(b"MThd"), "tune.mid: cannot be read as MIDI"),
+        (lambda folder: (folder / "tune.wav").write_bytes(b"RIFFnoise"), "tune.wav: cannot be read as audio"),
+        (lambda folder: np.save(folder / "tune.spec.npy", np.zeros((77, 5))), r"tune.spec.npy: spectrogram of shape \(77, 5\)"),
+    ],
+)
 def test_a_broken_piece_is_named_and_the_rest_of_the_set_usable(
-    folder: Path, config: GameConfig, caplog: pytest.LogCaptureFixture, damage, message: str,
+    folder: Path,
+    config: GameConfig,
+    caplog: pytest.LogCaptureFixture,
+    damage,
+    message: str,
 ):
     damage(folder)
     with pytest.raises(UserError, match=f"none of its 1 pieces can be used; the first: .*{message}"):
@@ -112,7 +120,7 @@ def test_upper_case_suffixes_count(folder: Path, config: GameConfig):
     (folder / "tune.mid").rename(folder / "tune.MID")
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(4 * 22050) / 22050)
     soundfile.write(folder / "tune.WAV", tone, 22050)
-    piece, = load_data_set(folder, config)
+    (piece,) = load_data_set(folder, config)
     assert (piece.source.name, piece.midi_path.name) == ("tune.WAV", "tune.MID")
 
 
@@ -131,8 +139,9 @@ def test_a_cached_spectrogram_of_another_frame_rate_is_refused_too(folder: Path,
         load_piece(folder / "tune.npz", slow)
 
 
-def test_a_user_without_a_home_has_the_caches_beside_the_pieces(folder: Path, config: GameConfig,
-                                                                monkeypatch: pytest.MonkeyPatch):
+def test_a_user_without_a_home_has_the_caches_beside_the_pieces(
+    folder: Path, config: GameConfig, monkeypatch: pytest.MonkeyPatch
+):
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -180,13 +189,15 @@ def test_falling_x_is_played_and_counted(folder: Path, config: GameConfig, caplo
     coords[[2, 3]] = coords[[3, 2]]
     write_score(folder / "tune.npz", Score(score.sheet, coords, score.coord2onset))
     with caplog.at_level(logging.WARNING):
-        piece, = load_data_set(folder, config)
+        (piece,) = load_data_set(folder, config)
     assert piece.x_falls == 1
     assert "1 of 1 pieces have noteheads whose x falls with time (1 times; the first: tune)" in caplog.text
 
 
 def test_sound_that_ends_early_and_sheets_of_another_size_are_told(
-    folder: Path, config: GameConfig, caplog: pytest.LogCaptureFixture,
+    folder: Path,
+    config: GameConfig,
+    caplog: pytest.LogCaptureFixture,
 ):
     soundfile.write(folder / "tune.wav", 0.1 * np.ones(22050), 22050)
     write_small_piece(folder, "high", height=100)
@@ -263,8 +274,9 @@ def test_every_source_is_heard_at_the_same_level(folder: Path, config: GameConfi
     assert np.abs(samples).max() == pytest.approx(0.13, abs=1e-6)
 
 
-def test_an_unwritable_folder_caches_in_the_users_own(folder: Path, config: GameConfig, tmp_path: Path,
-                                                      monkeypatch: pytest.MonkeyPatch):
+def test_an_unwritable_folder_caches_in_the_users_own(
+    folder: Path, config: GameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     replacing = performance.replacing
 
@@ -302,11 +314,15 @@ def test_missing_fluidsynth_is_one_clear_line(folder: Path, config: GameConfig, 
 def test_several_processes_may_prepare_one_folder(tmp_path: Path):
     for name in "abcd":
         write_small_piece(tmp_path, name)
-    code = ("import sys; from score_following_game.config import load_game_config as c;"
-            "from score_following_game.data_processing.dataset import load_data_set as d;"
-            "print(sum(p.spectrogram.sum() for p in d(sys.argv[1], c('nottingham.yaml'))))")
-    processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-                 for _ in range(3)]
+    code = (
+        "import sys; from score_following_game.config import load_game_config as c;"
+        "from score_following_game.data_processing.dataset import load_data_set as d;"
+        "print(sum(p.spectrogram.sum() for p in d(sys.argv[1], c('nottingham.yaml'))))"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
     outputs = {process.communicate(timeout=120)[0] for process in processes}
     assert len(outputs) == 1
     assert all(process.returncode == 0 for process in processes)

@@ -1,4 +1,5 @@
 """Sets in two folders, score and performance, and several performances of one score."""
+
 import shutil
 import time
 from dataclasses import replace
@@ -48,10 +49,13 @@ def test_the_layout_of_2019_loads_the_same_pieces(folder: Path, config: GameConf
             np.testing.assert_array_equal(getattr(piece, key), getattr(same, key))
 
 
-@pytest.mark.parametrize(("lost", "message"), [
-    ("score/tune.npz", r"performance/tune\.mid: its score \.\./score/tune\.npz is missing"),
-    ("performance/tune.mid", r"score/tune\.npz: its performance \.\./performance/tune\.mid is missing"),
-])
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        ("score/tune.npz", r"performance/tune\.mid: its score \.\./score/tune\.npz is missing"),
+        ("performance/tune.mid", r"score/tune\.npz: its performance \.\./performance/tune\.mid is missing"),
+    ],
+)
 def test_a_partner_missing_in_the_layout_of_2019(folder: Path, config: GameConfig, lost: str, message: str):
     (in_two_folders(folder) / lost).unlink()
     with pytest.raises(UserError, match=message):
@@ -77,7 +81,7 @@ def test_performances_at_other_tempi_are_pieces_that_share_a_sheet(folder: Path,
     assert last == [40, 56, 112, 28]
     assert pieces["tune"].sheet is pieces["tune_tempo_0500"].sheet is pieces["tune_tempo_2000"].sheet
     assert pieces["other"].sheet is not pieces["tune"].sheet
-    slow, = load_data_set(folder, config, piece="tempo_0500")
+    (slow,) = load_data_set(folder, config, piece="tempo_0500")
     np.testing.assert_array_equal(slow.onset_frames, pieces["tune_tempo_0500"].onset_frames)
 
 
@@ -127,7 +131,9 @@ def test_a_shared_score_is_read_once(folder: Path, config: GameConfig, monkeypat
     for factor in (0.5, 0.8, 1.25, 2.0):
         add_tempo_variant(folder, factor)
     reads = []
-    monkeypatch.setattr("score_following_game.data_processing.piece.read_score",
-                        lambda path: reads.append(path) or time.sleep(0.05) or read_score(path))
+    monkeypatch.setattr(
+        "score_following_game.data_processing.piece.read_score",
+        lambda path: reads.append(path) or time.sleep(0.05) or read_score(path),
+    )
     assert len(load_data_set(folder, config)) == 5
     assert reads == [folder / "tune.npz"]

@@ -1,4 +1,5 @@
 """Training by two processes under the real torchrun. Run by torchrun, this file is what they do in the first of the tests."""
+
 from __future__ import annotations
 
 import csv
@@ -38,14 +39,32 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 
 GAMES, STEPS = 6, 5
 ADVANTAGES = torch.arange(7.0) ** 2
-SMALL = ("--train_set", "test_sample", "--eval_set", "test_sample", "--n_worker", "4", "--t_max", "5", "--log_interval", "2",
-         "--eval_trials", "1")
+SMALL = (
+    "--train_set",
+    "test_sample",
+    "--eval_set",
+    "test_sample",
+    "--n_worker",
+    "4",
+    "--t_max",
+    "5",
+    "--log_interval",
+    "2",
+    "--eval_trials",
+    "1",
+)
 
 
 def torchrun(program: object, *arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2, program, *arguments]
-    return subprocess.Popen([str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.Popen(
+        [str(part) for part in command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 def errors(stderr: str) -> list[str]:
@@ -58,8 +77,17 @@ def updated(agent: str, rollout: Rollout, bank: ScoreBank) -> dict[str, torch.Te
     torch.manual_seed(0)
     network = network_for("ScoreFollowingNet", bank.config)
     # Adam would blow up the rounding of gradients of about 0.
-    settings = settings_from({"agent": agent, "ppo_epochs": 1, "n_worker": GAMES, "t_max": STEPS, "max_grad_norm": 0.5,
-                              "optim": "SGD", "optim_params": {"lr": 1.0}})
+    settings = settings_from(
+        {
+            "agent": agent,
+            "ppo_epochs": 1,
+            "n_worker": GAMES,
+            "t_max": STEPS,
+            "max_grad_norm": 0.5,
+            "optim": "SGD",
+            "optim_params": {"lr": 1.0},
+        }
+    )
     optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
     generator = torch.Generator().manual_seed(distributed.rank())
     ALGORITHMS[agent].learner(network, optimiser, bank, settings, torch.float32, generator).update(rollout)
@@ -77,9 +105,21 @@ def half_of(whole: Rollout, rank: int) -> Rollout:
 def train(folder: Path, updates: int, resume: bool = False, **more: object) -> Trainer:
     """With an evaluation, and so a refinement, every other update."""
     torch.manual_seed(1)
-    settings = settings_from({"n_worker": 3, "t_max": 4, "max_updates": updates, "eval_interval": 2, "eval_trials": 1,
-                              "patience": 1, "max_refinements": 9, "no_log": True, "random_start": 0.5,
-                              "optim_params": {"lr": 1e-3}, **more})
+    settings = settings_from(
+        {
+            "n_worker": 3,
+            "t_max": 4,
+            "max_updates": updates,
+            "eval_interval": 2,
+            "eval_trials": 1,
+            "patience": 1,
+            "max_refinements": 9,
+            "no_log": True,
+            "random_start": 0.5,
+            "optim_params": {"lr": 1e-3},
+            **more,
+        }
+    )
     trainer = Trainer(settings, load_game_config("nottingham.yaml"), folder, resume)
     trainer.train()
     return trainer
@@ -102,8 +142,11 @@ def work(folder: Path) -> None:
     trainer = train(folder / "half", 8, resume=True)
     found["resumed"] = {"network": trainer.network.state_dict(), "x": trainer.collector.game.x, "lr": _learn_rate(trainer)}
     trainer = train(folder / "lookahead", 4, agent="lookahead", memory=50, averaging=0.5, batch_size=1)
-    found["lookahead"] = {"network": trainer.network.state_dict(), "critic": trainer.learner.critic.state_dict(),
-                          "average": trainer.judged.state_dict()}
+    found["lookahead"] = {
+        "network": trainer.network.state_dict(),
+        "critic": trainer.learner.critic.state_dict(),
+        "average": trainer.judged.state_dict(),
+    }
     found["threads"] = distributed.share_of_cores(None)
     for name, values in (("settings", {"t_max": rank}), ("missing", {} if rank else {"tune": 1})):
         with pytest.raises(UserError) as caught:
@@ -174,13 +217,21 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 
 
 def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
-    process = torchrun("sf_experiment.py", *SMALL, "--param_root", tmp_path / "params", "--log_root", tmp_path / "runs",
-                       "--eval_interval", 100000)
+    process = torchrun(
+        "sf_experiment.py",
+        *SMALL,
+        "--param_root",
+        tmp_path / "params",
+        "--log_root",
+        tmp_path / "runs",
+        "--eval_interval",
+        100000,
+    )
     printed = "".join(_until("Updates 4 ", process))
     process.send_signal(signal.SIGINT)
     rest, stderr = process.communicate(timeout=60)
     printed += rest
-    directory, = (tmp_path / "params").iterdir()
+    (directory,) = (tmp_path / "params").iterdir()
     assert not errors(stderr), stderr
     for once in (f"Run directory: {directory}\n", "Updates 2 ", "Updates 4 ", "Stopped after update "):
         assert printed.count(once) == 1, printed
@@ -192,16 +243,20 @@ def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
 
     alone = run_here("sf_experiment.py", "--resume", directory)
     assert alone.returncode == 2
-    assert alone.stderr == (f"error: {directory / 'checkpoint.pt'}: is of a run by 2 processes, not 1; go on with: torchrun "
-                            f"--nproc_per_node 2 sf_experiment.py --resume {directory}\n")
+    assert alone.stderr == (
+        f"error: {directory / 'checkpoint.pt'}: is of a run by 2 processes, not 1; go on with: torchrun "
+        f"--nproc_per_node 2 sf_experiment.py --resume {directory}\n"
+    )
 
     process = torchrun("sf_experiment.py", "--resume", directory)
     lines = list(_until("Updates ", process))
     assert int(re.search(r"Updates (\d+)", lines[-1])[1]) > updates
     os.kill(_process_of_rank(process, 1), signal.SIGKILL)
     rest, stderr = process.communicate(timeout=25)  # torchrun would kill after 30
-    assert errors(stderr) == [f"error: process 1 of 2 was lost; go on from update {updates} with: torchrun --nproc_per_node 2 "
-                              f"sf_experiment.py --resume {directory}"], stderr
+    assert errors(stderr) == [
+        f"error: process 1 of 2 was lost; go on from update {updates} with: torchrun --nproc_per_node 2 "
+        f"sf_experiment.py --resume {directory}"
+    ], stderr
     assert re.search(r"rank\s*: 1.*\n.*exitcode\s*: -9", stderr)
     assert "Stop" not in rest
     assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == updates
@@ -217,7 +272,7 @@ def _until(text: str, process: subprocess.Popen) -> Iterator[str]:
 
 def _process_of_rank(torchrun_process: subprocess.Popen, rank: int) -> int:
     children = Path(f"/proc/{torchrun_process.pid}/task/{torchrun_process.pid}/children").read_text().split()
-    found, = (int(child) for child in children if f"\0RANK={rank}\0" in Path(f"/proc/{child}/environ").read_text())
+    (found,) = (int(child) for child in children if f"\0RANK={rank}\0" in Path(f"/proc/{child}/environ").read_text())
     return found
 
 

@@ -1,4 +1,5 @@
 """Fetching a file: whole, resumed, tried again, and every way a server can fail; against a real server on this machine."""
+
 import hashlib
 import json
 import re
@@ -66,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(server.content) - 1}/{len(server.content)}")
         self.end_headers()
-        self.wfile.write(body[:server.sends_at_most.pop(0)] if server.sends_at_most else body)
+        self.wfile.write(body[: server.sends_at_most.pop(0)] if server.sends_at_most else body)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -176,8 +177,10 @@ def test_another_hash_is_refused_and_not_kept(server: Server, target: Path):
     assert not list(target.parent.iterdir())
 
 
-@pytest.mark.parametrize(("tells_length", "message"), [(True, "512000 bytes, more than the 511999 allowed"),
-                                                       (False, "more than the 511999 bytes allowed")])
+@pytest.mark.parametrize(
+    ("tells_length", "message"),
+    [(True, "512000 bytes, more than the 511999 allowed"), (False, "more than the 511999 bytes allowed")],
+)
 def test_a_file_larger_than_allowed_is_refused(server: Server, target: Path, tells_length: bool, message: str):
     server.tells_length = tells_length
     with pytest.raises(UserError, match=message):

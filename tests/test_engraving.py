@@ -1,4 +1,5 @@
 """Engraving: sheet, noteheads and MIDI of one score agree; what is wrong with a piece is found; crashes are contained."""
+
 from __future__ import annotations
 
 import io
@@ -61,7 +62,7 @@ def test_sheet_is_at_the_published_scale() -> None:
     sheet = tune().score.sheet
     assert sheet.dtype == np.uint8 and sheet.shape[0] == 40
     darkness = (255 - sheet[:, 50:-20].astype(float)).mean(axis=1)
-    assert set(np.flatnonzero(darkness > 200)) == {13, 20, 27}             # lines on a row
+    assert set(np.flatnonzero(darkness > 200)) == {13, 20, 27}  # lines on a row
     assert set(np.flatnonzero(darkness > 100)) == {13, 16, 17, 20, 23, 24, 27}  # and lines between two
     long = read_melody(read_tune_book("X:1\nT:t\nL:1/8\nK:C\n" + "CDEF GABc|" * 40)[0])
     piece = engrave(melody_to_mei(long), ONE, 100.0)
@@ -88,7 +89,7 @@ def test_notehead_centres_are_on_ink() -> None:
     paper = np.median(piece.score.sheet[:, 60:300], axis=1)[:, None]  # staff lines, and nothing else
     offsets = []
     for y, x in piece.score.coords[:8]:
-        rows, columns = np.mgrid[round(float(y)) - 1:round(float(y)) + 2, round(float(x)) - 3:round(float(x)) + 4]
+        rows, columns = np.mgrid[round(float(y)) - 1 : round(float(y)) + 2, round(float(x)) - 3 : round(float(x)) + 4]
         ink = np.clip(paper[rows[:, 0]] - piece.score.sheet[rows, columns], 0, None)
         offsets.append((ink * columns).sum() / ink.sum() - x)
     assert abs(np.median(offsets)) < 0.5
@@ -112,7 +113,8 @@ def test_midi() -> None:
     assert len(midi.instruments) == 1 and midi.instruments[0].program == 0 and not midi.instruments[0].is_drum
     assert {note.velocity for note in midi.instruments[0].notes} == {80}
     assert [note.start for note in midi.instruments[0].notes] == pytest.approx(
-        [float(note.onset) * 60 / 90 for note in tune().notes], abs=1e-3)
+        [float(note.onset) * 60 / 90 for note in tune().notes], abs=1e-3
+    )
     assert tune().midi == engrave(melody_to_mei(melody()), ONE, 90.0).midi
 
 
@@ -128,9 +130,23 @@ def test_musicxml() -> None:
     piece, tempo = imported("song.musicxml")
     assert tempo == 84
     third = 1 / 3
-    assert_notes(piece, [
-        (0, 67), (1, 69), (1 + third, 71), (1 + 2 * third, 72), (2, 74), (5, 73), (6, 73), (7, 71), (8, 69), (13, 64), (14, 66),
-        (16, 67)])
+    assert_notes(
+        piece,
+        [
+            (0, 67),
+            (1, 69),
+            (1 + third, 71),
+            (1 + 2 * third, 72),
+            (2, 74),
+            (5, 73),
+            (6, 73),
+            (7, 71),
+            (8, 69),
+            (13, 64),
+            (14, 66),
+            (16, 67),
+        ],
+    )
     assert piece.notes[4].end == 5
     checks.check_piece(piece, ONE)
 
@@ -140,9 +156,27 @@ def test_humdrum() -> None:
     piece, tempo = imported("song.krn")
     assert tempo == 96
     third = 1 / 3
-    assert_notes(piece, [
-        (0, 62), (1, 67), (2, 69), (3, 71), (3.5, 72), (4, 74), (6.5, 72), (7, 71), (7 + third, 69), (7 + 2 * third, 67),
-        (8, 66), (9, 62), (10, 61), (11, 60), (12, 61), (13, 67)])
+    assert_notes(
+        piece,
+        [
+            (0, 62),
+            (1, 67),
+            (2, 69),
+            (3, 71),
+            (3.5, 72),
+            (4, 74),
+            (6.5, 72),
+            (7, 71),
+            (7 + third, 69),
+            (7 + 2 * third, 67),
+            (8, 66),
+            (9, 62),
+            (10, 61),
+            (11, 60),
+            (12, 61),
+            (13, 67),
+        ],
+    )
     checks.check_piece(piece, ONE)
 
 
@@ -150,8 +184,19 @@ def test_piano() -> None:
     """Two staves; a unison is one note with two noteheads; the head nearest the chord's median x comes first."""
     piece, tempo = imported("piano.mei", "msmd")
     assert tempo == 72 and piece.staves == [2] and piece.score.sheet.shape[0] == 200
-    assert onsets_and_pitches(piece) == [(0, 53), (0, 55), (0, 60), (0, 72), (1, 41), (1, 69), (1, 77), (1.5, 41), (2, 58),
-                                         (2, 77), (3, 59)]
+    assert onsets_and_pitches(piece) == [
+        (0, 53),
+        (0, 55),
+        (0, 60),
+        (0, 72),
+        (1, 41),
+        (1, 69),
+        (1, 77),
+        (1.5, 41),
+        (2, 58),
+        (2, 77),
+        (3, 59),
+    ]
     assert [len(note.heads) for note in piece.notes][:4] == [1, 1, 1, 2]
     first = piece.score.coords[:5, 1]
     assert abs(first[0] - np.median(first)) <= abs(first - np.median(first)).min() + 1e-3
@@ -183,20 +228,29 @@ def moved(row: int, dy: float = 0.0, dx: float = 0.0) -> np.ndarray:
     return coords
 
 
-@pytest.mark.parametrize(("piece", "reason"), [
-    (lambda: changed(notes=tune().notes[:7]), "too few notes"),
-    (lambda: changed(staves=[1, 2]), "wrong number of staves"),
-    (lambda: changed(coords=moved(3, dy=-30)), "noteheads outside the sheet"),
-    (lambda: changed(coords=moved(3, dy=30)), "noteheads outside the sheet"),
-    (lambda: changed(coords=moved(5, dx=-40)), "x falls with time"),
-    (lambda: changed(coords=moved(5, dx=6, dy=8)), "no ink under a notehead"),
-    (lambda: changed(sheet=np.where(np.arange(tune().score.sheet.shape[1]) > 200, 255, tune().score.sheet).astype(np.uint8)),
-     "no ink under a notehead"),
-    (lambda: changed(notes=[*tune().notes, replace(tune().notes[-1], onset=QUARTER * 30)]), "MIDI differs from the score"),
-    (lambda: changed(notes=[replace(tune().notes[0], pitch=61), *tune().notes[1:]]), "MIDI differs from the score"),
-    (lambda: changed(notes=[*tune().notes[:-1], replace(tune().notes[-1], onset=tune().notes[-1].onset + QUARTER / 8)]),
-     "MIDI differs from the score"),
-])
+@pytest.mark.parametrize(
+    ("piece", "reason"),
+    [
+        (lambda: changed(notes=tune().notes[:7]), "too few notes"),
+        (lambda: changed(staves=[1, 2]), "wrong number of staves"),
+        (lambda: changed(coords=moved(3, dy=-30)), "noteheads outside the sheet"),
+        (lambda: changed(coords=moved(3, dy=30)), "noteheads outside the sheet"),
+        (lambda: changed(coords=moved(5, dx=-40)), "x falls with time"),
+        (lambda: changed(coords=moved(5, dx=6, dy=8)), "no ink under a notehead"),
+        (
+            lambda: changed(
+                sheet=np.where(np.arange(tune().score.sheet.shape[1]) > 200, 255, tune().score.sheet).astype(np.uint8)
+            ),
+            "no ink under a notehead",
+        ),
+        (lambda: changed(notes=[*tune().notes, replace(tune().notes[-1], onset=QUARTER * 30)]), "MIDI differs from the score"),
+        (lambda: changed(notes=[replace(tune().notes[0], pitch=61), *tune().notes[1:]]), "MIDI differs from the score"),
+        (
+            lambda: changed(notes=[*tune().notes[:-1], replace(tune().notes[-1], onset=tune().notes[-1].onset + QUARTER / 8)]),
+            "MIDI differs from the score",
+        ),
+    ],
+)
 def test_checks_find(piece, reason: str) -> None:
     with pytest.raises(EngravingError) as caught:
         checks.check_piece(piece(), ONE)
@@ -206,8 +260,13 @@ def test_checks_find(piece, reason: str) -> None:
 def test_agreement_finds_another_pitch_onset_length_or_number() -> None:
     notes = melody().notes()
     onset, length, pitch = notes[4]
-    for wrong in (notes[:-1], *([*notes[:4], row, *notes[5:]] for row in (
-            (onset, length, pitch + 1), (onset + QUARTER / 4, length, pitch), (onset, length * 2, pitch)))):
+    for wrong in (
+        notes[:-1],
+        *(
+            [*notes[:4], row, *notes[5:]]
+            for row in ((onset, length, pitch + 1), (onset + QUARTER / 4, length, pitch), (onset, length * 2, pitch))
+        ),
+    ):
         with pytest.raises(EngravingError, match="two readings differ"):
             checks.check_agreement(tune(), wrong)
 

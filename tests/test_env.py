@@ -1,4 +1,5 @@
 """The gymnasium views: registration, checks, infos, autoreset, equality with gymnasium's own vectorisation."""
+
 import os
 import shutil
 import subprocess
@@ -41,17 +42,31 @@ print("checked")
 
 @pytest.mark.skipif(not shutil.which("xvfb-run"), reason="no virtual screen")
 def test_check_env_with_every_render_mode_on_a_real_screen(data_set: Path):
-    result = subprocess.run(["xvfb-run", "-a", sys.executable, "-c", CHECK_ALL, str(data_set)], cwd=ROOT, text=True,
-                            capture_output=True, timeout=120, check=False)
+    result = subprocess.run(
+        ["xvfb-run", "-a", sys.executable, "-c", CHECK_ALL, str(data_set)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
     assert result.stdout.endswith("checked\n"), result.stderr
 
 
 def test_human_mode_without_a_screen_is_one_line_not_an_abort(data_set: Path):
     code = CHECK_ALL.replace("check_env(gymnasium.make(", "gymnasium.make(").replace(
-        ').unwrapped)', ', render_mode="human").reset()')
+        ").unwrapped)", ', render_mode="human").reset()'
+    )
     environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    result = subprocess.run([sys.executable, "-c", code, str(data_set)], cwd=ROOT, text=True, capture_output=True,
-                            timeout=120, check=False, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(data_set)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
     assert result.returncode == 1  # an exception, not Qt's abort
     assert "UserError" in result.stderr.strip().splitlines()[-1]
 
@@ -157,8 +172,13 @@ def same(first: object, second: object, where: str = "") -> None:
 
 
 def test_vector_env_is_what_gymnasium_would_make_of_single_ones(data_set: Path, bank: ScoreBank):
-    ours = gymnasium.make_vec("ScoreFollowing-v0", num_envs=5, vectorization_mode="vector_entry_point", data_set=data_set,
-                              game_config="game_configs/nottingham.yaml")
+    ours = gymnasium.make_vec(
+        "ScoreFollowing-v0",
+        num_envs=5,
+        vectorization_mode="vector_entry_point",
+        data_set=data_set,
+        game_config="game_configs/nottingham.yaml",
+    )
     assert ours.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     theirs = SyncVectorEnv([lambda: ScoreFollowingEnv(bank)] * 5, autoreset_mode=AutoresetMode.SAME_STEP)
     assert ours.observation_space == theirs.observation_space

@@ -1,4 +1,5 @@
 """The papers' numbers by hand, the printed format to the character, and the evaluation script."""
+
 import csv
 import json
 from dataclasses import replace
@@ -52,14 +53,17 @@ def test_no_onset_noted_gives_nan_without_a_warning():
 
 def test_printed_rows_to_the_character():
     one = printed_report(Results({"px": [TRIAL]}))
-    assert one == ("long/name" + " " * 51 + " tracking ratio: 0.80\n"
-                   "whole" + " " * 55 + " tracking ratio: 1.00 +\n"
-                   "& 0.50 & 0.86 & 2.40 & 2.06 \\\\\n" + "-" * 50 + "\n"
-                   "& 0.50 & 0.86 & 2.40 & 2.06 \\\\")
+    assert one == (
+        "long/name" + " " * 51 + " tracking ratio: 0.80\n"
+        "whole" + " " * 55 + " tracking ratio: 1.00 +\n"
+        "& 0.50 & 0.86 & 2.40 & 2.06 \\\\\n" + "-" * 50 + "\n"
+        "& 0.50 & 0.86 & 2.40 & 2.06 \\\\"
+    )
     perfect = [episode("whole", 8, [4, 8], [4, 8], [0.0, 0.0])]
     two = printed_report(Results({"px": [TRIAL, perfect]}))
-    assert two == ("& 0.50 & 0.86 & 2.40 & 2.06 \\\\\n& 1.00 & 1.00 & 0.00 & 0.00 \\\\\n" + "-" * 50 +
-                   "\n& 0.75 & 0.93 & 1.20 & 1.03 \\\\")
+    assert two == (
+        "& 0.50 & 0.86 & 2.40 & 2.06 \\\\\n& 1.00 & 1.00 & 0.00 & 0.00 \\\\\n" + "-" * 50 + "\n& 0.75 & 0.93 & 1.20 & 1.03 \\\\"
+    )
 
 
 def test_errors_in_seconds():
@@ -70,8 +74,10 @@ def test_errors_in_seconds():
 
 
 def test_shares_of_onsets_by_hand():
-    late = [episode("lost", 20, [0, 5, 10, 15, 30], [5, 10, 15], [0.05 + 1e-12, -0.3, 2.0]),
-            episode("whole", 8, [4, 8], [4, 8], [0.0, -0.0500021])]
+    late = [
+        episode("lost", 20, [0, 5, 10, 15, 30], [5, 10, 15], [0.05 + 1e-12, -0.3, 2.0]),
+        episode("whole", 8, [4, 8], [4, 8], [0.0, -0.0500021]),
+    ]
     # Of seven onsets one is at frame 0, where games begin, and one was not reached.
     assert onset_shares(late) == {0.05: 3 / 7, 0.1: 4 / 7, 0.5: 5 / 7, 1.0: 5 / 7, 5.0: 6 / 7}
     assert set(onset_shares([episode("perfect", 8, [0, 4, 8], [4, 8], [0.0, 0.0])]).values()) == {1.0}
@@ -83,8 +89,11 @@ def test_errors_in_every_unit(continuous_bank: ScoreBank):
     px, cm, seconds = (results.stats(unit)[1] for unit in ("px", "cm", "seconds"))
     assert px == alignment_stats(trials[1])
     assert cm.alignment_errors_std == pytest.approx(CM_PER_PX * px.alignment_errors_std) and CM_PER_PX == 0.035277778
-    assert seconds.alignment_errors_mean == pytest.approx(np.abs(np.concatenate(
-        [errors_in_seconds(e, piece.onset_x, 20) for e, piece in zip(trials[1], continuous_bank.pieces)])).mean())
+    assert seconds.alignment_errors_mean == pytest.approx(
+        np.abs(
+            np.concatenate([errors_in_seconds(e, piece.onset_x, 20) for e, piece in zip(trials[1], continuous_bank.pieces)])
+        ).mean()
+    )
     assert len({stats.global_tracking_ratio for stats in (px, cm, seconds)}) == 1
     rows = printed_report(results, "seconds", shares=True).splitlines()
     assert rows[0].endswith(f" & {seconds.alignment_errors_mean:.3f} & {seconds.alignment_errors_std:.3f} \\\\")
@@ -107,10 +116,10 @@ def test_the_optimal_agent_is_perfect(continuous_bank: ScoreBank):
 
 def test_a_batch_is_evaluated_as_one_game_at_a_time(continuous_bank: ScoreBank):
     agent = ConstantSpeedAgent(3.0)
-    together, = play_data_set(agent, continuous_bank)
+    (together,) = play_data_set(agent, continuous_bank)
     assert len({e.last_frame for e in together}) == 3
     for index, piece in enumerate(continuous_bank.pieces):
-        alone, = play_data_set(agent, ScoreBank([piece], continuous_bank.config))
+        (alone,) = play_data_set(agent, ScoreBank([piece], continuous_bank.config))
         assert alone[0].last_frame == together[index].last_frame
         np.testing.assert_array_equal(alone[0].frames, together[index].frames)
         np.testing.assert_allclose(alone[0].errors, together[index].errors)
@@ -119,7 +128,7 @@ def test_a_batch_is_evaluated_as_one_game_at_a_time(continuous_bank: ScoreBank):
 def test_the_frame_of_the_loss_is_noted_and_counts(continuous_bank: ScoreBank):
     # 20 px per 8 frames is 2.5 px a frame; at 10 px a frame 51 px are exceeded at frame 7, at 9.0 at frame 8: an onset.
     short = ScoreBank([continuous_bank.pieces[0]], continuous_bank.config)
-    (lost,), = play_data_set(ConstantSpeedAgent(9.0), short)
+    ((lost,),) = play_data_set(ConstantSpeedAgent(9.0), short)
     assert lost.last_frame == 8
     assert lost.frames.tolist() == [8]
     assert lost.errors.tolist() == [52.0]
@@ -128,7 +137,7 @@ def test_the_frame_of_the_loss_is_noted_and_counts(continuous_bank: ScoreBank):
 
 def test_a_piece_whose_only_onset_is_at_frame_0_has_no_error(continuous_bank: ScoreBank):
     piece = replace(continuous_bank.pieces[0], onset_frames=np.array([0]), onset_x=np.array([100], np.float32))
-    (played,), = play_data_set(ConstantSpeedAgent(0.0), ScoreBank([piece], continuous_bank.config))
+    ((played,),) = play_data_set(ConstantSpeedAgent(0.0), ScoreBank([piece], continuous_bank.config))
     assert (played.last_frame, played.ratio, len(played.frames)) == (1, 1.0, 0)
 
 
@@ -157,8 +166,19 @@ def params(tmp_path_factory: pytest.TempPathFactory, config: GameConfig) -> Path
 
 
 def arguments(params: Path, data_set: Path) -> tuple:
-    return ("eval_score_following.py", "--params", params, "--data_set", data_set, "--net", "ScoreFollowingNet",
-            "--game_config", "game_configs/nottingham.yaml", "--threads", 1)
+    return (
+        "eval_score_following.py",
+        "--params",
+        params,
+        "--data_set",
+        data_set,
+        "--net",
+        "ScoreFollowingNet",
+        "--game_config",
+        "game_configs/nottingham.yaml",
+        "--threads",
+        1,
+    )
 
 
 def test_the_script_prints_rows_and_writes_files(run, params: Path, data_set: Path, tmp_path: Path):
@@ -169,20 +189,28 @@ def test_the_script_prints_rows_and_writes_files(run, params: Path, data_set: Pa
     assert all(line.startswith("& ") and line.endswith(" \\\\") for line in (lines[0], lines[1], lines[3]))
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert [(row["trial"], row["piece"]) for row in rows] == [(t, p) for t in "12" for p in ("a_short", "b_long", "c_wide")]
-    assert {"error_median_px", "error_mean_seconds", "error_median_cm", "tracking_ratio",
-            "onsets_within_0.05_seconds"} <= set(rows[0])
+    assert {"error_median_px", "error_mean_seconds", "error_median_cm", "tracking_ratio", "onsets_within_0.05_seconds"} <= set(
+        rows[0]
+    )
     content = json.loads((tmp_path / "out.json").read_text())
     assert len(content["trials"]) == 2
     assert f"& {content['trials'][0]['tracked_until_end_ratio']:.2f} &" in lines[0]
     assert content["pieces"][0]["piece"] == "a_short"
-    for name in ("alignment_errors_mean", "alignment_errors_std_cm", "alignment_errors_median_seconds",
-                 "onsets_within_5_seconds"):
+    for name in (
+        "alignment_errors_mean",
+        "alignment_errors_std_cm",
+        "alignment_errors_median_seconds",
+        "onsets_within_5_seconds",
+    ):
         assert content["mean"][name] == pytest.approx(np.mean([trial[name] for trial in content["trials"]]))
 
 
 def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
-    outputs = {(seed, number): run(*arguments(params, data_set), "--trials", 5, "--seed", seed).stdout
-               for seed in (1, 2) for number in (1, 2)}
+    outputs = {
+        (seed, number): run(*arguments(params, data_set), "--trials", 5, "--seed", seed).stdout
+        for seed in (1, 2)
+        for number in (1, 2)
+    }
     assert outputs[1, 1] == outputs[1, 2]
     assert outputs[1, 1] != outputs[2, 1]
     single = run(*arguments(params, data_set), "--deterministic").stdout.splitlines()
@@ -190,17 +218,20 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
     assert single[0].startswith("a_short".ljust(60) + " tracking ratio: ")
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (("--params", "none.pt"), "none.pt: no such parameter file"),
-    (("--params", "tests"), "tests: is a folder; the parameters are a file"),
-    (("--trials", "0"), "--trials 0"),
-    (("--trials", "10000000000000"), "out of memory"),
-    (("--csv", "tests"), "tests: is a folder; name a file in it"),
-    (("--trials", "1e3"), "argument --trials: invalid int value: '1e3'; eval_score_following.py --help tells"),
-    (("--csv", "/proc/none/a.csv"), "/proc/none/a.csv: cannot be written"),
-    (("--piece", "zzz"), "piece zzz: is no piece"),
-    (("--net", "ScoreFollowingNetMSMDLCHSDeepDo"), "the game config shows"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--params", "none.pt"), "none.pt: no such parameter file"),
+        (("--params", "tests"), "tests: is a folder; the parameters are a file"),
+        (("--trials", "0"), "--trials 0"),
+        (("--trials", "10000000000000"), "out of memory"),
+        (("--csv", "tests"), "tests: is a folder; name a file in it"),
+        (("--trials", "1e3"), "argument --trials: invalid int value: '1e3'; eval_score_following.py --help tells"),
+        (("--csv", "/proc/none/a.csv"), "/proc/none/a.csv: cannot be written"),
+        (("--piece", "zzz"), "piece zzz: is no piece"),
+        (("--net", "ScoreFollowingNetMSMDLCHSDeepDo"), "the game config shows"),
+    ],
+)
 def test_mistakes_are_one_line(run_here, params: Path, data_set: Path, change: tuple, message: str):
     result = run_here(*arguments(params, data_set), *change)
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)

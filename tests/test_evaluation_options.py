@@ -1,4 +1,5 @@
 """What eval_score_following.py is told reaches those who play: sound font, precision, trials; the font a score is heard by."""
+
 from __future__ import annotations
 
 import csv
@@ -28,8 +29,8 @@ def font(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that sounds otherwise than the default: its samples backwards, so that its instruments have each other's."""
     content = bytearray(default_sound_font().read_bytes())
     begin = content.index(b"smpl") + 8  # a chunk of 16-bit samples: its name, its size
-    size = int.from_bytes(content[begin - 4:begin], "little")
-    content[begin:begin + size] = np.frombuffer(content[begin:begin + size], "<i2")[::-1].tobytes()
+    size = int.from_bytes(content[begin - 4 : begin], "little")
+    content[begin : begin + size] = np.frombuffer(content[begin : begin + size], "<i2")[::-1].tobytes()
     path = tmp_path_factory.mktemp("fonts") / "backwards.sf2"
     path.write_bytes(content)
     return path
@@ -46,9 +47,20 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def evaluate(run_here, pieces: Path, tmp_path: Path):
     """Arguments -> --json's content; --csv is beside it."""
+
     def run(*arguments: object) -> dict[str, Any]:
-        result = run_here("eval_score_following.py", "--data_set", pieces, "--threads", 1, "--json", tmp_path / "out.json",
-                          "--csv", tmp_path / "out.csv", *arguments)
+        result = run_here(
+            "eval_score_following.py",
+            "--data_set",
+            pieces,
+            "--threads",
+            1,
+            "--json",
+            tmp_path / "out.json",
+            "--csv",
+            tmp_path / "out.csv",
+            *arguments,
+        )
         assert result.returncode == 0, result.stderr
         return json.loads((tmp_path / "out.json").read_text())
 
@@ -74,12 +86,12 @@ def test_another_font_is_heard_by_the_agent_of_a_file(evaluate, font: Path):
 
 
 def test_a_score_is_heard_by_the_default_font_whatever_the_sets_own_is(folder: Path, config: GameConfig, font: Path):
-    plain, = load_data_set(folder, config)
+    (plain,) = load_data_set(folder, config)
     entry = PieceEntry("tune.abc", "0", {}, performances={"tune.mid": {"tempo": 1.0, "sound_font": "own"}})
     write_manifest(folder, Manifest("set", {}, {}, {"tune": entry}, {"own": {"path": str(font), "sha256": file_digest(font)}}))
-    piece, = load_data_set(folder, config)
+    (piece,) = load_data_set(folder, config)
     assert piece.source == piece.midi_path and np.abs(piece.spectrogram - plain.spectrogram).max() > 0.5
-    rendition, = score_renditions([piece], config)
+    (rendition,) = score_renditions([piece], config)
     np.testing.assert_array_equal(rendition.spectrogram, plain.spectrogram)
     np.testing.assert_array_equal(rendition.onset_frames, plain.onset_frames)
 

@@ -1,4 +1,5 @@
 """The rules: the reference traces to the bit, batch equal to single games, and each rule on its own."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,8 +73,13 @@ def compare_episode(game: Game, trace: dict[str, np.ndarray]) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["nottingham", "nottingham_continuous", "mutopia_lchs1"]),
-       n_pieces=st.integers(1, 4), n_games=st.integers(1, 7), window=st.sampled_from([-1, 0, 3]))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    name=st.sampled_from(["nottingham", "nottingham_continuous", "mutopia_lchs1"]),
+    n_pieces=st.integers(1, 4),
+    n_games=st.integers(1, 7),
+    window=st.sampled_from([-1, 0, 3]),
+)
 def test_a_batch_plays_as_its_games_one_by_one(seed: int, name: str, n_pieces: int, n_games: int, window: int):
     rng = np.random.default_rng(seed)
     config = replace(load_game_config(f"game_configs/{name}.yaml"), reward_window=window)
@@ -94,7 +100,7 @@ def test_a_batch_plays_as_its_games_one_by_one(seed: int, name: str, n_pieces: i
             alone = singles[number].observe()
             assert torch.equal(alone[0][0], seen[0][row])
             assert torch.equal(alone[1][0], seen[1][row])
-            single = singles[number].step(actions[row:row + 1])
+            single = singles[number].step(actions[row : row + 1])
             assert all(a.item() == b[row].item() for a, b in zip(single, step))
             assert singles[number].x.item() == batch.x[row].item()
         batch.keep(~step.terminated)
@@ -102,8 +108,11 @@ def test_a_batch_plays_as_its_games_one_by_one(seed: int, name: str, n_pieces: i
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["nottingham", "mutopia_lchs1", "mutopia"]),
-       target=st.sampled_from(["right_most", "center"]))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    name=st.sampled_from(["nottingham", "mutopia_lchs1", "mutopia"]),
+    target=st.sampled_from(["right_most", "center"]),
+)
 def test_observations_are_resized_crops(seed: int, name: str, target: str):
     """Independent of the bank's tables: pad, crop and resize each window by OpenCV, as the rules say."""
     rng = np.random.default_rng(seed)
@@ -117,11 +126,11 @@ def test_observations_are_resized_crops(seed: int, name: str, target: str):
     x = rng.uniform(config.sheet_context / 2, sheet.shape[1] - config.sheet_context / 2 - 1)
     seen = observe(bank, Position(*(torch.tensor([v]) for v in (index, frame, x, frame, x))))
     left = frame + config.spec_pad - (config.spec_context if target == "right_most" else config.spec_context // 2)
-    wanted = spec[:, left:left + config.spec_context]
+    wanted = spec[:, left : left + config.spec_context]
     wanted = cv2.resize(wanted, None, fx=config.spec_factor, fy=config.spec_factor)
     np.testing.assert_allclose(seen[0][0, 0].numpy(), wanted, atol=1e-6)
     top, left = piece.sheet.shape[0] // 2 - config.staff_height // 2, int(x - config.sheet_context / 2)
-    crop = sheet[top:top + config.staff_height, left:left + config.sheet_context]
+    crop = sheet[top : top + config.staff_height, left : left + config.sheet_context]
     crop = cv2.resize(crop, None, fx=config.sheet_factor, fy=config.sheet_factor)
     np.testing.assert_allclose(seen[1][0, 0].numpy(), 1 - crop / np.float32(255), atol=1e-6)
     assert seen[1].is_contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,5 @@
 """The published game configs to the number, the networks that play them, and the knobs that none of them turns."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -33,8 +34,20 @@ PUBLISHED = {
 }
 ALSO_CONTINUOUS = ("nottingham", "mutopia", "mutopia_lc", "mutopia_lch", "mutopia_lchs")
 CONFIGS = [*PUBLISHED, *(f"{name}_continuous" for name in ALSO_CONTINUOUS)]
-KEYS = ["spec_context", "sheet_context", "staff_height", "spectrogram_params", "spec_factor", "sheet_factor", "spec_shape",
-        "sheet_shape", "target_frame", "continuous", "actions", "reward_window"]
+KEYS = [
+    "spec_context",
+    "sheet_context",
+    "staff_height",
+    "spectrogram_params",
+    "spec_factor",
+    "sheet_factor",
+    "spec_shape",
+    "sheet_shape",
+    "target_frame",
+    "continuous",
+    "actions",
+    "reward_window",
+]
 
 
 def written(tmp_path: Path, name: str, **changes: object) -> GameConfig:
@@ -63,8 +76,15 @@ def test_the_numbers_are_those_published(name: str):
     config = load_game_config(f"game_configs/{name}.yaml")
     continuous = name.endswith("_continuous")
     *numbers, change = PUBLISHED[name.removesuffix("_continuous")]
-    assert [config.spec_context, config.sheet_context, config.staff_height, config.spec_factor, config.sheet_factor,
-            config.spec_shape, config.sheet_shape] == numbers
+    assert [
+        config.spec_context,
+        config.sheet_context,
+        config.staff_height,
+        config.spec_factor,
+        config.sheet_factor,
+        config.spec_shape,
+        config.sheet_shape,
+    ] == numbers
     assert config.actions == (() if continuous else (-change, 0.0, change))
     assert config.continuous is continuous
     assert (config.target_frame, config.reward_window) == ("right_most", -1)
@@ -76,8 +96,12 @@ def fitting(name: str) -> list[str]:
     """The configs whose observations and kind of action a network takes."""
     wanted = ARCHITECTURES[name]
     configs = {config: load_game_config(f"game_configs/{config}.yaml") for config in CONFIGS}
-    return [key for key, config in configs.items() if config.continuous == wanted.continuous
-            and (config.spec_shape[1:], config.sheet_shape[1:]) == (wanted.spec_size, wanted.sheet_size)]
+    return [
+        key
+        for key, config in configs.items()
+        if config.continuous == wanted.continuous
+        and (config.spec_shape[1:], config.sheet_shape[1:]) == (wanted.spec_size, wanted.sheet_size)
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
@@ -98,7 +122,10 @@ def test_every_network_plays_a_published_game(name: str):
 
 def test_every_config_has_a_network():
     assert {config for name in ARCHITECTURES for config in fitting(name)} == set(CONFIGS) - {
-        "mutopia_continuous", "mutopia_lc_continuous", "mutopia_lch_continuous"}  # of those none was published
+        "mutopia_continuous",
+        "mutopia_lc_continuous",
+        "mutopia_lch_continuous",
+    }  # of those none was published
 
 
 @pytest.mark.parametrize("window", [0, 1, 3, 50])
@@ -136,7 +163,7 @@ def test_where_the_present_frame_is_heard(tmp_path: Path, target: str, first: in
     for frame in range(1, 80):
         game.step(torch.tensor([4.0 if frame == 1 else 0.0]))
         if columns := game.observe()[0][0, 0, 0].nonzero()[:, 0].tolist():
-            heard[frame], = columns
+            (heard[frame],) = columns
     assert list(heard) == list(range(first, last + 1))
     assert heard[first] == 39
     assert heard[last] == 0
@@ -154,8 +181,9 @@ def test_training_prefers_the_pieces_whose_latest_game_went_badly(tmp_path: Path
     latest = [0.0, 0.0, 0.0]
     for _ in range(3):
         rollout = collector.collect(20)
-        steps = zip(*(values.view(20, 16).tolist() for values in (rollout.masks, rollout.positions.piece,
-                                                                 rollout.positions.frame)))
+        steps = zip(
+            *(values.view(20, 16).tolist() for values in (rollout.masks, rollout.positions.piece, rollout.positions.frame))
+        )
         for masks, played, frames in steps:
             for mask, piece, frame in zip(masks, played, frames):
                 if not mask:

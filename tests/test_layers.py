@@ -1,4 +1,5 @@
 """Layers against torch's own modules; recorded passes, their gradients and A2C in one forward pass."""
+
 import copy
 
 import pytest
@@ -31,6 +32,7 @@ def observation_of(network: ActorCritic, n: int, dtype: torch.dtype = torch.floa
 
 def by_modules(network: ActorCritic, observation: list[torch.Tensor]) -> list[torch.Tensor]:
     """The network out of its modules and torch's ELU, without dropout."""
+
     def run(values: torch.Tensor, prefix: str) -> torch.Tensor:
         for name, module in network.named_children():
             if name.startswith(prefix) and not isinstance(module, nn.Dropout):
@@ -123,10 +125,15 @@ def play(bank: ScoreBank, name: str, keep: bool, precision: torch.dtype = torch.
     return network, RolloutCollector(bank, games, network, StartSampler(bank, 0, 0.5), 0, precision, keep).collect(steps)
 
 
-@pytest.mark.parametrize(("name", "precision"), [
-    ("ScoreFollowingNet", torch.float32), ("ScoreFollowingNet", torch.bfloat16), (DEEP, torch.float32)])
+@pytest.mark.parametrize(
+    ("name", "precision"), [("ScoreFollowingNet", torch.float32), ("ScoreFollowingNet", torch.bfloat16), (DEEP, torch.float32)]
+)
 def test_a2c_takes_the_gradient_of_the_passes_that_acted(
-    bank: ScoreBank, deep_bank: ScoreBank, name: str, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch,
+    bank: ScoreBank,
+    deep_bank: ScoreBank,
+    name: str,
+    precision: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """Also with dropout; without computing a layer again; as two passes do."""
     bank = deep_bank if name == DEEP else bank

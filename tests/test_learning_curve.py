@@ -1,4 +1,5 @@
 """Learning curves as pictures."""
+
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,10 @@ def test_runs_of_one_name_are_told_apart_by_their_settings(tmp_path: Path):
     for name, settings in (("ppo-Net-a", {"lr": 1, "seed": 1}), ("ppo-Net-b", {"lr": 2, "seed": 1}), ("a2c-Net-c", {"lr": 2})):
         write_curve(tmp_path / name, [0.5], **settings)
     assert run_labels([tmp_path / name for name in ("ppo-Net-a", "ppo-Net-b", "a2c-Net-c")]) == [
-        "ppo Net lr 1", "ppo Net lr 2", "a2c Net"]
+        "ppo Net lr 1",
+        "ppo Net lr 2",
+        "a2c Net",
+    ]
 
 
 @pytest.mark.filterwarnings("error")
@@ -48,8 +52,12 @@ def test_learning_curves_are_compared(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Axes, "plot", lambda axes, x, y, **style: drawn.append((list(x), list(y), style["label"])))
     tables = [folder / CURVE_FILE for folder in sorted(tmp_path.iterdir())]
     compare_learning_curves(tables, tmp_path / "both.png", reference=0.5)
-    assert drawn == [([0.001], [0.2], "a2c NetContinuous"), ([1.0], [0.2], "a2c NetContinuous"),
-                     ([0.001, 0.002], [0.1, 0.9], "ppo ScoreFollowingNet"), ([1.0, 2.0], [0.1, 0.9], "ppo ScoreFollowingNet")]
+    assert drawn == [
+        ([0.001], [0.2], "a2c NetContinuous"),
+        ([1.0], [0.2], "a2c NetContinuous"),
+        ([0.001, 0.002], [0.1, 0.9], "ppo ScoreFollowingNet"),
+        ([1.0, 2.0], [0.1, 0.9], "ppo ScoreFollowingNet"),
+    ]
     assert cv2.imread(str(tmp_path / "both.png")).shape[1] > 1000
     with pytest.raises(UserError, match="no such run folder"):
         compare_learning_curves([tmp_path / "none" / CURVE_FILE], tmp_path / "no.png")

@@ -1,4 +1,5 @@
 """LilyPond scores: engraved by LilyPond itself, joined with its MIDI, contained."""
+
 import io
 import os
 import socket
@@ -66,8 +67,14 @@ def test_the_notes_are_those_written_each_once(piece):
     melody = [(quarters * place, pitch) for place, pitch in enumerate((72, 74, 76, 77))]
     melody += [(Fraction(2), 76), (Fraction(2), 79), (Fraction(3), 76)]
     melody += [(4 + quarters * (place + 1), pitch) for place, pitch in enumerate((74, 72, 71))] + [(Fraction(6), 72)]
-    bass = [(Fraction(0), 48), (Fraction(1), 55), *((Fraction(2), pitch) for pitch in (48, 52, 55)), (Fraction(4), 55),
-            (Fraction(5), 55), (Fraction(6), 48)]
+    bass = [
+        (Fraction(0), 48),
+        (Fraction(1), 55),
+        *((Fraction(2), pitch) for pitch in (48, 52, 55)),
+        (Fraction(4), 55),
+        (Fraction(5), 55),
+        (Fraction(6), 48),
+    ]
     graces = [row for row in sounding if row not in melody + bass]
     assert sorted(melody + bass) == sorted(row for row in sounding if row not in graces)
     assert [pitch for _, pitch in graces] == [77] and abs(graces[0][0] - grace) < Fraction(1, 100)
@@ -75,8 +82,8 @@ def test_the_notes_are_those_written_each_once(piece):
 
 def test_the_tied_head_has_no_coordinate_and_the_unison_has_two(piece):
     heads = {(note.onset, note.pitch): len(note.heads) for note in piece.notes}
-    assert heads[Fraction(3), 76] == 1     # tied to the next bar's first head
-    assert heads[Fraction(4), 55] == 2     # two voices on one note
+    assert heads[Fraction(3), 76] == 1  # tied to the next bar's first head
+    assert heads[Fraction(4), 55] == 2  # two voices on one note
     assert len(piece.score.coords) == sum(heads.values())
 
 
@@ -87,15 +94,17 @@ def test_it_passes_every_check_and_looks_like_the_published_pages(piece):
     lines = np.flatnonzero(np.median(piece.score.sheet[:, 100:400], axis=1) < 128)
     tops = lines[np.flatnonzero(np.diff(lines, prepend=-9) > 1)]
     assert len(tops) == 10 and abs(np.diff(tops)[:4].mean() - 7.0) < 0.2  # published: 7 px between lines
-    assert abs(tops[[0, -1]].mean() - 99.5) < 1.5                       # the window is centred on the staves
+    assert abs(tops[[0, -1]].mean() - 99.5) < 1.5  # the window is centred on the staves
 
 
 def test_noteheads_lie_on_their_staff_lines(piece):
     lines = np.flatnonzero(np.median(piece.score.sheet[:, 100:400], axis=1) < 128)
     tops = lines[np.flatnonzero(np.diff(lines, prepend=-9) > 1)]
     space = (tops[4] - tops[0]) / 4
-    row = {(note.onset, note.pitch): piece.score.coords[piece.score.coord2onset[piece.score.coord2onset[:, 1] == index, 0], 0]
-           for index, note in enumerate(piece.notes)}
+    row = {
+        (note.onset, note.pitch): piece.score.coords[piece.score.coord2onset[piece.score.coord2onset[:, 1] == index, 0], 0]
+        for index, note in enumerate(piece.notes)
+    }
     for pitch, spaces_below_top_line in ((72, 1.5), (74, 1.0), (76, 0.5), (77, 0.0)):  # c'' d'' e'' f''
         onset = Fraction(pitch in (76, 77), 1) + Fraction(pitch in (74, 77), 2)
         assert abs(row[onset, pitch][0] - (tops[0] + spaces_below_top_line * space)) < 1.0
@@ -114,17 +123,20 @@ def test_the_same_file_gives_the_same_bytes(piece, folder):
 
 
 def test_a_score_for_sound_alone_gives_its_tempo_to_the_printed_one(folder):
-    text = MUSIC.replace(r"\tempo 4 = 90 ", "") + r"""
+    text = (
+        MUSIC.replace(r"\tempo 4 = 90 ", "")
+        + r"""
 \score { \new PianoStaff << \new Staff \right \new Staff \left >> \layout { } }
 \score { \unfoldRepeats \new PianoStaff << \new Staff \right \new Staff \left >>
          \midi { \tempo 4 = 150 } }"""
+    )
     piece = engrave(write(folder, text))
     assert piece.tempo == pytest.approx(150, abs=0.01)
     assert piece.notes[-1].onset == 6  # the repeat is not played
 
 
 def test_two_scores_of_a_file_follow_one_another(folder):
-    piece = engrave(write(folder, SCORE + SCORE[len(MUSIC):]))
+    piece = engrave(write(folder, SCORE + SCORE[len(MUSIC) :]))
     half = len(piece.notes) // 2
     first, second = piece.notes[:half], piece.notes[half:]
     assert [note.pitch for note in first] == [note.pitch for note in second]
@@ -133,24 +145,28 @@ def test_two_scores_of_a_file_follow_one_another(folder):
 
 
 def test_tempo_and_pedal_of_one_score_are_not_the_next_ones(folder):
-    first = SCORE[len(MUSIC):].replace(r"\new Staff \left", r"\new Staff { \left \tempo 4 = 30 s1 s1\sustainOn }")
-    piece = engrave(write(folder, MUSIC + first + SCORE[len(MUSIC):].replace(r"\right", r"\left", 1)))
+    first = SCORE[len(MUSIC) :].replace(r"\new Staff \left", r"\new Staff { \left \tempo 4 = 30 s1 s1\sustainOn }")
+    piece = engrave(write(folder, MUSIC + first + SCORE[len(MUSIC) :].replace(r"\right", r"\left", 1)))
     half = next(index for index, note in enumerate(piece.notes) if index and note.onset - piece.notes[index - 1].onset > 2)
     second = piece.notes[half:]
     rate = (piece.onsets[-1] - piece.onsets[half]) / float(second[-1].onset - second[0].onset)
     assert rate == pytest.approx(60 / 60, abs=0.01)  # LilyPond's own default, not 4 = 30
-    assert 121 in [message.control for track in mido.MidiFile(file=io.BytesIO(piece.midi)).tracks for message in track
-                   if message.type == "control_change"]
+    assert 121 in [
+        message.control
+        for track in mido.MidiFile(file=io.BytesIO(piece.midi)).tracks
+        for message in track
+        if message.type == "control_change"
+    ]
 
 
 def test_music_without_a_score_block_sounds(folder):
-    music = SCORE[len(MUSIC):].replace(r"\score { ", "").replace(r" \layout { } \midi { } }", "")
+    music = SCORE[len(MUSIC) :].replace(r"\score { ", "").replace(r" \layout { } \midi { } }", "")
     assert len(engrave(write(folder, MUSIC + music)).notes) > 15
 
 
 def test_an_example_within_a_text_is_no_music_of_the_piece(folder, piece):
     example = r"\markup { \score { \new Staff { c''8 } \layout { } } }"
-    longer = SCORE[len(MUSIC):] * 2
+    longer = SCORE[len(MUSIC) :] * 2
     with_example, without = (engrave(write(folder, MUSIC + text)) for text in (example + longer, longer))
     assert len(with_example.notes) == len(without.notes)
 
@@ -171,8 +187,11 @@ def test_nothing_is_left_of_a_piece_that_is_given_up(folder):
 def test_old_syntax_and_included_files_are_brought_to_today(folder):
     (folder / "parts").mkdir()
     write(folder / "parts", "melody = \\relative c'' { c8 d e f g4 \\times 2/3 { e8[ f g] } a4 }\n", "melody.ily")
-    main = write(folder, '\\version "2.2.0"\n\\include "parts/melody.ily"\n\\score { \\new PianoStaff << \\new Staff \\melody '
-                         '\\new Staff { \\clef bass c4 c c c c } >> \\paper { } \\midi { } }')
+    main = write(
+        folder,
+        '\\version "2.2.0"\n\\include "parts/melody.ily"\n\\score { \\new PianoStaff << \\new Staff \\melody '
+        "\\new Staff { \\clef bass c4 c c c c } >> \\paper { } \\midi { } }",
+    )
     assert [file.name for file in files_of(main, folder)] == ["piece.ly", "melody.ily"]
     copy = copy_modern(main, folder, folder / "copy", time.monotonic() + 60)
     assert "\\layout" in copy.read_text() and (folder / "copy" / "parts" / "melody.ily").is_file()
@@ -188,11 +207,14 @@ def test_a_hidden_voice_is_not_played(folder):
     assert error.value.reason == "a note without a notehead"
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("\\version \"2.24.0\" { c'4 d' e' f' } }", "the engraver failed"),
-    ("\\version \"2.24.0\" \\markup { words }", "no music on the pages"),
-    ("nonsense", "the engraver failed"),
-])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("\\version \"2.24.0\" { c'4 d' e' f' } }", "the engraver failed"),
+        ('\\version "2.24.0" \\markup { words }', "no music on the pages"),
+        ("nonsense", "the engraver failed"),
+    ],
+)
 def test_what_lilypond_cannot_make_is_told(folder, text, reason):
     with pytest.raises(EngravingError) as error:
         engrave(write(folder, text))
@@ -202,13 +224,13 @@ def test_what_lilypond_cannot_make_is_told(folder, text, reason):
 def test_a_score_that_never_ends_is_stopped(folder):
     began = time.monotonic()
     with pytest.raises(EngravingError) as error:
-        engrave(write(folder, "\\version \"2.24.0\"\n#(let loop () (loop))\n" + SCORE), 4)
+        engrave(write(folder, '\\version "2.24.0"\n#(let loop () (loop))\n' + SCORE), 4)
     assert error.value.reason == "time limit" and time.monotonic() - began < 20
 
 
 def test_a_score_that_takes_all_memory_is_stopped(folder, monkeypatch):
     monkeypatch.setattr(contained, "MEMORY", 10**9)
-    greedy = "\\version \"2.24.0\"\n#(let loop ((all '())) (loop (cons (make-vector 1000000 0) all)))\n"
+    greedy = '\\version "2.24.0"\n#(let loop ((all \'())) (loop (cons (make-vector 1000000 0) all)))\n'
     with pytest.raises(EngravingError) as error:
         engrave(write(folder, greedy + SCORE))
     assert error.value.reason == "the engraver failed"
@@ -242,12 +264,13 @@ def test_a_score_sees_neither_the_users_files_nor_the_network_and_writes_nowhere
 #(attempt "write at the top" (lambda () (open-output-file "/new")))
 #(attempt "connect" (lambda () (connect (socket PF_INET SOCK_STREAM 0) AF_INET INADDR_LOOPBACK {port})))
 #(attempt "signal" (lambda () (kill {os.getpid()} 0)))
-{SCORE[len(MUSIC.splitlines()[0]):]}"""
+{SCORE[len(MUSIC.splitlines()[0]) :]}"""
         (folder / "score").mkdir()
         (folder / "out").mkdir()
         write(folder / "score", probe)
-        code, messages = contained.run_contained(["lilypond", "--output=/out/page", "/score/piece.ly"], folder / "score",
-                                                 folder / "out", 60)
+        code, messages = contained.run_contained(
+            ["lilypond", "--output=/out/page", "/score/piece.ly"], folder / "score", folder / "out", 60
+        )
     assert code == 0 and [line for line in messages.splitlines() if line.startswith("DONE")] == ["DONE control"]
 
 
@@ -272,7 +295,7 @@ def test_only_files_below_the_sources_folder_are_included(folder):
 
 def test_a_lilypond_that_is_a_script_elsewhere_is_not_trusted(folder, monkeypatch):
     (folder / "bin").mkdir()
-    script = write(folder / "bin", "#!/bin/sh\nexec /usr/bin/lilypond \"$@\"\n", "lilypond")
+    script = write(folder / "bin", '#!/bin/sh\nexec /usr/bin/lilypond "$@"\n', "lilypond")
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(UserError, match="own folder"):
@@ -283,16 +306,18 @@ def test_a_page_shows_no_file_of_this_machine(folder):
     black = folder / "private.png"
     black.write_bytes(cv2.imencode(".png", np.zeros((20, 20), np.uint8))[1].tobytes())
     space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    svg = (f'<svg {space} viewBox="0 0 20 20"><filter id="f"><feImage xlink:href="{black}"/></filter>'
-           f'<image xlink:href="{black}" width="20" height="20"/><g><image href="{black}" width="20" height="20"/>'
-           '<rect width="20" height="20" fill="none" filter="url(#f)"/></g></svg>')
+    svg = (
+        f'<svg {space} viewBox="0 0 20 20"><filter id="f"><feImage xlink:href="{black}"/></filter>'
+        f'<image xlink:href="{black}" width="20" height="20"/><g><image href="{black}" width="20" height="20"/>'
+        '<rect width="20" height="20" fill="none" filter="url(#f)"/></g></svg>'
+    )
     page = Page(ElementTree.fromstring(svg), (0.0, 0.0, 20.0, 20.0), [], {})
     assert draw_page(page, 20)[5:15, 5:15].min() == 255
 
 
 def test_a_link_that_a_score_leaves_is_not_followed(folder):
     secret = write(folder, SCORE, "secret.txt")
-    hostile = f"\\version \"2.24.0\"\n#(delete-file \"/out/log\")\n#(symlink \"{secret}\" \"/out/log\")\n"
+    hostile = f'\\version "2.24.0"\n#(delete-file "/out/log")\n#(symlink "{secret}" "/out/log")\n'
     with pytest.raises(EngravingError) as error:
         engrave(write(folder, hostile + SCORE))
     assert error.value.reason == "the engraver failed" and "not an ordinary file" in error.value.detail

@@ -1,4 +1,5 @@
 """Following live: the spectrogram as samples arrive, and the game on it, equal to those of the whole recording."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def blocks(samples: np.ndarray, size: int | None) -> Iterator[np.ndarray]:
     rng, first = np.random.default_rng(1), 0
     while first < len(samples):
         n = size or int(rng.integers(0, 4000))
-        yield samples[first:first + n]
+        yield samples[first : first + n]
         first += n
 
 
@@ -110,8 +111,11 @@ def arriving(samples: np.ndarray) -> Iterator[np.ndarray]:
         yield np.zeros((78, 1), np.float32)
 
 
-GAMES = [("ScoreFollowingNet", "nottingham", "right_most", 8), ("ScoreFollowingNet", "nottingham", "center", 8),
-         ("ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1", "right_most", 3)]
+GAMES = [
+    ("ScoreFollowingNet", "nottingham", "right_most", 8),
+    ("ScoreFollowingNet", "nottingham", "center", 8),
+    ("ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1", "right_most", 3),
+]
 
 
 @pytest.mark.parametrize("net, name, target, seconds", GAMES)

@@ -1,4 +1,5 @@
 """The supervised baseline: the windows it learns from, what it sees, and where it goes."""
+
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -31,13 +32,30 @@ def inputs_of(network: torch.nn.Module) -> list[tuple[torch.Tensor, torch.Tensor
 
 
 def test_localisation_learns_where_the_music_is(
-    config: GameConfig, data_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    config: GameConfig,
+    data_set: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setitem(ARCHITECTURES, "TinyPolicy", TINY_NETWORKS["TinyPolicy"])
-    trainer = Trainer(settings_from({
-        "agent": "localisation", "net": "TinyPolicy", "train_set": str(data_set), "eval_set": str(data_set), "no_log": True,
-        "threads": 1, "optim_params": "{lr: 1e-2}", "max_updates": 400, "eval_trials": 1, "log_interval": 999}),
-        narrow(config), tmp_path)
+    trainer = Trainer(
+        settings_from(
+            {
+                "agent": "localisation",
+                "net": "TinyPolicy",
+                "train_set": str(data_set),
+                "eval_set": str(data_set),
+                "no_log": True,
+                "threads": 1,
+                "optim_params": "{lr: 1e-2}",
+                "max_updates": 400,
+                "eval_trials": 1,
+                "log_interval": 999,
+            }
+        ),
+        narrow(config),
+        tmp_path,
+    )
     rollout = trainer.collector.collect(15)
     bank, position = trainer.train_bank, rollout.positions
     offset = bank.true_position(position.piece, position.frame + 1) - position.x
@@ -46,9 +64,12 @@ def test_localisation_learns_where_the_music_is(
     assert trainer.learner.update(rollout).policy == pytest.approx(math.log(PLACES), rel=0.1)
     trainer.train()
     assert trainer.losses.policy < 0.75 * math.log(PLACES)
-    learnt, untrained = (alignment_stats(play_data_set(trainer.player(network, trainer.eval_generator, torch.float32),
-                                                       trainer.eval_bank)[0]).global_tracking_ratio
-                         for network in (trainer.network, algorithm_for(trainer.settings, narrow(config))[1]))
+    learnt, untrained = (
+        alignment_stats(
+            play_data_set(trainer.player(network, trainer.eval_generator, torch.float32), trainer.eval_bank)[0]
+        ).global_tracking_ratio
+        for network in (trainer.network, algorithm_for(trainer.settings, narrow(config))[1])
+    )
     assert learnt > 2 * untrained
 
 
@@ -80,7 +101,7 @@ def test_the_agent_sees_no_motion_in_the_sheet(bank: ScoreBank, continuous_bank:
     assert spectrogram[:, 1].any() and sheet[:, 1].flatten(1).any(1).all()  # the games did move
     seen = inputs_of(agent.network)
     agent.perform_action(game)
-    (heard, looked_at), = seen
+    ((heard, looked_at),) = seen
     assert torch.equal(heard, spectrogram) and torch.equal(looked_at[:, 0], sheet[:, 0])
     assert not looked_at[:, 1].any()
 
@@ -94,7 +115,7 @@ def test_the_learner_shows_no_motion_in_the_sheet(bank: ScoreBank):
     assert sheet[:, 1].flatten(1).any(1).all()
     seen = inputs_of(network)
     update(Localisation, network, bank, replace(rollout, states=rollout.states._replace(position=moved)), agent="localisation")
-    (heard, looked_at), = seen
+    ((heard, looked_at),) = seen
     assert torch.equal(heard, spectrogram) and torch.equal(looked_at[:, 0], sheet[:, 0])
     assert not looked_at[:, 1].any()
 

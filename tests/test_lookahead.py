@@ -1,4 +1,5 @@
 """The lookahead learner: its critic, its memory, the policy it aims at."""
+
 from __future__ import annotations
 
 import pytest
@@ -114,7 +115,9 @@ def test_memory_keeps_the_latest_and_draws_them_alike(bank: ScoreBank):
     assert len(memory) == 6
 
 
-@pytest.mark.parametrize(("first", "final", "progress", "wanted"), [
-    (0.1, 0.001, 0.0, 0.1), (0.1, 0.001, 0.5, 0.01), (0.1, 0.001, 1.0, 0.001), (0.1, None, 0.7, 0.1), (0.0, None, 0.7, 0.0)])
+@pytest.mark.parametrize(
+    ("first", "final", "progress", "wanted"),
+    [(0.1, 0.001, 0.0, 0.1), (0.1, 0.001, 0.5, 0.01), (0.1, 0.001, 1.0, 0.001), (0.1, None, 0.7, 0.1), (0.0, None, 0.7, 0.0)],
+)
 def test_annealing_goes_by_equal_factors(first: float, final: float | None, progress: float, wanted: float):
     assert annealed(first, final, progress) == pytest.approx(wanted)

@@ -1,4 +1,5 @@
 """Networks with an LSTM: what they remember in games, in updates and when they are evaluated."""
+
 import pytest
 import torch
 from learning_tools import LSTM, a2c_loss, collect, fresh_network, gradients, require_equal
@@ -57,10 +58,10 @@ def test_recurrent_and_continuous_agents_are_evaluated(bank: ScoreBank, continuo
         for head in ("policy_out", "mu_out"):
             if hasattr(network, head):
                 getattr(network, head).weight.mul_(30)  # an agent that moves
-    together, = play_data_set(TrainedAgent(network, deterministic=True), there)
+    (together,) = play_data_set(TrainedAgent(network, deterministic=True), there)
     alone = TrainedAgent(network, deterministic=True)  # one agent, one piece after the other
     for index, piece in enumerate(there.pieces):
-        (episode,), = play_data_set(alone, ScoreBank([piece], there.config))
+        ((episode,),) = play_data_set(alone, ScoreBank([piece], there.config))
         assert episode.last_frame == together[index].last_frame
         assert episode.errors == pytest.approx(together[index].errors, abs=1e-3)
 

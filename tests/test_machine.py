@@ -48,7 +48,10 @@ def test_a_trial_sets_the_threads_and_is_told(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(("threads", "cores", "trial"), [(1, 2, True), (2, 2, True), (None, 1, True), (None, 2, False)])
 def test_no_trial_where_there_is_nothing_to_choose(
-    threads: int | None, cores: int, trial: bool, monkeypatch: pytest.MonkeyPatch,
+    threads: int | None,
+    cores: int,
+    trial: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(machine, "available_cores", lambda: cores)
     monkeypatch.setattr(machine, "thread_rates", None)
@@ -66,10 +69,15 @@ def test_a_trial_leaves_no_trace_in_the_random_numbers(monkeypatch: pytest.Monke
     assert torch.equal(*drawn)
 
 
-@pytest.mark.parametrize(("seed", "device", "threads", "message"), [
-    (1, "cpu", 0, "--threads 0: wanted 1 to"), (-1, "cpu", 1, "--seed -1: wanted a whole number"),
-    (1, "gpu", 1, "--device gpu: wanted cpu, cuda or cuda:N"), (1, "cuda:99", 1, "--device cuda:99: torch sees"),
-])
+@pytest.mark.parametrize(
+    ("seed", "device", "threads", "message"),
+    [
+        (1, "cpu", 0, "--threads 0: wanted 1 to"),
+        (-1, "cpu", 1, "--seed -1: wanted a whole number"),
+        (1, "gpu", 1, "--device gpu: wanted cpu, cuda or cuda:N"),
+        (1, "cuda:99", 1, "--device cuda:99: torch sees"),
+    ],
+)
 def test_refused(seed: int, device: str, threads: int, message: str):
     with pytest.raises(UserError, match=message):
         prepare_machine(seed, device, threads)

@@ -1,4 +1,5 @@
 """Performances of a set (tempi, sound fonts, recordings), its manifest, and the check of a set against it."""
+
 from __future__ import annotations
 
 import io
@@ -43,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     content = default_sound_font().read_bytes()
     for number, font in enumerate(fonts):  # the same sounds under another file's digest: a letter of its name is changed
         place = content.index(b"INAM") + 8
-        font.write_bytes(content[:place] + bytes([65 + number]) + content[place + 1:])
+        font.write_bytes(content[:place] + bytes([65 + number]) + content[place + 1 :])
     make(folder / "set", tempi=(0.8, 1.0), sound_fonts=tuple(fonts))
     return folder
 
@@ -81,14 +82,22 @@ def test_tempi_in_every_track_are_scaled() -> None:
     """Most files have them in the first track, but nothing makes them."""
     content = mido.MidiFile(type=1, ticks_per_beat=480)
     for tempo, first in ((600_000, 0), (900_000, 960)):
-        content.tracks.append(mido.MidiTrack([
-            mido.MetaMessage("set_tempo", tempo=tempo, time=first),
-            mido.Message("note_on", note=60, time=480), mido.Message("note_off", note=60, time=480)]))
+        content.tracks.append(
+            mido.MidiTrack(
+                [
+                    mido.MetaMessage("set_tempo", tempo=tempo, time=first),
+                    mido.Message("note_on", note=60, time=480),
+                    mido.Message("note_off", note=60, time=480),
+                ]
+            )
+        )
     buffer = io.BytesIO()
     content.save(file=buffer)
     scaled = mido.MidiFile(file=io.BytesIO(scale_tempo(buffer.getvalue(), 1.25)))
     assert [[message.tempo for message in track if message.type == "set_tempo"] for track in scaled.tracks] == [
-        [480_000], [720_000]]
+        [480_000],
+        [720_000],
+    ]
 
 
 @pytest.mark.parametrize(("tempo", "factor"), [(6_000_000, 0.25), (1, 4.0)])
@@ -131,15 +140,17 @@ def test_each_performance_is_heard_with_the_font_chosen_for_it(made: Path, confi
     assert heard == {midi: manifest.sound_fonts[font.name]["sha256"] for midi, font in fonts.items()}
     # The choice depends on names only: not on where the fonts lie or in which order they are given.
     names = [f"piece_{number}" for number in range(40)]
-    one, other = (Performances(sound_fonts=tuple(Path(folder) / name for name in order))
-                  for folder, order in (("a", ("x.sf2", "y.sf2")), ("b", ("y.sf2", "x.sf2"))))
+    one, other = (
+        Performances(sound_fonts=tuple(Path(folder) / name for name in order))
+        for folder, order in (("a", ("x.sf2", "y.sf2")), ("b", ("y.sf2", "x.sf2")))
+    )
     assert [one.font_of(name) for name in names] == [other.font_of(name) for name in names]
     assert 10 < sum(one.font_of(name) == "x.sf2" for name in names) < 30
 
 
 def test_a_font_that_is_gone_is_named_and_another_can_be_given(copy: Path, config: GameConfig) -> None:
     path = copy / MANIFEST_NAME
-    path.write_text(path.read_text().replace("one.sf2\"", "gone.sf2\"").replace("two.sf2\"", "gone.sf2\""))
+    path.write_text(path.read_text().replace('one.sf2"', 'gone.sf2"').replace('two.sf2"', 'gone.sf2"'))
     with pytest.raises(UserError, match=r"prepared to be played with .*gone\.sf2, which is not there; name a sound font"):
         load_data_set(copy, config)
     assert len(load_data_set(copy, config, sound_font=default_sound_font())) == 4
@@ -192,7 +203,9 @@ def test_the_manifest_tells_what_the_set_was_made_of(made: Path) -> None:
     assert entry.source.startswith("tunes/test.abc X:") and len(entry.source_sha256) == 64
     assert set(entry.files) == {f"{name}.npz", f"{name}.mid", f"{name}_tempo_0800.mid"}
     assert {midi: played["tempo"] for midi, played in entry.performances.items()} == {
-        f"{name}.mid": 1.0, f"{name}_tempo_0800.mid": 0.8}
+        f"{name}.mid": 1.0,
+        f"{name}_tempo_0800.mid": 0.8,
+    }
     assert entry.checks["unshown"] == 0 and entry.checks["ink"] > 2 * entry.checks["ink_beside"]
     assert entry.checks["noteheads"] == entry.notes
     assert manifest.tools["verovio"] and entry.style == "nottingham"
@@ -210,7 +223,9 @@ def test_every_set_of_a_split_has_its_own(tmp_path: Path) -> None:
     options = BuildOptions(tmp_path, split=parse_split("2/1/0"), name="tunes")
     build(find_sources([TUNES]), options)
     assert {path.parent.name: len(read_manifest(path).pieces) for path in tmp_path.rglob(MANIFEST_NAME)} == {
-        "tunes_train": 2, "tunes_valid": 1}
+        "tunes_train": 2,
+        "tunes_valid": 1,
+    }
     build(find_sources([TUNES]), replace(options, split=parse_split("0/0/2")))
     assert [path.parent.name for path in tmp_path.rglob(MANIFEST_NAME)] == ["tunes_test"]
     assert verify(tmp_path).sets == {str(tmp_path / "tunes_test"): 2}
@@ -229,8 +244,10 @@ def test_what_is_wrong_with_a_set_is_told(copy: Path) -> None:
     (copy / f"{second}.mid").write_bytes((copy / f"{second}_tempo_0800.mid").read_bytes())
     (copy / "stranger.npz").write_bytes(b"")
     assert [problem.removeprefix(f"{copy}/") for problem in verify(copy).problems] == [
-        f"{first}: {first}.mid is missing", f"{second}: {second}.mid is not the file that was made",
-        "stranger.npz: not in the manifest"]
+        f"{first}: {first}.mid is missing",
+        f"{second}: {second}.mid is not the file that was made",
+        "stranger.npz: not in the manifest",
+    ]
 
 
 def test_the_rules_of_the_game_are_checked_too(copy: Path) -> None:
@@ -257,8 +274,12 @@ def test_a_hostile_or_foreign_manifest_is_refused(copy: Path, tmp_path: Path) ->
     path = copy / MANIFEST_NAME
     good = path.read_text()
     content = json.loads(good)
-    for change in (lambda c: c["pieces"].update(x={"source": "", "source_sha256": "", "files": {"../../x": ""}}),
-                   lambda c: c.update(version=99), lambda c: c.update(more=1), lambda c: c.update(pieces=[])):
+    for change in (
+        lambda c: c["pieces"].update(x={"source": "", "source_sha256": "", "files": {"../../x": ""}}),
+        lambda c: c.update(version=99),
+        lambda c: c.update(more=1),
+        lambda c: c.update(pieces=[]),
+    ):
         wrong = json.loads(good)
         change(wrong)
         path.write_text(json.dumps(wrong))

@@ -1,4 +1,5 @@
 """Pieces put together from passages: every note still stands where it is heard."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -31,8 +32,8 @@ def test_notes_stand_where_they_are_heard(pieces: list[Piece], config: GameConfi
         assert x[-1] < medley.sheet.shape[1]
         assert frames[-1] < medley.spectrogram.shape[1]
         for frame, at in zip(frames, x):  # what is seen at a note and what is heard are of one and the same note
-            seen = medley.sheet[:, int(at):int(at) + 3]
-            heard = medley.spectrogram[:, frame - HEARD:frame + 2] if frame else medley.spectrogram[:, :2]
+            seen = medley.sheet[:, int(at) : int(at) + 3]
+            heard = medley.spectrogram[:, frame - HEARD : frame + 2] if frame else medley.spectrogram[:, :2]
             assert any(_has(piece, seen, heard) for piece in pieces), (medley.name, frame)
     ScoreBank(made, config)
     assert any(len(set(np.diff(medley.onset_x).tolist())) > 10 for medley in made)
@@ -41,8 +42,8 @@ def test_notes_stand_where_they_are_heard(pieces: list[Piece], config: GameConfi
 def _has(piece: Piece, seen: np.ndarray, heard: np.ndarray) -> bool:
     for frame, at in zip(piece.onset_frames, piece.onset_x):
         first = max(0, int(frame) - HEARD)
-        own = piece.spectrogram[:, first:first + heard.shape[1]]
-        beside = (piece.sheet[:, int(at) + shift:int(at) + shift + 3] for shift in (-1, 0, 1))  # columns are whole pixels
+        own = piece.spectrogram[:, first : first + heard.shape[1]]
+        beside = (piece.sheet[:, int(at) + shift : int(at) + shift + 3] for shift in (-1, 0, 1))  # columns are whole pixels
         if np.array_equal(own, heard) and any(np.array_equal(part, seen) for part in beside):
             return True
     return False

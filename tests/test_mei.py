@@ -1,4 +1,5 @@
 """Cleaning imported scores: endings, accidentals, transposition, what is refused."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -20,20 +21,24 @@ def test_mei_cleaning() -> None:
     path = DATA / "piano.mei"
     mei, _ = clean_mei(path.read_text(), TWO)
     assert "grace" not in mei and "dolce" not in mei and "trill" not in mei and "rpt" not in mei
-    assert "<slur" not in mei      # its end was a grace note
+    assert "<slur" not in mei  # its end was a grace note
     assert "<dynam" in mei and mei.count("<note") == 12
 
 
 def test_mei_second_endings() -> None:
     def measure(ending: str, pitch: str) -> str:
-        return (f'<ending n="{ending}"><measure right="rptend"><staff n="1"><layer n="1"><beam>'
-                f'<note dur="8" pname="{pitch}" oct="4"/><note grace="acc" dur="8" pname="a" oct="4"/>'
-                '</beam></layer></staff></measure></ending>')
+        return (
+            f'<ending n="{ending}"><measure right="rptend"><staff n="1"><layer n="1"><beam>'
+            f'<note dur="8" pname="{pitch}" oct="4"/><note grace="acc" dur="8" pname="a" oct="4"/>'
+            "</beam></layer></staff></measure></ending>"
+        )
 
-    text = ('<mei xmlns="http://www.music-encoding.org/ns/mei"><music><body><mdiv><score><scoreDef><staffGrp>'
-            f'<staffDef n="1"/></staffGrp></scoreDef><section>{measure("1", "c")}{measure("2", "d")}'
-            f'<measure/>{measure("1", "e")}{measure("2", "f")}'
-            '</section></score></mdiv></body></music></mei>')
+    text = (
+        '<mei xmlns="http://www.music-encoding.org/ns/mei"><music><body><mdiv><score><scoreDef><staffGrp>'
+        f'<staffDef n="1"/></staffGrp></scoreDef><section>{measure("1", "c")}{measure("2", "d")}'
+        f"<measure/>{measure('1', 'e')}{measure('2', 'f')}"
+        "</section></score></mdiv></body></music></mei>"
+    )
     mei, tempo = clean_mei(text, ONE)
     assert tempo is None
     assert [pitch for pitch in "cdefa" if f'pname="{pitch}"' in mei] == ["c", "e"]
@@ -51,11 +56,17 @@ KEY_CHANGE = '<scoreDef><keySig sig="2s"/></scoreDef>'
 
 def mei(*measures: str, staff: str = "", head: str = "") -> str:
     """One staff; each of `measures` is the content of a layer, or what stands between measures."""
-    content = "".join(text if text.startswith(("<scoreDef", "<ending", "</ending")) or not text else
-                      f'<measure><staff n="1"><layer>{text}</layer></staff></measure>' for text in measures)
-    return (f'<mei xmlns="http://www.music-encoding.org/ns/mei"><meiHead>{head}</meiHead><music><body><mdiv><score><scoreDef>'
-            f'<staffGrp><staffDef n="1" lines="5" clef.shape="G" clef.line="2" {staff}/></staffGrp></scoreDef>'
-            f'<section>{content}</section></score></mdiv></body></music></mei>')
+    content = "".join(
+        text
+        if text.startswith(("<scoreDef", "<ending", "</ending")) or not text
+        else f'<measure><staff n="1"><layer>{text}</layer></staff></measure>'
+        for text in measures
+    )
+    return (
+        f'<mei xmlns="http://www.music-encoding.org/ns/mei"><meiHead>{head}</meiHead><music><body><mdiv><score><scoreDef>'
+        f'<staffGrp><staffDef n="1" lines="5" clef.shape="G" clef.line="2" {staff}/></staffGrp></scoreDef>'
+        f"<section>{content}</section></score></mdiv></body></music></mei>"
+    )
 
 
 def note(pitch: str, more: str = "", dur: int = 4) -> str:
@@ -74,8 +85,10 @@ TRANSCODED = "<encodingDesc><appInfo><application><p>Transcoded from MusicXML</p
 def printed(text: str) -> list[str]:
     """Step, octave and sign of the notes of a cleaned score, in its order."""
     root = ElementTree.fromstring(clean_mei(text, ONE)[0])
-    return [note.get("pname") + note.get("oct") + "".join(
-        part.get("accid", "") for part in note.iter()) for note in root.iter("{http://www.music-encoding.org/ns/mei}note")]
+    return [
+        note.get("pname") + note.get("oct") + "".join(part.get("accid", "") for part in note.iter())
+        for note in root.iter("{http://www.music-encoding.org/ns/mei}note")
+    ]
 
 
 def sounding(text: str) -> list[int]:
@@ -86,8 +99,13 @@ def test_the_sheet_shows_the_accidentals_that_sound() -> None:
     """Of a dropped grace note; of notes that never had a sign; not again in the bar, in another octave, or when tied."""
     grace = note("g4s", 'grace="unacc"', dur=8)
     sharp = 'accid.ges="s"'
-    text = mei(grace + note("a4") + note("g4", sharp) + note("g4", sharp) + note("g5"), notes("g4"),
-               note("f4", sharp + ' tie="i"'), note("f4", sharp + ' tie="t"') + note("f4", sharp) + note("f4"), head=TRANSCODED)
+    text = mei(
+        grace + note("a4") + note("g4", sharp) + note("g4", sharp) + note("g5"),
+        notes("g4"),
+        note("f4", sharp + ' tie="i"'),
+        note("f4", sharp + ' tie="t"') + note("f4", sharp) + note("f4"),
+        head=TRANSCODED,
+    )
     assert printed(text) == ["a4", "g4s", "g4", "g5", "g4", "f4s", "f4", "f4s", "f4n"]
     assert sounding(text) == [69, 68, 68, 79, 67, 66, 66, 65]
 
@@ -101,15 +119,20 @@ def test_accidentals_hold_across_the_voices_of_a_staff() -> None:
 
 def test_musicxml_says_of_every_note_what_sounds() -> None:
     """<alter> counts, whatever <accidental> the bar has seen; <transpose> is heard."""
+
     def xml_note(step: str, alter: int, sign: str = "") -> str:
-        return (f"<note><pitch><step>{step}</step><alter>{alter}</alter><octave>4</octave></pitch><duration>1</duration>"
-                f"<type>quarter</type>{sign and f'<accidental>{sign}</accidental>'}</note>")
+        return (
+            f"<note><pitch><step>{step}</step><alter>{alter}</alter><octave>4</octave></pitch><duration>1</duration>"
+            f"<type>quarter</type>{sign and f'<accidental>{sign}</accidental>'}</note>"
+        )
 
     bar = xml_note("F", 1, "sharp") + xml_note("F", 1) + xml_note("F", 0) + xml_note("B", -1)
-    text = ('<score-partwise version="3.1"><part-list><score-part id="P1"><part-name/></score-part></part-list><part id="P1">'
-            '<measure number="1"><attributes><divisions>1</divisions><key><fifths>0</fifths></key><time><beats>4</beats>'
-            "<beat-type>4</beat-type></time><clef><sign>G</sign><line>2</line></clef><transpose><chromatic>-2</chromatic>"
-            f"</transpose></attributes>{bar}</measure></part></score-partwise>")
+    text = (
+        '<score-partwise version="3.1"><part-list><score-part id="P1"><part-name/></score-part></part-list><part id="P1">'
+        '<measure number="1"><attributes><divisions>1</divisions><key><fifths>0</fifths></key><time><beats>4</beats>'
+        "<beat-type>4</beat-type></time><clef><sign>G</sign><line>2</line></clef><transpose><chromatic>-2</chromatic>"
+        f"</transpose></attributes>{bar}</measure></part></score-partwise>"
+    )
     imported = import_score(Path("clarinet.musicxml"), text)
     assert printed(imported) == ["f4s", "f4", "f4n", "b4f"]
     assert sounding(imported) == [64, 64, 63, 68]
@@ -117,8 +140,14 @@ def test_musicxml_says_of_every_note_what_sounds() -> None:
 
 def test_signs_alone_say_what_sounds() -> None:
     """MEI without accid.ges: key signature, signs to the end of the bar, a dropped grace note's sign, ties over the bar."""
-    text = mei(notes("f4 f4n f4 f5"), note("g4s", 'grace="acc"') + note("g4") + note("b4f", 'tie="i"'),
-               note("b4", 'tie="t"') + notes("b4 c5x c5"), KEY_CHANGE, notes("c5 f4"), staff='keysig="1s"')
+    text = mei(
+        notes("f4 f4n f4 f5"),
+        note("g4s", 'grace="acc"') + note("g4") + note("b4f", 'tie="i"'),
+        note("b4", 'tie="t"') + notes("b4 c5x c5"),
+        KEY_CHANGE,
+        notes("c5 f4"),
+        staff='keysig="1s"',
+    )
     assert sounding(text) == [66, 65, 65, 78, 68, 70, 71, 74, 74, 73, 66]
     assert printed(text) == ["f4", "f4n", "f4", "f5", "g4s", "b4f", "b4", "b4", "c5x", "c5", "c5", "f4"]
 
@@ -133,8 +162,18 @@ def test_accidentals_that_are_refused() -> None:
 def test_a_key_change_between_or_in_endings() -> None:
     """It leaves the second ending a second one, and holds for what follows where it stood in it."""
     for between, inside in ((KEY_CHANGE, ""), ("", KEY_CHANGE)):
-        text = mei('<ending n="1">', notes("c5"), "</ending>", between, '<ending n="2">', notes("d5"), inside, notes("e5"),
-                   "</ending>", notes("f4"))
+        text = mei(
+            '<ending n="1">',
+            notes("c5"),
+            "</ending>",
+            between,
+            '<ending n="2">',
+            notes("d5"),
+            inside,
+            notes("e5"),
+            "</ending>",
+            notes("f4"),
+        )
         assert printed(text) == ["c5", "f4"]
         assert sounding(text) == [72, 66]
 
@@ -144,9 +183,18 @@ def test_endings_without_a_number_by_place() -> None:
     assert printed(text) == ["c5", "e5"]
 
 
-@pytest.mark.parametrize(("numbers", "kept"), [
-    (("1", "2"), "c"), (("1, 2", "3"), "c"), (("1-3", "4"), "c"), (("1.", "2."), "c"), (("", ""), "c"), (("2", "1"), "d"),
-    (("12", "1"), "d")])
+@pytest.mark.parametrize(
+    ("numbers", "kept"),
+    [
+        (("1", "2"), "c"),
+        (("1, 2", "3"), "c"),
+        (("1-3", "4"), "c"),
+        (("1.", "2."), "c"),
+        (("", ""), "c"),
+        (("2", "1"), "d"),
+        (("12", "1"), "d"),
+    ],
+)
 def test_endings_by_number(numbers: tuple[str, str], kept: str) -> None:
     first, second = (f'<ending n="{number}">' if number else "<ending>" for number in numbers)
     assert printed(mei(first, notes("c5"), "</ending>", second, notes("d5"), "</ending>", notes("e5"))) == [f"{kept}5", "e5"]

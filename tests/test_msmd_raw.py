@@ -1,4 +1,5 @@
 """Importing the raw MSMD distribution: one is made here in its format (two pages, three systems of two staves) and read."""
+
 from __future__ import annotations
 
 import os
@@ -23,16 +24,22 @@ from score_following_game.errors import UserError
 
 NAME = "BachJS__BWV1__small"
 PLAYED = f"{NAME}_tempo-1000_ElectricPiano"
-SPACE, BETWEEN, LEFT, RIGHT = 7, 70, 60, 775      # pixels: staff space, top lines of the two staves, ends of the staves
-HEIGHT = BETWEEN + 4 * SPACE                      # from the first line of a system to its last
+SPACE, BETWEEN, LEFT, RIGHT = 7, 70, 60, 775  # pixels: staff space, top lines of the two staves, ends of the staves
+HEIGHT = BETWEEN + 4 * SPACE  # from the first line of a system to its last
 SYSTEMS = [("01", 30), ("01", 400), ("02", 120)]  # page, row of the first line; the first has no 200 px of page round it
 # MIDI notes: onset and end in beats of half a second, pitch, heads (system, x, y below the first line).
 NOTES = [
-    (0, 4, 48, [(0, 120, 80), (0, 400, 80)]), (0, 1, 72, [(0, 120, 7)]),                    # the low note: tied
-    (1, 2, 74, [(0, 220, 3)]), (2, 3, 76, [(0, 310, 0), (0, 320, 0)]),                      # the second: a unison
-    (4, 5, 60, [(1, 110, 28)]), (4, 5, 64, [(1, 119, 24)]), (5, 6, 72, [(1, 300, 7)]),      # a chord with a second in it
-    (6, 9, 71, [(1, 500, 10), (2, 130, 10)]),                                               # tied across systems
-    (8, 9, 50, [(2, 129, 74)]), (9, 9.5, 72, [(2, 400, 7)]), (9.5, 10, 72, [(2, 600, 7)]),
+    (0, 4, 48, [(0, 120, 80), (0, 400, 80)]),
+    (0, 1, 72, [(0, 120, 7)]),  # the low note: tied
+    (1, 2, 74, [(0, 220, 3)]),
+    (2, 3, 76, [(0, 310, 0), (0, 320, 0)]),  # the second: a unison
+    (4, 5, 60, [(1, 110, 28)]),
+    (4, 5, 64, [(1, 119, 24)]),
+    (5, 6, 72, [(1, 300, 7)]),  # a chord with a second in it
+    (6, 9, 71, [(1, 500, 10), (2, 130, 10)]),  # tied across systems
+    (8, 9, 50, [(2, 129, 74)]),
+    (9, 9.5, 72, [(2, 400, 7)]),
+    (9.5, 10, 72, [(2, 600, 7)]),
 ]
 HEADS = [(system, x, y, note) for note, (_, _, _, heads) in enumerate(NOTES) for system, x, y in heads]
 WAYS = ("items", "csv", "npy", "onsets")
@@ -43,7 +50,7 @@ def draw(page: str) -> np.ndarray:
     for top in (row for name, row in SYSTEMS if name == page):
         for line in range(5):
             image[[top + line * SPACE, top + BETWEEN + line * SPACE], LEFT:RIGHT] = 0
-        image[top:top + HEIGHT + 1, [LEFT, RIGHT - 1]] = 0
+        image[top : top + HEIGHT + 1, [LEFT, RIGHT - 1]] = 0
     for system, x, y, _ in HEADS:
         if SYSTEMS[system][0] == page:
             cv2.ellipse(image, (x, SYSTEMS[system][1] + y), (4, 3), 0, 0, 360, 0, -1)
@@ -57,13 +64,20 @@ def element(dialect: str, index: int, page: str, kind: str, box: tuple[int, ...]
     sizes = "".join(f"<{key}>{value * factor}</{key}>" for key, value in zip(("Top", "Left", "Height", "Width"), box))
     items = "".join(f'<DataItem key="{key}" type="int">{escape(str(value))}</DataItem>' for key, value in data.items())
     marked = f'<CropObject xml:id="{unique}">' if dialect == "new" else "<CropObject>"
-    return (f"{marked}<{names[0]}>{index if dialect == 'new' else unique}</{names[0]}><{names[1]}>{kind}</{names[1]}>{sizes}"
-            f"<Inlinks>1 2</Inlinks><Mask>0:3 1:4</Mask><Data>{items}</Data></CropObject>")
+    return (
+        f"{marked}<{names[0]}>{index if dialect == 'new' else unique}</{names[0]}><{names[1]}>{kind}</{names[1]}>{sizes}"
+        f"<Inlinks>1 2</Inlinks><Mask>0:3 1:4</Mask><Data>{items}</Data></CropObject>"
+    )
 
 
 def make_distribution(
-    root: Path, way: str = "items", dialect: str = "new", systems: str = "corners", factor: int = 1,
-    pages: tuple[str, str] = ("01", "02"), performance: str = PLAYED,
+    root: Path,
+    way: str = "items",
+    dialect: str = "new",
+    systems: str = "corners",
+    factor: int = 1,
+    pages: tuple[str, str] = ("01", "02"),
+    performance: str = PLAYED,
 ) -> Path:
     """Write the piece below `root` -> its folder. way: of alignment.  systems: what tells where they are."""
     folder = root / NAME
@@ -97,10 +111,14 @@ def make_distribution(
                 objects.append(element(dialect, 800 + 2 * index + staff, page, "staff", box, factor, {}))
         (score / "mung" / f"{file}.xml").write_text(
             '<?xml version="1.0" encoding="utf-8"?><CropObjectList><CropObjects>'
-            + "".join(objects) + "</CropObjects></CropObjectList>")
+            + "".join(objects)
+            + "</CropObjects></CropObjectList>"
+        )
         if systems in ("corners", "x first"):
-            corners = np.array([[(y, x) for y, x in ((top, LEFT), (top, RIGHT), (top + HEIGHT, RIGHT), (top + HEIGHT, LEFT))]
-                                for top in tops], dtype=float)
+            corners = np.array(
+                [[(y, x) for y, x in ((top, LEFT), (top, RIGHT), (top + HEIGHT, RIGHT), (top + HEIGHT, LEFT))] for top in tops],
+                dtype=float,
+            )
             corners = corners[..., ::-1] if systems == "x first" else corners
             np.save(score / "coords" / f"systems_{file}.npy", corners * factor)
     if way == "csv":
@@ -166,9 +184,9 @@ def test_sheet_is_the_systems_side_by_side_round_their_staves(tmp_path: Path) ->
     sheet = read_msmd_piece(make_distribution(tmp_path)).score.sheet
     assert sheet.shape == (200, 3 * 715) and sheet.dtype == np.uint8
     middle = 400 + HEIGHT // 2
-    assert (sheet[:, 715:1430] == draw("01")[middle - 100:middle + 100, LEFT:RIGHT]).all()
+    assert (sheet[:, 715:1430] == draw("01")[middle - 100 : middle + 100, LEFT:RIGHT]).all()
     above = 100 - 30 - HEIGHT // 2  # rows of the window that lie above the page
-    assert (sheet[:above, :715] == 255).all() and (sheet[above:, :715] == draw("01")[:200 - above, LEFT:RIGHT]).all()
+    assert (sheet[:above, :715] == 255).all() and (sheet[above:, :715] == draw("01")[: 200 - above, LEFT:RIGHT]).all()
 
 
 @pytest.mark.parametrize("systems", ["corners", "x first", "system", "staffs"])
@@ -247,11 +265,16 @@ def test_heads_without_a_pitch_are_trusted(tmp_path: Path) -> None:
 
 def test_unaligned_and_misaligned_heads_have_no_coordinate(tmp_path: Path) -> None:
     folder = make_distribution(tmp_path)
-    edit(head_file(folder), ('midi_pitch_code" type="int">74', 'midi_pitch_code" type="int">73'),
-         ('note_event_idx" type="int">6<', 'note_event_idx" type="int">None<'))
+    edit(
+        head_file(folder),
+        ('midi_pitch_code" type="int">74', 'midi_pitch_code" type="int">73'),
+        ('note_event_idx" type="int">6<', 'note_event_idx" type="int">None<'),
+    )
     piece = read_msmd_piece(folder)
-    assert expected_coords().keys() - coords_of(piece).keys() == {
-        key for key in expected_coords() if key[0] in (2, 6)} and piece.misfits == 1
+    assert (
+        expected_coords().keys() - coords_of(piece).keys() == {key for key in expected_coords() if key[0] in (2, 6)}
+        and piece.misfits == 1
+    )
     assert [note.heads == () for note in piece.notes] == [index in (2, 6) for index in range(len(NOTES))]
 
 
@@ -263,8 +286,9 @@ def test_page_tells_noteheads_of_one_name_apart(tmp_path: Path) -> None:
     with pytest.raises(EngravingError, match="several noteheads are called 0"):
         read_msmd_piece(folder)
     rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
-    file.write_text("".join(f"{1 + (HEADS[int(head)][0] == 2)}; {0 if int(head) == first else head}; {note}\n"
-                            for head, note in rows))
+    file.write_text(
+        "".join(f"{1 + (HEADS[int(head)][0] == 2)}; {0 if int(head) == first else head}; {note}\n" for head, note in rows)
+    )
     assert coords_of(read_msmd_piece(folder)) == expected_coords()
 
 
@@ -287,8 +311,11 @@ def test_performances_are_chosen_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["colour", "alpha", "sixteen bits"])
 def test_pictures_of_other_depths(tmp_path: Path, kind: str) -> None:
     grey = draw("02")
-    image = {"colour": np.dstack([grey] * 3), "sixteen bits": grey.astype(np.uint16) * 256 + 7,
-             "alpha": np.dstack([np.zeros_like(grey)] * 3 + [255 - grey])}[kind]
+    image = {
+        "colour": np.dstack([grey] * 3),
+        "sixteen bits": grey.astype(np.uint16) * 256 + 7,
+        "alpha": np.dstack([np.zeros_like(grey)] * 3 + [255 - grey]),
+    }[kind]
     cv2.imwrite(str(tmp_path / "page.png"), image)
     assert (read_picture(tmp_path / "page.png") == grey).all()
 
@@ -330,22 +357,34 @@ FAULTS = {
     "negative size": ("broken XML", "mung/01.xml", lambda path: edit(path, ("<Width>9<", "<Width>-9<"))),
     "encoding": ("broken XML", "mung/01.xml", lambda path: prepend(path, '<?xml version="1.0" encoding="klingon"?>')),
     "cut-off png": ("broken PNG", "img/02.png", lambda path: path.write_bytes(path.read_bytes()[:-20])),
-    "damaged png": ("broken PNG", "img/02.png", lambda path: path.write_bytes(
-        path.read_bytes()[:60] + bytes(200) + path.read_bytes()[260:])),
+    "damaged png": (
+        "broken PNG",
+        "img/02.png",
+        lambda path: path.write_bytes(path.read_bytes()[:60] + bytes(200) + path.read_bytes()[260:]),
+    ),
     "no png": ("broken PNG", "img/02.png", lambda path: path.write_text("GIF89a")),
     "huge png": ("page too large", "img/02.png", huge_picture),
-    "no systems": ("page without systems", "img/02.png", lambda path: np.save(
-        path.parents[1] / "coords" / "systems_02.npy", np.zeros((0, 4, 2)))),
+    "no systems": (
+        "page without systems",
+        "img/02.png",
+        lambda path: np.save(path.parents[1] / "coords" / "systems_02.npy", np.zeros((0, 4, 2))),
+    ),
     "blank page": ("no staff lines", "img/02.png", lambda path: cv2.imwrite(str(path), np.full((1181, 835), 255, np.uint8))),
-    "uneven lines": ("no staff lines", "img/02.png", lambda path: cv2.imwrite(
-        str(path), np.where(np.arange(1181)[:, None] == 123, 0, read_picture(path)).astype(np.uint8))),
+    "uneven lines": (
+        "no staff lines",
+        "img/02.png",
+        lambda path: cv2.imwrite(str(path), np.where(np.arange(1181)[:, None] == 123, 0, read_picture(path)).astype(np.uint8)),
+    ),
     "odd corners": ("broken array", "coords/systems_01.npy", lambda path: np.save(path, np.zeros((4, 4)))),
     "pickle": ("broken array", "coords/systems_01.npy", lambda path: np.save(path, np.array([Trap()] * 8, dtype=object))),
     "infinite corners": ("broken array", "coords/systems_01.npy", lambda path: np.save(path, np.full((2, 4, 2), np.nan))),
     "index": ("note index out of range", "mung/01.xml", lambda path: edit(path, ('idx" type="int">6<', 'idx" type="">11<'))),
     "negative": ("note index out of range", "mung/01.xml", lambda path: edit(path, ('idx" type="int">6<', 'idx" type="">-1<'))),
-    "fraction": ("note index out of range", "mung/01.xml",
-                 lambda path: edit(path, ('idx" type="int">6<', 'idx" type="int">6.5<'))),
+    "fraction": (
+        "note index out of range",
+        "mung/01.xml",
+        lambda path: edit(path, ('idx" type="int">6<', 'idx" type="int">6.5<')),
+    ),
     "folder": ("unreadable file", "mung/01.xml", lambda path: (path.unlink(), path.mkdir())),
     "head": ("noteheads outside their system", "mung/01.xml", lambda path: edit(path, ("<Left>296<", "<Left>796<"))),
 }

@@ -1,4 +1,5 @@
 """The table of networks against the published shapes and fingerprints; parameter files."""
+
 import json
 import subprocess
 import sys
@@ -20,14 +21,17 @@ def test_published_names_shapes_and_fingerprint(shared: Path, name: str):
     assert published
     for facts in published:
         network = get_network(name, 3).eval()
-        shapes = [[key, list(value.shape), str(value.dtype).removeprefix("torch.")]
-                  for key, value in network.state_dict().items()]
+        shapes = [
+            [key, list(value.shape), str(value.dtype).removeprefix("torch.")] for key, value in network.state_dict().items()
+        ]
         assert shapes == facts["state_dict"]
         assert sum(parameter.numel() for parameter in network.parameters()) == facts["n_params"]
         assert network.architecture.initialisation == ("selu" if "selu" in facts["init"] else "orthogonal")
         for accepted in facts["accepted"]:
             assert [[2, *network.architecture.spec_size], [2, *network.architecture.sheet_size]] == [
-                accepted["spec_shape"], accepted["sheet_shape"]]
+                accepted["spec_shape"],
+                accepted["sheet_shape"],
+            ]
         if "fingerprint" in facts:
             compare_fingerprint(network, facts["fingerprint"])
 
@@ -46,7 +50,7 @@ def compare_fingerprint(network: torch.nn.Module, fingerprint: dict) -> None:
         theirs = [theirs["policy"]["logits"], theirs["value"]]
     if network.architecture.lstm:
         for state, published in zip(ours[2].unbind(1), theirs[2]):
-            begin = state.detach().numpy().ravel()[:len(published["values"])]
+            begin = state.detach().numpy().ravel()[: len(published["values"])]
             np.testing.assert_allclose(begin, published["values"], atol=2e-6)
     if network.architecture.continuous:
         values = [theirs[0]["mean"]["values"] + theirs[0]["std"]["values"], theirs[1]["values"]]
@@ -112,8 +116,9 @@ def test_batch_statistics_are_learnt_in_training_and_used_after():
 
 
 def test_the_table_is_printed():
-    lines = subprocess.run([sys.executable, "-m", "score_following_game.agents.networks"], text=True, capture_output=True,
-                           check=True).stdout.splitlines()
+    lines = subprocess.run(
+        [sys.executable, "-m", "score_following_game.agents.networks"], text=True, capture_output=True, check=True
+    ).stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(ARCHITECTURES)
     assert "ScoreFollowingNetMSMDLCHSDeepDoLight             2915620  78 x 40" in "\n".join(lines)
 
@@ -136,9 +141,13 @@ def test_parameter_files(tmp_path: Path):
     torch.save(get_network("ScoreFollowingNet", 2).state_dict(), tmp_path / "two.pt")
     torch.save(get_network("ScoreFollowingNetNottinghamLS", 3).state_dict(), tmp_path / "other.pt")
     torch.save(source, tmp_path / "pickled.pt")
-    for name, message in (("none.pt", "no such parameter file"), ("noise.pt", "not a file of network parameters"),
-                          ("pickled.pt", "not a file of network parameters"), ("other.pt", "parameters of another network"),
-                          ("two.pt", r"policy_out.weight has shape \(2, 256\), this network wants \(3, 256\)")):
+    for name, message in (
+        ("none.pt", "no such parameter file"),
+        ("noise.pt", "not a file of network parameters"),
+        ("pickled.pt", "not a file of network parameters"),
+        ("other.pt", "parameters of another network"),
+        ("two.pt", r"policy_out.weight has shape \(2, 256\), this network wants \(3, 256\)"),
+    ):
         with pytest.raises(UserError, match=f"{name}: {message}"):
             load_parameters(target, tmp_path / name)
 

@@ -1,4 +1,5 @@
 """Observations: the compiled windows are those of torch's indexing to the bit, in both precisions, on any number of threads."""
+
 import multiprocessing
 import os
 import subprocess
@@ -148,8 +149,10 @@ def test_no_games_are_seen_as_none(bank: ScoreBank, config: GameConfig):
     assert sheet.shape == (0, *config.sheet_shape)
 
 
-@pytest.mark.parametrize("change", [{"frame": -500}, {"frame": 10**6}, {"previous_frame": 10**6}, {"x": 1e9}, {"x": -1e9},
-                                    {"previous_x": float("nan")}])
+@pytest.mark.parametrize(
+    "change",
+    [{"frame": -500}, {"frame": 10**6}, {"previous_frame": 10**6}, {"x": 1e9}, {"x": -1e9}, {"previous_x": float("nan")}],
+)
 def test_positions_outside_the_bank_are_refused(bank: ScoreBank, change: dict[str, float]):
     position = edges_and_phases(bank)
     wrong = {key: torch.full_like(getattr(position, key), value) for key, value in change.items()}
@@ -166,18 +169,23 @@ def test_the_last_row_is_still_inside():
 
 
 def test_numba_is_imported_only_to_look():
-    code = ("import sys, score_following_game.environment.observation, score_following_game.environment.game\n"
-            "assert 'numba' not in sys.modules")
+    code = (
+        "import sys, score_following_game.environment.observation, score_following_game.environment.game\n"
+        "assert 'numba' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 
 def test_compiles_where_no_place_can_be_written():
     """As an installed package of another user's, with no home: numba finds no place for its cache."""
-    code = ("import torch; from score_following_game.environment import gather\n"
-            "rows = torch.arange(6.0).view(6, 1)\n"
-            "print(gather.compiled_windows(rows, torch.tensor([2]), torch.tensor([1]), 2, 1, 1, torch.float32).tolist(),"
-            " type(gather._fill._cache).__name__)")
+    code = (
+        "import torch; from score_following_game.environment import gather\n"
+        "rows = torch.arange(6.0).view(6, 1)\n"
+        "print(gather.compiled_windows(rows, torch.tensor([2]), torch.tensor([1]), 2, 1, 1, torch.float32).tolist(),"
+        " type(gather._fill._cache).__name__)"
+    )
     environment = {**os.environ, "NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}  # which wants a package in a zip file
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=60, text=True,
-                            capture_output=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=60, text=True, capture_output=True
+    )
     assert result.stdout == "[[[[2.0, 3.0]], [[1.0, 1.0]]]] NullCache\n"

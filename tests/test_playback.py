@@ -1,4 +1,5 @@
 """Sound and the clock: the sound leads where there is any, and nothing ever waits for a device that does not answer."""
+
 import logging
 import sys
 import time
@@ -125,7 +126,7 @@ def test_piece_audio_begins_at_the_frame_and_is_loud(tmp_path):
     whole, later = piece_audio(piece, config), piece_audio(piece, config, first_frame=16)
     assert np.abs(whole.samples).max() == pytest.approx(0.7, abs=0.01) and whole.rate == 22050
     assert len(whole.samples) - len(later.samples) == round(16 * 22050 / 20)
-    match = whole.samples[-len(later.samples):]
+    match = whole.samples[-len(later.samples) :]
     assert np.corrcoef(match, later.samples)[0, 1] > 0.999
 
 

@@ -1,4 +1,5 @@
 """What the plots of a game and of an evaluation show, read off their lines, areas and bars."""
+
 from dataclasses import replace
 
 import cv2
@@ -146,8 +147,9 @@ def test_histogram_counts_every_onset(continuous: ScoreBank, tmp_path):
     edges = np.array([bar.get_x() for bar in left.patches])
     assert counts(left)[edges >= 0].sum() == (errors >= 0).sum()
     assert sorted(line.get_xdata()[0] for line in left.lines) == [-51, 0, 51]
-    own = [errors_in_seconds(episode, piece.onset_x, 20) for trial in trials
-           for episode, piece in zip(trial, continuous.pieces)]
+    own = [
+        errors_in_seconds(episode, piece.onset_x, 20) for trial in trials for episode, piece in zip(trial, continuous.pieces)
+    ]
     assert f"mean {np.abs(np.concatenate(own)).mean():.2f}" in right.get_title(loc="left")
     assert f"mean {np.abs(errors).mean():.2f}" in left.get_title(loc="left")
     plot_error_histograms({"": Results.of(trials, continuous)}, 50, tmp_path / "errors.png")
@@ -165,7 +167,14 @@ def test_histogram_counts_every_onset(continuous: ScoreBank, tmp_path):
 def test_histogram_of_no_onset_and_of_no_error(continuous: ScoreBank, tmp_path):
     lost = [Episode(piece.name, 1, piece.onset_frames, np.zeros(0, np.int64), np.zeros(0)) for piece in continuous.pieces]
     plot_error_histograms({"": Results.of([lost], continuous)}, 50, tmp_path / "none.png")
-    perfect = [replace(episode, last_frame=int(episode.onset_frames[-1]), frames=episode.onset_frames,
-                       errors=np.zeros(len(episode.onset_frames))) for episode in lost]
+    perfect = [
+        replace(
+            episode,
+            last_frame=int(episode.onset_frames[-1]),
+            frames=episode.onset_frames,
+            errors=np.zeros(len(episode.onset_frames)),
+        )
+        for episode in lost
+    ]
     plot_error_histograms({"": Results.of([perfect], continuous)}, 50, tmp_path / "perfect.png")
     assert (cv2.imread(str(tmp_path / "none.png")) != cv2.imread(str(tmp_path / "perfect.png"))).any()

@@ -1,4 +1,5 @@
 """The real script: what it makes, what it says, how it ends."""
+
 from __future__ import annotations
 
 import os
@@ -20,8 +21,13 @@ BUNDLED = ROOT / "score_following_game" / "bundled"
 
 
 def prepare(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, ROOT / "prepare_game_data.py", *map(str, arguments)], cwd=cwd, text=True,
-                          capture_output=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, ROOT / "prepare_game_data.py", *map(str, arguments)],
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
 
 
 def test_own_scores(tmp_path: Path) -> None:
@@ -30,9 +36,13 @@ def test_own_scores(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("4 pieces of 8 sources (5 engraved in this run), ")
-    assert lines[1:6] == ["4 left out:",
-                         "      1  same melody as another piece", "      1  too few notes",
-                         "      1  unreadable ABC", "      1  wrong number of staves"]
+    assert lines[1:6] == [
+        "4 left out:",
+        "      1  same melody as another piece",
+        "      1  too few notes",
+        "      1  unreadable ABC",
+        "      1  wrong number of staves",
+    ]
     assert len((tmp_path / "left_out.csv").read_text().splitlines()) == 5
     assert len(list((tmp_path / "check").glob("*.png"))) == 4
     for path in tmp_path.glob("*.npz"):
@@ -47,7 +57,10 @@ def test_split(tmp_path: Path) -> None:
     done = prepare("--source", tunes, "--destination", tmp_path / "songs", "--split", "3/1/2", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert {folder.name: len(list(folder.glob("*.mid"))) for folder in (tmp_path / "songs").iterdir() if folder.is_dir()} == {
-        "songs_train": 3, "songs_valid": 1, "songs_test": 2}
+        "songs_train": 3,
+        "songs_valid": 1,
+        "songs_test": 2,
+    }
 
 
 def test_piano(tmp_path: Path) -> None:
@@ -56,24 +69,27 @@ def test_piano(tmp_path: Path) -> None:
     assert read_score(tmp_path / "piano.npz").sheet.shape[0] == 200
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("nottingham",), "error: --source is missing; nottingham wants the folder of its ABC files"),
-    (("nottingam",), "error: argument COLLECTION: invalid choice: 'nottingam'"),
-    (("msmd", "--source", DATA), f"error: {DATA}: no pieces.json there"),
-    (("music21", "--source", "no_such_corpus"), "error: "),
-    (("--source", DATA / "song.krn", "--tempo", "0.9,fast"), "error: --tempo 0.9,fast: wanted numbers from 0.25 to 4"),
-    (("--source", DATA / "song.krn", "--sound_font", DATA / "song.krn"), f"error: {DATA / 'song.krn'}: not a SoundFont"),
-    (("--source", DATA / "song.krn", "--audio", "no_such/folder"), "error: "),
-    (("--verify", "no_such/folder"), "error: --verify no_such/folder: no such folder"),
-    (("--verify", DATA), f"error: --verify {DATA}: no manifest.json below it"),
-    (("--source", "no_such/tune.abc"), "error: no_such/tune.abc: no such file or folder"),
-    (("--source", DATA / "song.krn", "--split", "half"), "error: --split half"),
-    (("--source", DATA / "song.krn", "--jobs", "0"), "error: --jobs 0"),
-    (("--source", DATA / "song.krn", "--min_seconds", "9", "--max_seconds", "8"), "error: --min_seconds 9"),
-    (("--source", DATA / "song.krn", "--min_seconds", "nan"), "error: --min_seconds nan"),
-    (("--source", DATA / "song.krn", "--style", "msmd"), "error: no piece made"),
-    (("--source", DATA / "song.krn", "--destination", DATA / "song.krn"), "error: --destination"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nottingham",), "error: --source is missing; nottingham wants the folder of its ABC files"),
+        (("nottingam",), "error: argument COLLECTION: invalid choice: 'nottingam'"),
+        (("msmd", "--source", DATA), f"error: {DATA}: no pieces.json there"),
+        (("music21", "--source", "no_such_corpus"), "error: "),
+        (("--source", DATA / "song.krn", "--tempo", "0.9,fast"), "error: --tempo 0.9,fast: wanted numbers from 0.25 to 4"),
+        (("--source", DATA / "song.krn", "--sound_font", DATA / "song.krn"), f"error: {DATA / 'song.krn'}: not a SoundFont"),
+        (("--source", DATA / "song.krn", "--audio", "no_such/folder"), "error: "),
+        (("--verify", "no_such/folder"), "error: --verify no_such/folder: no such folder"),
+        (("--verify", DATA), f"error: --verify {DATA}: no manifest.json below it"),
+        (("--source", "no_such/tune.abc"), "error: no_such/tune.abc: no such file or folder"),
+        (("--source", DATA / "song.krn", "--split", "half"), "error: --split half"),
+        (("--source", DATA / "song.krn", "--jobs", "0"), "error: --jobs 0"),
+        (("--source", DATA / "song.krn", "--min_seconds", "9", "--max_seconds", "8"), "error: --min_seconds 9"),
+        (("--source", DATA / "song.krn", "--min_seconds", "nan"), "error: --min_seconds nan"),
+        (("--source", DATA / "song.krn", "--style", "msmd"), "error: no piece made"),
+        (("--source", DATA / "song.krn", "--destination", DATA / "song.krn"), "error: --destination"),
+    ],
+)
 def test_mistakes(tmp_path: Path, arguments: tuple[object, ...], message: str) -> None:
     """One line on stderr, exit code 2."""
     done = prepare(*arguments, cwd=tmp_path)
@@ -85,10 +101,23 @@ def test_mistakes(tmp_path: Path, arguments: tuple[object, ...], message: str) -
 def test_stopping_and_going_on(tmp_path: Path) -> None:
     """Ctrl-C, which reaches parent and children: a line, exit code 130, nothing half-made; the next run goes on."""
     tunes = tmp_path / "tunes.abc"
-    tunes.write_text("".join(path.read_text().replace("X:", f"X:{path.stem}{copy}")
-                             for path in sorted((BUNDLED / "tunes").glob("*.abc")) for copy in range(2)))
-    command = [sys.executable, ROOT / "prepare_game_data.py", "--source", tunes, "--destination", tmp_path / "out",
-               "--jobs", "2"]
+    tunes.write_text(
+        "".join(
+            path.read_text().replace("X:", f"X:{path.stem}{copy}")
+            for path in sorted((BUNDLED / "tunes").glob("*.abc"))
+            for copy in range(2)
+        )
+    )
+    command = [
+        sys.executable,
+        ROOT / "prepare_game_data.py",
+        "--source",
+        tunes,
+        "--destination",
+        tmp_path / "out",
+        "--jobs",
+        "2",
+    ]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     making = tmp_path / "out" / ".engraved"
     waited = time.monotonic() + 60

@@ -1,4 +1,5 @@
 """The published archives, made here: fetched once, laid out once, and nothing that is there replaced."""
+
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -78,6 +79,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
 
 # Laying out
 
+
 def test_the_layout_of_2018(sets_2018: Path, tmp_path: Path, config: GameConfig):
     to = tmp_path / "to"
     report = fetch_published(to, packed(sets_2018, tmp_path / "mine.tgz"))
@@ -85,7 +87,7 @@ def test_the_layout_of_2018(sets_2018: Path, tmp_path: Path, config: GameConfig)
     assert verify(to).problems == [] and len(verify(to).sets) == 4
     assert sorted(path.name for path in to.iterdir()) == ["downloads", ROOT]
     assert report.lines()[:2] == ["mine.tgz (fetched by hand)", f"  {to / ROOT / 'msmd_all/msmd_all_test'}: 1 scores"]
-    piece, = load_data_set(to / ROOT / "nottingham" / "nottingham_test", config)
+    (piece,) = load_data_set(to / ROOT / "nottingham" / "nottingham_test", config)
     assert piece.name == "nottingham_test_tune"
 
 
@@ -97,16 +99,18 @@ def test_the_layout_of_2019_goes_beside_what_is_there(sets_2018: Path, sets_2019
     before = tree(to / ROOT)
     for time in range(2):
         report = fetch_published(to, archive)
-        assert [place.path for place in report.outcomes[0].placed] == [f"{ROOT}_2019/msmd_all/msmd_all_{part}"
-                                                                       for part in ("test", "train")]
+        assert [place.path for place in report.outcomes[0].placed] == [
+            f"{ROOT}_2019/msmd_all/msmd_all_{part}" for part in ("test", "train")
+        ]
         assert all(place.new == (time == 0) for place in report.outcomes[0].placed)
     assert tree(to / ROOT) == before
-    piece, = load_data_set(to / f"{ROOT}_2019" / "msmd_all" / "msmd_all_train", config)
+    (piece,) = load_data_set(to / f"{ROOT}_2019" / "msmd_all" / "msmd_all_train", config)
     assert (piece.name, piece.midi_path.parent.name, len(piece.onset_frames)) == ("new_train", "performance", 9)
     assert verify(to).problems == []
     piece.midi_path.write_bytes(piece.midi_path.read_bytes() + b"!")
     assert [line.rpartition(": ")[2] for line in verify(to).problems] == [
-        "performance/new_train.mid is not the file that was made"]
+        "performance/new_train.mid is not the file that was made"
+    ]
 
 
 def test_a_collection_stays_together_and_is_not_laid_out_where_all_places_are_taken(sets_2018: Path, tmp_path: Path):
@@ -163,6 +167,7 @@ def test_weights_by_hand(tmp_path: Path):
 
 
 # Fetching
+
 
 def test_all_is_fetched_and_a_second_run_asks_for_nothing(mirror: Mirror, sets_2018: Path, sets_2019: Path, tmp_path: Path):
     packed(sets_2018, mirror.folder / NAME_2018)

@@ -1,4 +1,5 @@
 """Parameters as the releases saved them: by torch 0.3 to 1.x, on a GPU, under Python 2 or 3; found by their folder's name."""
+
 from __future__ import annotations
 
 import csv
@@ -24,8 +25,16 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import play_data_set
 
-NETWORKS = ["BaselineNet", "ScoreFollowingNet", "ScoreFollowingNetBN", "ScoreFollowingNetContinuous", "ScoreFollowingNetLSTM",
-            "ScoreFollowingNetSELU01", "ScoreFollowingNetNottinghamLS", "ScoreFollowingNetMSMDLCHSDeepDoLight"]
+NETWORKS = [
+    "BaselineNet",
+    "ScoreFollowingNet",
+    "ScoreFollowingNetBN",
+    "ScoreFollowingNetContinuous",
+    "ScoreFollowingNetLSTM",
+    "ScoreFollowingNetSELU01",
+    "ScoreFollowingNetNottinghamLS",
+    "ScoreFollowingNetMSMDLCHSDeepDoLight",
+]
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 GPU_STORAGES = {torch.float32: torch.cuda.FloatStorage, torch.int64: torch.cuda.LongStorage}
 
@@ -87,15 +96,20 @@ def save_as_torch_1(state: OrderedDict, path: Path) -> None:
     """torch.save of 0.4 to 1.5 on a GPU: today's, with the names of storages and their place changed."""
     torch.save(state, path, _use_new_zipfile_serialization=False)
     content = path.read_bytes()
-    for old, new in ((b"ctorch\nFloatStorage\n", b"ctorch.cuda\nFloatStorage\n"),
-                     (b"ctorch\nLongStorage\n", b"ctorch.cuda\nLongStorage\n"),
-                     (b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")):
+    for old, new in (
+        (b"ctorch\nFloatStorage\n", b"ctorch.cuda\nFloatStorage\n"),
+        (b"ctorch\nLongStorage\n", b"ctorch.cuda\nLongStorage\n"),
+        (b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"),
+    ):
         content = content.replace(old, new)
     path.write_bytes(content)
 
 
-WRITERS = {"torch 0.3": save_as_torch_03, "torch 0.3, Python 2": lambda *to: save_as_torch_03(*to, python2=True),
-           "torch 1": save_as_torch_1}
+WRITERS = {
+    "torch 0.3": save_as_torch_03,
+    "torch 0.3, Python 2": lambda *to: save_as_torch_03(*to, python2=True),
+    "torch 1": save_as_torch_1,
+}
 
 
 def globals_of(path: Path) -> set[str]:
@@ -170,7 +184,7 @@ def test_an_lstm_whose_weights_are_one_block(tmp_path: Path, writer: str):
     block = torch.cat([value.flatten() for value in source.lstm.state_dict().values()])
     first = 0
     for parameter in source.lstm.parameters():
-        parameter.data = block[first:first + parameter.numel()].view_as(parameter)
+        parameter.data = block[first : first + parameter.numel()].view_as(parameter)
         first += parameter.numel()
     state = state_of(source, counted=False)
     assert len({value.untyped_storage().data_ptr() for key, value in state.items() if key.startswith("lstm")}) == 1
@@ -193,15 +207,20 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pyte
 def test_half_a_file_is_refused(tmp_path: Path):
     path = tmp_path / "half.pt"
     save_as_torch_03(state_of(trained("ScoreFollowingNet"), counted=False), path)
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(UserError, match=r"half.pt: not a file of network parameters"):
         load_parameters(get_network("ScoreFollowingNet", 3), path)
 
 
-@pytest.mark.parametrize(("agent", "net", "game_config"), [
-    ("a2c", "ScoreFollowingNet", "nottingham"), ("a2c_lstm", "ScoreFollowingNetLSTM", "nottingham"),
-    ("reinforce", "ScoreFollowingNetContinuous", "nottingham_continuous"),
-    ("ppo", "ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1")])
+@pytest.mark.parametrize(
+    ("agent", "net", "game_config"),
+    [
+        ("a2c", "ScoreFollowingNet", "nottingham"),
+        ("a2c_lstm", "ScoreFollowingNetLSTM", "nottingham"),
+        ("reinforce", "ScoreFollowingNetContinuous", "nottingham_continuous"),
+        ("ppo", "ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1"),
+    ],
+)
 def test_network_and_config_are_in_the_folders_name(tmp_path: Path, agent: str, net: str, game_config: str):
     """A - may be anywhere else: in the folders above, in the training set's name, in the user's."""
     above = ("params_ISMIR18", "my-runs/of-2018", "a2c-Other-set-mutopia_20180102_030405-user")
@@ -226,17 +245,25 @@ def test_links_from_and_to_a_run(tmp_path: Path):
     (tmp_path / "latest.pt").symlink_to(folder / "last.pt")
     (tmp_path / "current").symlink_to(folder)
     wanted = "ScoreFollowingNet", load_game_config("game_configs/nottingham.yaml")
-    for path in (folder / "best_model.pt", tmp_path / "latest.pt", tmp_path / "current" / "last.pt",
-                 store / ".." / folder.name / "best_model.pt"):
+    for path in (
+        folder / "best_model.pt",
+        tmp_path / "latest.pt",
+        tmp_path / "current" / "last.pt",
+        store / ".." / folder.name / "best_model.pt",
+    ):
         assert resolve_network_and_config(path) == wanted
     with pytest.raises(UserError, match=r"0f3a.pt: .*give --net"):
         resolve_network_and_config(store / "0f3a.pt")
 
 
-@pytest.mark.parametrize(("writer", "agent", "net", "game_config"), [
-    ("torch 0.3", "a2c", "ScoreFollowingNet", "nottingham"),
-    ("torch 0.3, Python 2", "a2c_lstm", "ScoreFollowingNetLSTM", "nottingham"),
-    ("torch 1", "ppo", "ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1")])
+@pytest.mark.parametrize(
+    ("writer", "agent", "net", "game_config"),
+    [
+        ("torch 0.3", "a2c", "ScoreFollowingNet", "nottingham"),
+        ("torch 0.3, Python 2", "a2c_lstm", "ScoreFollowingNetLSTM", "nottingham"),
+        ("torch 1", "ppo", "ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1"),
+    ],
+)
 def test_evaluated_by_the_script_as_in_this_process(run, tmp_path: Path, writer: str, agent: str, net: str, game_config: str):
     """The folder's name and the file are all the script gets; here the same parameters are saved by this torch."""
     folder = tmp_path / "params-ISMIR18" / f"{agent}-{net}-the-train-set-{game_config}_20180512_131415-first-last"
@@ -244,15 +271,31 @@ def test_evaluated_by_the_script_as_in_this_process(run, tmp_path: Path, writer:
     WRITERS[writer](state_of(trained(net), counted=writer == "torch 1"), folder / "best_model.pt")
     piano = game_config != "nottingham"
     data_set = write_small_piece(tmp_path / "piano", height=200, notes=16) if piano else "test_sample"
-    run("eval_score_following.py", "--params", folder / "best_model.pt", "--data_set", data_set, "--threads", 1, "--seed", 7,
-        "--trials", 5, "--csv", tmp_path / "out.csv")
+    run(
+        "eval_score_following.py",
+        "--params",
+        folder / "best_model.pt",
+        "--data_set",
+        data_set,
+        "--threads",
+        1,
+        "--seed",
+        7,
+        "--trials",
+        5,
+        "--csv",
+        tmp_path / "out.csv",
+    )
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     config = load_game_config(f"game_configs/{game_config}.yaml")
     bank = ScoreBank(load_data_set(data_set, config), config)
     for seed, same in ((1, True), (2, False)):
         torch.save(trained(net, seed).state_dict(), tmp_path / "today.pt")
         trials = play_data_set(load_trained_agent(tmp_path / "today.pt", net, config, seed=7), bank, 5)
-        played = [(episode.piece, episode.last_frame, f"{np.abs(episode.errors).mean() if len(episode.errors) else np.nan:.6f}")
-                  for trial in trials for episode in trial]
+        played = [
+            (episode.piece, episode.last_frame, f"{np.abs(episode.errors).mean() if len(episode.errors) else np.nan:.6f}")
+            for trial in trials
+            for episode in trial
+        ]
         told = [(row["piece"], int(row["last_frame"]), f"{float(row['error_mean_px']):.6f}") for row in rows]
         assert (told == played) is same

@@ -1,4 +1,5 @@
 """Recordings: paired with scores by name, aligned with them, refused when they are of something else, and the MIDI retimed."""
+
 from __future__ import annotations
 
 import io
@@ -35,11 +36,13 @@ VIOLIN = 40
 
 def played(seconds: float) -> float:
     """Score second -> second of the performance: a rubato, a ritardando at the end of 8 s, and a pause of a second after."""
-    return 1.1 * seconds + 0.4 * np.sin(seconds) + (1.0 if seconds >= 8 else 0.5 * np.exp(-(seconds - 8) ** 2))
+    return 1.1 * seconds + 0.4 * np.sin(seconds) + (1.0 if seconds >= 8 else 0.5 * np.exp(-((seconds - 8) ** 2)))
 
 
-def perform(path: Path, keep: Callable[[float, float], list[tuple[float, float]]] | None = None,
-            ) -> tuple[np.ndarray, np.ndarray]:
+def perform(
+    path: Path,
+    keep: Callable[[float, float], list[tuple[float, float]]] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """A recording made of a MIDI: its timing bent, a violin for the piano, noise around it -> samples, each onset's second.
 
     keep: score's end -> the stretches (from, to) that are played, one after the other; all of it where there is none.
@@ -88,8 +91,9 @@ def test_notes_are_found_where_they_are_played(aligned: Alignment, recording: tu
     assert aligned.refusal() == ""
 
 
-def test_long_pieces_are_aligned_in_little_memory(aligned: Alignment, recording: tuple[np.ndarray, np.ndarray],
-                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_pieces_are_aligned_in_little_memory(
+    aligned: Alignment, recording: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A coarse path of three frames a second, as a piece of twenty minutes has it, leads to the same places."""
     sizes = []
     monkeypatch.setattr(alignment, "_cost", lambda *features, cost=alignment._cost: sizes.append(cost(*features)) or sizes[-1])
@@ -99,12 +103,15 @@ def test_long_pieces_are_aligned_in_little_memory(aligned: Alignment, recording:
     assert np.mean(np.abs(little.recording_seconds - aligned.recording_seconds) < 0.05) > 0.9
 
 
-@pytest.mark.parametrize(("keep", "reason"), [
-    (lambda end: [(0, end / 3), (2 * end / 3, end)], "not played"),
-    (lambda end: [(end / 3, end)], "not played"),
-    (lambda end: [(0, end), (2 * end / 3, end)], "the score has not"),
-    (lambda end: [(0, end / 3), (0, end)], "the score has not"),
-])
+@pytest.mark.parametrize(
+    ("keep", "reason"),
+    [
+        (lambda end: [(0, end / 3), (2 * end / 3, end)], "not played"),
+        (lambda end: [(end / 3, end)], "not played"),
+        (lambda end: [(0, end), (2 * end / 3, end)], "the score has not"),
+        (lambda end: [(0, end / 3), (0, end)], "the score has not"),
+    ],
+)
 def test_parts_left_out_or_repeated_are_refused(keep: Callable, reason: str) -> None:
     assert reason in align(perform(TUNE, keep)[0], read_midi(TUNE)).refusal()
 
@@ -117,12 +124,32 @@ def test_other_sounds_are_refused() -> None:
 
 
 def test_each_figure_refuses() -> None:
-    good = {"similarity": 0.9, "chance_similarity": 0.2, "hits": 0.9, "chance_hits": 0.3, "weakest": 0.8, "tempo_low": 0.9,
-            "tempo": 1.0, "tempo_high": 1.1, "fastest": 0.8, "slowest": 1.5, "seconds": 60.0, "music_outside": 1.0}
+    good = {
+        "similarity": 0.9,
+        "chance_similarity": 0.2,
+        "hits": 0.9,
+        "chance_hits": 0.3,
+        "weakest": 0.8,
+        "tempo_low": 0.9,
+        "tempo": 1.0,
+        "tempo_high": 1.1,
+        "fastest": 0.8,
+        "slowest": 1.5,
+        "seconds": 60.0,
+        "music_outside": 1.0,
+    }
     assert Quality(**good).refusal() == ""
-    for bad in ({"similarity": 0.6}, {"chance_similarity": 0.8}, {"hits": 0.4}, {"chance_hits": 0.88},
-                {"chance_hits": 1.0, "hits": 1.0}, {"weakest": 0.1}, {"fastest": 0.1}, {"slowest": 8.0},
-                {"music_outside": 20.0}):
+    for bad in (
+        {"similarity": 0.6},
+        {"chance_similarity": 0.8},
+        {"hits": 0.4},
+        {"chance_hits": 0.88},
+        {"chance_hits": 1.0, "hits": 1.0},
+        {"weakest": 0.1},
+        {"fastest": 0.1},
+        {"slowest": 8.0},
+        {"music_outside": 20.0},
+    ):
         assert Quality(**good | bad).refusal(), bad
 
 
@@ -134,8 +161,10 @@ def two_parts() -> pretty_midi.PrettyMIDI:
     """Chords over two instruments, a pitch repeated at once, two notes 2 ms apart, and a held note."""
     midi = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=90)
     upper, lower = pretty_midi.Instrument(VIOLIN, name="upper"), pretty_midi.Instrument(19, name="lower")
-    upper.notes = [pretty_midi.Note(70, pitch, start, stop) for pitch, start, stop in (
-        (72, 0, 1), (76, 0, 1), (76, 1, 2), (77, 1.002, 1.5), (76, 2, 2.5), (72, 2, 4))]
+    upper.notes = [
+        pretty_midi.Note(70, pitch, start, stop)
+        for pitch, start, stop in ((72, 0, 1), (76, 0, 1), (76, 1, 2), (77, 1.002, 1.5), (76, 2, 2.5), (72, 2, 4))
+    ]
     lower.notes = [pretty_midi.Note(70, pitch, start, stop) for pitch, start, stop in ((48, 0, 1), (50, 1, 2), (52, 2, 4))]
     midi.instruments = [upper, lower]
     return midi
@@ -189,7 +218,7 @@ def test_a_piece_is_written_with_its_recording(tmp_path: Path, recording: tuple[
     part, rate = soundfile.read(audio)
     begin = round(facts.begins * SAMPLE_RATE)
     played = recording[0] / np.abs(recording[0]).max()
-    assert rate == SAMPLE_RATE and np.abs(part - played[begin:begin + len(part)]).max() < 1e-3
+    assert rate == SAMPLE_RATE and np.abs(part - played[begin : begin + len(part)]).max() < 1e-3
     onsets = note_onsets(read_midi(midi), midi)
     assert len(onsets) == len(recording[1])
     assert onsets[0] == pytest.approx(0.1, abs=0.002) and facts.begins > 0.5  # what comes before the music is left out
@@ -202,8 +231,15 @@ def test_a_piece_is_written_with_its_recording(tmp_path: Path, recording: tuple[
     assert audio.read_bytes() == first
 
 
-@pytest.mark.parametrize(("seconds", "reason"), [(30, "poor alignment"), (2, "poor alignment: lasts 2 s"),
-                                                 (400, "poor alignment: lasts 400 s"), (0, "unreadable recording")])
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [
+        (30, "poor alignment"),
+        (2, "poor alignment: lasts 2 s"),
+        (400, "poor alignment: lasts 400 s"),
+        (0, "unreadable recording"),
+    ],
+)
 def test_wrong_recordings_write_nothing(tmp_path: Path, seconds: float, reason: str) -> None:
     source = tmp_path / "tune.wav"
     soundfile.write(source, 0.1 * np.random.default_rng(2).normal(size=seconds * SAMPLE_RATE), SAMPLE_RATE)
@@ -225,8 +261,9 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
 
 
-def test_a_midi_of_other_notes_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aligned: Alignment,
-                                              recording: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_midi_of_other_notes_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aligned: Alignment, recording: tuple[np.ndarray, np.ndarray]
+) -> None:
     soundfile.write(tmp_path / "tune.wav", recording[0] / 2, SAMPLE_RATE)
     monkeypatch.setattr(recordings, "align", lambda *_: aligned)
     monkeypatch.setattr(recordings, "retime", lambda *_: OTHER.read_bytes())
@@ -244,7 +281,10 @@ def test_recordings_pair_by_name(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     pairs = pair(["tune_1", "tune_2", "Fur_Elise", "silent"], find_recordings(tmp_path))
     assert {name: path.name for name, path in pairs.recordings.items()} == {
-        "tune_1": "tune_1.MP3", "tune_2": "TUNE_2.ogg", "Fur_Elise": "Für Elise.wav"}
+        "tune_1": "tune_1.MP3",
+        "tune_2": "TUNE_2.ogg",
+        "Fur_Elise": "Für Elise.wav",
+    }
     assert pairs.without_recording == ["silent"]
     assert pairs.without_score == [tmp_path / "lonely.flac"]
 

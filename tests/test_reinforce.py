@@ -1,4 +1,5 @@
 """REINFORCE: whole episodes, returns and gradients by hand, what is remembered and told of them."""
+
 import pytest
 import torch
 from learning_tools import LSTM, chosen, collect, fresh_network, gradients, require_equal
@@ -20,7 +21,7 @@ def test_episodes_are_whole_and_their_returns_by_hand(bank: ScoreBank):
         assert episodes.positions.frame[own].tolist() == list(range(lengths[game]))  # from the start, none left out
         end = int(lengths[game]) - 1
         assert episodes.masks[:end, game].all() and not episodes.masks[end:, game].any()
-        rewards = episodes.rewards[:end + 1, game].tolist()
+        rewards = episodes.rewards[: end + 1, game].tolist()
         assert float(collector.last_return[game]) == pytest.approx(sum(rewards), abs=1e-4)
         wanted = [sum(0.9 ** (later - now) * rewards[later] for later in range(now, end + 1)) for now in range(end + 1)]
         assert episodes.returns(0.9)[own].tolist() == pytest.approx(wanted, abs=1e-4)
@@ -29,8 +30,10 @@ def test_episodes_are_whole_and_their_returns_by_hand(bank: ScoreBank):
     torch.testing.assert_close(chosen(logits, episodes.actions), episodes.log_probabilities)
 
 
-@pytest.mark.parametrize(("name", "options"), [("ScoreFollowingNet", {}), ("BaselineNet", {"no_baseline": True}),
-                                               ("ScoreFollowingNet", {"no_baseline": True})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("ScoreFollowingNet", {}), ("BaselineNet", {"no_baseline": True}), ("ScoreFollowingNet", {"no_baseline": True})],
+)
 def test_reinforce_gradient_is_that_of_the_published_loss(bank: ScoreBank, name: str, options: dict):
     network = fresh_network(bank.config, name)
     episodes = collect(bank, network, 2, 1, EpisodeCollector)

@@ -1,4 +1,5 @@
 """The picture shows what is the case: measured in its pixels."""
+
 import dataclasses
 
 import numpy as np
@@ -35,7 +36,7 @@ def new_game(piece, config=NOTTINGHAM, n=1):
 
 def columns_of(picture, colour, top=rendering.SHEET[1], height=rendering.SHEET[3]):
     """Columns of the sheet's panel that hold pixels of exactly this colour."""
-    panel = picture[top:top + height]
+    panel = picture[top : top + height]
     return np.flatnonzero((panel == colour).all(axis=2).any(axis=0))
 
 
@@ -96,7 +97,7 @@ def test_spectrogram_has_low_bands_at_the_bottom_and_the_present_at_the_right(no
     game = new_game(dataclasses.replace(nottingham, spectrogram=heard))
     game.frame += 20
     left, top, width, height = rendering.SPECTROGRAM
-    panel = render(game)[top:top + height, left:left + width].astype(int).sum(axis=2)
+    panel = render(game)[top : top + height, left : left + width].astype(int).sum(axis=2)
     rows, columns = np.nonzero(panel > panel.max() * 0.9)
     assert rows.mean() > 0.93 * height and columns.min() > 0.97 * width - 2
 
@@ -108,7 +109,7 @@ def test_bars_are_as_long_as_their_values(nottingham):
     left, top, width = rendering.BARS
     share = {}
     for row, name in enumerate(("speed", "error", "reward", "score", "value")):
-        line = picture[top + row * rendering.BAR_PITCH + 2, left:left + width]
+        line = picture[top + row * rendering.BAR_PITCH + 2, left : left + width]
         share[name] = np.mean((line == drawing.VALUE).all(axis=1)), np.mean((line == drawing.NEGATIVE).all(axis=1))
     assert share["speed"] == pytest.approx((0.5, 0), abs=0.01)
     assert share["error"][0] == pytest.approx(abs(float(game.tracking_error()[0])) / 75, abs=0.01)
@@ -118,7 +119,7 @@ def test_bars_are_as_long_as_their_values(nottingham):
     # A critic that has not been asked yet has an empty bar, a player without one none.
     for value, colour in ((float("nan"), drawing.RULE), (None, drawing.BACKGROUND)):
         picture = render(game, Overlay(value=value))
-        assert (picture[top + 4 * rendering.BAR_PITCH + 2, left:left + width] == colour).all()
+        assert (picture[top + 4 * rendering.BAR_PITCH + 2, left : left + width] == colour).all()
 
 
 def test_a_person_is_called_you(nottingham):
@@ -139,8 +140,10 @@ def test_renders_the_game_asked_for(nottingham):
 
 def test_message_takes_the_place_of_the_hint(nottingham):
     game = new_game(nottingham)
-    hint, both, message, neither = (render(game, overlay) for overlay in (
-        Overlay(hint="q leave"), Overlay(hint="q leave", message="lost"), Overlay(message="lost"), Overlay()))
+    hint, both, message, neither = (
+        render(game, overlay)
+        for overlay in (Overlay(hint="q leave"), Overlay(hint="q leave", message="lost"), Overlay(message="lost"), Overlay())
+    )
     assert (both == message).all() and (hint != neither).any() and (message != hint).any()
 
 

@@ -1,4 +1,5 @@
 """Data sets at other tempi, and agents under several tempi and sound fonts."""
+
 import csv
 import json
 from pathlib import Path
@@ -100,6 +101,7 @@ def test_tempi_by_text():
 
 def played(*names: str, error: float = 1.0) -> Results:
     """Two trials in which each piece of four onsets is lost at its third, with this error at its second and third."""
+
     def trials(unit: float) -> list[list[Episode]]:
         onsets = np.array([0, 8, 16, 24])
         return [[Episode(name, 16, onsets, onsets[1:3], np.full(2, error * unit)) for name in names]] * 2
@@ -111,13 +113,21 @@ ONE, TWO = Path("fonts/Fluid_R3.sf2"), Path("more/Fluid_R3.sf2")
 
 
 def test_the_table_to_the_character():
-    conditions = {Condition(1.0): played("a"), Condition(0.75): played("a", error=100),
-                  Condition(1.0, ONE): played("a", error=2)}
-    assert report(conditions) == robustness_table(conditions) == (
-        "% tempo & sound font & R_tue & R_on & mean px & std px \\\\\n"
-        "   1.00 & default    &  0.00 & 0.75 &    1.00 &   0.00 \\\\\n"
-        "   0.75 & default    &  0.00 & 0.75 &  100.00 &   0.00 \\\\\n"
-        "   1.00 & Fluid\\_R3  &  0.00 & 0.75 &    2.00 &   0.00 \\\\")
+    conditions = {
+        Condition(1.0): played("a"),
+        Condition(0.75): played("a", error=100),
+        Condition(1.0, ONE): played("a", error=2),
+    }
+    assert (
+        report(conditions)
+        == robustness_table(conditions)
+        == (
+            "% tempo & sound font & R_tue & R_on & mean px & std px \\\\\n"
+            "   1.00 & default    &  0.00 & 0.75 &    1.00 &   0.00 \\\\\n"
+            "   0.75 & default    &  0.00 & 0.75 &  100.00 &   0.00 \\\\\n"
+            "   1.00 & Fluid\\_R3  &  0.00 & 0.75 &    2.00 &   0.00 \\\\"
+        )
+    )
     header, first, second, third = robustness_table(conditions, "seconds", shares=True).splitlines()
     assert header.endswith(" & mean seconds & std seconds & <= 0.05 s & <= 0.1 s & <= 0.5 s & <= 1 s & <= 5 s \\\\")
     assert first.endswith(" &        0.040 &       0.000 &      0.75 &     0.75 &     0.75 &   0.75 &   0.75 \\\\")
@@ -164,16 +174,39 @@ def test_files_tell_the_condition_only_where_there_are_several():
 def arguments(tmp_path: Path, data_set: Path, config: GameConfig) -> tuple:
     torch.manual_seed(3)
     save_parameters(network_for("ScoreFollowingNet", config), tmp_path / "net.pt")
-    return ("eval_score_following.py", "--params", tmp_path / "net.pt", "--data_set", data_set, "--net", "ScoreFollowingNet",
-            "--game_config", "game_configs/nottingham.yaml", "--threads", 1, "--trials", 3)
+    return (
+        "eval_score_following.py",
+        "--params",
+        tmp_path / "net.pt",
+        "--data_set",
+        data_set,
+        "--net",
+        "ScoreFollowingNet",
+        "--game_config",
+        "game_configs/nottingham.yaml",
+        "--threads",
+        1,
+        "--trials",
+        3,
+    )
 
 
 def test_a_row_is_what_its_condition_alone_gives(run_here, arguments: tuple, data_set: Path, tmp_path: Path):
     alone = [run_here(*arguments, *extra).stdout.splitlines()[-1] for extra in ((), ("--tempo", "0.5"))]
     assert alone[0] != alone[1]
     before = files_of(data_set)
-    lines = run_here(*arguments, "--tempo", "1.0,0.5", "--sound_font", "default", default_sound_font(), "--csv",
-                     tmp_path / "out.csv", "--json", tmp_path / "out.json").stdout.splitlines()
+    lines = run_here(
+        *arguments,
+        "--tempo",
+        "1.0,0.5",
+        "--sound_font",
+        "default",
+        default_sound_font(),
+        "--csv",
+        tmp_path / "out.csv",
+        "--json",
+        tmp_path / "out.json",
+    ).stdout.splitlines()
     assert files_of(data_set) == before
     cells = [[cell.strip() for cell in line.removesuffix(" \\\\").split("&")] for line in lines]
     assert [row[:2] for row in cells[1:]] == [["1.0", "default"], ["0.5", "default"], ["1.0", "TimGM6mb"], ["0.5", "TimGM6mb"]]
@@ -196,11 +229,14 @@ def test_one_condition_prints_the_published_rows(run_here, arguments: tuple):
     assert in_cm[:3] == in_px[:3] and float(in_cm[3]) == pytest.approx(CM_PER_PX * float(in_px[3]), abs=0.006)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (("--tempo", "0.5,fast"), "--tempo 0.5,fast: wanted numbers from 0.25 to 4"),
-    (("--sound_font", "default", "none.sf2"), "none.sf2: no such sound font"),
-    (("--unit", "m"), "argument --unit: invalid choice: 'm'"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--tempo", "0.5,fast"), "--tempo 0.5,fast: wanted numbers from 0.25 to 4"),
+        (("--sound_font", "default", "none.sf2"), "none.sf2: no such sound font"),
+        (("--unit", "m"), "argument --unit: invalid choice: 'm'"),
+    ],
+)
 def test_mistakes_are_one_line(run_here, arguments: tuple, change: tuple, message: str):
     result = run_here(*arguments, *change)
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)

@@ -1,4 +1,5 @@
 """Integrated gradients: their axioms on real networks; the pictures and the film of them."""
+
 import cv2
 import numpy as np
 import pytest
@@ -57,8 +58,18 @@ def everything(saliency: Saliency) -> Tensor:
     return saliency.spectrogram.sum((1, 2, 3)) + saliency.sheet.sum((1, 2, 3))
 
 
-@pytest.mark.parametrize("name", ["nottingham", "ScoreFollowingNet", "ScoreFollowingNetBN", "ScoreFollowingNetSELU01",
-                                  "ScoreFollowingNetContinuous", LSTM, "ScoreFollowingNetLSTMContinuous"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nottingham",
+        "ScoreFollowingNet",
+        "ScoreFollowingNetBN",
+        "ScoreFollowingNetSELU01",
+        "ScoreFollowingNetContinuous",
+        LSTM,
+        "ScoreFollowingNetLSTMContinuous",
+    ],
+)
 def test_attributions_sum_to_what_the_observation_changes(name, observation):
     """Completeness, to 1 %; target and blank are what the network itself says."""
     network = fresh("ScoreFollowingNet" if name == "nottingham" else name)
@@ -67,8 +78,10 @@ def test_attributions_sum_to_what_the_observation_changes(name, observation):
     memory = None if network.first_memory(3) is None else torch.randn(3, 2, 256) / 2
     saliency = integrated_gradients(network, observation, memory, steps=256)
     with torch.no_grad():
-        seen, blank = (network.policy(network(windows, memory=memory)[0]) for windows in (
-            observation, [torch.zeros_like(part) for part in observation]))
+        seen, blank = (
+            network.policy(network(windows, memory=memory)[0])
+            for windows in (observation, [torch.zeros_like(part) for part in observation])
+        )
     for policy, target in ((seen, saliency.target), (blank, saliency.blank)):
         if network.architecture.continuous:
             torch.testing.assert_close(target, policy.mean)
@@ -127,7 +140,7 @@ def test_tint_tells_the_sign_and_nothing_stays_grey():
 def tinted_part(picture: np.ndarray, place: tuple, colour: tuple) -> np.ndarray:
     """Rows and columns, within a place, that are much nearer a colour than grey is: (n, 2)."""
     left, top, width, height = place
-    part = picture[top:top + height, left:left + width].astype(int)
+    part = picture[top : top + height, left : left + width].astype(int)
     return np.argwhere(np.abs(part - colour).sum(2) < 100)
 
 
@@ -188,8 +201,19 @@ def test_decisions_are_those_of_the_game_watched(name, tmp_path):
 
 def test_the_script_writes_the_film_after_the_game(tmp_path):
     folder, film = write_small_piece(tmp_path / "set", notes=3), tmp_path / "saliency.mp4"
-    code, out, err = run("test_score_following.py", "--params", "nottingham", "--data_set", folder, "--saliency", film,
-                         "--alignment", tmp_path / "alignment.png", "--seed", 1)
+    code, out, err = run(
+        "test_score_following.py",
+        "--params",
+        "nottingham",
+        "--data_set",
+        folder,
+        "--saliency",
+        film,
+        "--alignment",
+        tmp_path / "alignment.png",
+        "--seed",
+        1,
+    )
     assert code == 0 and "Total reward" in out, err
     reader = cv2.VideoCapture(str(film))
     size = [reader.get(what) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_COUNT)]
@@ -197,12 +221,15 @@ def test_the_script_writes_the_film_after_the_game(tmp_path):
     assert cv2.imread(str(tmp_path / "alignment.png")).shape == (720, 1280, 3)
 
 
-@pytest.mark.parametrize(("more", "told"), [
-    (["--saliency", "film.txt"], "film.txt: wanted a name that ends in .mp4"),
-    (["--alignment", "plot.xyz"], "--alignment plot.xyz: wanted a name that ends in .png"),
-    (["--saliency", "a.mp4", "--video", "a.mp4"], "two of them are one file"),
-    (["--alignment", "a.png", "--video", "a.mp4"], "two of them are one file"),
-])
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--saliency", "film.txt"], "film.txt: wanted a name that ends in .mp4"),
+        (["--alignment", "plot.xyz"], "--alignment plot.xyz: wanted a name that ends in .png"),
+        (["--saliency", "a.mp4", "--video", "a.mp4"], "two of them are one file"),
+        (["--alignment", "a.png", "--video", "a.mp4"], "two of them are one file"),
+    ],
+)
 def test_mistakes_are_told_before_the_game(run_here, more, told):
     result = run_here("test_score_following.py", "--params", "nottingham", "--game_config", DISCRETE, *more)
     assert (result.returncode, result.stdout) == (2, "")

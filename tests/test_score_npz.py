@@ -1,4 +1,5 @@
 """NAME.npz: the published format and ours, and files that mean harm."""
+
 import os
 import pickle
 import subprocess
@@ -37,11 +38,15 @@ def test_published_pickle_reads_as_ours(folder: Path):
 
 def test_numpy_ints_as_python_2_pickled_them_are_read(folder: Path):
     """The data of a scalar came as text there; hand-written, as no Python 3 writes it."""
-    number = (b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'i8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
-              b"S'\\x%02x\\x00\\x00\\x00\\x00\\x00\\x00\\x00'\ntR")
+    number = (
+        b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'i8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+        b"S'\\x%02x\\x00\\x00\\x00\\x00\\x00\\x00\\x00'\ntR"
+    )
     mapping = b"(dp0\n" + number % 0 + number % 3 + b"s" + number % 1 + number % 2 + b"s"
-    pickled = (b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I1\ntcnumpy\ndtype\n"
-               b"(S'O8'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI63\ntbI00\n(l" + mapping + b"atb.")
+    pickled = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I1\ntcnumpy\ndtype\n"
+        b"(S'O8'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI63\ntbI00\n(l" + mapping + b"atb."
+    )
     data = BytesIO()
     np.lib.format.write_array_header_1_0(data, {"descr": "|O", "fortran_order": False, "shape": (1,)})
     old, whole = folder / "tune.npz", BytesIO()
@@ -83,8 +88,9 @@ def test_a_forged_array_reaches_no_numpy(folder: Path):
     """It would crash the process: hence one of its own."""
     write_published(folder / "tune.npz", read_score(folder / "tune.npz"), ForgedArray())
     code = "import sys; from score_following_game.data_processing.score_npz import read_score as r; r(sys.argv[1])"
-    result = subprocess.run([sys.executable, "-c", code, str(folder / "tune.npz")], cwd=ROOT, capture_output=True, text=True,
-                            check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(folder / "tune.npz")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (result.returncode, "coord2onset holds no dict" in result.stderr) == (1, True)
 
 

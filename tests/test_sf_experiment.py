@@ -1,4 +1,5 @@
 """The real training script: determinism, exact resume, what a run leaves, and every way it can be stopped or refused."""
+
 import csv
 import math
 import re
@@ -22,8 +23,19 @@ SMALL = ("--n_worker", 4, "--t_max", 5, "--log_interval", 2, "--eval_interval", 
 
 def train(run, data_set: Path, root: Path, *arguments: object) -> Path:
     """Run the real script -> its run directory."""
-    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", root / "params",
-                 "--log_root", root / "runs", *SMALL, *arguments)
+    result = run(
+        "sf_experiment.py",
+        "--train_set",
+        data_set,
+        "--eval_set",
+        data_set,
+        "--param_root",
+        root / "params",
+        "--log_root",
+        root / "runs",
+        *SMALL,
+        *arguments,
+    )
     return Path(result.stdout.split("Run directory: ")[1].splitlines()[0])
 
 
@@ -35,9 +47,14 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return all(torch.equal(first[key], second[key]) for key in first)
 
 
-@pytest.mark.parametrize("options", [
-    ("--agent", "a2c"), ("--agent", "ppo", "--anneal_steps", 100, "--final_lr", 1e-5, "--final_entropy_coef", 1e-3),
-    ("--preset", "fast", "--anneal_steps", 100, "--memory", 64)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--agent", "a2c"),
+        ("--agent", "ppo", "--anneal_steps", 100, "--final_lr", 1e-5, "--final_entropy_coef", 1e-3),
+        ("--preset", "fast", "--anneal_steps", 100, "--memory", 64),
+    ],
+)
 def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path: Path, options: tuple):
     options = (*options, "--random_start", 0.5, "--prioritized_sampling")
     whole = train(run, data_set, tmp_path, *options, "--max_updates", 12)
@@ -49,8 +66,10 @@ def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path
     assert not equal(parameters(whole), parameters(half))
     run("sf_experiment.py", "--resume", half, "--max_updates", 12)
     assert equal(parameters(whole), parameters(half))
-    curves = [{row["update"]: row["global_tracking_ratio"] for row in
-               csv.DictReader((directory / "learning_curve.csv").open())} for directory in (whole, half)]
+    curves = [
+        {row["update"]: row["global_tracking_ratio"] for row in csv.DictReader((directory / "learning_curve.csv").open())}
+        for directory in (whole, half)
+    ]
     assert list(curves[0]) == ["5", "10", "12"]
     assert list(curves[1]) == ["5", "7", "10", "12"]  # each sitting ends with an evaluation
     assert all(curves[0][update] == curves[1][update] for update in ("5", "10", "12"))
@@ -59,45 +78,76 @@ def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path
 def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
     directory = train(run, data_set, tmp_path, "--max_updates", 10, "--dump_interval", 4)
     assert {path.name for path in directory.iterdir()} == {
-        "config.yaml", "game_config.yaml", "checkpoint.pt", "best_model.pt", "best_model.yaml", "learning_curve.csv",
-        "model_update_4.pt", "model_update_8.pt"}
+        "config.yaml",
+        "game_config.yaml",
+        "checkpoint.pt",
+        "best_model.pt",
+        "best_model.yaml",
+        "learning_curve.csv",
+        "model_update_4.pt",
+        "model_update_8.pt",
+    }
     events = EventAccumulator(str(tmp_path / "runs" / directory.name)).Reload()
     scalars = {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
     assert set(scalars) == {
-        "training/avg_reward", "training/policy_loss", "training/value_loss", "training/entropy", "training/learn_rate",
-        "training/steps", "charts/steps_per_second", "eval/alignment_errors_mean", "eval/alignment_errors_median",
-        "eval/alignment_errors_std", "eval/tracking_ratios_mean", "eval/global_tracking_ratio", "eval/tracked_until_end_ratio"}
+        "training/avg_reward",
+        "training/policy_loss",
+        "training/value_loss",
+        "training/entropy",
+        "training/learn_rate",
+        "training/steps",
+        "charts/steps_per_second",
+        "eval/alignment_errors_mean",
+        "eval/alignment_errors_median",
+        "eval/alignment_errors_std",
+        "eval/tracking_ratios_mean",
+        "eval/global_tracking_ratio",
+        "eval/tracked_until_end_ratio",
+    }
     assert [point.step for point in scalars["training/steps"]] == [1, 2, 3, 4, 5]
     assert scalars["training/steps"][-1].value == 10 * 4 * 5
     assert 0 < scalars["training/entropy"][0].value <= math.log(3) + 1e-6
     assert [point.step for point in scalars["eval/global_tracking_ratio"]] == [1, 2]
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("--net", "Nothing"), "--net Nothing: no such network"),
-    (("--game_config", "game_configs/none.yaml"), "no such game config"),
-    (("--train_set", "no/where"), "no/where: no such folder"),
-    (("--game_config", "game_configs/nottingham_continuous.yaml"), "the game config is continuous"),
-    (("--ini_params", "none.pt"), "none.pt: no such parameter file"),
-    (("--device", "cuda:9"), "--device cuda:9"),
-    (("--threads", "0"), "--threads 0"),
-    (("--seed", "-1"), "--seed -1"),
-    (("--optim", "SparseAdam", "--optim_params", "{lr: 0.001}"), "--optim SparseAdam with --optim_params {'lr'"),
-    (("--log_root", "/proc/none"), "/proc/none: cannot be made a folder"),
-    (("--resume", "no/run"), "--resume no/run: holds no checkpoint.pt"),
-    (("--resume", ""), "--resume .: holds no checkpoint.pt"),
-    (("--optim_params", "lr"), "--optim_params lr: wanted YAML"),
-    (("--optim_params", "{betas: [0.5, a]}"), "holds something that is not a number"),
-    (("--optim_params", "{lr: 1e-4, capturable: true}"), "cannot train a network here"),
-    (("--n_worker", "x"), "argument --n_worker: 'x' is not a number; sf_experiment.py --help tells"),
-    (("--n_worker", "1e13"), "--n_worker 10000000000000, wanted less than 2^31"),
-    (("--max_updates", "0"), "--max_updates 0, wanted at least 1"),
-    (("--max_minutes", "-1"), "--max_minutes -1.0, wanted a number above 0"),
-    (("--threads", "100000"), "--threads 100000: wanted 1 to"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--net", "Nothing"), "--net Nothing: no such network"),
+        (("--game_config", "game_configs/none.yaml"), "no such game config"),
+        (("--train_set", "no/where"), "no/where: no such folder"),
+        (("--game_config", "game_configs/nottingham_continuous.yaml"), "the game config is continuous"),
+        (("--ini_params", "none.pt"), "none.pt: no such parameter file"),
+        (("--device", "cuda:9"), "--device cuda:9"),
+        (("--threads", "0"), "--threads 0"),
+        (("--seed", "-1"), "--seed -1"),
+        (("--optim", "SparseAdam", "--optim_params", "{lr: 0.001}"), "--optim SparseAdam with --optim_params {'lr'"),
+        (("--log_root", "/proc/none"), "/proc/none: cannot be made a folder"),
+        (("--resume", "no/run"), "--resume no/run: holds no checkpoint.pt"),
+        (("--resume", ""), "--resume .: holds no checkpoint.pt"),
+        (("--optim_params", "lr"), "--optim_params lr: wanted YAML"),
+        (("--optim_params", "{betas: [0.5, a]}"), "holds something that is not a number"),
+        (("--optim_params", "{lr: 1e-4, capturable: true}"), "cannot train a network here"),
+        (("--n_worker", "x"), "argument --n_worker: 'x' is not a number; sf_experiment.py --help tells"),
+        (("--n_worker", "1e13"), "--n_worker 10000000000000, wanted less than 2^31"),
+        (("--max_updates", "0"), "--max_updates 0, wanted at least 1"),
+        (("--max_minutes", "-1"), "--max_minutes -1.0, wanted a number above 0"),
+        (("--threads", "100000"), "--threads 100000: wanted 1 to"),
+    ],
+)
 def test_a_users_mistake_is_one_line_and_leaves_nothing(run_here, data_set: Path, tmp_path: Path, arguments, message: str):
-    result = run_here("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path / "params",
-                      "--log_root", tmp_path / "runs", *arguments)
+    result = run_here(
+        "sf_experiment.py",
+        "--train_set",
+        data_set,
+        "--eval_set",
+        data_set,
+        "--param_root",
+        tmp_path / "params",
+        "--log_root",
+        tmp_path / "runs",
+        *arguments,
+    )
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -137,21 +187,38 @@ def test_resume_refuses_what_is_not_as_it_was(run, run_here, tmp_path: Path):
 
 
 def test_a_run_whose_refinements_are_used_up_says_so(run, run_here, data_set: Path, tmp_path: Path):
-    directory = train(run, data_set, tmp_path, "--max_updates", 50, "--eval_interval", 1, "--patience", 1,
-                      "--max_refinements", 0)
+    directory = train(
+        run, data_set, tmp_path, "--max_updates", 50, "--eval_interval", 1, "--patience", 1, "--max_refinements", 0
+    )
     result = run_here("sf_experiment.py", "--resume", directory, "--max_updates", 99)
     assert result.returncode == 2
     assert f"its refinements are used up; begin a new run with --ini_params {directory / 'best_model.pt'}" in result.stderr
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path, tmp_path: Path):
-    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path, "--no_log",
-                 *SMALL, "--optim", "SGD", "--optim_params", "{lr: 1e30}", check=False)
+    result = run(
+        "sf_experiment.py",
+        "--train_set",
+        data_set,
+        "--eval_set",
+        data_set,
+        "--param_root",
+        tmp_path,
+        "--no_log",
+        *SMALL,
+        "--optim",
+        "SGD",
+        "--optim_params",
+        "{lr: 1e30}",
+        check=False,
+    )
     assert result.returncode == 2
-    assert re.search(r"training diverged after update \d+: .*; the parameters of update \d+ are kept: --ini_params "
-                     r".*checkpoint.pt begins a new run with them",
-                     result.stderr)
-    directory, = tmp_path.iterdir()
+    assert re.search(
+        r"training diverged after update \d+: .*; the parameters of update \d+ are kept: --ini_params "
+        r".*checkpoint.pt begins a new run with them",
+        result.stderr,
+    )
+    (directory,) = tmp_path.iterdir()
     assert all(value.isfinite().all() for value in parameters(directory).values())
     again = network_for("ScoreFollowingNet", load_game_config("nottingham.yaml"))
     load_parameters(again, directory / "checkpoint.pt")
@@ -160,11 +227,27 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path
 
 def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path, tmp_path: Path):
     """The step itself is finite here; what comes out of the network afterwards is not."""
-    result = run("sf_experiment.py", "--train_set", data_set, "--eval_set", data_set, "--param_root", tmp_path, "--no_log",
-                 *SMALL, "--optim", "SGD", "--optim_params", "{lr: 1e38}", "--max_updates", 1, check=False)
+    result = run(
+        "sf_experiment.py",
+        "--train_set",
+        data_set,
+        "--eval_set",
+        data_set,
+        "--param_root",
+        tmp_path,
+        "--no_log",
+        *SMALL,
+        "--optim",
+        "SGD",
+        "--optim_params",
+        "{lr: 1e38}",
+        "--max_updates",
+        1,
+        check=False,
+    )
     assert result.returncode == 2
     assert "training diverged after update 1: the network's output is not finite (the update before: policy" in result.stderr
-    directory, = tmp_path.iterdir()
+    (directory,) = tmp_path.iterdir()
     assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == 0
     assert torch.load(directory / "best_model.pt", weights_only=True)["policy_out.bias"].eq(0).all()
 
@@ -183,16 +266,33 @@ def test_resuming_keeps_the_best_model_of_the_sitting_before(run, data_set: Path
 
 def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path):
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "sf_experiment.py"), "--train_set", str(data_set), "--eval_set", str(data_set),
-         "--param_root", str(tmp_path), "--no_log", *map(str, SMALL[:-4]), "--eval_interval", "100000", "--threads", "1"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            str(ROOT / "sf_experiment.py"),
+            "--train_set",
+            str(data_set),
+            "--eval_set",
+            str(data_set),
+            "--param_root",
+            str(tmp_path),
+            "--no_log",
+            *map(str, SMALL[:-4]),
+            "--eval_interval",
+            "100000",
+            "--threads",
+            "1",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     seen = ""
     while "Updates 4" not in seen:
         seen += process.stdout.readline()
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0
-    directory, = tmp_path.iterdir()
+    (directory,) = tmp_path.iterdir()
     assert f"go on with: python sf_experiment.py --resume {directory}" in rest
     assert (directory / "best_model.pt").exists()
     updates = int(rest.split("Stopped after update ")[1].split(";")[0])

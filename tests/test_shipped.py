@@ -1,4 +1,5 @@
 """The agents that come with the project: found by name, and able."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,8 +12,9 @@ from score_following_game.run_files import BEST_MODEL_FILE
 
 
 def test_the_shipped_agent_follows_the_bundled_tunes(run):
-    rows = run("eval_score_following.py", "--params", "nottingham", "--data_set", "test_sample", "--trials", 5,
-               "--threads", 1).stdout.splitlines()
+    rows = run(
+        "eval_score_following.py", "--params", "nottingham", "--data_set", "test_sample", "--trials", 5, "--threads", 1
+    ).stdout.splitlines()
     tracked_until_end, tracked, error = (float(value) for value in rows[-1].strip("& \\").split("&")[:3])
     assert tracked_until_end >= 0.8  # a constant speed reaches 0.1 on such tunes
     assert tracked >= 0.9

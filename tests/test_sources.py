@@ -1,4 +1,5 @@
 """Sources: which files are found and what they are called, splits, records, and what a build keeps."""
+
 from __future__ import annotations
 
 import csv
@@ -48,13 +49,17 @@ def book(tmp_path: Path) -> Path:
 
 def test_names_come_from_file_number_and_title(tmp_path: Path) -> None:
     (tmp_path / "My Tunes!.abc").write_text(
-        "X:3\nT:L'été à Paris, or: The Bells\nK:C\nC|\nX:3\nT:L'ete a Paris or the bells\nK:C\nD|\n")
+        "X:3\nT:L'été à Paris, or: The Bells\nK:C\nC|\nX:3\nT:L'ete a Paris or the bells\nK:C\nD|\n"
+    )
     (tmp_path / "deep").mkdir()
     shutil.copy(DATA / "song.krn", tmp_path / "deep" / "Air on a String.KRN")
     (tmp_path / "notes.txt").write_text("no score")
     sources = find_sources([tmp_path, tmp_path / "My Tunes!.abc"])  # named twice, taken once
     assert [source.name for source in sources] == [
-        "Air_on_a_String", "My_Tunes_3_Lete_a_Paris_or_The_Bells", "My_Tunes_3_Lete_a_Paris_or_the_bells_2"]
+        "Air_on_a_String",
+        "My_Tunes_3_Lete_a_Paris_or_The_Bells",
+        "My_Tunes_3_Lete_a_Paris_or_the_bells_2",
+    ]
     assert sources[1].origin == f"{tmp_path / 'My Tunes!.abc'} X:3 L'été à Paris, or: The Bells"
     assert slug("--") == ""
 
@@ -78,18 +83,23 @@ def test_latin1_and_utf16_files(tmp_path: Path) -> None:
 
 def test_compressed_and_misnamed_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "song.mxl", "w") as archive:
-        archive.writestr("META-INF/container.xml", '<?xml version="1.0"?><container><rootfiles>'
-                         '<rootfile full-path="song.musicxml"/></rootfiles></container>')
+        archive.writestr(
+            "META-INF/container.xml",
+            '<?xml version="1.0"?><container><rootfiles><rootfile full-path="song.musicxml"/></rootfiles></container>',
+        )
         archive.write(DATA / "song.musicxml", "song.musicxml")
     shutil.copy(DATA / "song.musicxml", tmp_path / "plain.xml")
     shutil.copy(DATA / "piano.mei", tmp_path / "really_mei.xml")
-    pieces = {source.name: engrave_source(source, making.STYLES["msmd" if "mei" in source.name else "nottingham"])[0]
-              for source in find_sources([tmp_path])}
+    pieces = {
+        source.name: engrave_source(source, making.STYLES["msmd" if "mei" in source.name else "nottingham"])[0]
+        for source in find_sources([tmp_path])
+    }
     assert {name: len(piece.notes) for name, piece in pieces.items()} == {"plain": 12, "really_mei": 11, "song": 12}
 
 
-@pytest.mark.parametrize(("path", "message"), [("nowhere", "no such"), ("empty", "no score"), ("text.txt", "not a score"),
-                                               ("bare.abc", "no tune")])
+@pytest.mark.parametrize(
+    ("path", "message"), [("nowhere", "no such"), ("empty", "no score"), ("text.txt", "not a score"), ("bare.abc", "no tune")]
+)
 def test_wrong_sources(tmp_path: Path, path: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.txt").write_text("")
@@ -117,20 +127,42 @@ def test_splits() -> None:
 def test_a_work_is_in_one_set() -> None:
     works = {"a": ["a1", "a2", "a3"], "b": ["b1"], "c": ["c1", "c2"], "d": ["d1", "d2"]}
     assert assign(parse_split("4/2/2"), works) == {
-        **dict.fromkeys(["a1", "a2", "a3", "b1"], "train"), "c1": "valid", "c2": "valid", "d1": "test", "d2": "test"}
+        **dict.fromkeys(["a1", "a2", "a3", "b1"], "train"),
+        "c1": "valid",
+        "c2": "valid",
+        "d1": "test",
+        "d2": "test",
+    }
     # The middle of c, at 5 of 8 pieces, decides where it goes.
     assert assign(parse_split("5/1/2"), works)["c1"] == "train" and assign(parse_split("4/1/3"), works)["c1"] == "valid"
 
 
 def test_which_files_are_movements_of_one_work(tmp_path: Path) -> None:
-    names = ["sonata-1", "sonata-2", "sonata-3", "quartet_iv", "quartet_ii", "bwv772", "bwv773", "Trio mvt 1", "Trio mvt 2",
-             "solo-1", *(f"tune_{number}" for number in range(1, 14))]
+    names = [
+        "sonata-1",
+        "sonata-2",
+        "sonata-3",
+        "quartet_iv",
+        "quartet_ii",
+        "bwv772",
+        "bwv773",
+        "Trio mvt 1",
+        "Trio mvt 2",
+        "solo-1",
+        *(f"tune_{number}" for number in range(1, 14)),
+    ]
     for name in names:
         shutil.copy(DATA / "song.krn", tmp_path / f"{name}.krn")
     works = {source.name: Path(source.work).name for source in find_sources([tmp_path])}
     assert {name: work for name, work in works.items() if work} == {
-        "sonata_1": "sonata", "sonata_2": "sonata", "sonata_3": "sonata", "quartet_iv": "quartet", "quartet_ii": "quartet",
-        "Trio_mvt_1": "trio", "Trio_mvt_2": "trio"}  # solo-1 is alone; thirteen tunes are a collection
+        "sonata_1": "sonata",
+        "sonata_2": "sonata",
+        "sonata_3": "sonata",
+        "quartet_iv": "quartet",
+        "quartet_ii": "quartet",
+        "Trio_mvt_1": "trio",
+        "Trio_mvt_2": "trio",
+    }  # solo-1 is alone; thirteen tunes are a collection
 
 
 def test_files_tell_their_work_and_licence(tmp_path: Path) -> None:
@@ -139,25 +171,36 @@ def test_files_tell_their_work_and_licence(tmp_path: Path) -> None:
     for number, movement in enumerate(("Air", "Gigue")):
         rights = f"<identification><rights>CC {number}</rights></identification>"
         (tmp_path / f"{movement}.musicxml").write_text(
-            text.replace("<part-list>", head.format(movement) + rights + "<part-list>", 1))
+            text.replace("<part-list>", head.format(movement) + rights + "<part-list>", 1)
+        )
     (tmp_path / "LICENSE.txt").write_text("\n  The Fair Licence\n")
     (tmp_path / "x.abc").write_text(tune(1))
-    (tmp_path / "y.krn").write_text("!!!COM: Bach\n!!!OTL: Suite 2\n!!!OMV: 1\n!!!YEC: (c) 1999 A. Person\n"
-                                    + (DATA / "song.krn").read_text().replace("!!!OTL", "!!!OTX"))
+    (tmp_path / "y.krn").write_text(
+        "!!!COM: Bach\n!!!OTL: Suite 2\n!!!OMV: 1\n!!!YEC: (c) 1999 A. Person\n"
+        + (DATA / "song.krn").read_text().replace("!!!OTL", "!!!OTX")
+    )
     assert {source.name: (source.work, source.licence) for source in find_sources([tmp_path])} == {
-        "Air": ("Suite", "CC 0"), "Gigue": ("Suite", "CC 1"), "x_1_Tune_1": ("", "LICENSE.txt: The Fair Licence"),
-        "y": ("Bach; Suite 2", "(c) 1999 A. Person")}
+        "Air": ("Suite", "CC 0"),
+        "Gigue": ("Suite", "CC 1"),
+        "x_1_Tune_1": ("", "LICENSE.txt: The Fair Licence"),
+        "y": ("Bach; Suite 2", "(c) 1999 A. Person"),
+    }
 
 
 def test_a_given_split(book: Path, tmp_path: Path) -> None:
     """Followed to the letter: also where two of its pieces are one tune."""
     book.write_text(book.read_text() + tune(9, "Tune 4", unit="4/16"))
-    (tmp_path / "split.yaml").write_text("train: [book_4_Tune_4, book_2_Tune_2]\nvalid: [book_1_Tune_1, gone]\n"
-                                         "test: [book_9_Tune_4]\n")
+    (tmp_path / "split.yaml").write_text(
+        "train: [book_4_Tune_4, book_2_Tune_2]\nvalid: [book_1_Tune_1, gone]\ntest: [book_9_Tune_4]\n"
+    )
     split = parse_split(str(tmp_path / "split.yaml"))
     report = build(find_sources([book]), BuildOptions(tmp_path / "out", split=split, name="x"))
-    assert report.folders == {"book_4_Tune_4": "x_train", "book_2_Tune_2": "x_train", "book_1_Tune_1": "x_valid",
-                              "book_9_Tune_4": "x_test"}
+    assert report.folders == {
+        "book_4_Tune_4": "x_train",
+        "book_2_Tune_2": "x_train",
+        "book_1_Tune_1": "x_valid",
+        "book_9_Tune_4": "x_test",
+    }
     assert report.related == {"book_9_Tune_4": "book_4_Tune_4"} and report.missing == ["gone"]
     assert {row.reason for row in report.left_out} == {"not in the split"} and len(report.left_out) == 5
     for text in ("train: [a]\nvalid: [a]\ntest: []", "train: [a]", "train: [1]\nvalid: []\ntest: []", "[1]"):
@@ -185,8 +228,12 @@ def test_a_melody_is_the_same_in_every_key_and_not_at_another_rhythm() -> None:
     higher = [pitch + 5 for pitch in tune]
     assert melody_key(notes(tune)) == melody_key(notes(higher)) != melody_key(notes(tune[:-1] + [60]))
     assert melody_key(notes(tune)) != melody_key(notes(tune, Fraction(1, 2)))
-    pieces = {"a": tune, "b": higher[:20] + rng.integers(60, 80, 20).tolist(), "c": rng.integers(60, 80, 40).tolist(),
-              "d": higher[30:] + rng.integers(60, 80, 30).tolist()}
+    pieces = {
+        "a": tune,
+        "b": higher[:20] + rng.integers(60, 80, 20).tolist(),
+        "c": rng.integers(60, 80, 40).tolist(),
+        "d": higher[30:] + rng.integers(60, 80, 30).tolist(),
+    }
     assert variants((name, fragments(notes(pitches))) for name, pitches in pieces.items()) == {"b": "a"}
 
 
@@ -201,18 +248,27 @@ def test_tempo_is_the_scores_or_depends_on_the_name() -> None:
 
 
 def test_build(book: Path, tmp_path: Path) -> None:
-    book.write_text(book.read_text() + tune(9, "Same, in D", key="D", unit="4/16").replace(
-        SONG.format("c"), "DEFG|ABcd|ddcB|AGFE|D4|]") + "X:21\nT:Short\nK:C\nCDE|\n\n")
+    book.write_text(
+        book.read_text()
+        + tune(9, "Same, in D", key="D", unit="4/16").replace(SONG.format("c"), "DEFG|ABcd|ddcB|AGFE|D4|]")
+        + "X:21\nT:Short\nK:C\nCDE|\n\n"
+    )
     report = build(find_sources([book]), BuildOptions(tmp_path / "out", check=True, jobs=2))
     assert len(report.folders) == 8 and set(report.folders.values()) == {"."}
     assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
         ("book_21_Short", "too few notes", "3 of at least 8"),
-        ("book_9_Same_in_D", "same melody as another piece", "book_4_Tune_4")]
+        ("book_9_Same_in_D", "same melody as another piece", "book_4_Tune_4"),
+    ]
     rows = list(csv.DictReader((tmp_path / "out" / LEFT_OUT_NAME).open()))
     assert [row["name"] for row in rows] == ["book_21_Short", "book_9_Same_in_D"]
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {RECORD_NAME, LEFT_OUT_NAME, MANIFEST_NAME, "check",
-                     *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid"))}
+    assert names == {
+        RECORD_NAME,
+        LEFT_OUT_NAME,
+        MANIFEST_NAME,
+        "check",
+        *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid")),
+    }
     score = read_score(tmp_path / "out" / "book_4_Tune_4.npz")
     midi = pretty_midi.PrettyMIDI(str(tmp_path / "out" / "book_4_Tune_4.mid"))
     assert len(score.coords) == len(midi.instruments[0].notes) == 17
@@ -254,7 +310,8 @@ def test_split_build(book: Path, tmp_path: Path) -> None:
     renamed.write_text("".join(reversed(book.read_text().split("\n\n"))).replace("C4|]", "C4|]\n\n"))
     other = build(find_sources([renamed]), replace(options, destination=tmp_path / "other"))
     assert {name.split("_")[-1]: folder for name, folder in other.folders.items()} == {
-        name.split("_")[-1]: folder for name, folder in first.folders.items()}
+        name.split("_")[-1]: folder for name, folder in first.folders.items()
+    }
     assert build(find_sources([book]), replace(options, split=parse_split("2/4/1"))).engraved == 0
     assert contents() == {"train": 2, "valid": 4, "test": 1}
     assert build(find_sources([book]), replace(options, split=parse_split("4/2/2"))).engraved == 1  # the one left out before
@@ -268,7 +325,8 @@ def test_variants_are_left_out_of_splits_only(tmp_path: Path) -> None:
     assert len(build(find_sources([tmp_path / "a.abc"]), BuildOptions(tmp_path / "all")).folders) == 3
     report = build(find_sources([tmp_path / "a.abc"]), BuildOptions(tmp_path / "split", split=parse_split("1/1/0"), name="s"))
     assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
-        ("a_2_Tune_2", "variant of another piece", "a_1_Tune_1")]
+        ("a_2_Tune_2", "variant of another piece", "a_1_Tune_1")
+    ]
 
 
 def test_duration_limits(book: Path, tmp_path: Path) -> None:
@@ -286,8 +344,9 @@ def test_no_piece_is_an_error(tmp_path: Path) -> None:
         build(find_sources([DATA / "song.krn"]), BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
 
 
-def test_files_of_the_users_are_neither_replaced_nor_removed(book: Path, tmp_path: Path,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_the_users_are_neither_replaced_nor_removed(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A MIDI of the score's name, as notation programs export it; a MIDI that was changed after it was made."""
     out = tmp_path / "out"
     out.mkdir()
@@ -295,7 +354,8 @@ def test_files_of_the_users_are_neither_replaced_nor_removed(book: Path, tmp_pat
     theirs.write_bytes(b"my own")
     report = build(find_sources([book]), BuildOptions(out))
     assert [(row.name, row.reason, row.detail) for row in report.left_out] == [
-        ("book_1_Tune_1", "a file of yours is in the way", str(theirs))]
+        ("book_1_Tune_1", "a file of yours is in the way", str(theirs))
+    ]
     assert theirs.read_bytes() == b"my own" and not (out / "book_1_Tune_1.npz").exists()
     edited.write_bytes(b"my timing")
     again = build(find_sources([book]), BuildOptions(out))

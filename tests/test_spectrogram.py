@@ -1,4 +1,5 @@
 """The audio front end against the reference, its inputs, and the level."""
+
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ def chirp() -> np.ndarray:
 def test_filterbank_and_spectrogram_equal_the_reference(shared: Path):
     reference = np.load(shared / "reference" / "spectrogram.npz")
     np.testing.assert_allclose(filterbank(), reference["filterbank/matrix_1024x78"], atol=1e-7)
-    for kind, samples in (("int16", np.round(32767 * chirp()).astype(np.int16)),
-                          ("float32", chirp().astype(np.float32)), ("float64", chirp())):
+    for kind, samples in (
+        ("int16", np.round(32767 * chirp()).astype(np.int16)),
+        ("float32", chirp().astype(np.float32)),
+        ("float64", chirp()),
+    ):
         np.testing.assert_allclose(compute_spectrogram(samples), reference[f"spec/chirp_{kind}"], atol=1e-5)
 
 

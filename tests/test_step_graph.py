@@ -1,4 +1,5 @@
 """The games' step as a graph's: static tensors, nothing asked of the device; where there is a CUDA device, the graph itself."""
+
 from __future__ import annotations
 
 import contextlib
@@ -32,8 +33,17 @@ def collector_of(bank: ScoreBank, precision: torch.dtype = torch.float32, graph:
 
 
 def tensors_of(rollout: Rollout) -> list[Tensor]:
-    return [*rollout.positions, rollout.states.speed, rollout.actions, rollout.log_probabilities, rollout.values,
-            rollout.rewards, rollout.masks, rollout.last_values, *rollout.last_state.position]
+    return [
+        *rollout.positions,
+        rollout.states.speed,
+        rollout.actions,
+        rollout.log_probabilities,
+        rollout.values,
+        rollout.rewards,
+        rollout.masks,
+        rollout.last_values,
+        *rollout.last_state.position,
+    ]
 
 
 class Repeated:
@@ -107,7 +117,9 @@ def test_a_static_step_plays_as_the_plain_one(bank: ScoreBank, precision: torch.
 
 
 def test_a_failed_capture_is_told_and_leaves_everything_as_it_was(
-    bank: ScoreBank, no_cuda_needed: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+    bank: ScoreBank,
+    no_cuda_needed: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ):
     def fail(step: StepGraph) -> None:
         step._static.run()
@@ -118,8 +130,9 @@ def test_a_failed_capture_is_told_and_leaves_everything_as_it_was(
     fallen.has_graph = True
     require_equal_play(plain, fallen)
     assert not fallen.has_graph
-    assert capsys.readouterr().err == ("No CUDA graph of the games' steps, which are slower without: "
-                                       "CUDA error: operation not permitted\n")
+    assert capsys.readouterr().err == (
+        "No CUDA graph of the games' steps, which are slower without: CUDA error: operation not permitted\n"
+    )
 
 
 class Watched(TorchDispatchMode):
@@ -142,7 +155,8 @@ class Watched(TorchDispatchMode):
 
 
 def test_a_step_asks_nothing_of_the_device_and_is_the_same_whatever_happens(
-    bank: ScoreBank, monkeypatch: pytest.MonkeyPatch,
+    bank: ScoreBank,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(gather, "compiled_windows", indexed_windows)  # as on a GPU
     monkeypatch.setattr(elu_kernel, "elu_", torch.nn.functional.elu_)

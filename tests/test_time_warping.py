@@ -1,4 +1,5 @@
 """Online time warping: the path against the paper's loop written plainly, what it may hear, and whether it follows."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ def test_the_path_is_that_of_the_papers_loop():
     one, zero = np.array([1]), np.array([0])  # the second of two games
     moves = set()
     for frame in range(len(course)):
-        hear(paths, one, performance[frame:frame + 1], score, zero, np.array([len(score)]))
+        hear(paths, one, performance[frame : frame + 1], score, zero, np.array([len(score)]))
         was = plain.j
         assert (paths.state[1, HEARD], paths.state[1, READ], best_places(paths)[1]) == (frame, *plain.until_a_frame_is_wanted())
         if frame < len(course) - 1:
@@ -119,8 +120,10 @@ def played(free: GameConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[f
             midi = scale_tempo((folder / f"{name}.mid").read_bytes(), factor)
             (folder / f"{name}{tempo_suffix(factor)}.mid").write_bytes(midi)
     pieces = load_data_set(folder, free)
-    return {1.0: [piece for piece in pieces if "tempo" not in piece.name],
-            **{factor: [piece for piece in pieces if piece.name.endswith(tempo_suffix(factor))] for factor in (0.75, 1.3)}}
+    return {
+        1.0: [piece for piece in pieces if "tempo" not in piece.name],
+        **{factor: [piece for piece in pieces if piece.name.endswith(tempo_suffix(factor))] for factor in (0.75, 1.3)},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +150,8 @@ def test_nothing_is_heard_before_it_is_played(played: dict[float, list[Piece]], 
     piece = torch.tensor([1])
     frames = torch.full((1,), 60)
     newest = int(newest_row(bank, piece, frames))
-    changed = torch.rand(other.spec[newest + 1:].shape, generator=torch.Generator().manual_seed(0))
-    other.spec[newest + 1:] = changed
+    changed = torch.rand(other.spec[newest + 1 :].shape, generator=torch.Generator().manual_seed(0))
+    other.spec[newest + 1 :] = changed
     games = [Game(each, 1) for each in (bank, other)]
     agents = [agent, TimeWarpingAgent(agent.scores)]
     for game in games:
@@ -176,9 +179,9 @@ def test_the_newest_row_is_the_last_that_an_observation_shows(played: dict[float
 
 def test_games_are_followed_each_by_itself(mixed: list[Piece], free: GameConfig):
     agent, bank = agent_and_bank(mixed, free)
-    together, = play_data_set(agent, bank)
+    (together,) = play_data_set(agent, bank)
     for index, piece in enumerate(bank.pieces):
-        (alone,), = play_data_set(*agent_and_bank([piece], free))
+        ((alone,),) = play_data_set(*agent_and_bank([piece], free))
         assert alone.last_frame == together[index].last_frame
         np.testing.assert_array_equal(alone.errors, together[index].errors)
 
@@ -214,7 +217,7 @@ def test_a_game_begun_anew_or_in_the_middle(played: dict[float, list[Piece]], fr
 
 
 def test_a_rendition_is_the_score_as_written(folder: Path, free: GameConfig):
-    plain, = load_data_set(folder, free)
+    (plain,) = load_data_set(folder, free)
     (folder / "tune_tempo_0500.mid").write_bytes(scale_tempo((folder / "tune.mid").read_bytes(), 0.5))
     soundfile.write(folder / "tune.wav", np.random.default_rng(0).normal(0, 0.1, 5 * 22050), 22050)
     pieces = load_data_set(folder, free)

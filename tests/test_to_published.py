@@ -1,4 +1,5 @@
 """Data sets written as the code of 2018 and 2019 reads them."""
+
 from __future__ import annotations
 
 import pickletools
@@ -66,9 +67,13 @@ def test_a_round_trip_gives_equal_pieces(mixed: Path, tmp_path: Path, config: Ga
     scores, performances = ("", "") if layout == "2018" else ("score/", "performance/")
     names = ("ready", "recorded", "tune", "tune_tempo_0500")
     assert set(tree(tmp_path / "out")) == {
-        f"part/{scores}inner.npz", f"part/{performances}inner.mid", f"{performances}ready.spec.npy",
-        f"{performances}recorded.wav", *(f"{scores}{name}.npz" for name in names),
-        *(f"{performances}{name}.mid" for name in names)}
+        f"part/{scores}inner.npz",
+        f"part/{performances}inner.mid",
+        f"{performances}ready.spec.npy",
+        f"{performances}recorded.wav",
+        *(f"{scores}{name}.npz" for name in names),
+        *(f"{performances}{name}.mid" for name in names),
+    }
     pieces = load_data_set(tmp_path / "out", config)
     assert [piece.name for piece in pieces] == [piece.name for piece in wanted] == ["inner", *names]
     for piece, other in zip(pieces, wanted):
@@ -96,7 +101,11 @@ def test_the_pickle_asks_for_nothing_newer_than_numpy_1(folder: Path, tmp_path: 
         codes = [(code.name, argument) for code, argument, _ in pickletools.genops(stream.read())]
     assert codes[0] == ("PROTO", 2)
     assert {argument for name, argument in codes if name == "GLOBAL"} == {
-        "numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype", "_codecs encode"}
+        "numpy.core.multiarray _reconstruct",
+        "numpy ndarray",
+        "numpy dtype",
+        "_codecs encode",
+    }
     assert not any(name == "STACK_GLOBAL" for name, _ in codes)
 
 
@@ -112,8 +121,9 @@ def test_the_published_piece_stays_as_it_is(shared: Path, tmp_path: Path):
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_heads=st.integers(1, 12), n_notes=st.integers(1, 8), n_pairs=st.integers(1, 20))
-def test_any_order_of_noteheads_keeps_the_true_positions(seed: int, n_heads: int, n_notes: int, n_pairs: int,
-                                                         tmp_path_factory: pytest.TempPathFactory):
+def test_any_order_of_noteheads_keeps_the_true_positions(
+    seed: int, n_heads: int, n_notes: int, n_pairs: int, tmp_path_factory: pytest.TempPathFactory
+):
     """Noteheads out of time, of several notes, of none; notes of one frame."""
     rng = np.random.default_rng(seed)
     note_frames = np.sort(rng.integers(0, 6, n_notes))
@@ -178,8 +188,12 @@ def test_nothing_is_replaced(folder: Path, tmp_path: Path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "tune.npz").write_text("mine")
-    for destination, message in ((mine, "mine: is in use"), (mine / "tune.npz", "a file is there"),
-                                 (folder / "inside", "lies in .*outside it"), (folder, "is in use")):
+    for destination, message in (
+        (mine, "mine: is in use"),
+        (mine / "tune.npz", "a file is there"),
+        (folder / "inside", "lies in .*outside it"),
+        (folder, "is in use"),
+    ):
         before = tree(tmp_path)
         with pytest.raises(UserError, match=message):
             to_published(folder, destination)
@@ -226,9 +240,12 @@ def test_the_script(run_here, folder: Path, tmp_path: Path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"1 pieces in {tmp_path / 'out'}, 0 of them heard from recordings\n"
     assert set(tree(tmp_path / "out")) == {"score/tune.npz", "performance/tune.mid"}
-    for arguments, message in (((folder, "--destination", tmp_path / "out"), "is in use"), ((folder,), "is in use"),
-                               ((tmp_path / "none", "--destination", tmp_path / "x"), "none: no such folder"),
-                               ((tmp_path / "out", "--destination", tmp_path / "x"), "none of its 1 pieces can be used")):
+    for arguments, message in (
+        ((folder, "--destination", tmp_path / "out"), "is in use"),
+        ((folder,), "is in use"),
+        ((tmp_path / "none", "--destination", tmp_path / "x"), "none: no such folder"),
+        ((tmp_path / "out", "--destination", tmp_path / "x"), "none of its 1 pieces can be used"),
+    ):
         (tmp_path / "out" / "score" / "tune.npz").write_bytes(b"")
         done = run_here("prepare_game_data.py", "--to-published", *arguments)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

@@ -1,4 +1,5 @@
 """Training: returns and losses by hand, refinement, settings, run directories, and that something is learned."""
+
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_rollouts_restart_ended_games_and_count_their_returns(bank: ScoreBank, c
         ends = ended[:, game].nonzero()[:, 0]
         assert (frames[ends[:-1] + 1, game] == 0).all()  # the step after an end sees a new beginning
         begin, end = (ends[-2] + 1 if len(ends) > 1 else 0), ends[-1]
-        assert collector.last_return[game].item() == pytest.approx(rewards[begin:end + 1, game].sum().item(), abs=1e-4)
+        assert collector.last_return[game].item() == pytest.approx(rewards[begin : end + 1, game].sum().item(), abs=1e-4)
 
 
 def test_refinement_goes_on_from_the_best_parameters(capsys: pytest.CaptureFixture):
@@ -86,19 +87,31 @@ def test_refinement_goes_on_from_the_best_parameters(capsys: pytest.CaptureFixtu
 
 def test_settings_are_checked():
     assert optimiser_arguments("{lr: 1e-4, betas: '(0.5, 0.999)', amsgrad: true}") == {
-        "lr": 1e-4, "betas": (0.5, 0.999), "amsgrad": True}
+        "lr": 1e-4,
+        "betas": (0.5, 0.999),
+        "amsgrad": True,
+    }
     optimiser = make_optimiser("Adam", {"lr": 1e-3}, [torch.nn.Parameter(torch.zeros(1))])
     assert optimiser.param_groups[0]["lr"] == 1e-3
-    for values, message in (({"optim": "Adamm"}, "--optim Adamm"), ({"optim_params": "{lrr: 1}"}, "--optim_params .*lrr"),
-                            ({"n_worker": 0}, "--n_worker 0, wanted at least 1"), ({"optim_params": "lr"}, "--optim_params lr"),
-                            ({"random_start": 1.5}, "--random_start 1.5"), ({"colour": 1}, "unknown setting colour")):
+    for values, message in (
+        ({"optim": "Adamm"}, "--optim Adamm"),
+        ({"optim_params": "{lrr: 1}"}, "--optim_params .*lrr"),
+        ({"n_worker": 0}, "--n_worker 0, wanted at least 1"),
+        ({"optim_params": "lr"}, "--optim_params lr"),
+        ({"random_start": 1.5}, "--random_start 1.5"),
+        ({"colour": 1}, "unknown setting colour"),
+    ):
         with pytest.raises(UserError, match=message):
             settings_from(values)
 
 
 def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, config: GameConfig):
-    settings = Settings(train_set="some/my-set_train", param_root=str(tmp_path), net="ScoreFollowingNetNottinghamLS",
-                        game_config="game_configs/nottingham_ls1.yaml")
+    settings = Settings(
+        train_set="some/my-set_train",
+        param_root=str(tmp_path),
+        net="ScoreFollowingNetNottinghamLS",
+        game_config="game_configs/nottingham_ls1.yaml",
+    )
     when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     name = run_name(settings, when)
     assert name.startswith("a2c-ScoreFollowingNetNottinghamLS-my_set_train-nottingham_ls1_20260102_030405-")
@@ -134,10 +147,31 @@ def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, 
 
 def test_the_average_is_judged_and_the_learning_rate_cools(config: GameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Every update is followed by an evaluation; after a refinement network and average go on from the best average."""
-    trainer = Trainer(settings_from({
-        "agent": "lookahead", "n_worker": 2, "t_max": 3, "memory": 20, "batch_size": 1, "max_updates": 4, "eval_interval": 1,
-        "averaging": 0.5, "anneal_steps": 24, "final_lr": 1e-5, "optim_params": "{lr: 1e-3}", "patience": 2,
-        "max_refinements": 9, "lr_multiplier": 0.1, "eval_trials": 1, "no_log": True, "threads": 1}), config, tmp_path)
+    trainer = Trainer(
+        settings_from(
+            {
+                "agent": "lookahead",
+                "n_worker": 2,
+                "t_max": 3,
+                "memory": 20,
+                "batch_size": 1,
+                "max_updates": 4,
+                "eval_interval": 1,
+                "averaging": 0.5,
+                "anneal_steps": 24,
+                "final_lr": 1e-5,
+                "optim_params": "{lr: 1e-3}",
+                "patience": 2,
+                "max_refinements": 9,
+                "lr_multiplier": 0.1,
+                "eval_trials": 1,
+                "no_log": True,
+                "threads": 1,
+            }
+        ),
+        config,
+        tmp_path,
+    )
     scores = iter([0.5, 0.4, 0.3, 0.2])  # the first is the best; the third refines
     judged, trained, rates = [], [], []
 
@@ -167,18 +201,40 @@ def copy_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("agent", "budget", "reward"), [
-    ("a2c", {"n_worker": 16, "t_max": 4, "max_updates": 250}, 0.9),
-    ("ppo", {"n_worker": 32, "t_max": 8, "max_updates": 80}, 0.9),
-    ("lookahead", {"n_worker": 32, "t_max": 8, "max_updates": 60, "temperature": 0.05, "random_start": 1.0}, 0.85)])
+@pytest.mark.parametrize(
+    ("agent", "budget", "reward"),
+    [
+        ("a2c", {"n_worker": 16, "t_max": 4, "max_updates": 250}, 0.9),
+        ("ppo", {"n_worker": 32, "t_max": 8, "max_updates": 80}, 0.9),
+        ("lookahead", {"n_worker": 32, "t_max": 8, "max_updates": 60, "temperature": 0.05, "random_start": 1.0}, 0.85),
+    ],
+)
 def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, agent: str, budget: dict, reward: float):
     """Music that stands still: the learner must find out to stay where it is, where a random policy drifts away."""
     standing = write_small_piece(tmp_path / "data", notes=40, spacing=0)
     torch.manual_seed(1)
-    trainer = Trainer(settings_from({
-        "agent": agent, "train_set": str(standing), "eval_set": str(standing), "no_log": True, "threads": 1, **budget,
-        "entropy_coef": 0.01, "max_grad_norm": 0.5, "optim_params": "{lr: 1e-3}", "ppo_epochs": 2,
-        "batch_size": 4, "eval_trials": 3, "log_interval": 1000, "precision": "auto"}), config, tmp_path)
+    trainer = Trainer(
+        settings_from(
+            {
+                "agent": agent,
+                "train_set": str(standing),
+                "eval_set": str(standing),
+                "no_log": True,
+                "threads": 1,
+                **budget,
+                "entropy_coef": 0.01,
+                "max_grad_norm": 0.5,
+                "optim_params": "{lr: 1e-3}",
+                "ppo_epochs": 2,
+                "batch_size": 4,
+                "eval_trials": 3,
+                "log_interval": 1000,
+                "precision": "auto",
+            }
+        ),
+        config,
+        tmp_path,
+    )
     before = trainer.collector.collect(60).rewards.mean()
     trainer.train()
     after = trainer.collector.collect(60).rewards.mean()
@@ -191,15 +247,17 @@ def test_a_preset_gives_way_to_what_is_given():
     assert (settings.agent, settings.n_worker, settings.random_start) == ("lookahead", 3, 0.1)
     assert settings.optim_params == {"lr": 1e-3, "betas": (0.9, 0.999)}
     assert settings_from({}).agent == "a2c"
-    for given, message in (({"preset": "slow"}, "--preset slow, wanted one of fast"),
-                           ({"final_lr": 1e-5}, "--final_lr is given but not by when: give --anneal_steps"),
-                           ({"anneal_steps": 5, "final_entropy_coef": 0.1, "entropy_coef": 0}, "--entropy_coef 0 cannot"),
-                           ({"optim_params": {"betas": [0.5]}}, "--optim_params .*refused by|cannot train"),
-                           ({"optim_params": {"lr": 0}, "final_lr": 1e-4, "anneal_steps": 5}, "cannot become --final_lr"),
-                           ({"preset": "fast", "optim_params": {"lr": "x"}}, "--optim_params .*refused by torch.optim.Adam"),
-                           ({"random_offset": -1.0}, "--random_offset -1.0, wanted a number of at least 0"),
-                           ({"max_updates": None}, "max_updates is None, wanted int"),
-                           ({"averaging": 1}, "--averaging 1, wanted a number from 0 to below 1")):
+    for given, message in (
+        ({"preset": "slow"}, "--preset slow, wanted one of fast"),
+        ({"final_lr": 1e-5}, "--final_lr is given but not by when: give --anneal_steps"),
+        ({"anneal_steps": 5, "final_entropy_coef": 0.1, "entropy_coef": 0}, "--entropy_coef 0 cannot"),
+        ({"optim_params": {"betas": [0.5]}}, "--optim_params .*refused by|cannot train"),
+        ({"optim_params": {"lr": 0}, "final_lr": 1e-4, "anneal_steps": 5}, "cannot become --final_lr"),
+        ({"preset": "fast", "optim_params": {"lr": "x"}}, "--optim_params .*refused by torch.optim.Adam"),
+        ({"random_offset": -1.0}, "--random_offset -1.0, wanted a number of at least 0"),
+        ({"max_updates": None}, "max_updates is None, wanted int"),
+        ({"averaging": 1}, "--averaging 1, wanted a number from 0 to below 1"),
+    ):
         with pytest.raises(UserError, match=message):
             settings_from(given)
 

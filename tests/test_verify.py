@@ -1,4 +1,5 @@
 """What the check of data sets tells, and manifests and records that are not what they should be."""
+
 from __future__ import annotations
 
 import json
@@ -48,9 +49,26 @@ def write_set(folder: Path, **notes: int) -> Path:
 
 def describe(folder: Path, names: Any, fonts: dict[str, dict[str, str]]) -> None:
     """Into the manifest, as if made here."""
-    write_manifest(folder, Manifest(folder.name, {"style": "msmd"}, {}, {name: PieceEntry(
-        "tunes.abc", "0" * 64, {file: file_digest(folder / file) for file in (f"{name}.npz", f"{name}.mid")}, style="msmd",
-        checks={"ink": 0.5}, performances={f"{name}.mid": {"tempo": 1.0, "sound_font": "one.sf2"}}) for name in names}, fonts))
+    write_manifest(
+        folder,
+        Manifest(
+            folder.name,
+            {"style": "msmd"},
+            {},
+            {
+                name: PieceEntry(
+                    "tunes.abc",
+                    "0" * 64,
+                    {file: file_digest(folder / file) for file in (f"{name}.npz", f"{name}.mid")},
+                    style="msmd",
+                    checks={"ink": 0.5},
+                    performances={f"{name}.mid": {"tempo": 1.0, "sound_font": "one.sf2"}},
+                )
+                for name in names
+            },
+            fonts,
+        ),
+    )
 
 
 @pytest.fixture
@@ -73,8 +91,9 @@ def test_sets_without_a_problem(made: Path) -> None:
     assert report.problems == [] and report.sets == {str(made / "x_test"): 1, str(made / "x_train"): 2}
 
 
-@pytest.mark.parametrize("stranger", [
-    "a.spec.npy", "a.wav", "b.OGG", "new.mid", "new.npz", "deeper/still/new.npz", "score/new.npz"])
+@pytest.mark.parametrize(
+    "stranger", ["a.spec.npy", "a.wav", "b.OGG", "new.mid", "new.npz", "deeper/still/new.npz", "score/new.npz"]
+)
 def test_a_file_that_the_loader_takes_is_told(made: Path, stranger: str) -> None:
     (made / "x_train" / stranger).parent.mkdir(parents=True, exist_ok=True)
     (made / "x_train" / stranger).write_bytes(b"no silence")
@@ -204,8 +223,11 @@ def test_a_manifest_that_is_no_json_of_ours(made: Path, config: GameConfig) -> N
     assert told(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}"]
 
 
-@pytest.mark.parametrize("foreign", ['{"name": "my app", "icons": []}', "// not even json", "[]", '{"version": 1}', DEEP, ""],
-                         ids=lambda content: content[:20])
+@pytest.mark.parametrize(
+    "foreign",
+    ['{"name": "my app", "icons": []}', "// not even json", "[]", '{"version": 1}', DEEP, ""],
+    ids=lambda content: content[:20],
+)
 def test_another_programs_manifest_is_left_alone(tmp_path: Path, config: GameConfig, foreign: str) -> None:
     path = write_small_piece(tmp_path / "web", "tune") / MANIFEST_NAME
     path.write_text(foreign)
@@ -220,7 +242,7 @@ def test_another_programs_manifest_is_left_alone(tmp_path: Path, config: GameCon
 def test_a_broken_manifest_of_ours_is_told_and_may_be_replaced(made: Path, config: GameConfig) -> None:
     path = made / "x_test" / MANIFEST_NAME
     good = path.read_text()
-    for broken in (good[:len(good) // 2], good.replace('"version": 1', '"version": 2')):
+    for broken in (good[: len(good) // 2], good.replace('"version": 1', '"version": 2')):
         path.write_text(broken)
         assert is_manifest(path)
         with pytest.raises(UserError, match=f"{path}: not a manifest this version wrote"):
@@ -239,15 +261,37 @@ def test_a_broken_manifest_of_ours_is_told_and_may_be_replaced(made: Path, confi
 PIECE = {"fingerprint": "", "origin": "", "facts": None}
 
 
-@pytest.mark.parametrize("content", [
-    '{"pieces": {}}', DEEP, f'{{"pieces": {DEEP}, "sound_fonts": {{}}}}', "[]", "5", "", "{", "\0",
-    '{"pieces": [], "sound_fonts": {}}',
-    '{"pieces": {}, "sound_fonts": 5}', '{"pieces": {}, "sound_fonts": {"one.sf2": 5}}',
-    '{"pieces": {}, "sound_fonts": {"one.sf2": {"path": "/one.sf2"}}}',
-    *(json.dumps({"pieces": {"a": PIECE | wrong}, "sound_fonts": {}}) for wrong in (
-        {"origin": 5}, {"folder": None}, {"facts": 5}, {"facts": {"files": 5}}, {"described": 5}, {"described": {}},
-        {"described": {"source": "", "source_sha256": "", "performances": 5}}, {"more": 1})),
-], ids=lambda content: content[:40])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"pieces": {}}',
+        DEEP,
+        f'{{"pieces": {DEEP}, "sound_fonts": {{}}}}',
+        "[]",
+        "5",
+        "",
+        "{",
+        "\0",
+        '{"pieces": [], "sound_fonts": {}}',
+        '{"pieces": {}, "sound_fonts": 5}',
+        '{"pieces": {}, "sound_fonts": {"one.sf2": 5}}',
+        '{"pieces": {}, "sound_fonts": {"one.sf2": {"path": "/one.sf2"}}}',
+        *(
+            json.dumps({"pieces": {"a": PIECE | wrong}, "sound_fonts": {}})
+            for wrong in (
+                {"origin": 5},
+                {"folder": None},
+                {"facts": 5},
+                {"facts": {"files": 5}},
+                {"described": 5},
+                {"described": {}},
+                {"described": {"source": "", "source_sha256": "", "performances": 5}},
+                {"more": 1},
+            )
+        ),
+    ],
+    ids=lambda content: content[:40],
+)
 def test_a_record_that_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / RECORD_NAME).write_text(content)
     with pytest.raises(UserError, match=f"^{tmp_path / RECORD_NAME}: not a record this version wrote"):

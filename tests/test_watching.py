@@ -1,4 +1,5 @@
 """Watching: the loop, the film, the pictures and the plot."""
+
 import shutil
 import subprocess
 import time
@@ -136,8 +137,12 @@ def test_hidden_target_is_shown_at_the_end(folder):
 
 def test_leaving_ends_the_game_at_once(folder):
     controls = Controls()
-    episode = watch(new_game(folder, CONTINUOUS), HumanAgent(controls), window=StubWindow(keys=[["w"], ["w", "r"], ["q"]]),
-                    controls=controls)
+    episode = watch(
+        new_game(folder, CONTINUOUS),
+        HumanAgent(controls),
+        window=StubWindow(keys=[["w"], ["w", "r"], ["q"]]),
+        controls=controls,
+    )
     assert episode.speeds == [0.5, 1.0] and not controls.show_target
     assert episode.ending == ""
 
@@ -169,8 +174,20 @@ def test_film_keeps_colours(tmp_path):
     with film(path, 20) as record:
         for _ in range(5):
             record(np.full((720, 1280, 3), TARGET, np.uint8))
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(path), "-frames:v", "1", "-f", "rawvideo",
-               "-pix_fmt", "bgr24", "-"]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-loglevel",
+        "error",
+        "-i",
+        str(path),
+        "-frames:v",
+        "1",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "bgr24",
+        "-",
+    ]
     seen = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.uint8).reshape(720, 1280, 3)
     assert seen[360, 640].astype(int) == pytest.approx(TARGET, abs=4)
     assert "bt709" in streams(path)[0] and "(tv" in streams(path)[0]

@@ -1,4 +1,5 @@
 """environment_test.py and test_score_following.py as a user runs them, in a real window where Xvfb is installed."""
+
 import re
 import shutil
 import signal
@@ -47,8 +48,12 @@ def display():
     """A display of our own -> its name."""
     if shutil.which("Xvfb") is None:
         pytest.skip("Xvfb is not installed")
-    server = subprocess.Popen(["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24", "-noreset"],
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24", "-noreset"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     number = server.stdout.readline().strip()
     yield f":{number}"
     server.terminate()
@@ -57,8 +62,9 @@ def display():
 
 def test_optimal_agent_as_a_film_with_sound(tmp_path, folder):
     path = tmp_path / "film.mp4"
-    code, out, err = run("environment_test.py", "--data_set", folder, "--agent_type", "optimal", "--game_config", CONTINUOUS,
-                         "--video", path)
+    code, out, err = run(
+        "environment_test.py", "--data_set", folder, "--agent_type", "optimal", "--game_config", CONTINUOUS, "--video", path
+    )
     assert code == 0, err
     assert out == f"Episode finished after {LAST} time steps (avg 1.0)\nEpisode reward {LAST}\n\n"
     reader = cv2.VideoCapture(str(path))
@@ -73,8 +79,22 @@ def test_optimal_agent_as_a_film_with_sound(tmp_path, folder):
 
 def test_trained_agent_as_film_pictures_and_plot(tmp_path, folder, params):
     path = tmp_path / "film.mp4"
-    code, out, err = run("test_score_following.py", "--params", params, "--net", "ScoreFollowingNet", "--game_config", DISCRETE,
-                         "--data_set", folder, "--video", path, "--dump_images", "--no_sound", cwd=tmp_path)
+    code, out, err = run(
+        "test_score_following.py",
+        "--params",
+        params,
+        "--net",
+        "ScoreFollowingNet",
+        "--game_config",
+        DISCRETE,
+        "--data_set",
+        folder,
+        "--video",
+        path,
+        "--dump_images",
+        "--no_sound",
+        cwd=tmp_path,
+    )
     assert code == 0, err
     assert re.fullmatch(r"Tracking piece: tune\nTotal reward \d+\n", out)
     assert len(streams(path)) == 1
@@ -86,14 +106,36 @@ def test_trained_agent_as_film_pictures_and_plot(tmp_path, folder, params):
 @pytest.mark.parametrize(("plot", "told"), [("plot.xyz", ".png, .jpg, .pdf, .svg"), ("folder.png", "is a folder")])
 def test_a_plot_that_cannot_be_is_told_before_the_game(tmp_path, folder, params, plot, told):
     (tmp_path / "folder.png").mkdir()
-    code, out, err = run("test_score_following.py", "--params", params, "--net", "ScoreFollowingNet", "--game_config", DISCRETE,
-                         "--data_set", folder, "--plot", tmp_path / plot)
+    code, out, err = run(
+        "test_score_following.py",
+        "--params",
+        params,
+        "--net",
+        "ScoreFollowingNet",
+        "--game_config",
+        DISCRETE,
+        "--data_set",
+        folder,
+        "--plot",
+        tmp_path / plot,
+    )
     assert (code, out) == (2, "") and err.startswith("error: --plot ") and told in err and err.count("\n") == 1
 
 
 def test_a_plot_needs_no_display(tmp_path, folder, params):
-    code, out, err = run("test_score_following.py", "--params", params, "--net", "ScoreFollowingNet", "--game_config", DISCRETE,
-                         "--data_set", folder, "--plot", tmp_path / "plot.png")
+    code, out, err = run(
+        "test_score_following.py",
+        "--params",
+        params,
+        "--net",
+        "ScoreFollowingNet",
+        "--game_config",
+        DISCRETE,
+        "--data_set",
+        folder,
+        "--plot",
+        tmp_path / "plot.png",
+    )
     assert (code, err) == (0, "") and "Total reward" in out
     assert cv2.imread(str(tmp_path / "plot.png")).shape == (720, 1280, 3)
 
@@ -101,8 +143,18 @@ def test_a_plot_needs_no_display(tmp_path, folder, params):
 def test_interrupted_film_leaves_nothing(tmp_path):
     folder = write_small_piece(tmp_path / "set", notes=200)
     target = tmp_path / "out"
-    process = start("environment_test.py", "--data_set", folder, "--agent_type", "optimal", "--game_config", CONTINUOUS,
-                    "--video", target / "film.mp4", "--no_sound")
+    process = start(
+        "environment_test.py",
+        "--data_set",
+        folder,
+        "--agent_type",
+        "optimal",
+        "--game_config",
+        CONTINUOUS,
+        "--video",
+        target / "film.mp4",
+        "--no_sound",
+    )
     for _ in range(600):
         if target.is_dir() and any(target.iterdir()):
             break
@@ -115,12 +167,19 @@ def test_interrupted_film_leaves_nothing(tmp_path):
     assert "Traceback" not in err and list(target.iterdir()) == []
 
 
-@pytest.mark.parametrize(("script", "args", "told"), [
-    ("environment_test.py", ["--agent_type", "human"], ["neither DISPLAY", "--agent_type optimal"]),
-    ("environment_test.py", ["--agent_type", "optimal", "--game_config", CONTINUOUS], ["neither DISPLAY", "--video FILE.mp4"]),
-    ("environment_test.py", ["--agent_type", "optimal"], ["continuous"]),
-    ("test_score_following.py", [], ["--params"]),
-])
+@pytest.mark.parametrize(
+    ("script", "args", "told"),
+    [
+        ("environment_test.py", ["--agent_type", "human"], ["neither DISPLAY", "--agent_type optimal"]),
+        (
+            "environment_test.py",
+            ["--agent_type", "optimal", "--game_config", CONTINUOUS],
+            ["neither DISPLAY", "--video FILE.mp4"],
+        ),
+        ("environment_test.py", ["--agent_type", "optimal"], ["continuous"]),
+        ("test_score_following.py", [], ["--params"]),
+    ],
+)
 def test_mistakes_are_one_line_and_exit_code_2(script, args, told, folder):
     code, out, err = run(script, "--data_set", folder, *args)
     assert code == 2 and out == ""
@@ -159,8 +218,9 @@ def test_person_plays_in_a_real_window(tmp_path, display):
 
 def test_leaving_before_the_beginning_keeps_an_earlier_film(tmp_path, folder, display):
     (tmp_path / "film.mp4").write_bytes(b"an earlier film")
-    process = start("environment_test.py", "--data_set", folder, "--no_sound", "--video", tmp_path / "film.mp4",
-                    display=display)
+    process = start(
+        "environment_test.py", "--data_set", folder, "--no_sound", "--video", tmp_path / "film.mp4", display=display
+    )
     wait_for_window(display, process)
     while process.poll() is None:
         press(display, "q")
@@ -172,8 +232,9 @@ def test_leaving_before_the_beginning_keeps_an_earlier_film(tmp_path, folder, di
 
 def test_window_tells_keys_and_is_paced_by_the_music(folder, display):
     began = time.monotonic()
-    process = start("environment_test.py", "--data_set", folder, "--agent_type", "optimal", "--game_config", CONTINUOUS,
-                    display=display)
+    process = start(
+        "environment_test.py", "--data_set", folder, "--agent_type", "optimal", "--game_config", CONTINUOUS, display=display
+    )
     wait_for_window(display, process)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
@@ -183,8 +244,21 @@ def test_window_tells_keys_and_is_paced_by_the_music(folder, display):
 
 def test_q_leaves_and_the_plot_waits_for_a_key(tmp_path, folder, params, display):
     """q ends the game itself; what the window shows afterwards goes at the next key."""
-    process = start("test_score_following.py", "--params", params, "--net", "ScoreFollowingNet", "--game_config", DISCRETE,
-                    "--data_set", folder, "--plot", tmp_path / "plot.png", "--no_sound", display=display)
+    process = start(
+        "test_score_following.py",
+        "--params",
+        params,
+        "--net",
+        "ScoreFollowingNet",
+        "--game_config",
+        DISCRETE,
+        "--data_set",
+        folder,
+        "--plot",
+        tmp_path / "plot.png",
+        "--no_sound",
+        display=display,
+    )
     wait_for_window(display, process)
     began = time.monotonic()
     while process.poll() is None and time.monotonic() - began < 15:
@@ -209,8 +283,15 @@ def test_pynput_hears_held_keys(display):
             print(keys.take(), flush=True)
         keys.close()
     """
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment(display), text=True, cwd=REPOSITORY,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(display),
+        text=True,
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
     def heard():
         process.stdin.write("now\n")

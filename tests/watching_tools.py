@@ -1,4 +1,5 @@
 """What the tests of watching share: the scripts run as a user runs them, keys pressed, films looked into."""
+
 import os
 import shutil
 import subprocess
@@ -25,8 +26,14 @@ def environment(display=None):
 
 
 def start(script, *args, display=None, cwd=REPOSITORY):
-    return subprocess.Popen([sys.executable, str(REPOSITORY / script), *map(str, args)], cwd=cwd, text=True,
-                            env=environment(display), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, str(REPOSITORY / script), *map(str, args)],
+        cwd=cwd,
+        text=True,
+        env=environment(display),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def run(script, *args, display=None, cwd=REPOSITORY):
@@ -47,8 +54,12 @@ def wait_for_window(display, process):
         process.kill()
         pytest.skip("xdotool is not installed")
     for _ in range(300):
-        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "Score Following"], env=environment(display),
-                               capture_output=True, check=False)
+        found = subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--name", "Score Following"],
+            env=environment(display),
+            capture_output=True,
+            check=False,
+        )
         if found.stdout.strip():
             return
         assert process.poll() is None, process.communicate()

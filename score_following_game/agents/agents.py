@@ -1,4 +1,5 @@
 """Who can play."""
+
 from __future__ import annotations
 
 import math
@@ -40,7 +41,10 @@ class TrainedAgent(Agent):
     """
 
     def __init__(
-        self, network: ActorCritic, generator: torch.Generator | None = None, deterministic: bool = False,
+        self,
+        network: ActorCritic,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
         precision: torch.dtype = torch.float32,
     ) -> None:
         self.network = network.eval()
@@ -89,8 +93,10 @@ class FreelyMovingAgent(Agent):
 
     def perform_action(self, game: Game) -> Tensor:
         if not game.config.continuous:
-            raise UserError(f"{self.name} chooses its speed freely: take a continuous game config, for instance "
-                            "game_configs/nottingham_continuous.yaml")
+            raise UserError(
+                f"{self.name} chooses its speed freely: take a continuous game config, for instance "
+                "game_configs/nottingham_continuous.yaml"
+            )
         return self.next_speed(game) - game.speed
 
 

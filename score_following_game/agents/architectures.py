@@ -4,6 +4,7 @@
 layer has a bias. The layers' names, hence those of published parameters, follow from their place: spec_conv1, spec_conv2, ...
 spec_fc, sheet_conv1, ... concat_fc, lstm, policy_fc, policy_out, critic_fc, critic_out.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -78,8 +79,9 @@ def _square(channels: int, kernel: int, stride: int) -> Conv:
 
 def _with_dropout(layers: tuple[Layer, ...], *after: int) -> tuple[Layer, ...]:
     """Dropout after the convolutions of these numbers, counted from 1."""
-    return tuple(part for number, layer in enumerate(layers, 1)
-                 for part in ((layer, Dropout()) if number in after else (layer,)))
+    return tuple(
+        part for number, layer in enumerate(layers, 1) for part in ((layer, Dropout()) if number in after else (layer,))
+    )
 
 
 _SPEC = (_square(16, 4, 2), _square(32, 3, 2), _square(64, 3, 1))
@@ -92,14 +94,32 @@ LCHS = Architecture((78, 40), (80, 256), _SPEC_S, _WIDE_SHEET, concat=256)
 
 def _deep_spec(first: int, second: int, last: int = 1) -> tuple[Layer, ...]:
     """`first` channels in layers 1-2, `second` in 3-4; last: kernel of the layer before the last."""
-    return (_square(first, 3, 1), _square(first, 3, 1), _square(second, 3, 2), _square(second, 3, 1), _square(64, 3, 2),
-            _square(96, 3, 2), *([_square(96, last, 1)] if last > 1 else []), _square(96, 1, 1), Linear(512))
+    return (
+        _square(first, 3, 1),
+        _square(first, 3, 1),
+        _square(second, 3, 2),
+        _square(second, 3, 1),
+        _square(64, 3, 2),
+        _square(96, 3, 2),
+        *([_square(96, last, 1)] if last > 1 else []),
+        _square(96, 1, 1),
+        Linear(512),
+    )
 
 
 def _deep_sheet(first: int, second: int) -> tuple[Layer, ...]:
     """`first` channels in layers 1-2, `second` in 3-5."""
-    return (Conv(first, (5, 5), (1, 2)), _square(first, 3, 1), _square(second, 3, 2), _square(second, 3, 1),
-            _square(second, 3, 2), _square(64, 3, 2), _square(96, 3, 2), _square(96, 1, 1), Linear(512))
+    return (
+        Conv(first, (5, 5), (1, 2)),
+        _square(first, 3, 1),
+        _square(second, 3, 2),
+        _square(second, 3, 1),
+        _square(second, 3, 2),
+        _square(64, 3, 2),
+        _square(96, 3, 2),
+        _square(96, 1, 1),
+        Linear(512),
+    )
 
 
 DEEP = Architecture((78, 40), (80, 256), _deep_spec(32, 64), _deep_sheet(32, 64), concat=512)
@@ -111,21 +131,27 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ScoreFollowingNet": NOTTINGHAM,
     "ScoreFollowingNetBN": replace(NOTTINGHAM, batch_norm=True),
     "ScoreFollowingNetContinuous": replace(NOTTINGHAM, heads=CONTINUOUS),
-    "ScoreFollowingNetDo": replace(NOTTINGHAM, spec=_with_dropout(_SPEC, 3), sheet=_with_dropout(_SHEET, 4), head_dropout=0.2,
-                                   concat_dropout=0.2),
+    "ScoreFollowingNetDo": replace(
+        NOTTINGHAM, spec=_with_dropout(_SPEC, 3), sheet=_with_dropout(_SHEET, 4), head_dropout=0.2, concat_dropout=0.2
+    ),
     "ScoreFollowingNetLSTM": replace(NOTTINGHAM, lstm=256),
     "ScoreFollowingNetLSTMContinuous": replace(NOTTINGHAM, lstm=256, heads=CONTINUOUS),
     "ScoreFollowingNetSELU": replace(NOTTINGHAM, **_SELU),
     "ScoreFollowingNetSELU01": replace(NOTTINGHAM, **_SELU, input_norm=True),
     "ScoreFollowingNetNottinghamLS": Architecture(
-        (78, 40), (40, 150), (_square(16, 3, 2), *_SPEC_S[1:]),
-        (Conv(16, (5, 5), (1, 2)), _square(32, 3, 2), _square(32, 3, 2), Conv(64, (3, 3), (1, 2))), concat=256),
+        (78, 40),
+        (40, 150),
+        (_square(16, 3, 2), *_SPEC_S[1:]),
+        (Conv(16, (5, 5), (1, 2)), _square(32, 3, 2), _square(32, 3, 2), Conv(64, (3, 3), (1, 2))),
+        concat=256,
+    ),
     "ScoreFollowingNetMSMD": replace(NOTTINGHAM, sheet_size=(64, 128)),
     "ScoreFollowingNetMSMDLC": replace(NOTTINGHAM, sheet_size=(70, 256), sheet=_WIDE_SHEET),
     "ScoreFollowingNetMSMDLCH": replace(NOTTINGHAM, sheet_size=(80, 256), sheet=_WIDE_SHEET),
     "ScoreFollowingNetMSMDLCHS": LCHS,
-    "ScoreFollowingNetMSMDLCHSdo": replace(LCHS, spec=_with_dropout(_SPEC_S, 3, 4), sheet=_with_dropout(_WIDE_SHEET, 3, 5),
-                                           head_dropout=0.2),
+    "ScoreFollowingNetMSMDLCHSdo": replace(
+        LCHS, spec=_with_dropout(_SPEC_S, 3, 4), sheet=_with_dropout(_WIDE_SHEET, 3, 5), head_dropout=0.2
+    ),
     "ScoreFollowingNetMSMDLCHSContinuous": replace(LCHS, heads=CONTINUOUS),
     "ScoreFollowingNetMSMDLCHSA": replace(LCHS, spec_size=(78, 60), spec=(*_SPEC_S, _square(96, 3, 1))),
     "ScoreFollowingNetMSMDLCHSDeep": DEEP,
@@ -133,9 +159,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ScoreFollowingNetMSMDLCHSDeepDo": _DEEP_DROPOUT,
     "ScoreFollowingNetMSMDLCHSDeepDoContinuous": replace(_DEEP_DROPOUT, heads=CONTINUOUS, speed_activation="elu"),
     "ScoreFollowingNetMSMDLCHSDeepDoLight": replace(
-        _DEEP_DROPOUT, spec=_with_dropout(_deep_spec(16, 32), 4, 7), sheet=_with_dropout(_deep_sheet(16, 32), 4, 6, 8)),
+        _DEEP_DROPOUT, spec=_with_dropout(_deep_spec(16, 32), 4, 7), sheet=_with_dropout(_deep_sheet(16, 32), 4, 6, 8)
+    ),
     "ScoreFollowingNetMSMDLCHSADeepDo": replace(
-        _DEEP_DROPOUT, spec_size=(78, 60), spec=_with_dropout(_deep_spec(32, 64, last=3), 4, 8)),
+        _DEEP_DROPOUT, spec_size=(78, 60), spec=_with_dropout(_deep_spec(32, 64, last=3), 4, 8)
+    ),
     "ScoreFollowingNetMSMDLCHSDeepLSTM": replace(DEEP, lstm=256),
     "ScoreFollowingNetMSMDLCHSDeepLSTMContinuous": replace(DEEP, lstm=256, heads=CONTINUOUS),
     "ScoreFollowingNetMSMDLCHSDeepRELU": replace(DEEP, activation="relu"),

@@ -3,6 +3,7 @@
 Trials of a piece hear the same and see much the same: of ten trials of the Nottingham test set a tenth of the sound windows
 and two fifths of the sheet windows are distinct.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -40,8 +41,12 @@ class BranchMemory:
 
     def _computed(self, branch: str, windows: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
         def compute(now: Tensor, before: Tensor) -> Tensor:
-            return torch.cat([self.network.branch(branch, windows(self.bank, now[part], before[part], self.precision))
-                              for part in chunks(self.bank, len(now))])
+            return torch.cat(
+                [
+                    self.network.branch(branch, windows(self.bank, now[part], before[part], self.precision))
+                    for part in chunks(self.bank, len(now))
+                ]
+            )
 
         return compute
 
@@ -71,5 +76,5 @@ class Remembered:
             if len(self._features) < len(pairs):
                 rows = max(len(pairs), self._most_bytes // (features.shape[1] * features.element_size()))
                 self._features = features.new_empty(rows, features.shape[1])
-            self._features[known:known + len(new)] = features
+            self._features[known : known + len(new)] = features
         return self._features[slots]

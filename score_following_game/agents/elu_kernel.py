@@ -3,6 +3,7 @@
 Imported where an ELU is first wanted, since numba is slow to import. Results differ from torch's, which reckons expm1 to the
 last bit, by 1e-7 at most.
 """
+
 from __future__ import annotations
 
 import numpy as np

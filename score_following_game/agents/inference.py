@@ -1,4 +1,5 @@
 """Running a network over many positions without holding all their pixels at once."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -45,7 +46,11 @@ class Judgement(NamedTuple):
 
 
 def run_network(
-    network: ActorCritic, bank: ScoreBank, position: Position, precision: torch.dtype, memory: Tensor | None = None,
+    network: ActorCritic,
+    bank: ScoreBank,
+    position: Position,
+    precision: torch.dtype,
+    memory: Tensor | None = None,
 ) -> Judgement:
     """One forward pass over all of a chunk's positions."""
     return Judgement.from_network(*network(observe(bank, position, precision), memory=memory))
@@ -57,8 +62,9 @@ def chunk_size(bank: ScoreBank) -> int:
     if bank.device.type == "cuda":
         memory = torch.cuda.get_device_properties(bank.device).total_memory
         values = min(CUDA_CHUNK_VALUES, memory // CUDA_BYTES_PER_VALUE)
-    return max(1, values // sum(channels * height * width for channels, height, width in
-                                (config.spec_shape, config.sheet_shape)))
+    return max(
+        1, values // sum(channels * height * width for channels, height, width in (config.spec_shape, config.sheet_shape))
+    )
 
 
 def chunks(bank: ScoreBank, n: int) -> Iterator[slice]:
@@ -70,7 +76,11 @@ def chunks(bank: ScoreBank, n: int) -> Iterator[slice]:
 
 @torch.no_grad()
 def act(
-    network: ActorCritic, bank: ScoreBank, position: Position, precision: torch.dtype, memory: Tensor | None = None,
+    network: ActorCritic,
+    bank: ScoreBank,
+    position: Position,
+    precision: torch.dtype,
+    memory: Tensor | None = None,
     recorded: list[list[Tensor]] | None = None,
 ) -> Judgement:
     """As run_network, chunk by chunk and without gradients. recorded: gets each chunk's tensors for `replay`."""
@@ -80,8 +90,11 @@ def act(
         parts.append(Judgement.from_network(*network(observation, trace, None if memory is None else memory[part])))
         if recorded is not None and trace is not None:
             recorded.append([*observation, *trace.tensors])
-    return parts[0] if len(parts) == 1 else Judgement(*(None if values[0] is None else torch.cat(values)
-                                                        for values in zip(*parts)))
+    return (
+        parts[0]
+        if len(parts) == 1
+        else Judgement(*(None if values[0] is None else torch.cat(values) for values in zip(*parts)))
+    )
 
 
 def replay(network: ActorCritic, tensors: Sequence[Tensor], memory: Tensor | None = None) -> Judgement:

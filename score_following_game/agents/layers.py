@@ -1,4 +1,5 @@
 """The networks' layers as functions; a trace of their outputs, for a gradient without a second forward pass."""
+
 from __future__ import annotations
 
 import contextlib
@@ -86,14 +87,18 @@ def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> Tensor:
     In training a batch of a single value per channel, which has no variance, is normalised as in evaluation.
     """
     if norm.training and values.numel() == values.shape[1]:
-        result = nn.functional.batch_norm(values.float(), norm.running_mean, norm.running_var, norm.weight, norm.bias, False,
-                                          0.0, norm.eps)
+        result = nn.functional.batch_norm(
+            values.float(), norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
+        )
         return result.to(values.dtype)
     return norm(values.float()).to(values.dtype)
 
 
 def normalised_and_activated(
-    module: nn.Conv2d | nn.Linear, norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor, activation: Activation,
+    module: nn.Conv2d | nn.Linear,
+    norm: nn.BatchNorm1d | nn.BatchNorm2d,
+    values: Tensor,
+    activation: Activation,
 ) -> Tensor:
     """As `activated`, with batch normalisation between layer and activation, and without a trace: the pass of another batch
     has other means."""
@@ -133,6 +138,7 @@ def _as_type(parameter: Tensor, dtype: torch.dtype) -> Tensor:
 
 def dropout(values: Tensor, p: float, trace: Trace | None) -> Tensor:
     """Dropout in training: values * 0 or 1 / (1 - p)."""
+
     def draw() -> Tensor:
         return dropout_factors(values, p)
 
@@ -144,8 +150,8 @@ def dropout_factors(values: Tensor, p: float) -> Tensor:
 
     Four of them are cut from a random number of 64 bits: six times as fast as bernoulli_, a fifth of the piano networks' time.
     """
-    words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64, device=values.device).random_(-2**63, None)
-    kept = words.view(torch.int16)[:values.numel()] >= round(p * 2**16) - 2**15
+    words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64, device=values.device).random_(-(2**63), None)
+    kept = words.view(torch.int16)[: values.numel()] >= round(p * 2**16) - 2**15
     return kept.to(values.dtype).mul_(1 / (1 - p)).as_strided(values.shape, values.stride())
 
 
@@ -154,12 +160,20 @@ class _Activated(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        context: Any, values: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int] | None, activation: Activation,
+        context: Any,
+        values: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        stride: tuple[int, int] | None,
+        activation: Activation,
         trace: Trace | None,
     ) -> Tensor:
         def compute() -> Tensor:
-            result = (nn.functional.linear(values, weight, bias) if stride is None
-                      else nn.functional.conv2d(values, weight, bias, stride))
+            result = (
+                nn.functional.linear(values, weight, bias)
+                if stride is None
+                else nn.functional.conv2d(values, weight, bias, stride)
+            )
             return activation.in_place(result)
 
         result = compute() if trace is None else trace.take(compute)
@@ -173,8 +187,15 @@ class _Activated(torch.autograd.Function):
         gradient = context.activation.backward(gradient, result)
         needed = context.needs_input_grad[:3]
         if context.stride is None:
-            return (gradient @ weight if needed[0] else None, gradient.t() @ values if needed[1] else None,
-                    gradient.sum(0) if needed[2] else None, None, None, None)
+            return (
+                gradient @ weight if needed[0] else None,
+                gradient.t() @ values if needed[1] else None,
+                gradient.sum(0) if needed[2] else None,
+                None,
+                None,
+                None,
+            )
         gradients = torch.ops.aten.convolution_backward(
-            gradient, values, weight, [len(weight)], context.stride, [0, 0], [1, 1], False, [0, 0], 1, list(needed))
+            gradient, values, weight, [len(weight)], context.stride, [0, 0], [1, 1], False, [0, 0], 1, list(needed)
+        )
         return *gradients, None, None, None

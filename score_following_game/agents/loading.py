@@ -1,4 +1,5 @@
 """An agent from a file of parameters."""
+
 from __future__ import annotations
 
 import re
@@ -17,7 +18,13 @@ from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
 
 
 def load_trained_agent(
-    params: str | Path, net: str, config: GameConfig, *, seed: int, device: str = "cpu", deterministic: bool = False,
+    params: str | Path,
+    net: str,
+    config: GameConfig,
+    *,
+    seed: int,
+    device: str = "cpu",
+    deterministic: bool = False,
     precision: str = "float32",
 ) -> TrainedAgent | LocalisationAgent:
     """A network by its published name with the parameters of a file; they tell whether it chooses among actions or places.
@@ -36,7 +43,9 @@ def load_trained_agent(
 
 
 def resolve_network_and_config(
-    params: str | Path, net: str | None = None, game_config: str | None = None,
+    params: str | Path,
+    net: str | None = None,
+    game_config: str | None = None,
 ) -> tuple[str, GameConfig]:
     """Network name and game config of a parameter file or a shipped agent: those given, else those its run folder holds, else
     those in the folder's name.
@@ -55,13 +64,15 @@ def resolve_network_and_config(
     if own_config.is_file():
         return net, parse_game_config(read_yaml(own_config), str(own_config))
     if parsed_config is None:
-        raise UserError(f"{params}: neither a game_config.yaml beside it nor its folder's name tells the game config; "
-                        "give --game_config")
+        raise UserError(
+            f"{params}: neither a game_config.yaml beside it nor its folder's name tells the game config; give --game_config"
+        )
     try:
         return net, load_game_config(f"game_configs/{parsed_config}.yaml")
     except UserError as error:
-        raise UserError(f"{params}: its folder's name tells of a game config {parsed_config}, but {error}; give "
-                        "--game_config") from None
+        raise UserError(
+            f"{params}: its folder's name tells of a game config {parsed_config}, but {error}; give --game_config"
+        ) from None
 
 
 def _run_folder(path: Path) -> Path:

@@ -4,6 +4,7 @@ score following in sheet music images", ISMIR 2016).
 It hears and sees what the other agents do, save that the sheet's change is always zero: what it was a step before depends on
 how it moves, which it does not learn.
 """
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -27,8 +28,10 @@ def localisation_network(name: str, config: GameConfig) -> ActorCritic:
     own, since it moves freely in any. Raises UserError where the two do not fit."""
     architecture = get_network(name, PLACES).architecture
     if architecture.lstm or architecture.continuous:
-        raise UserError(f"--net {name}: localisation judges each window alone, by a score for each place: no LSTM and no free "
-                        "speed; take BaselineNet")
+        raise UserError(
+            f"--net {name}: localisation judges each window alone, by a score for each place: no LSTM and no free "
+            "speed; take BaselineNet"
+        )
     return network_for(name, replace(config, continuous=False, actions=(0.0,) * PLACES))
 
 

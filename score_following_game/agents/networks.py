@@ -1,4 +1,5 @@
 """One class that builds every network of the table, with the published parameter names."""
+
 from __future__ import annotations
 
 import difflib
@@ -56,7 +57,10 @@ class ActorCritic(nn.Module):
         initialise(self, architecture.initialisation)
 
     def forward(
-        self, observation: Sequence[Tensor], trace: Trace | None = None, memory: Tensor | None = None,
+        self,
+        observation: Sequence[Tensor],
+        trace: Trace | None = None,
+        memory: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """-> (policy's, value), and with an LSTM the memory after it. trace: records the layers' outputs, or gives those
         recorded before."""
@@ -70,7 +74,11 @@ class ActorCritic(nn.Module):
         return windows.flatten(1)
 
     def decide(
-        self, spec: Tensor, sheet: Tensor, trace: Trace | None = None, memory: Tensor | None = None,
+        self,
+        spec: Tensor,
+        sheet: Tensor,
+        trace: Trace | None = None,
+        memory: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """The rest of `forward`, from what the branches made."""
         joined = self.join(spec, sheet, trace)
@@ -124,8 +132,9 @@ class ActorCritic(nn.Module):
                 count += 1
                 name = f"{branch}_conv{count}"
                 module: nn.Module = nn.Conv2d(shape[0], layer.channels, layer.kernel, layer.stride)
-                rows, columns = ((size - kernel) // stride + 1
-                                 for size, kernel, stride in zip(shape[1:], layer.kernel, layer.stride))
+                rows, columns = (
+                    (size - kernel) // stride + 1 for size, kernel, stride in zip(shape[1:], layer.kernel, layer.stride)
+                )
                 shape = (layer.channels, rows, columns)
             elif isinstance(layer, Dropout):
                 name, module = f"{branch}_do{count}", nn.Dropout(layer.p)
@@ -161,8 +170,11 @@ class ActorCritic(nn.Module):
         if isinstance(module, nn.BatchNorm2d):
             return normalised(module, values)
         norm = getattr(self, f"{name}_bn", None)
-        return activated(module, values, activation, trace) if norm is None else normalised_and_activated(
-            module, norm, values, activation)
+        return (
+            activated(module, values, activation, trace)
+            if norm is None
+            else normalised_and_activated(module, norm, values, activation)
+        )
 
 
 def initialise(network: nn.Module, scheme: str) -> None:
@@ -183,8 +195,10 @@ def get_network(name: str, n_actions: int, spec_channels: int = 2, sheet_channel
     """A fresh network by its published name. Raises UserError with the nearest one."""
     if name not in ARCHITECTURES:
         near = difflib.get_close_matches(name, ARCHITECTURES, 1, cutoff=0.0)[0]
-        raise UserError(f"--net {name}: no such network; is {near} meant? python -m score_following_game.agents.networks "
-                        "prints all there are")
+        raise UserError(
+            f"--net {name}: no such network; is {near} meant? python -m score_following_game.agents.networks "
+            "prints all there are"
+        )
     return ActorCritic(ARCHITECTURES[name], n_actions, spec_channels, sheet_channels)
 
 
@@ -192,15 +206,21 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
     """A fresh network that plays games of a config. Raises UserError where the two do not fit."""
     network = get_network(name, 1 if config.continuous else len(config.actions), config.spec_shape[0], config.sheet_shape[0])
     if network.architecture.continuous and not config.continuous:
-        raise UserError(f"--net {name} chooses its speed freely, the game config has discrete actions; take the config of that "
-                        "name with _continuous, or the network of that name without Continuous")
+        raise UserError(
+            f"--net {name} chooses its speed freely, the game config has discrete actions; take the config of that "
+            "name with _continuous, or the network of that name without Continuous"
+        )
     if config.continuous and not network.architecture.continuous:
-        raise UserError(f"--net {name} chooses among discrete actions, the game config is continuous; take the config of that "
-                        "name without _continuous, or the network of that name with Continuous")
+        raise UserError(
+            f"--net {name} chooses among discrete actions, the game config is continuous; take the config of that "
+            "name without _continuous, or the network of that name with Continuous"
+        )
     wanted = network.architecture.spec_size, network.architecture.sheet_size
     if wanted != (config.spec_shape[1:], config.sheet_shape[1:]):
-        raise UserError(f"--net {name} sees spectrogram {wanted[0]} and sheet {wanted[1]}, the game config shows "
-                        f"{config.spec_shape[1:]} and {config.sheet_shape[1:]}; choose a matching --game_config")
+        raise UserError(
+            f"--net {name} sees spectrogram {wanted[0]} and sheet {wanted[1]}, the game config shows "
+            f"{config.spec_shape[1:]} and {config.sheet_shape[1:]}; choose a matching --game_config"
+        )
     return network
 
 
@@ -216,8 +236,9 @@ def read_parameters(path: str | Path) -> dict[str, Tensor]:
         average = {key.removeprefix("module."): value for key, value in (state.get("average") or {}).items()}
         average.pop("n_averaged", None)
         state = average or state["network"]
-    if not isinstance(state, dict) or not all(isinstance(key, str) and isinstance(value, Tensor)
-                                              for key, value in state.items()):
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise UserError(f"{path}: not a state_dict of network parameters")
     return state
 
@@ -232,8 +253,10 @@ def load_parameters(network: nn.Module, path: str | Path) -> None:
         raise UserError(f"{path}: parameters of another network ({len(differing)} names differ, the first is {differing[0]})")
     for key, value in state.items():
         if value.shape != own[key].shape:
-            raise UserError(f"{path}: {key} has shape {tuple(value.shape)}, this network wants {tuple(own[key].shape)}; "
-                            "check --net and --game_config")
+            raise UserError(
+                f"{path}: {key} has shape {tuple(value.shape)}, this network wants {tuple(own[key].shape)}; "
+                "check --net and --game_config"
+            )
     network.load_state_dict(state)
 
 
@@ -242,10 +265,18 @@ def main() -> None:
     print(f"{'network':46}{'parameters':>10}  spectrogram  sheet     actions     also")
     for name, architecture in ARCHITECTURES.items():
         network = get_network(name, 3)
-        more = [word for word, present in (
-            ("LSTM", architecture.lstm), ("dropout", network.has_dropout), ("batch norm", architecture.batch_norm),
-            ("normalised input", architecture.input_norm), ("no critic", not architecture.has_critic),
-            (architecture.activation, architecture.activation != "elu")) if present]
+        more = [
+            word
+            for word, present in (
+                ("LSTM", architecture.lstm),
+                ("dropout", network.has_dropout),
+                ("batch norm", architecture.batch_norm),
+                ("normalised input", architecture.input_norm),
+                ("no critic", not architecture.has_critic),
+                (architecture.activation, architecture.activation != "elu"),
+            )
+            if present
+        ]
         sizes = [f"{rows} x {columns}" for rows, columns in (architecture.spec_size, architecture.sheet_size)]
         kind = "continuous" if architecture.continuous else "discrete"
         parameters = sum(parameter.numel() for parameter in network.parameters())

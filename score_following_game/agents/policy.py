@@ -1,4 +1,5 @@
 """A network's output as a distribution over actions."""
+
 from __future__ import annotations
 
 import math

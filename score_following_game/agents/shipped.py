@@ -1,4 +1,5 @@
 """The trained agents that come with the project, by their short names."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,6 @@
 """The baseline that reads no sheet: follow the performance in the sound of the score (Dixon, "Live tracking of musical
 performances using on-line time warping", DAFx 2005)."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -57,8 +58,14 @@ class TimeWarpingAgent(FreelyMovingAgent):
             row = newest_row(game.bank, where.to(game.bank.device), heard[behind] + 1)
             new = rises(*game.bank.spec[torch.stack([row, row - 1])].cpu())
             zeros = torch.zeros_like(where)
-            hear(paths, behind.numpy(), new.numpy(), self._rises, newest_row(self.scores, where, zeros).numpy(),
-                 self.scores.last_onset[where].numpy() + 1)
+            hear(
+                paths,
+                behind.numpy(),
+                new.numpy(),
+                self._rises,
+                newest_row(self.scores, where, zeros).numpy(),
+                self.scores.last_onset[where].numpy() + 1,
+            )
         return torch.from_numpy(best_places(paths))
 
     def _remembered(self, game: Game) -> Paths:

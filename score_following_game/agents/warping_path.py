@@ -3,6 +3,7 @@ compiled: of many games, a frame at a time.
 
 Imported where it is first wanted, since numba is slow to import.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -11,8 +12,8 @@ import numpy as np
 
 from score_following_game.compiled import compiled
 
-WINDOW = 200       # frames on either side whose costs are kept; 10 s, as in the paper
-LONGEST_RUN = 3    # moves one after the other on one side alone
+WINDOW = 200  # frames on either side whose costs are kept; 10 s, as in the paper
+LONGEST_RUN = 3  # moves one after the other on one side alone
 ROW, COLUMN = 1, 2  # a frame more of the performance, of the score; their sum: of both
 HEARD, READ, NEXT, LATEST, RUN = range(5)  # the columns of Paths.state
 
@@ -57,7 +58,7 @@ def hear(paths, games, frames, scores, first, length):
     """
     for index in range(len(games)):
         game = games[index]
-        score = scores[first[index]:first[index] + length[index]]
+        score = scores[first[index] : first[index] + length[index]]
         _hear(paths.heard[game], paths.row[game], paths.column[game], paths.state[game], frames[index], score)
 
 

@@ -1,4 +1,5 @@
 """Why a piece is left out of a data set."""
+
 from __future__ import annotations
 
 STAVES = "wrong number of staves"  # the most common reason, which a user can do something about

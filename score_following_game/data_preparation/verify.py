@@ -1,4 +1,5 @@
 """Whether data sets are what their manifests say, and what the game wants (spec: a piece on disk, onsets)."""
+
 from __future__ import annotations
 
 from collections import Counter, defaultdict
@@ -71,15 +72,19 @@ def _read_manifests(destination: Path) -> dict[Path, Manifest]:
     manifests = {path.parent: read_manifest(path) for path in paths if is_manifest(path)}
     if not manifests:
         others = f" but {paths[0]}, which is no data set's" if paths else ""
-        raise UserError(f"--verify {destination}: no {MANIFEST_NAME} below it{others}; a set of an older version has none: "
-                        "build it again")
+        raise UserError(
+            f"--verify {destination}: no {MANIFEST_NAME} below it{others}; a set of an older version has none: build it again"
+        )
     return manifests
 
 
 def _visible(destination: Path, pattern: str) -> list[Path]:
     """What matches below a folder and is not hidden, as what an interrupted build has not checked yet is; by name."""
-    return sorted(path for path in destination.rglob(pattern)
-                  if not any(part.startswith(".") for part in path.relative_to(destination).parts))
+    return sorted(
+        path
+        for path in destination.rglob(pattern)
+        if not any(part.startswith(".") for part in path.relative_to(destination).parts)
+    )
 
 
 def _is_loaded(file: Path) -> bool:
@@ -127,8 +132,13 @@ def _font_problems(manifest: Manifest, digest: Callable[[Path], str]) -> Iterato
 
 def _folders_without(destination: Path, files: Iterable[Path]) -> Iterator[str]:
     """Folders that hold pieces but belong to no set, as an interrupted build leaves them."""
-    scores = (file for file in files if file.suffix.lower() == ".npz" and find_midi(file).is_file()
-              and not _NO_SETS & set(file.relative_to(destination).parts[:-1]))
+    scores = (
+        file
+        for file in files
+        if file.suffix.lower() == ".npz"
+        and find_midi(file).is_file()
+        and not _NO_SETS & set(file.relative_to(destination).parts[:-1])
+    )
     folders = Counter(score.parent.parent if score.parent.name == SCORES else score.parent for score in scores)
     for folder, count in folders.items():
         yield f"{folder}: {count} pieces but no {MANIFEST_NAME}"

@@ -1,4 +1,5 @@
 """Recorded audio files and the level every performance is brought to."""
+
 from __future__ import annotations
 
 import warnings

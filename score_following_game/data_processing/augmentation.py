@@ -1,4 +1,5 @@
 """Pieces as another engraver, another player and another microphone might have given them: more of them to learn from."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,22 +10,28 @@ import numpy as np
 
 from score_following_game.data_processing.piece import Piece
 
-STRETCH = 0.12         # the sheet's width changes by up to this share,
-SHIFT = 2              # its height on the page by so many pixels,
-INK = (0.75, 1.15)     # its ink by a factor within these,
-BLUR = 0.7             # its sharpness by a Gaussian of up to this deviation, pixels;
-LEAD_IN = 30           # up to so many frames of silence come first, in half of the variants,
-RUBATO = 0.1           # the local speed's deviation, natural logarithm, drawn anew
-PHRASE = 30            # every so many frames;
-LEVEL = 0.3            # the sound's level changes by up to this power of ten,
+STRETCH = 0.12  # the sheet's width changes by up to this share,
+SHIFT = 2  # its height on the page by so many pixels,
+INK = (0.75, 1.15)  # its ink by a factor within these,
+BLUR = 0.7  # its sharpness by a Gaussian of up to this deviation, pixels;
+LEAD_IN = 30  # up to so many frames of silence come first, in half of the variants,
+RUBATO = 0.1  # the local speed's deviation, natural logarithm, drawn anew
+PHRASE = 30  # every so many frames;
+LEVEL = 0.3  # the sound's level changes by up to this power of ten,
 COLOUR, KNOTS = 0.12, 6  # that of its low to high bands by this deviation in powers of ten, smoothly between so many knots,
-NOISE = (-4.0, -1.7)   # and noise of a magnitude within these powers of ten is heard with it
+NOISE = (-4.0, -1.7)  # and noise of a magnitude within these powers of ten is heard with it
 
 
 def augmented(pieces: Sequence[Piece], variants: int, seed: int) -> list[Piece]:
     """The pieces, and so many variants of each, named NAME~1, NAME~2, ...; the same for the same seed and names."""
-    return [*pieces, *(_variant(piece, number, np.random.default_rng([seed, number, *piece.name.encode()]))
-                       for number in range(1, variants + 1) for piece in pieces)]
+    return [
+        *pieces,
+        *(
+            _variant(piece, number, np.random.default_rng([seed, number, *piece.name.encode()]))
+            for number in range(1, variants + 1)
+            for piece in pieces
+        ),
+    ]
 
 
 def _variant(piece: Piece, number: int, random: np.random.Generator) -> Piece:
@@ -60,7 +67,7 @@ def _with_rubato(heard: np.ndarray, frames: np.ndarray, random: np.random.Genera
     knots = np.exp(random.normal(0, RUBATO, 2 * n // PHRASE + 2))
     speed = np.interp(np.arange(2 * n), np.arange(len(knots)) * PHRASE, knots)
     course = np.concatenate([[0], np.cumsum(speed)])  # the frame of the original that is heard at each new frame
-    course = course[:np.searchsorted(course, n - 1, side="right")]
+    course = course[: np.searchsorted(course, n - 1, side="right")]
     before, share = course.astype(int), (course % 1).astype(np.float32)
     after = np.minimum(before + 1, n - 1)
     new_frames = np.searchsorted(course, frames - 0.5).clip(max=len(course) - 1)
@@ -73,4 +80,4 @@ def _recorded_anew(heard: np.ndarray, random: np.random.Generator) -> np.ndarray
     colour = np.interp(np.linspace(0, KNOTS - 1, bands), np.arange(KNOTS), random.normal(0, COLOUR, KNOTS))
     gain = (10 ** (random.uniform(-LEVEL, LEVEL) + colour)).astype(np.float32)[:, None]
     noise = np.float32(10 ** random.uniform(*NOISE)) * random.rayleigh(size=heard.shape).astype(np.float32)
-    return np.log10(1 + gain * (10 ** heard - 1) + noise).astype(np.float32)
+    return np.log10(1 + gain * (10**heard - 1) + noise).astype(np.float32)

@@ -3,6 +3,7 @@
 A piece is NAME.npz with NAME.mid beside it, or score/NAME.npz with performance/NAME.mid, as the archive of 2019 has them.
 NAME_tempo_0900.mid without an npz of its own is one more performance of NAME's score, and a piece of its own.
 """
+
 from __future__ import annotations
 
 import logging
@@ -27,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 def load_data_set(
-    data_set: str | os.PathLike[str], config: GameConfig, piece: str | None = None, sound_font: Path | None = None,
+    data_set: str | os.PathLike[str],
+    config: GameConfig,
+    piece: str | None = None,
+    sound_font: Path | None = None,
     tempo: float = 1.0,
 ) -> list[Piece]:
     """Every piece of a folder, in name order; with `piece`, that one only; at `tempo` times their speed.
@@ -102,13 +106,18 @@ def _find_scores(folder: Path) -> list[Path]:
 def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
     """Name -> path, by name; a name used in several subfolders takes its subfolder along."""
     uses = Counter(path.stem for path in paths)
-    named = {path.stem if uses[path.stem] == 1 else str(path.relative_to(folder).with_suffix("").as_posix()): path
-             for path in paths}
+    named = {
+        path.stem if uses[path.stem] == 1 else str(path.relative_to(folder).with_suffix("").as_posix()): path for path in paths
+    }
     return dict(sorted(named.items()))
 
 
 def _load_all(
-    scores: dict[str, Path], config: GameConfig, sound_font: Path | None, tempo: float, where: str,
+    scores: dict[str, Path],
+    config: GameConfig,
+    sound_font: Path | None,
+    tempo: float,
+    where: str,
 ) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
@@ -122,8 +131,14 @@ def _load_all(
 
     # Synthesis runs outside Python's lock, so threads use every core; loading from the cache is too short to matter.
     with ThreadPoolExecutor(max_workers=available_cores()) as pool:
-        for result in tqdm(pool.map(load, scores), total=len(scores), desc=f"loading {Path(where).name}", unit="piece",
-                           disable=None, leave=False):
+        for result in tqdm(
+            pool.map(load, scores),
+            total=len(scores),
+            desc=f"loading {Path(where).name}",
+            unit="piece",
+            disable=None,
+            leave=False,
+        ):
             if isinstance(result, Piece):
                 loaded.append(result)
             else:
@@ -147,15 +162,32 @@ def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
     fps = config.spectrogram_params.fps
     falling = [piece for piece in pieces if piece.x_falls]
     if falling:
-        log.warning("%d of %d pieces have noteheads whose x falls with time (%d times; the first: %s)", len(falling),
-                    len(pieces), sum(piece.x_falls for piece in falling), falling[0].name)
+        log.warning(
+            "%d of %d pieces have noteheads whose x falls with time (%d times; the first: %s)",
+            len(falling),
+            len(pieces),
+            sum(piece.x_falls for piece in falling),
+            falling[0].name,
+        )
     short = [piece for piece in pieces if piece.spectrogram.shape[1] + fps < piece.onset_frames[-1]]
     if short:
-        log.warning("%d of %d pieces have sound that ends before their last onset (the first: %s, %.1f s of %.1f s); does it "
-                    "belong to the MIDI?", len(short), len(pieces), short[0].source.name, short[0].spectrogram.shape[1] / fps,
-                    short[0].onset_frames[-1] / fps)
+        log.warning(
+            "%d of %d pieces have sound that ends before their last onset (the first: %s, %.1f s of %.1f s); does it "
+            "belong to the MIDI?",
+            len(short),
+            len(pieces),
+            short[0].source.name,
+            short[0].spectrogram.shape[1] / fps,
+            short[0].onset_frames[-1] / fps,
+        )
     high = [piece for piece in pieces if piece.sheet.shape[0] > 2 * config.staff_height]
     if high:
-        log.warning("%d of %d pieces have sheets more than twice as high as the %d px the game config shows (the first: %s, "
-                    "%d px); is it the right config?", len(high), len(pieces), config.staff_height, high[0].name,
-                    high[0].sheet.shape[0])
+        log.warning(
+            "%d of %d pieces have sheets more than twice as high as the %d px the game config shows (the first: %s, "
+            "%d px); is it the right config?",
+            len(high),
+            len(pieces),
+            config.staff_height,
+            high[0].name,
+            high[0].sheet.shape[0],
+        )

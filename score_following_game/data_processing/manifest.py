@@ -1,4 +1,5 @@
 """manifest.json of a data set: what each piece was made of, how, under which licence, and what its files must be."""
+
 from __future__ import annotations
 
 import contextlib
@@ -15,7 +16,7 @@ from score_following_game.files import replacing
 MANIFEST_NAME = "manifest.json"
 VERSION = 1
 _KEYS = {"set", "parameters", "tools", "pieces"}  # those every manifest has
-_HEAD = b'{\n "parameters": {'                    # the first bytes of what is written here
+_HEAD = b'{\n "parameters": {'  # the first bytes of what is written here
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,12 @@ class Manifest:
 
     def fonts(self) -> dict[str, Path]:
         """MIDI file's name -> the sound font it is to be played with, where one was chosen."""
-        return {midi: Path(self.sound_fonts[font]["path"]) for entry in self.pieces.values()
-                for midi, performance in entry.performances.items() if (font := performance.get("sound_font"))}
+        return {
+            midi: Path(self.sound_fonts[font]["path"])
+            for entry in self.pieces.values()
+            for midi, performance in entry.performances.items()
+            if (font := performance.get("sound_font"))
+        }
 
 
 def is_manifest(path: Path) -> bool:
@@ -109,8 +114,9 @@ def read_manifest(path: Path) -> Manifest:
         return manifest
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{path}: not a manifest this version wrote ({reason}); build the set again, or remove the "
-                        "file") from None
+        raise UserError(
+            f"{path}: not a manifest this version wrote ({reason}); build the set again, or remove the file"
+        ) from None
 
 
 def are_fonts(value: object) -> bool:

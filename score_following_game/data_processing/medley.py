@@ -1,4 +1,5 @@
 """New music from old: pieces put together from passages of several, so that what is learnt is to read and not the tunes."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,9 +10,9 @@ import numpy as np
 from score_following_game.data_processing.piece import Piece
 
 PASSAGE = (3, 16)  # notes
-LENGTH = 60        # notes of a medley, at the least
-BEFORE = 9         # pixels before a notehead where a passage is cut out, or halfway to the note before
-HEARD = 1          # frames before an onset in which it begins to be heard
+LENGTH = 60  # notes of a medley, at the least
+BEFORE = 9  # pixels before a notehead where a passage is cut out, or halfway to the note before
+HEARD = 1  # frames before an onset in which it begins to be heard
 
 
 def medleys(pieces: Sequence[Piece], number: int, seed: int) -> list[Piece]:
@@ -19,8 +20,11 @@ def medleys(pieces: Sequence[Piece], number: int, seed: int) -> list[Piece]:
     commonest height, where x rises from note to note; none where there are no such passages."""
     heights = [piece.sheet.shape[0] for piece in pieces]
     height = max(set(heights), key=lambda value: (heights.count(value), value))
-    usable = [piece for piece in pieces if piece.sheet.shape[0] == height and len(piece.onset_x) > PASSAGE[0]
-              and _is_heard(piece) and not piece.x_falls]
+    usable = [
+        piece
+        for piece in pieces
+        if piece.sheet.shape[0] == height and len(piece.onset_x) > PASSAGE[0] and _is_heard(piece) and not piece.x_falls
+    ]
     if not usable:
         return []
     return [_medley(usable, f"medley~{index}", np.random.default_rng([seed, 7, index])) for index in range(1, number + 1)]

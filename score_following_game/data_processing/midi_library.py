@@ -2,6 +2,7 @@
 
 pyfluidsynth prints where it found the library when the environment variable CI is set; what our scripts print is exact.
 """
+
 import contextlib
 import io
 

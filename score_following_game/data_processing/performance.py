@@ -5,6 +5,7 @@ published sets have it; else the MIDI played by FluidSynth. All of these are the
 file for each set of parameters, NAME.PARAMETERS.cache.npz, with the fingerprint of what it was made from; it is made again
 when that differs.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -43,7 +44,11 @@ class Performance:
 
 
 def load_performance(
-    midi_path: Path, config: GameConfig, sound_font: Path | None = None, tempo: float = 1.0, source: Path | None = None,
+    midi_path: Path,
+    config: GameConfig,
+    sound_font: Path | None = None,
+    tempo: float = 1.0,
+    source: Path | None = None,
 ) -> Performance:
     """The performance beside `midi_path`, at `tempo` times its speed, from the cache where that is still right.
 
@@ -52,8 +57,9 @@ def load_performance(
     """
     source = source or performance_source(midi_path)
     if tempo != 1 and source != midi_path:
-        raise UserError(f"{source}: only a MIDI can be played {tempo:g} times as fast; move this file away to have "
-                        f"{midi_path.name} played")
+        raise UserError(
+            f"{source}: only a MIDI can be played {tempo:g} times as fast; move this file away to have {midi_path.name} played"
+        )
     sound_font = sound_font or _prepared_font(midi_path, source)
     _require_fitting_parameters(source, config.spectrogram_params)
     fingerprint = _fingerprint(midi_path, source, config, sound_font)
@@ -111,8 +117,9 @@ def _prepared_font(midi_path: Path, source: Path) -> Path | None:
         return None
     font = _fonts(manifest, manifest.stat().st_mtime_ns).get(midi_path.name)
     if font is not None and not font.is_file():
-        raise UserError(f"{midi_path}: was prepared to be played with {font}, which is not there; name a sound font "
-                        "(--sound_font)")
+        raise UserError(
+            f"{midi_path}: was prepared to be played with {font}, which is not there; name a sound font (--sound_font)"
+        )
     return font
 
 
@@ -145,7 +152,10 @@ def note_onsets(midi: pretty_midi.PrettyMIDI, path: Path) -> np.ndarray:
 
 
 def _make_spectrogram(
-    midi: pretty_midi.PrettyMIDI, source: Path, config: GameConfig, sound_font: Path | None,
+    midi: pretty_midi.PrettyMIDI,
+    source: Path,
+    config: GameConfig,
+    sound_font: Path | None,
 ) -> np.ndarray:
     params = config.spectrogram_params
     if source.name.endswith(".spec.npy"):
@@ -155,15 +165,18 @@ def _make_spectrogram(
     else:
         samples = synthesise(midi, sound_font, params.sample_rate)
     samples = set_peak(samples, config.audio_peak)
-    return compute_spectrogram(samples, params.sample_rate, rate=params.sample_rate, frame_size=params.frame_size,
-                               fps=params.fps)
+    return compute_spectrogram(
+        samples, params.sample_rate, rate=params.sample_rate, frame_size=params.frame_size, fps=params.fps
+    )
 
 
 def _require_fitting_parameters(source: Path, params: SpectrogramParams) -> None:
     """A ready spectrogram was made with the published parameters, and nothing in it tells others."""
     if source.name.endswith(".spec.npy") and params != SpectrogramParams():
-        raise UserError(f"{source}: a ready spectrogram is one of {SpectrogramParams()}, the game config wants {params}; "
-                        "move it away to have one made")
+        raise UserError(
+            f"{source}: a ready spectrogram is one of {SpectrogramParams()}, the game config wants {params}; "
+            "move it away to have one made"
+        )
 
 
 def _read_spectrogram(path: Path) -> np.ndarray:

@@ -1,4 +1,5 @@
 """A piece: a long sheet image, where its notes stand in it, and the performance heard with it."""
+
 from __future__ import annotations
 
 import os
@@ -58,8 +59,12 @@ class ScoreReader:
 
 
 def load_piece(
-    score_path: Path, config: GameConfig, sound_font: Path | None = None, name: str | None = None,
-    reader: ScoreReader | None = None, tempo: float = 1.0,
+    score_path: Path,
+    config: GameConfig,
+    sound_font: Path | None = None,
+    name: str | None = None,
+    reader: ScoreReader | None = None,
+    tempo: float = 1.0,
 ) -> Piece:
     """Read NAME.npz, NAME.mid and the performance that lies with the MIDI: beside the npz, or in its performance folder.
 
@@ -75,8 +80,10 @@ def load_piece(
         raise UserError(f"{score_path}: its performance {os.path.relpath(midi_path, score_path.parent)} is missing")
     score = (reader or ScoreReader()).read(score_path)
     if score.sheet.shape[0] < config.staff_height:
-        raise UserError(f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config wants staff_height "
-                        f"{config.staff_height}; choose a config that fits this data set")
+        raise UserError(
+            f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config wants staff_height "
+            f"{config.staff_height}; choose a config that fits this data set"
+        )
     performance = load_performance(midi_path, config, sound_font, tempo)
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(score, note_frames, score_path)
@@ -129,7 +136,9 @@ def merge_onsets(score: Score, note_frames: np.ndarray, where: Path) -> tuple[np
     pairs = score.coord2onset[np.argsort(score.coord2onset[:, 0], kind="stable")]
     wrong = pairs[(pairs[:, 1] < 0) | (pairs[:, 1] >= len(note_frames))]
     if len(wrong):
-        raise UserError(f"{where}: notehead {wrong[0, 0]} shows note {wrong[0, 1]}, but the MIDI has {len(note_frames)} "
-                        "notes; the two files do not belong together")
+        raise UserError(
+            f"{where}: notehead {wrong[0, 0]} shows note {wrong[0, 1]}, but the MIDI has {len(note_frames)} "
+            "notes; the two files do not belong together"
+        )
     frames, first = np.unique(note_frames[pairs[:, 1]], return_index=True)
     return frames, score.coords[pairs[first, 0], 1]

@@ -1,4 +1,5 @@
 """What a score itself sounds like: its own MIDI at its own tempo, whatever its performance is."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -41,5 +42,6 @@ def _rendition(piece: Piece, config: GameConfig) -> Piece:
     performance = load_performance(midi_path, config, default_sound_font(), source=midi_path)
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(read_score(score_path), note_frames, score_path)
-    return replace(piece, onset_frames=frames, onset_x=x, spectrogram=performance.spectrogram, midi_path=midi_path,
-                   source=midi_path)
+    return replace(
+        piece, onset_frames=frames, onset_x=x, spectrogram=performance.spectrogram, midi_path=midi_path, source=midi_path
+    )

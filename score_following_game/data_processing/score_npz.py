@@ -1,4 +1,5 @@
 """NAME.npz: the sheet image of a piece, its noteheads, and which note each notehead shows."""
+
 from __future__ import annotations
 
 import io
@@ -80,9 +81,13 @@ class _IntDictUnpickler(pickle._Unpickler):  # the one in Python: the C one make
     dispatch = {code: read for code, read in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]}
 
     _STAND_INS = {
-        ("numpy.core.multiarray", "_reconstruct"): _Recorded, ("numpy._core.multiarray", "_reconstruct"): _Recorded,
-        ("numpy.core.multiarray", "scalar"): _Int, ("numpy._core.multiarray", "scalar"): _Int,
-        ("numpy", "ndarray"): _Recorded, ("numpy", "dtype"): _Recorded, ("_codecs", "encode"): _Bytes,
+        ("numpy.core.multiarray", "_reconstruct"): _Recorded,
+        ("numpy._core.multiarray", "_reconstruct"): _Recorded,
+        ("numpy.core.multiarray", "scalar"): _Int,
+        ("numpy._core.multiarray", "scalar"): _Int,
+        ("numpy", "ndarray"): _Recorded,
+        ("numpy", "dtype"): _Recorded,
+        ("_codecs", "encode"): _Bytes,
         ("collections", "OrderedDict"): dict,
     }
 
@@ -119,8 +124,11 @@ def read_score(path: str | os.PathLike[str]) -> Score:
 def write_score(path: str | os.PathLike[str], score: Score) -> None:
     """Write a pickle-free score npz whose bytes depend on its content only."""
     _check(Path(path), score.sheet, score.coords, score.coord2onset)
-    arrays = {"sheet": score.sheet, "coords": score.coords.astype(np.float32),
-              "coord2onset": score.coord2onset.astype(np.int64)}
+    arrays = {
+        "sheet": score.sheet,
+        "coords": score.coords.astype(np.float32),
+        "coord2onset": score.coord2onset.astype(np.int64),
+    }
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, array in arrays.items():
             buffer = io.BytesIO()

@@ -1,4 +1,5 @@
 """Audio samples -> the 78-band log-frequency spectrogram the agents hear (paper, section 3.2; 2018: madmom)."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -14,7 +15,11 @@ LOWEST, HIGHEST, REFERENCE = 60.0, 6000.0, 440.0  # Hz
 
 
 def compute_spectrogram(
-    samples: np.ndarray, sample_rate: int = SAMPLE_RATE, *, rate: int = SAMPLE_RATE, frame_size: int = FRAME_SIZE,
+    samples: np.ndarray,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    rate: int = SAMPLE_RATE,
+    frame_size: int = FRAME_SIZE,
     fps: int = FPS,
 ) -> np.ndarray:
     """Log-frequency spectrogram of a recording, its level left as it is.
@@ -61,9 +66,9 @@ def _magnitudes(samples: np.ndarray, window: np.ndarray, hop: float) -> np.ndarr
     starts = (np.arange(n_frames) * hop).astype(np.int64)
     magnitudes = np.empty((n_frames, size // 2), np.float32)
     for first in range(0, n_frames, 256):  # blocks keep an hour of audio within ordinary memory
-        block = starts[first:first + 256, None] + np.arange(size)
-        spectrum = np.fft.rfft(padded[block] * window, axis=1)[:, :size // 2]
-        magnitudes[first:first + 256] = np.abs(spectrum.astype(np.complex64))
+        block = starts[first : first + 256, None] + np.arange(size)
+        spectrum = np.fft.rfft(padded[block] * window, axis=1)[:, : size // 2]
+        magnitudes[first : first + 256] = np.abs(spectrum.astype(np.complex64))
     return magnitudes
 
 
@@ -71,8 +76,9 @@ def _magnitudes(samples: np.ndarray, window: np.ndarray, hop: float) -> np.ndarr
 def filterbank(rate: int = SAMPLE_RATE, frame_size: int = FRAME_SIZE) -> np.ndarray:
     """float32 (frame_size // 2, bands): triangles a semitone apart on a 440 Hz grid, corners on FFT bins, each of sum 1."""
     n_bins = frame_size // 2
-    steps = np.arange(np.floor(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)),
-                      np.ceil(BANDS_PER_OCTAVE * np.log2(HIGHEST / REFERENCE)))
+    steps = np.arange(
+        np.floor(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)), np.ceil(BANDS_PER_OCTAVE * np.log2(HIGHEST / REFERENCE))
+    )
     centres = REFERENCE * 2 ** (steps / BANDS_PER_OCTAVE)
     centres = centres[(centres >= LOWEST) & (centres <= HIGHEST)]
     corners = _nearest_bins(centres, np.arange(n_bins) * rate / frame_size)

@@ -1,4 +1,5 @@
 """The spectrogram of a performance that is still being played: frames as their samples arrive."""
+
 from __future__ import annotations
 
 import math
@@ -54,9 +55,10 @@ class StreamingSpectrogram:
         if end <= self._given:
             return np.zeros((BANDS, 0), np.float32)
         rate = self.params.sample_rate
-        spectrogram = compute_spectrogram(self._samples, rate, rate=rate, frame_size=self.params.frame_size,
-                                          fps=self.params.fps)
-        new = spectrogram[:, self._given - self._first:end - self._first]
+        spectrogram = compute_spectrogram(
+            self._samples, rate, rate=rate, frame_size=self.params.frame_size, fps=self.params.fps
+        )
+        new = spectrogram[:, self._given - self._first : end - self._first]
         self._given = end
         self._forget()
         return new
@@ -65,5 +67,5 @@ class StreamingSpectrogram:
         """Drop the whole cycles that end before the next frame's first sample."""
         begins = int((self._given - self._first) * self._hop) - self.params.frame_size // 2
         cycles = max(0, begins // self._cycle_samples)
-        self._samples = self._samples[cycles * self._cycle_samples:]
+        self._samples = self._samples[cycles * self._cycle_samples :]
         self._first += cycles * self._cycle_frames

@@ -1,4 +1,5 @@
 """MIDI -> audio by FluidSynth."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,5 @@
 """The same performance, faster or slower."""
+
 from __future__ import annotations
 
 import io
@@ -8,7 +9,7 @@ import mido
 from score_following_game.errors import UserError
 
 SLOWEST, FASTEST = 0.25, 4.0
-DEFAULT_TEMPO = 500_000     # microseconds per quarter where a MIDI file names none
+DEFAULT_TEMPO = 500_000  # microseconds per quarter where a MIDI file names none
 _LARGEST_TEMPO = 2**24 - 1  # microseconds per quarter: a file has three bytes for it
 
 
@@ -23,7 +24,7 @@ def scale_tempo(midi: bytes, factor: float) -> bytes:
         for place, message in enumerate(track):
             if message.type == "set_tempo":
                 track[place] = message.copy(tempo=_scaled(message.tempo, factor))
-    if not any(message.type == "set_tempo" for message in first[:_first_later(first)]):
+    if not any(message.type == "set_tempo" for message in first[: _first_later(first)]):
         first.insert(0, mido.MetaMessage("set_tempo", tempo=_scaled(DEFAULT_TEMPO, factor), time=0))
     buffer = io.BytesIO()
     content.save(file=buffer)
@@ -31,7 +32,7 @@ def scale_tempo(midi: bytes, factor: float) -> bytes:
 
 
 def parse_tempi(text: str) -> tuple[float, ...]:
-    """"0.5,1.0,1.25" -> the numbers in the order given, each once, to thousandths. Raises UserError for what is none."""
+    """ "0.5,1.0,1.25" -> the numbers in the order given, each once, to thousandths. Raises UserError for what is none."""
     try:
         tempi = tuple(dict.fromkeys(round(float(part), 3) for part in text.split(",")))
     except ValueError:

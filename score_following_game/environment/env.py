@@ -1,4 +1,5 @@
 """One game as a gymnasium environment."""
+
 from __future__ import annotations
 
 import os
@@ -37,9 +38,12 @@ class ScoreFollowingEnv(gymnasium.Env):
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 20}
 
     def __init__(
-        self, data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
-        game_config: str | os.PathLike[str] | None = None, piece: str | None = None,
-        sound_font: str | os.PathLike[str] | None = None, render_mode: str | None = None,
+        self,
+        data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
+        game_config: str | os.PathLike[str] | None = None,
+        piece: str | None = None,
+        sound_font: str | os.PathLike[str] | None = None,
+        render_mode: str | None = None,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r}: wanted one of {self.metadata['render_modes']} or None")

@@ -2,6 +2,7 @@
 
 The only copy of them: the gymnasium environments, training, evaluation and the window all step this class.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -43,8 +44,9 @@ class GameState(NamedTuple):
 
     def repeat(self, times: int) -> GameState:
         """Each state so many times, one after the other."""
-        return GameState(Position(*(values.repeat_interleave(times) for values in self.position)),
-                         self.speed.repeat_interleave(times))
+        return GameState(
+            Position(*(values.repeat_interleave(times) for values in self.position)), self.speed.repeat_interleave(times)
+        )
 
 
 class Game:
@@ -130,8 +132,9 @@ class Game:
 
     def position(self) -> Position:
         """Where the games are now; stays as it is while they go on."""
-        return Position(self.piece.clone(), self.frame.clone(), self.x.clone(), self.previous_frame.clone(),
-                        self.previous_x.clone())
+        return Position(
+            self.piece.clone(), self.frame.clone(), self.x.clone(), self.previous_frame.clone(), self.previous_x.clone()
+        )
 
     def state(self) -> GameState:
         """All of where the games are now; stays as it is while they go on."""

@@ -2,6 +2,7 @@
 
 Imported where a window is first read, since numba is slow to import.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +15,13 @@ _PAIR = {torch.float32: (torch.int64, np.uint64), torch.bfloat16: (torch.int32, 
 
 
 def compiled_windows(
-    rows: Tensor, now: Tensor, before: Tensor, columns: int, step: int, scale: float, dtype: torch.dtype,
+    rows: Tensor,
+    now: Tensor,
+    before: Tensor,
+    columns: int,
+    step: int,
+    scale: float,
+    dtype: torch.dtype,
 ) -> Tensor:
     """As observation.indexed_windows, to the bit, from rows on the CPU and with as many threads as torch has.
 

@@ -1,4 +1,5 @@
 """Following a performance while it is played: a sheet, the spectrogram's frames as they come, and no true positions."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -23,8 +24,14 @@ class LiveScore:
     """
 
     def __init__(
-        self, sheet: np.ndarray, first_x: float, config: GameConfig, *, minutes: float = 60.0,
-        device: torch.device | str = "cpu", name: str = "live",
+        self,
+        sheet: np.ndarray,
+        first_x: float,
+        config: GameConfig,
+        *,
+        minutes: float = 60.0,
+        device: torch.device | str = "cpu",
+        name: str = "live",
     ) -> None:
         """sheet: uint8 (H, W), first_x: where its first note stands, unpadded pixels; minutes: room for so much music.
 
@@ -47,7 +54,7 @@ class LiveScore:
             raise UserError(f"{self.bank.names[0]}: followed for {minutes:g} minutes, there is no room for more; begin anew")
         rows, pad = _bank_rows(np.concatenate([self._latest, frames], axis=1), self.config), self.config.spec_pad
         # From the latest frame's row on, since at factor 0.5 a row is the mean with the frame after it.
-        self.bank.spec[pad + self.heard - 1:pad + self.heard + n] = rows[pad:pad + n + 1]
+        self.bank.spec[pad + self.heard - 1 : pad + self.heard + n] = rows[pad : pad + n + 1]
         self.heard += n
         self._latest = frames[:, -1:].copy()
 

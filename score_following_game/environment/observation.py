@@ -1,4 +1,5 @@
 """What an agent sees, as a function of indices: (piece, frame, x, previous frame, previous x) -> (spectrogram, sheet)."""
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -30,8 +31,10 @@ def observe(bank: ScoreBank, position: Position, dtype: torch.dtype = torch.floa
     result rounded. The tensors' memory is channels last, as convolutions on CPU and GPU like it, and the caller's own.
     Raises IndexError for a position far outside its piece.
     """
-    return (spectrogram_windows(bank, *spectrogram_rows(bank, position), dtype),
-            sheet_windows(bank, *sheet_rows(bank, position), dtype))
+    return (
+        spectrogram_windows(bank, *spectrogram_rows(bank, position), dtype),
+        sheet_windows(bank, *sheet_rows(bank, position), dtype),
+    )
 
 
 def spectrogram_rows(bank: ScoreBank, position: Position) -> tuple[Tensor, Tensor]:
@@ -67,7 +70,13 @@ def _windows(rows: Tensor, *arguments: Any) -> Tensor:
 
 
 def indexed_windows(
-    rows: Tensor, now: Tensor, before: Tensor, columns: int, step: int, scale: float, dtype: torch.dtype,
+    rows: Tensor,
+    now: Tensor,
+    before: Tensor,
+    columns: int,
+    step: int,
+    scale: float,
+    dtype: torch.dtype,
 ) -> Tensor:
     """rows (R, K), now and before int64 (N,) -> (N, 2, K, columns) of a dtype: window / scale and its change, on any device.
 

@@ -1,4 +1,5 @@
 """All pieces of a data set as a few flat tensors, so that any number of games is read by index."""
+
 from __future__ import annotations
 
 import zlib
@@ -102,7 +103,7 @@ def _ink_rows(piece: Piece, config: GameConfig) -> np.ndarray:
     if height < config.staff_height:
         raise UserError(f"{piece.name}: sheet is {height} px high, the game config wants staff_height {config.staff_height}")
     top = height // 2 - config.staff_height // 2
-    rows = piece.sheet[top:top + config.staff_height].T
+    rows = piece.sheet[top : top + config.staff_height].T
     rows = np.pad(rows, ((config.sheet_pad, config.sheet_pad), (0, 0)), constant_values=piece.sheet.max())
     if config.sheet_factor == 0.5:
         pairs = rows[:, 0::2].astype(np.uint16) + rows[:, 1::2]

@@ -1,4 +1,5 @@
 """What the gymnasium views share: the data behind them, their spaces, observations and infos."""
+
 from __future__ import annotations
 
 import os
@@ -18,7 +19,9 @@ LOUDEST = 10.0  # log10(1 + magnitude) of any audio stays below; a ready spectro
 
 
 def open_bank(
-    data_set: str | os.PathLike[str] | ScoreBank, game_config: str | os.PathLike[str] | None, piece: str | None,
+    data_set: str | os.PathLike[str] | ScoreBank,
+    game_config: str | os.PathLike[str] | None,
+    piece: str | None,
     sound_font: str | os.PathLike[str] | None,
 ) -> ScoreBank:
     """The pieces of a data set; a bank already loaded is taken as it is, so that many environments share it.
@@ -56,8 +59,14 @@ def info_arrays(game: Game) -> dict[str, np.ndarray]:
     """Per game: piece, frame (unpadded), and in padded pixels sheet_coord, true_coord, sheet_speed, tracking_error."""
     names = np.array(game.bank.names, dtype=object)
     true_x = game.true_position()
-    return {"piece": names[game.piece.numpy()], "frame": game.frame.numpy().copy(), "sheet_coord": game.x.numpy().copy(),
-            "true_coord": true_x.numpy(), "sheet_speed": game.speed.numpy().copy(), "tracking_error": (game.x - true_x).numpy()}
+    return {
+        "piece": names[game.piece.numpy()],
+        "frame": game.frame.numpy().copy(),
+        "sheet_coord": game.x.numpy().copy(),
+        "true_coord": true_x.numpy(),
+        "sheet_speed": game.speed.numpy().copy(),
+        "tracking_error": (game.x - true_x).numpy(),
+    }
 
 
 def info_of(arrays: dict[str, np.ndarray], index: int) -> dict[str, Any]:

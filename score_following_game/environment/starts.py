@@ -1,4 +1,5 @@
 """Where games begin: which piece, which frame."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -26,8 +27,12 @@ class Start(NamedTuple):
     @classmethod
     def from_beginning(cls, piece: Tensor) -> Start:
         """At frame 0, standing still, as the papers play; piece: int64 (n,)."""
-        return cls(piece, torch.zeros_like(piece), torch.zeros_like(piece, dtype=torch.bool),
-                   torch.zeros_like(piece, dtype=torch.float64))
+        return cls(
+            piece,
+            torch.zeros_like(piece),
+            torch.zeros_like(piece, dtype=torch.bool),
+            torch.zeros_like(piece, dtype=torch.float64),
+        )
 
 
 class StartSampler:
@@ -39,13 +44,20 @@ class StartSampler:
     """
 
     def __init__(
-        self, bank: ScoreBank, seed: int, random_start: float = 0.0, prioritized: bool = False, random_offset: float = 0.0,
+        self,
+        bank: ScoreBank,
+        seed: int,
+        random_start: float = 0.0,
+        prioritized: bool = False,
+        random_offset: float = 0.0,
     ) -> None:
         if not 0 <= random_start <= 1:
             raise ValueError(f"random_start is {random_start}, wanted a share between 0 and 1")
         if not 0 <= random_offset < bank.config.threshold:
-            raise UserError(f"random_offset is {random_offset}, wanted a number from 0 to below {bank.config.threshold}, "
-                            "the pixels where a game is lost")
+            raise UserError(
+                f"random_offset is {random_offset}, wanted a number from 0 to below {bank.config.threshold}, "
+                "the pixels where a game is lost"
+            )
         self.bank = bank
         self.random_start = random_start
         self.random_offset = random_offset

@@ -1,4 +1,5 @@
 """N games as a gymnasium vector environment: one batched game, not N environments."""
+
 from __future__ import annotations
 
 import os
@@ -38,9 +39,13 @@ class ScoreFollowingVectorEnv(VectorEnv):
     metadata = {**ScoreFollowingEnv.metadata, "render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(
-        self, num_envs: int = 1, data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
-        game_config: str | os.PathLike[str] | None = None, piece: str | None = None,
-        sound_font: str | os.PathLike[str] | None = None, render_mode: str | None = None,
+        self,
+        num_envs: int = 1,
+        data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
+        game_config: str | os.PathLike[str] | None = None,
+        piece: str | None = None,
+        sound_font: str | os.PathLike[str] | None = None,
+        render_mode: str | None = None,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r}: wanted rgb_array or None; to watch in a window take one game")
@@ -57,7 +62,10 @@ class ScoreFollowingVectorEnv(VectorEnv):
         self._generators = [seeding.np_random(None)[0] for _ in range(num_envs)]
 
     def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None,
+        self,
+        *,
+        seed: int | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin all games. seed: an int s seeds game i with s + i, a list each game on its own. options: as one game's."""
         seeds = [int(seed) + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else seed

@@ -1,4 +1,5 @@
 """Plots of how well the music was followed: one game's alignment and tempo, the errors of a whole evaluation."""
+
 from __future__ import annotations
 
 import os
@@ -88,8 +89,9 @@ def error_histograms(played: Mapping[str, Results], threshold: int) -> Figure:
 
 def _plot_errors(figure: SubFigure, name: str, results: Results, threshold: int) -> None:
     bound = lost_from(threshold)
-    pixels, seconds = (np.concatenate([episode.errors for trial in results.episodes[unit] for episode in trial])
-                       for unit in ("px", "seconds"))
+    pixels, seconds = (
+        np.concatenate([episode.errors for trial in results.episodes[unit] for episode in trial]) for unit in ("px", "seconds")
+    )
     left, right = figure.subplots(1, 2, sharey=True)
     _plot_histogram(left, pixels, 1.15 * bound, "px")
     for number, edge in enumerate((-bound, bound)):
@@ -99,9 +101,13 @@ def _plot_errors(figure: SubFigure, name: str, results: Results, threshold: int)
     _plot_histogram(right, seconds, max(float(np.percentile(np.abs(seconds), 99)) if len(seconds) else 0, 0.1) * 1.15, "s")
     trials = results.stats()
     stats = mean_stats(trials)
-    figure.suptitle(f"{name + ': ' if name else ''}pieces {len(results.pieces())}, trials {len(trials)}: R_tue "
-                    f"{stats.tracked_until_end_ratio:.2f}, R_on {stats.global_tracking_ratio:.2f}, onsets {len(pixels)}",
-                    x=0.01, ha="left", fontsize=12)
+    figure.suptitle(
+        f"{name + ': ' if name else ''}pieces {len(results.pieces())}, trials {len(trials)}: R_tue "
+        f"{stats.tracked_until_end_ratio:.2f}, R_on {stats.global_tracking_ratio:.2f}, onsets {len(pixels)}",
+        x=0.01,
+        ha="left",
+        fontsize=12,
+    )
 
 
 def _plot_histogram(axes: Axes, errors: np.ndarray, reach: float, unit: str) -> None:

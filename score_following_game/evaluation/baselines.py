@@ -1,4 +1,5 @@
 """Those whom a paper's table compares an agent with."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -41,8 +42,10 @@ def supervised(params: str, net: str, config: GameConfig, device: str, precision
     """The localisation agent of a parameter file. Raises UserError where it is another, or does not fit the game."""
     agent = load_trained_agent(params, net, config, seed=0, device=device, precision=precision)
     if not isinstance(agent, LocalisationAgent):
-        raise UserError(f"--localisation {params}: chooses among actions, not places; wanted the parameters of a run with "
-                        "--agent localisation")
+        raise UserError(
+            f"--localisation {params}: chooses among actions, not places; wanted the parameters of a run with "
+            "--agent localisation"
+        )
     return Contestant("localisation (supervised)", lambda pieces, config: agent)
 
 

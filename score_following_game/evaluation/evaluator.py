@@ -1,4 +1,5 @@
 """Playing a data set from beginning to end, all pieces and trials as one batch."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def _episodes(bank: ScoreBank, trials: int, last_frame: list[int], noted: list) 
     bounds = np.searchsorted(games[order], np.arange(len(last_frame) + 1))
     episodes = []
     for index, last in enumerate(last_frame):
-        own = order[bounds[index]:bounds[index + 1]]
+        own = order[bounds[index] : bounds[index + 1]]
         piece = index % len(bank)
         episodes.append(Episode(bank.names[piece], last, bank.onset_frames(piece), frames[own], errors[own]))
-    return [episodes[trial * len(bank):(trial + 1) * len(bank)] for trial in range(trials)]
+    return [episodes[trial * len(bank) : (trial + 1) * len(bank)] for trial in range(trials)]

@@ -1,5 +1,6 @@
 """Learning curves as pictures: python -m score_following_game.evaluation.learning_curve RUN_DIR, or of several to compare:
 RUN_DIR RUN_DIR ... --out FILE.png"""
+
 from __future__ import annotations
 
 import csv
@@ -24,8 +25,10 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
     steps = [float(row["steps"]) / 1e6 for row in rows]
     figure = Figure(figsize=(9, 5.5), dpi=110, layout="constrained")
     ratios, error = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    for name, label in (("global_tracking_ratio", "R_on: onsets tracked"),
-                        ("tracked_until_end_ratio", "R_tue: pieces tracked to the end")):
+    for name, label in (
+        ("global_tracking_ratio", "R_on: onsets tracked"),
+        ("tracked_until_end_ratio", "R_tue: pieces tracked to the end"),
+    ):
         ratios.plot(steps, [float(row[name]) for row in rows], marker="o", markersize=3, label=label)
     error.plot(steps, [float(row["alignment_errors_mean"]) for row in rows], color="tab:red", marker="o", markersize=3)
     ratios.set(ylim=(0, 1.02), ylabel="ratio, validation set")
@@ -52,8 +55,13 @@ def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: fl
     for number, (table, label) in enumerate(zip(tables, run_labels([table.parent for table in tables]), strict=True)):
         rows = read_curve(table)
         ratio = [float(row["global_tracking_ratio"]) for row in rows]
-        style = {"label": label, "marker": "os^D"[number // 10 % 4], "markersize": 3, "color": f"C{number % 10}",
-                 "linestyle": "--" if "Continuous" in table.parent.name else "-"}
+        style = {
+            "label": label,
+            "marker": "os^D"[number // 10 % 4],
+            "markersize": 3,
+            "color": f"C{number % 10}",
+            "linestyle": "--" if "Continuous" in table.parent.name else "-",
+        }
         by_steps.plot([float(row["steps"]) / 1e6 for row in rows], ratio, **style)
         by_time.plot([float(row["seconds"]) / 60 for row in rows], ratio, **style)
     for axes, label in ((by_steps, "million game steps"), (by_time, "minutes of training")):
@@ -71,9 +79,11 @@ def run_labels(runs: Sequence[Path]) -> list[str]:
     """What to call each run's folder: its algorithm and network, and in what those that share both differ."""
     plain = [" ".join(run.resolve().name.split("-")[:2]) for run in runs]
     settings = [read_yaml(path) if (path := run / SETTINGS_FILE).is_file() else {} for run in runs]
-    return [name if Counter(plain)[name] == 1 else f"{name} {_own_settings(own, group) or run.name}"
-            for run, name, own in zip(runs, plain, settings, strict=True)
-            for group in [[other for other, others in zip(settings, plain, strict=True) if others == name]]]
+    return [
+        name if Counter(plain)[name] == 1 else f"{name} {_own_settings(own, group) or run.name}"
+        for run, name, own in zip(runs, plain, settings, strict=True)
+        for group in [[other for other, others in zip(settings, plain, strict=True) if others == name]]
+    ]
 
 
 def _own_settings(own: dict[str, Any], group: Sequence[dict[str, Any]]) -> str:
@@ -102,8 +112,12 @@ if __name__ == "__main__":
     with script():
         parser = Parser(description=__doc__)
         parser.add_argument("run", type=Path, nargs="+", help="a run's folder below --param_root")
-        parser.add_argument("--out", type=Path, metavar="FILE.png", help="the picture (default: in the run's folder; of "
-                            "several runs learning_curves.png here)")
+        parser.add_argument(
+            "--out",
+            type=Path,
+            metavar="FILE.png",
+            help="the picture (default: in the run's folder; of several runs learning_curves.png here)",
+        )
         parser.add_argument("--reference", type=float, help="with several runs: a line at this R_on")
         given = parser.parse_args()
         if len(given.run) == 1:

@@ -1,4 +1,5 @@
 """The numbers of the papers (spec: evaluation), from the episodes of a trial."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -41,7 +42,9 @@ def alignment_stats(episodes: Sequence[Episode]) -> AlignmentStats:
     return AlignmentStats(
         tracked_until_end_ratio=float((tracked == onsets).mean()),
         global_tracking_ratio=float(tracked.sum() / onsets.sum()),
-        alignment_errors_mean=float(mean), alignment_errors_median=float(median), alignment_errors_std=float(std),
+        alignment_errors_mean=float(mean),
+        alignment_errors_median=float(median),
+        alignment_errors_std=float(std),
         tracking_ratios_mean=float((tracked / onsets).mean()),
     )
 

@@ -1,4 +1,5 @@
 """Plots of what happened, as PNG files or pictures; drawn by matplotlib's Agg, so no display is needed."""
+
 from __future__ import annotations
 
 import contextlib
@@ -68,7 +69,10 @@ def episode_figure(episode: WatchedGame) -> Figure:
     """1280 x 720 px, of an episode of at least one frame: position and error in pixels, speed and actions in pixels per
     frame, over seconds; of an agent that has them also its policy and its critic's value."""
     panels: list[tuple[Callable[[Axes, np.ndarray, WatchedGame], None], float]] = [
-        (_plot_positions, 2.2), (_plot_error, 1), (_plot_speed, 1.2)]
+        (_plot_positions, 2.2),
+        (_plot_error, 1),
+        (_plot_speed, 1.2),
+    ]
     if episode.policies:
         panels.append((_plot_policy, 1))
     if np.any(episode.values):  # a network without a critic says 0
@@ -106,8 +110,7 @@ def outcome(episode: WatchedGame) -> str:
 def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     true_x = np.array(episode.true_x)
     bound = lost_from(episode.threshold)
-    axes.fill_between(seconds, true_x - bound, true_x + bound, color=TARGET, alpha=0.1, lw=0,
-                      label="not lost within")
+    axes.fill_between(seconds, true_x - bound, true_x + bound, color=TARGET, alpha=0.1, lw=0, label="not lost within")
     axes.plot(seconds, true_x, color=TARGET, label="true position")
     axes.plot(seconds, episode.x, color=AGENT, label="agent", lw=1.3)
     if episode.lost:
@@ -143,8 +146,13 @@ def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     if episode.choices:
         order = np.argsort(episode.choices)
         colours = SPEED_CHANGES(np.linspace(0, 1, len(order)))
-        axes.stackplot(seconds, policies[:, order].T, colors=colours, lw=0,
-                       labels=[f"speed {episode.choices[choice]:+g}" for choice in order])
+        axes.stackplot(
+            seconds,
+            policies[:, order].T,
+            colors=colours,
+            lw=0,
+            labels=[f"speed {episode.choices[choice]:+g}" for choice in order],
+        )
         axes.set(ylim=(0, 1), ylabel="probability")
     else:
         mean, std = policies.T

@@ -1,4 +1,5 @@
 """Results as printed rows, and as rows for CSV and content for JSON."""
+
 from __future__ import annotations
 
 import csv
@@ -40,15 +41,21 @@ def latex_row(stats: AlignmentStats, decimals: int = 2) -> str:
 
 def stats_cells(stats: AlignmentStats, decimals: int) -> list[str]:
     """R_tue, R_on, mean and std as they are printed."""
-    return [f"{stats.tracked_until_end_ratio:.2f}", f"{stats.global_tracking_ratio:.2f}",
-            f"{stats.alignment_errors_mean:.{decimals}f}", f"{stats.alignment_errors_std:.{decimals}f}"]
+    return [
+        f"{stats.tracked_until_end_ratio:.2f}",
+        f"{stats.global_tracking_ratio:.2f}",
+        f"{stats.alignment_errors_mean:.{decimals}f}",
+        f"{stats.alignment_errors_std:.{decimals}f}",
+    ]
 
 
 def shares_lines(shares: dict[float, float]) -> list[str]:
     """What the row is, and the row: & share within 0.05 s & ... \\\\"""
     bounds = ", ".join(f"{seconds:g}" for seconds in SHARE_SECONDS)
-    return [f"within {bounds} seconds, of all onsets (one not tracked is a miss):",
-            " ".join(f"& {share:.2f}" for share in shares.values()) + " \\\\"]
+    return [
+        f"within {bounds} seconds, of all onsets (one not tracked is a miss):",
+        " ".join(f"& {share:.2f}" for share in shares.values()) + " \\\\",
+    ]
 
 
 def piece_rows(results: Results) -> list[dict[str, Any]]:
@@ -56,8 +63,15 @@ def piece_rows(results: Results) -> list[dict[str, Any]]:
     rows = []
     for trial, game in results.games():
         episode = game["px"]
-        row = {"trial": trial, "piece": episode.piece, "onsets": len(episode.onset_frames), "onsets_tracked": episode.tracked,
-               "tracking_ratio": episode.ratio, "tracked_until_end": episode.ratio == 1, "last_frame": episode.last_frame}
+        row = {
+            "trial": trial,
+            "piece": episode.piece,
+            "onsets": len(episode.onset_frames),
+            "onsets_tracked": episode.tracked,
+            "tracking_ratio": episode.ratio,
+            "tracked_until_end": episode.ratio == 1,
+            "last_frame": episode.last_frame,
+        }
         for unit, same in game.items():
             row |= _summary(same.errors, unit)
         rows.append(row | share_names(onset_shares([game["seconds"]])))

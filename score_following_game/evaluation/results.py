@@ -1,4 +1,5 @@
 """What an evaluation gave, in every unit."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
@@ -20,9 +21,18 @@ class Results:
     @classmethod
     def of(cls, trials: Sequence[Sequence[Episode]], bank: ScoreBank) -> Results:
         """From what play_data_set gave for the pieces of a bank."""
-        return cls({unit: [[in_unit(episode, unit, piece.onset_x, bank.config.spectrogram_params.fps)
-                            for episode, piece in zip(trial, bank.pieces, strict=True)] for trial in trials]
-                    for unit in UNITS})
+        return cls(
+            {
+                unit: [
+                    [
+                        in_unit(episode, unit, piece.onset_x, bank.config.spectrogram_params.fps)
+                        for episode, piece in zip(trial, bank.pieces, strict=True)
+                    ]
+                    for trial in trials
+                ]
+                for unit in UNITS
+            }
+        )
 
     def stats(self, unit: str = "px") -> list[AlignmentStats]:
         """The papers' figures per trial, errors in a unit."""
@@ -34,11 +44,19 @@ class Results:
 
     def figures(self) -> list[dict[str, float]]:
         """Per trial every figure by name: AlignmentStats (pixels), its errors in the other units, and the shares of onsets."""
-        others = [[{f"{name}_{unit}": value for name, value in asdict(stats).items() if name.startswith("alignment_errors")}
-                   for stats in self.stats(unit)] for unit in UNITS if unit != "px"]
+        others = [
+            [
+                {f"{name}_{unit}": value for name, value in asdict(stats).items() if name.startswith("alignment_errors")}
+                for stats in self.stats(unit)
+            ]
+            for unit in UNITS
+            if unit != "px"
+        ]
         shares = [share_names(shares) for shares in self.shares()]
-        return [asdict(stats) | {name: value for part in parts for name, value in part.items()}
-                for stats, *parts in zip(self.stats(), *others, shares, strict=True)]
+        return [
+            asdict(stats) | {name: value for part in parts for name, value in part.items()}
+            for stats, *parts in zip(self.stats(), *others, shares, strict=True)
+        ]
 
     def games(self) -> Iterator[tuple[int, dict[str, Episode]]]:
         """Every game: the number of its trial, from 1, and its episode by unit."""
@@ -52,8 +70,12 @@ class Results:
 
     def only(self, pieces: Collection[str]) -> Results:
         """The games of some of the pieces."""
-        return Results({unit: [[episode for episode in trial if episode.piece in pieces] for trial in trials]
-                        for unit, trials in self.episodes.items()})
+        return Results(
+            {
+                unit: [[episode for episode in trial if episode.piece in pieces] for trial in trials]
+                for unit, trials in self.episodes.items()
+            }
+        )
 
 
 def share_names(shares: dict[float, float]) -> dict[str, float]:

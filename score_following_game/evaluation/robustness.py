@@ -1,4 +1,5 @@
 """The same pieces at other tempi and with other sound fonts: how much an agent depends on either."""
+
 from __future__ import annotations
 
 import logging
@@ -65,7 +66,9 @@ def robustness_table(played: Mapping[Condition, Results], unit: str = "px", shar
 
 
 def comparison_table(
-    played: Mapping[str, Mapping[Condition, Results]], unit: str = "px", shares: bool = False,
+    played: Mapping[str, Mapping[Condition, Results]],
+    unit: str = "px",
+    shares: bool = False,
 ) -> str:
     """A row per agent, or, under several conditions, per agent and condition; played: by the agents' names."""
     conditions = next(iter(played.values()))
@@ -87,7 +90,11 @@ def by_label(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str, Res
 
 
 def aligned_table(
-    names: Sequence[str], labels: Sequence[Sequence[str]], results: Sequence[Results], unit: str, shares: bool,
+    names: Sequence[str],
+    labels: Sequence[Sequence[str]],
+    results: Sequence[Results],
+    unit: str,
+    shares: bool,
 ) -> str:
     """Labels & R_tue & R_on & mean & std \\\\, the means over trials, columns aligned; the header is a comment to LaTeX.
 
@@ -97,13 +104,23 @@ def aligned_table(
     rows = [[f"% {names[0]}", *names[1:], "R_tue", "R_on", f"mean {unit}", f"std {unit}", *bounds]]
     for label, result in zip(labels, results, strict=True):
         within = [f"{share:.2f}" for share in mean_of(result.shares()).values()] if shares else []
-        rows.append([*(part.replace("_", r"\_") for part in label),
-                     *stats_cells(mean_stats(result.stats(unit)), DECIMALS[unit]), *within])
+        rows.append(
+            [
+                *(part.replace("_", r"\_") for part in label),
+                *stats_cells(mean_stats(result.stats(unit)), DECIMALS[unit]),
+                *within,
+            ]
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     left = {number for number, name in enumerate(names) if name != "tempo"}
-    return "\n".join(" & ".join(cell.ljust(width) if number in left else cell.rjust(width)
-                                for number, (cell, width) in enumerate(zip(row, widths, strict=True))) + r" \\"
-                     for row in rows)
+    return "\n".join(
+        " & ".join(
+            cell.ljust(width) if number in left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        + r" \\"
+        for row in rows
+    )
 
 
 def condition_rows(played: Mapping[Condition, Results]) -> list[dict[str, Any]]:

@@ -1,4 +1,5 @@
 """What in an observation a network's decision rests on: integrated gradients (Sundararajan, Taly and Yan 2017)."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -30,7 +31,10 @@ class Saliency(NamedTuple):
 
 
 def integrated_gradients(
-    network: ActorCritic, observation: Sequence[Tensor], memory: Tensor | None = None, steps: int = STEPS,
+    network: ActorCritic,
+    observation: Sequence[Tensor],
+    memory: Tensor | None = None,
+    steps: int = STEPS,
 ) -> Saliency:
     """The gradients of the target along the line from zero to the observation (midpoint rule), times the observation.
 
@@ -46,12 +50,20 @@ def integrated_gradients(
     sums = [torch.zeros_like(part) for part in observation]
     for row in torch.arange(len(action) * steps, device=action.device).split(WINDOWS_AT_A_TIME):
         decision, share = row // steps, (row % steps + 0.5) / steps
-        gradients = _gradients(network, [part[decision] * share[:, None, None, None] for part in observation],
-                               None if memory is None else memory[decision], action[decision])
+        gradients = _gradients(
+            network,
+            [part[decision] * share[:, None, None, None] for part in observation],
+            None if memory is None else memory[decision],
+            action[decision],
+        )
         for total, gradient in zip(sums, gradients):
             total.index_add_(0, decision, gradient)
-    return Saliency(*(total * part / steps for total, part in zip(sums, observation)), action,
-                    _target(decided, action), _target(blank, action))
+    return Saliency(
+        *(total * part / steps for total, part in zip(sums, observation)),
+        action,
+        _target(decided, action),
+        _target(blank, action),
+    )
 
 
 @torch.no_grad()
@@ -65,7 +77,10 @@ def _target(policy: Policy, action: Tensor) -> Tensor:
 
 
 def _gradients(
-    network: ActorCritic, observation: Sequence[Tensor], memory: Tensor | None, action: Tensor,
+    network: ActorCritic,
+    observation: Sequence[Tensor],
+    memory: Tensor | None,
+    action: Tensor,
 ) -> tuple[Tensor, ...]:
     """Of the target, in the shapes of the observation. The parameters take no part: their gradients would cost a quarter."""
     fixed = {name: parameter.detach() for name, parameter in network.named_parameters()}

@@ -1,4 +1,5 @@
 """The saliency of a watched game's decisions as pictures, and as a film below the ordinary view."""
+
 from __future__ import annotations
 
 import os
@@ -32,7 +33,11 @@ REACH_PERCENTILE = 99.0  # of a picture's attributions: what has the full colour
 
 
 def write_saliency_film(
-    episode: WatchedGame, bank: ScoreBank, network: ActorCritic, path: str | os.PathLike[str], sound: bool = True,
+    episode: WatchedGame,
+    bank: ScoreBank,
+    network: ActorCritic,
+    path: str | os.PathLike[str],
+    sound: bool = True,
     steps: int = STEPS,
 ) -> None:
     """Play a watched game of a piece of the bank again, with what each decision of the network rested on, into a film.
@@ -50,16 +55,21 @@ def write_saliency_film(
 
 
 def saliency_pictures(
-    episode: WatchedGame, bank: ScoreBank, network: ActorCritic, steps: int = STEPS,
+    episode: WatchedGame,
+    bank: ScoreBank,
+    network: ActorCritic,
+    steps: int = STEPS,
 ) -> Iterator[np.ndarray]:
     """The film's pictures, uint8 (1032, 1280, 3), BGR: of the start, and after each frame played."""
     for played, (game, observation, saliency) in enumerate(decisions(episode, bank, network, steps)):
-        yield np.vstack([render(game, _overlay(episode, played)),
-                         saliency_picture(observation, saliency, bank.config.actions)])
+        yield np.vstack([render(game, _overlay(episode, played)), saliency_picture(observation, saliency, bank.config.actions)])
 
 
 def decisions(
-    episode: WatchedGame, bank: ScoreBank, network: ActorCritic, steps: int = STEPS,
+    episode: WatchedGame,
+    bank: ScoreBank,
+    network: ActorCritic,
+    steps: int = STEPS,
 ) -> Iterator[tuple[Game, tuple[Tensor, Tensor], Saliency]]:
     """At the start and after each frame played: the game, what is seen, and what the next decision rests on, made with what an
     LSTM remembers there."""
@@ -76,12 +86,18 @@ def _overlay(episode: WatchedGame, played: int) -> Overlay:
     """As the view had it after so many frames."""
     value = episode.values[played - 1] if played and episode.values else np.nan
     return Overlay(
-        reward=episode.rewards[played - 1] if played else 0.0, score=float(np.sum(episode.rewards[:played])), value=value,
-        message=episode.ending if played == len(episode.frames) else "")
+        reward=episode.rewards[played - 1] if played else 0.0,
+        score=float(np.sum(episode.rewards[:played])),
+        value=value,
+        message=episode.ending if played == len(episode.frames) else "",
+    )
 
 
 def saliency_picture(
-    observation: Sequence[Tensor], saliency: Saliency, choices: Sequence[float] = (), index: int = 0,
+    observation: Sequence[Tensor],
+    saliency: Saliency,
+    choices: Sequence[float] = (),
+    index: int = 0,
 ) -> np.ndarray:
     """Decision `index` of a batch -> uint8 (312, 1280, 3), BGR: sheet and spectrogram (dark: loud, low bands at the bottom),
     tinted where they spoke for or against the action.
@@ -93,8 +109,10 @@ def saliency_picture(
     sound, sheet = (part[index, 0].float().cpu().numpy() for part in observation)
     heard, seen = (part[index].sum(0).cpu().numpy() for part in (saliency.spectrogram, saliency.sheet))
     all_of_it = float(np.abs(heard).sum() + np.abs(seen).sum()) or 1.0
-    for place, name, values, heat, square in ((SHEET_PLACE, "sheet", sheet, seen, True),
-                                              (SOUND_PLACE, "music", sound[::-1], heard[::-1], False)):
+    for place, name, values, heat, square in (
+        (SHEET_PLACE, "sheet", sheet, seen, True),
+        (SOUND_PLACE, "music", sound[::-1], heard[::-1], False),
+    ):
         left, top = place[:2]
         width, height = _enlarged_into(image, place, tinted_grey(values, heat), square)
         framed(image, (left - 1, top - 1, width + 2, height + 2), FAINT)
@@ -123,7 +141,7 @@ def _enlarged_into(image: np.ndarray, place: drawing.Box, picture: np.ndarray, s
     if square:
         factors = [min(factors)] * 2
     width, height = (size * factor for size, factor in zip(picture.shape[1::-1], factors))
-    image[top:top + height, left:left + width] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST)
+    image[top : top + height, left : left + width] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST)
     return width, height
 
 

@@ -1,4 +1,5 @@
 """What the sittings of a run leave to those after: the file that --resume goes on from, the best parameters and score."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -36,13 +37,17 @@ def read_checkpoint(directory: Path, settings: Settings, pieces: Pieces) -> dict
         raise UserError(f"{path}: is no checkpoint of this version; begin a new run with --ini_params")
     processes = len(state["processes"])
     if processes != distributed.world_size():
-        raise UserError(f"{path}: is of a run by {processes} process{'es' * (processes > 1)}, not {distributed.world_size()}; "
-                        f"go on with: {distributed.command(f'--resume {directory}', processes)}")
+        raise UserError(
+            f"{path}: is of a run by {processes} process{'es' * (processes > 1)}, not {distributed.world_size()}; "
+            f"go on with: {distributed.command(f'--resume {directory}', processes)}"
+        )
     require_same(settings, state["settings"], str(directory / SETTINGS_FILE))
     for folder, now in pieces.items():
         if changed := sorted(set(now.items()) ^ set(state["pieces"][folder].items())):
-            raise UserError(f"{path}: was made with other pieces than {getattr(settings, folder)} holds now (the "
-                            f"first that differs: {changed[0][0]}); begin a new run with --ini_params")
+            raise UserError(
+                f"{path}: was made with other pieces than {getattr(settings, folder)} holds now (the "
+                f"first that differs: {changed[0][0]}); begin a new run with --ini_params"
+            )
     return state
 
 

@@ -1,4 +1,5 @@
 """Ctrl-C at a moment when everything can be saved."""
+
 from __future__ import annotations
 
 import signal

@@ -1,4 +1,5 @@
 """What a run says: the console's line, TensorBoard's curves (published tags) and learning_curve.csv."""
+
 from __future__ import annotations
 
 import csv
@@ -45,7 +46,12 @@ class TrainingLog:
     """
 
     def __init__(
-        self, settings: Settings, directory: Path | None, watch: Stopwatch, first_update: int = 0, first_steps: int = 0,
+        self,
+        settings: Settings,
+        directory: Path | None,
+        watch: Stopwatch,
+        first_update: int = 0,
+        first_steps: int = 0,
     ) -> None:
         self.settings, self.watch = settings, watch
         self._recent: deque[float] = deque(maxlen=11)  # training seconds at the last updates
@@ -69,12 +75,16 @@ class TrainingLog:
 
     def evaluation(self, update: int, stats: AlignmentStats) -> None:
         """Tell of an evaluation: a line, and TensorBoard's eval curves."""
-        print(f"Evaluation at update {update}: R_tue {stats.tracked_until_end_ratio:.2f}, R_on "
-              f"{stats.global_tracking_ratio:.3f}, error {stats.alignment_errors_mean:.2f} +- "
-              f"{stats.alignment_errors_std:.2f} px ({self.watch.seconds:.0f}s of training)", flush=True)
+        print(
+            f"Evaluation at update {update}: R_tue {stats.tracked_until_end_ratio:.2f}, R_on "
+            f"{stats.global_tracking_ratio:.3f}, error {stats.alignment_errors_mean:.2f} +- "
+            f"{stats.alignment_errors_std:.2f} px ({self.watch.seconds:.0f}s of training)",
+            flush=True,
+        )
         # One that ends a sitting early has the point of the evaluation it comes before.
-        self._scalars({f"eval/{name}": value for name, value in asdict(stats).items()},
-                      -(-update // self.settings.eval_interval))
+        self._scalars(
+            {f"eval/{name}": value for name, value in asdict(stats).items()}, -(-update // self.settings.eval_interval)
+        )
 
     def close(self) -> None:
         if self._writer:
@@ -88,16 +98,26 @@ class TrainingLog:
         updates_per_second, steps_per_second = (update - update_before) / seconds, (steps - steps_before) / seconds
         mean = returns.mean() if len(returns) else None
         if self.settings.agent == "reinforce":
-            print(f"\nepoch: {update:08d}, reward: {mean:.1f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}",
-                  flush=True)
+            print(
+                f"\nepoch: {update:08d}, reward: {mean:.1f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}",
+                flush=True,
+            )
         else:
             rewards = "-/-" if mean is None else f"{mean:.1f}/{np.median(returns):.1f}"  # - : no game has ended yet
-            print(f"Updates {update} ({now - then:.1f}s),  mean/median reward {rewards}, "
-                  f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
-                  f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s", flush=True)
-        curves = {"training/policy_loss": losses.policy, "training/value_loss": losses.value,
-                  "training/entropy": losses.entropy, "training/learn_rate": learn_rate,
-                  "training/steps": steps, "charts/steps_per_second": steps_per_second}
+            print(
+                f"Updates {update} ({now - then:.1f}s),  mean/median reward {rewards}, "
+                f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
+                f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s",
+                flush=True,
+            )
+        curves = {
+            "training/policy_loss": losses.policy,
+            "training/value_loss": losses.value,
+            "training/entropy": losses.entropy,
+            "training/learn_rate": learn_rate,
+            "training/steps": steps,
+            "charts/steps_per_second": steps_per_second,
+        }
         if mean is not None:
             curves["training/avg_reward"] = mean
         self._scalars(curves, update // self.settings.log_interval)

@@ -1,4 +1,5 @@
 """The optimiser of a run: a class of torch.optim by its name, its arguments as they were written in 2018."""
+
 from __future__ import annotations
 
 import ast
@@ -49,8 +50,7 @@ def try_optimiser(name: str, optim_params: Mapping[str, Any]) -> None:
         make_optimiser(name, optim_params, [parameter]).step()
     except (RuntimeError, TypeError, IndexError, AssertionError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"--optim {name} with --optim_params {optim_params}: cannot train a network here "
-                        f"({reason})") from None
+        raise UserError(f"--optim {name} with --optim_params {optim_params}: cannot train a network here ({reason})") from None
 
 
 def _optimiser_value(value: Any) -> Any:

@@ -1,4 +1,5 @@
 """Where a run keeps its parameters and logs, and how a parameter file tells which network and game it belongs to."""
+
 from __future__ import annotations
 
 import getpass
@@ -19,8 +20,13 @@ from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
 
 def run_name(settings: Settings, when: datetime) -> str:
     """agent-net-trainset-config_YYYYmmdd_HHMMSS-user, as published; a - within a part becomes _, so that the name parses."""
-    parts = [settings.agent, settings.net, Path(settings.train_set).name,
-             f"{Path(settings.game_config).stem}_{when.astimezone(UTC):%Y%m%d_%H%M%S}", _user()]
+    parts = [
+        settings.agent,
+        settings.net,
+        Path(settings.train_set).name,
+        f"{Path(settings.game_config).stem}_{when.astimezone(UTC):%Y%m%d_%H%M%S}",
+        _user(),
+    ]
     return "-".join(part.replace("-", "_") for part in parts)
 
 

@@ -1,4 +1,5 @@
 """What changes while a run goes on: annealing by the steps played, refinement when the score stops rising."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -25,7 +26,11 @@ class RefinementSchedule:
         self.stopped = False
 
     def step(
-        self, score: float, network: nn.Module, optimiser: torch.optim.Optimizer, trained: nn.Module | None = None,
+        self,
+        score: float,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        trained: nn.Module | None = None,
     ) -> bool:
         """Take the score of a network's evaluation (high is better); -> is it a new best?
 
@@ -54,12 +59,21 @@ class RefinementSchedule:
         new = 0.0 if self.stopped else old * self.lr_multiplier
         for group in optimiser.param_groups:
             group["lr"] = 0.0 if self.stopped else group["lr"] * self.lr_multiplier
-        print("No more refinement steps. Setting learning rate to 0" if self.stopped
-              else f"Refine learning rate from {old:g} to {new:g}", flush=True)
+        print(
+            "No more refinement steps. Setting learning rate to 0"
+            if self.stopped
+            else f"Refine learning rate from {old:g} to {new:g}",
+            flush=True,
+        )
 
     def state_dict(self) -> dict[str, Any]:
-        return {"refinements": self.refinements, "impatience": self.impatience, "best_score": self.best_score,
-                "best_parameters": self.best_parameters, "stopped": self.stopped}
+        return {
+            "refinements": self.refinements,
+            "impatience": self.impatience,
+            "best_score": self.best_score,
+            "best_parameters": self.best_parameters,
+            "stopped": self.stopped,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         for name, value in state.items():

@@ -1,4 +1,5 @@
 """Every knob of a training run: name, type, default and meaning in one place; the command line is made from it."""
+
 from __future__ import annotations
 
 import argparse
@@ -18,21 +19,50 @@ AGENT_DEFAULTS: dict[str, dict[str, Any]] = {"reinforce": {"n_worker": 1}}  # pu
 _PLAYERS = tuple(agent for agent in AGENTS if agent != "localisation")
 # Settings that only some agents go by; given for another they do nothing.
 OF_AGENTS = {
-    "t_max": ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation"), "random_start": _PLAYERS,
-    "prioritized_sampling": _PLAYERS, "random_offset": _PLAYERS, "value_coef": _PLAYERS,
-    "discounting": _PLAYERS, "entropy_coef": ("a2c", "a2c_lstm", "ppo"),
-    "final_entropy_coef": ("a2c", "a2c_lstm", "ppo"), "gae_lambda": ("ppo", "lookahead"), "ppo_epsilon": ("ppo",),
-    "ppo_epochs": ("ppo",), "batch_size": ("ppo", "lookahead"), "bptt": ("a2c_lstm",), "no_baseline": ("reinforce",),
-    "lookahead_passes": ("lookahead",), "temperature": ("lookahead",), "final_temperature": ("lookahead",),
+    "t_max": ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation"),
+    "random_start": _PLAYERS,
+    "prioritized_sampling": _PLAYERS,
+    "random_offset": _PLAYERS,
+    "value_coef": _PLAYERS,
+    "discounting": _PLAYERS,
+    "entropy_coef": ("a2c", "a2c_lstm", "ppo"),
+    "final_entropy_coef": ("a2c", "a2c_lstm", "ppo"),
+    "gae_lambda": ("ppo", "lookahead"),
+    "ppo_epsilon": ("ppo",),
+    "ppo_epochs": ("ppo",),
+    "batch_size": ("ppo", "lookahead"),
+    "bptt": ("a2c_lstm",),
+    "no_baseline": ("reinforce",),
+    "lookahead_passes": ("lookahead",),
+    "temperature": ("lookahead",),
+    "final_temperature": ("lookahead",),
     "memory": ("lookahead",),
 }
 # Settings found by experiment (docs/training_fast.md); the published ones are the defaults.
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"agent": "lookahead", "n_worker": 64, "t_max": 16, "batch_size": 2, "discounting": 0.95, "gae_lambda": 0.9,
-             "temperature": 0.1, "final_temperature": 0.015, "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)},
-             "final_lr": 2e-5, "anneal_steps": 1_500_000, "averaging": 0.97, "max_grad_norm": 0.5, "value_coef": 0.05,
-             "random_start": 0.6, "prioritized_sampling": True, "augment": 1, "precision": "auto", "eval_interval": 100,
-             "eval_trials": 1, "log_interval": 20},
+    "fast": {
+        "agent": "lookahead",
+        "n_worker": 64,
+        "t_max": 16,
+        "batch_size": 2,
+        "discounting": 0.95,
+        "gae_lambda": 0.9,
+        "temperature": 0.1,
+        "final_temperature": 0.015,
+        "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)},
+        "final_lr": 2e-5,
+        "anneal_steps": 1_500_000,
+        "averaging": 0.97,
+        "max_grad_norm": 0.5,
+        "value_coef": 0.05,
+        "random_start": 0.6,
+        "prioritized_sampling": True,
+        "augment": 1,
+        "precision": "auto",
+        "eval_interval": 100,
+        "eval_trials": 1,
+        "log_interval": 20,
+    },
 }
 
 
@@ -78,8 +108,11 @@ class Settings:
     no_log: bool = _knob(False, "no TensorBoard log")
     seed: int = _knob(DEFAULT_SEED, "seeds numpy, torch and every random choice")
     ini_params: str | None = _knob(None, "initial parameters (a state_dict)")
-    preset: str | None = _knob(None, "settings found by experiment instead of these defaults (docs/training_fast.md); others "
-                               "that are given go before them", tuple(PRESETS))
+    preset: str | None = _knob(
+        None,
+        "settings found by experiment instead of these defaults (docs/training_fast.md); others that are given go before them",
+        tuple(PRESETS),
+    )
     no_baseline: bool = _knob(False, "REINFORCE: without a critic")
     bptt: bool = _knob(False, "a2c_lstm: back-propagate through the rollout, not each step alone as published")
     lookahead_passes: int = _knob(2, "lookahead: how often a step is learnt from, on average")
@@ -89,8 +122,11 @@ class Settings:
     final_lr: float | None = _knob(None, "learning rate then (default: as at first)")
     final_entropy_coef: float | None = _knob(None, "weight of the entropy then (not in lookahead; default: as at first)")
     final_temperature: float | None = _knob(None, "lookahead: temperature then (default: as at first)")
-    averaging: float | None = _knob(None, "evaluate and keep a moving average of the parameters that forgets 1 - this at every "
-                                    "update, for instance 0.97 (default: off)")
+    averaging: float | None = _knob(
+        None,
+        "evaluate and keep a moving average of the parameters that forgets 1 - this at every "
+        "update, for instance 0.97 (default: off)",
+    )
     augment: int = _knob(0, "so many variants of each training piece beside it: other engraving, time and sound")
     medleys: int = _knob(0, "so many new training pieces put together from passages of the others")
     random_start: float = _knob(0.0, "share of games that begin anywhere in the piece, at the music's speed")
@@ -132,15 +168,30 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
             _require_type(knob.name, knob.type, values[knob.name], where)
     chosen = PRESETS.get(values.get("preset"), {})
     values = {**AGENT_DEFAULTS.get(values.get("agent", chosen.get("agent")), {}), **chosen, **values}
-    settings = Settings(**{**values, **({"optim_params": optimiser_arguments(values["optim_params"])}
-                                        if "optim_params" in values else {})})
+    settings = Settings(
+        **{**values, **({"optim_params": optimiser_arguments(values["optim_params"])} if "optim_params" in values else {})}
+    )
     for name, allowed in (("agent", AGENTS), ("precision", PRECISIONS), ("preset", (None, *PRESETS))):
         if getattr(settings, name) not in allowed:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted one of "
-                            f"{', '.join(filter(None, allowed))}")
-    at_least = {"max_updates": 1, "patience": 1, "max_refinements": 0, "eval_interval": 1, "log_interval": 1,
-                "dump_interval": 1, "eval_trials": 1, "n_worker": 1, "t_max": 1, "ppo_epochs": 1, "batch_size": 1,
-                "lookahead_passes": 1, "memory": 1, "anneal_steps": 1, "augment": 0, "medleys": 0}
+            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted one of {', '.join(filter(None, allowed))}")
+    at_least = {
+        "max_updates": 1,
+        "patience": 1,
+        "max_refinements": 0,
+        "eval_interval": 1,
+        "log_interval": 1,
+        "dump_interval": 1,
+        "eval_trials": 1,
+        "n_worker": 1,
+        "t_max": 1,
+        "ppo_epochs": 1,
+        "batch_size": 1,
+        "lookahead_passes": 1,
+        "memory": 1,
+        "anneal_steps": 1,
+        "augment": 0,
+        "medleys": 0,
+    }
     for name, least in at_least.items():
         if getattr(settings, name) is None:
             continue
@@ -153,8 +204,17 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
     for name in ("discounting", "gae_lambda", "random_start"):
         if not 0 <= (getattr(settings, name) or 0) <= 1:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number from 0 to 1")
-    for name in ("max_grad_norm", "lr_multiplier", "ppo_epsilon", "max_minutes", "checkpoint_minutes", "temperature",
-                 "final_lr", "final_temperature", "final_entropy_coef"):
+    for name in (
+        "max_grad_norm",
+        "lr_multiplier",
+        "ppo_epsilon",
+        "max_minutes",
+        "checkpoint_minutes",
+        "temperature",
+        "final_lr",
+        "final_temperature",
+        "final_entropy_coef",
+    ):
         if getattr(settings, name) is not None and not getattr(settings, name) > 0:
             raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number above 0")
     for name in ("value_coef", "random_offset"):
@@ -169,8 +229,10 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
         raise UserError(f"{where}: PPO normalises advantages over a rollout: wanted --n_worker times --t_max at least 2")
     try_optimiser(settings.optim, settings.optim_params)
     if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
-        raise UserError(f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
-                        "factors: give one above 0")
+        raise UserError(
+            f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
+            "factors: give one above 0"
+        )
     return settings
 
 
@@ -182,8 +244,9 @@ def without_effect(settings: Settings, given: Iterable[str]) -> list[str]:
 def settings_as_dict(settings: Settings) -> dict[str, Any]:
     """Plain values that YAML and a checkpoint hold and settings_from reads."""
     values = asdict(settings)
-    values["optim_params"] = {key: list(value) if isinstance(value, tuple) else value
-                              for key, value in settings.optim_params.items()}
+    values["optim_params"] = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in settings.optim_params.items()
+    }
     return values
 
 
@@ -192,8 +255,10 @@ def require_same(settings: Settings, before: Mapping[str, Any], where: str) -> N
     now = settings_as_dict(settings)
     for name in sorted(set(now) - set(RESUMABLE) - set(PLACES)):
         if now[name] != before.get(name):
-            raise UserError(f"{where}: {name} is {now[name]!r} and was {before.get(name)!r} when the run was stopped; "
-                            "put it back, or begin a new run with --ini_params")
+            raise UserError(
+                f"{where}: {name} is {now[name]!r} and was {before.get(name)!r} when the run was stopped; "
+                "put it back, or begin a new run with --ini_params"
+            )
 
 
 def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
@@ -209,7 +274,8 @@ def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
 def _parser_type(annotation: str) -> Any:
     """The argparse type for a field's annotation (a string, since annotations are postponed)."""
     return {"int": _whole, "int | None": _whole, "float": _finite, "float | None": _finite, "dict": optimiser_arguments}.get(
-        annotation, str)
+        annotation, str
+    )
 
 
 def _whole(text: str) -> int:

@@ -1,4 +1,5 @@
 """The training loop: rollouts, updates, logs, evaluations, refinement, checkpoints."""
+
 from __future__ import annotations
 
 import hashlib
@@ -56,14 +57,26 @@ class Trainer:
         self.network.to(self.device, memory_format=torch.channels_last)
         self.optimiser = make_optimiser(settings.optim, settings.optim_params, self.network.parameters())
         seeds = distributed.seeds(settings.seed, 4)
-        sampler = StartSampler(self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling,
-                               settings.random_offset)
-        self.collector = algorithm.collector(self.train_bank, settings.n_worker, self.network, sampler, seeds[1],
-                                             self.precision, keep=algorithm.keeps_passes and not settings.bptt)
-        self.learner = algorithm.learner(self.network, self.optimiser, self.train_bank, settings, self.precision,
-                                         self.collector.generator)
-        self.average = None if settings.averaging is None else AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
+        sampler = StartSampler(
+            self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling, settings.random_offset
+        )
+        self.collector = algorithm.collector(
+            self.train_bank,
+            settings.n_worker,
+            self.network,
+            sampler,
+            seeds[1],
+            self.precision,
+            keep=algorithm.keeps_passes and not settings.bptt,
+        )
+        self.learner = algorithm.learner(
+            self.network, self.optimiser, self.train_bank, settings, self.precision, self.collector.generator
+        )
+        self.average = (
+            None
+            if settings.averaging is None
+            else AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
+        )
         self.eval_generator = torch.Generator(self.device).manual_seed(seeds[2])
         distributed.seed_dropout(seeds[3])
         self.schedule = RefinementSchedule(settings.patience, settings.max_refinements, settings.lr_multiplier)
@@ -96,14 +109,21 @@ class Trainer:
                     self._evaluate(log)
             print(f"Done after update {self.updates}: {self.directory / BEST_MODEL_FILE}", flush=True)
         except LostProcess as error:
-            raise LostProcess(f"{error}; go on from update {self.saved_at} with: {self._command}" if self.saved_at >= 0
-                              else str(error)) from None
+            raise LostProcess(
+                f"{error}; go on from update {self.saved_at} with: {self._command}" if self.saved_at >= 0 else str(error)
+            ) from None
         except Diverged as error:
             seen = f" (the update before: {self.losses})" if self.losses else ""
-            kept = (f"; the parameters of update {self.saved_at} are kept: --ini_params {self.directory / CHECKPOINT_FILE} "
-                    "begins a new run with them" if self.saved_at >= 0 else "")
-            raise UserError(f"training diverged after update {self.updates}: {error}{seen}{kept}; try a smaller lr in "
-                            "--optim_params or --max_grad_norm 0.5") from None
+            kept = (
+                f"; the parameters of update {self.saved_at} are kept: --ini_params {self.directory / CHECKPOINT_FILE} "
+                "begins a new run with them"
+                if self.saved_at >= 0
+                else ""
+            )
+            raise UserError(
+                f"training diverged after update {self.updates}: {error}{seen}{kept}; try a smaller lr in "
+                "--optim_params or --max_grad_norm 0.5"
+            ) from None
         finally:
             log.close()
 
@@ -154,8 +174,11 @@ class Trainer:
 
     def _is_done(self) -> bool:
         minutes = self.settings.max_minutes
-        return (self.updates >= self.settings.max_updates or self.schedule.stopped
-                or (minutes is not None and self.watch.seconds >= 60 * minutes))
+        return (
+            self.updates >= self.settings.max_updates
+            or self.schedule.stopped
+            or (minutes is not None and self.watch.seconds >= 60 * minutes)
+        )
 
     def _dump(self) -> None:
         save_parameters(self.judged, self.directory / f"model_update_{self.updates}.pt")
@@ -178,8 +201,9 @@ class Trainer:
     def _play_validation_set(self, log: TrainingLog) -> AlignmentStats:
         self._require_finite()
         agent = self.player(self.judged, self.eval_generator, self.precision)
-        stats = mean_stats([alignment_stats(trial) for trial in
-                            play_data_set(agent, self.eval_bank, self.settings.eval_trials, progress=True)])
+        stats = mean_stats(
+            [alignment_stats(trial) for trial in play_data_set(agent, self.eval_bank, self.settings.eval_trials, progress=True)]
+        )
         self.network.train()
         log.evaluation(self.updates, stats)
         add_to_curve(self.directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
@@ -206,20 +230,33 @@ class Trainer:
 
     def save_checkpoint(self) -> None:
         """All that --resume needs to go on as if nothing had happened. Raises Diverged when the network has."""
-        processes = distributed.gather({**{name: part.state_dict() for name, part in self._own_parts.items()},
-                                        "random_state": get_random_state(self.device)})
+        processes = distributed.gather(
+            {
+                **{name: part.state_dict() for name, part in self._own_parts.items()},
+                "random_state": get_random_state(self.device),
+            }
+        )
         distributed.from_first(lambda: self._write_checkpoint(processes))
         self.saved_at = self.updates
 
     def _write_checkpoint(self, processes: list[Mapping[str, Any]]) -> None:
         """processes: what each process has of its own, by rank."""
         self._require_finite()
-        save(self.directory / CHECKPOINT_FILE, {
-            "version": CHECKPOINT_VERSION, "updates": self.updates, "steps": self.steps, "evaluated_at": self.evaluated_at,
-            "seconds": self.watch.seconds, "settings": settings_as_dict(self.settings), "pieces": self._pieces,
-            **{name: part.state_dict() for name, part in self._common_parts.items()},
-            "processes": processes, "eval_generator": self.eval_generator.get_state(),
-        })
+        save(
+            self.directory / CHECKPOINT_FILE,
+            {
+                "version": CHECKPOINT_VERSION,
+                "updates": self.updates,
+                "steps": self.steps,
+                "evaluated_at": self.evaluated_at,
+                "seconds": self.watch.seconds,
+                "settings": settings_as_dict(self.settings),
+                "pieces": self._pieces,
+                **{name: part.state_dict() for name, part in self._common_parts.items()},
+                "processes": processes,
+                "eval_generator": self.eval_generator.get_state(),
+            },
+        )
         if not (self.directory / BEST_SCORE_FILE).exists():
             save_parameters(self.judged, self.directory / BEST_MODEL_FILE)  # until an evaluation says more
 
@@ -260,6 +297,9 @@ class Trainer:
         self.steps, self.evaluated_at = state["steps"], state["evaluated_at"]
         self.watch = Stopwatch(state["seconds"])
         if self._is_done():
-            advice = (f"its refinements are used up; begin a new run with --ini_params {self.directory / BEST_MODEL_FILE}"
-                      if self.schedule.stopped else "give a larger --max_updates or --max_minutes to go on")
+            advice = (
+                f"its refinements are used up; begin a new run with --ini_params {self.directory / BEST_MODEL_FILE}"
+                if self.schedule.stopped
+                else "give a larger --max_updates or --max_minutes to go on"
+            )
             raise UserError(f"{self.directory}: this run is done after update {self.updates}; {advice}")

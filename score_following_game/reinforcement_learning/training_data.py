@@ -1,4 +1,5 @@
 """The pieces a run learns from and those it is judged by."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -18,8 +19,11 @@ def load_banks(settings: Settings, config: GameConfig, rules: GameConfig, device
     """-> (training pieces with medleys and variants, played by config; validation pieces, played by rules)."""
     sound_font = Path(settings.sound_font) if settings.sound_font else None
     with distributed.first_on_each_machine():
-        train_set, eval_set = (load_data_set(folder, config, sound_font=sound_font)
-                               for folder in (settings.train_set, settings.eval_set))
+        train_set, eval_set = (
+            load_data_set(folder, config, sound_font=sound_font) for folder in (settings.train_set, settings.eval_set)
+        )
     train_set = [*train_set, *medleys(train_set, settings.medleys, settings.seed)]
-    return (ScoreBank(augmented(train_set, settings.augment, settings.seed), config, device),
-            ScoreBank(eval_set, rules, device))
+    return (
+        ScoreBank(augmented(train_set, settings.augment, settings.seed), config, device),
+        ScoreBank(eval_set, rules, device),
+    )

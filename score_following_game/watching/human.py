@@ -1,4 +1,5 @@
 """A person at the keyboard."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """What a watched game sounds like, and the clock that paces it: the sound's where there is sound, else the machine's."""
+
 from __future__ import annotations
 
 import logging
@@ -93,9 +94,9 @@ class SoundOutput:
     def fill(self, block: np.ndarray, length: int, *_: object) -> None:
         """The device's callback, in its own thread: block is float32 (length, 1); silence after the end."""
         first = self._block[0] + self._block[1]
-        samples = self._audio.samples[first:first + length]
-        block[:len(samples), 0] = samples
-        block[len(samples):] = 0
+        samples = self._audio.samples[first : first + length]
+        block[: len(samples), 0] = samples
+        block[len(samples) :] = 0
         self._block = (first, length, time.monotonic())  # one assignment: the other thread never sees half of it
 
 

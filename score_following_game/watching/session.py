@@ -1,4 +1,5 @@
 """The loop that joins a game, who plays it, the clock, and those who look: a window, a film, pictures, or nobody."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -127,8 +128,14 @@ def watch(
 def new_episode(game: Game) -> WatchedGame:
     """Of game 0, with no frame played yet."""
     piece = int(game.piece[0])
-    return WatchedGame(game.bank.names[piece], game.config.spectrogram_params.fps, game.config.threshold,
-                   int(game.bank.last_onset[piece]), game.config.actions, [game.state().at(slice(1))])
+    return WatchedGame(
+        game.bank.names[piece],
+        game.config.spectrogram_params.fps,
+        game.config.threshold,
+        int(game.bank.last_onset[piece]),
+        game.config.actions,
+        [game.state().at(slice(1))],
+    )
 
 
 def _keys(window: Window, global_keys: GlobalKeys | None, seconds: float) -> list[str]:
@@ -208,12 +215,15 @@ class _Stage:
     def _picture(self) -> np.ndarray:
         episode = self.episode
         value = getattr(self.player, "value", None)
-        return render(self.game, Overlay(
-            reward=episode.rewards[-1] if episode.rewards else 0.0,
-            score=episode.score,
-            value=None if value is None else float(value[0]),
-            show_target=self.controls.show_target or bool(episode.ending),
-            message=episode.ending,
-            hint=self.hint,
-            person=self.person,
-        ))
+        return render(
+            self.game,
+            Overlay(
+                reward=episode.rewards[-1] if episode.rewards else 0.0,
+                score=episode.score,
+                value=None if value is None else float(value[0]),
+                show_target=self.controls.show_target or bool(episode.ending),
+                message=episode.ending,
+                hint=self.hint,
+                person=self.person,
+            ),
+        )

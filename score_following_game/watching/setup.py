@@ -1,4 +1,5 @@
 """What the scripts that show a game share: their arguments, the one piece they play, and who looks on."""
+
 from __future__ import annotations
 
 import argparse
@@ -118,5 +119,7 @@ def _begun(window: Window, global_keys: GlobalKeys | None, game: Game, controls:
 
 
 _ADVICE_TO_WATCH = "write a film instead: --video FILE.mp4"
-_ADVICE_TO_PLAY = ("a person cannot play without one; watch the optimal agent instead: --agent_type optimal "
-                   "--game_config game_configs/nottingham_continuous.yaml --video FILE.mp4")
+_ADVICE_TO_PLAY = (
+    "a person cannot play without one; watch the optimal agent instead: --agent_type optimal "
+    "--game_config game_configs/nottingham_continuous.yaml --video FILE.mp4"
+)

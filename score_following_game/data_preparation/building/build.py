@@ -1,4 +1,5 @@
 """Building a data set: sources -> engraved pieces -> folders, with a record of what was left out and why."""
+
 from __future__ import annotations
 
 import csv
@@ -31,8 +32,8 @@ from score_following_game.data_processing.synthesis import default_sound_font, r
 from score_following_game.errors import UserError
 from score_following_game.files import deferring_interrupts, locked, make_folder, replacing
 
-_MAKING = ".engraved"     # pieces lie here until all are made and it is known which set they belong to
-_SAVE_EVERY = 2.0         # seconds between two writings of the record
+_MAKING = ".engraved"  # pieces lie here until all are made and it is known which set they belong to
+_SAVE_EVERY = 2.0  # seconds between two writings of the record
 LEFT_OUT_NAME = "left_out.csv"
 
 
@@ -63,8 +64,9 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     removed = _place(records, sources, chosen.folders, options)
     _write_manifests(records, options)
     if not chosen.folders:
-        raise UserError(f"no piece made of {len(sources)} sources: {_reasons(chosen.left_out)}; see "
-                        f"{options.destination / LEFT_OUT_NAME}")
+        raise UserError(
+            f"no piece made of {len(sources)} sources: {_reasons(chosen.left_out)}; see {options.destination / LEFT_OUT_NAME}"
+        )
     if options.check:
         _draw_checks(records, chosen.folders, options.destination / "check")
     return make_report(records, sources, chosen, options, engraved, removed, unpaired)
@@ -87,10 +89,16 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
         paired = pair(list(sources), find_recordings(played.recordings))
         recordings, unpaired = paired.recordings, [path.name for path in paired.without_score]
         if not recordings:
-            raise UserError(f"--audio {played.recordings}: no recording there has the name of a piece; pieces are called "
-                            f"{', '.join(sorted(sources)[:3])}" + " ..." * (len(sources) > 3))
-    return {name: PieceTask(source, options.style, options.destination / _MAKING, options.time_limit, played.tempi,
-                            recordings.get(name)) for name, source in sources.items()}, unpaired
+            raise UserError(
+                f"--audio {played.recordings}: no recording there has the name of a piece; pieces are called "
+                f"{', '.join(sorted(sources)[:3])}" + " ..." * (len(sources) > 3)
+            )
+    return {
+        name: PieceTask(
+            source, options.style, options.destination / _MAKING, options.time_limit, played.tempi, recordings.get(name)
+        )
+        for name, source in sources.items()
+    }, unpaired
 
 
 def _is_known(records: Records, task: PieceTask) -> bool:
@@ -114,8 +122,13 @@ def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOption
             source = outcome.task.source
             made += outcome.value is not None
             records.pieces[source.name] = Record(
-                fingerprint(outcome.task), source.origin, outcome.value, outcome.reason, outcome.detail,
-                folder=_MAKING if outcome.value else "")
+                fingerprint(outcome.task),
+                source.origin,
+                outcome.value,
+                outcome.reason,
+                outcome.detail,
+                folder=_MAKING if outcome.value else "",
+            )
             if time.monotonic() - saved > _SAVE_EVERY:
                 records.save()
                 saved = time.monotonic()
@@ -125,8 +138,10 @@ def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOption
         for left in (options.destination / _MAKING).glob(f"{WORK_PREFIX}*"):  # of a process that was stopped
             shutil.rmtree(left, ignore_errors=True)
     if any(name not in records.pieces for name in names):
-        raise UserError("the engraving processes could not start; if Python reads this program from standard input, put it "
-                        "into a file under `if __name__ == \"__main__\":`")
+        raise UserError(
+            "the engraving processes could not start; if Python reads this program from standard input, put it "
+            'into a file under `if __name__ == "__main__":`'
+        )
     return made
 
 
@@ -172,8 +187,11 @@ def _place(records: Records, sources: dict[str, Source], folders: dict[str, str]
 
 def _write_manifests(records: Records, options: BuildOptions) -> None:
     """One for each set; a set that is empty now has none."""
-    parameters = {"split": options.split and str(options.split), "min_seconds": options.min_seconds,
-                  "max_seconds": options.max_seconds if math.isfinite(options.max_seconds) else None}
+    parameters = {
+        "split": options.split and str(options.split),
+        "min_seconds": options.min_seconds,
+        "max_seconds": options.max_seconds if math.isfinite(options.max_seconds) else None,
+    }
     made = manifests(records, parameters)
     for folder, manifest in made.items():
         write_manifest(options.destination / folder, manifest)

@@ -1,4 +1,5 @@
 """The collections that can be made by name, each with what it needs and how it is made."""
+
 from __future__ import annotations
 
 import math
@@ -15,8 +16,8 @@ from score_following_game.data_preparation.msmd.piece import find_msmd
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
 from score_following_game.errors import UserError
 
-PUBLISHED = "published"                     # the collection that is downloaded, not made
-PIECES_FILE = "pieces.json"                # beside the LilyPond sources of the MSMD: main files and split
+PUBLISHED = "published"  # the collection that is downloaded, not made
+PIECES_FILE = "pieces.json"  # beside the LilyPond sources of the MSMD: main files and split
 MUTOPIA_NAME = "COMPOSER__OPUS__BASE"
 
 
@@ -52,8 +53,10 @@ def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
     for path in paths:
         listed = path / PIECES_FILE
         if not listed.is_file():
-            raise UserError(f"{path}: no {PIECES_FILE} there, which names each piece's main file and the split; for a folder "
-                            "of LilyPond files of your own use the collection `folder`")
+            raise UserError(
+                f"{path}: no {PIECES_FILE} there, which names each piece's main file and the split; for a folder "
+                "of LilyPond files of your own use the collection `folder`"
+            )
         main_files = read_yaml(listed).get("main_file")
         if not isinstance(main_files, dict) or not main_files or not all(map(_is_below, main_files, main_files.values())):
             raise UserError(f"{listed}: wanted a key main_file with NAME: FILE.ly")
@@ -66,8 +69,13 @@ def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
 
 def _is_below(name: object, file: object) -> bool:
     """A piece's name, and a path that does not lead out of its folder."""
-    return (isinstance(name, str) and isinstance(file, str) and Path(name).name == name
-            and not Path(file).is_absolute() and ".." not in Path(file).parts)
+    return (
+        isinstance(name, str)
+        and isinstance(file, str)
+        and Path(name).name == name
+        and not Path(file).is_absolute()
+        and ".." not in Path(file).parts
+    )
 
 
 def find_raw_msmd_sources(paths: Sequence[Path]) -> list[Source]:
@@ -90,22 +98,49 @@ def find_music21_sources(names: Sequence[Path]) -> list[Source]:
 
 COLLECTIONS = {
     "nottingham": Collection(
-        "296 folk tunes as in the paper, 187/63/46, from the Nottingham tune books", "the folder of its ABC files",
-        find_sources, "nottingham --source ABC_FOLDER", "nottingham", split="187/63/46", min_seconds=20,
-        max_seconds=90),
+        "296 folk tunes as in the paper, 187/63/46, from the Nottingham tune books",
+        "the folder of its ABC files",
+        find_sources,
+        "nottingham --source ABC_FOLDER",
+        "nottingham",
+        split="187/63/46",
+        min_seconds=20,
+        max_seconds=90,
+    ),
     "msmd": Collection(
         "the piano pieces of the MSMD, engraved by LilyPond from Mutopia's sources, split v1.1",
-        f"the folder with a folder for each piece, named {MUTOPIA_NAME}, and {PIECES_FILE}", find_msmd_sources,
-        "msmd --source LILYPOND_FOLDER", "msmd_all", style="msmd", split=PIECES_FILE),
+        f"the folder with a folder for each piece, named {MUTOPIA_NAME}, and {PIECES_FILE}",
+        find_msmd_sources,
+        "msmd --source LILYPOND_FOLDER",
+        "msmd_all",
+        style="msmd",
+        split=PIECES_FILE,
+    ),
     "msmd_raw": Collection(
-        "the same from the MSMD as it is distributed (pages, MuNG, performances)", "its folder", find_raw_msmd_sources,
-        "msmd_raw --source MSMD_FOLDER --split SPLIT.yaml", "msmd_all", style="msmd", split="0.76/0.04/0.2"),
+        "the same from the MSMD as it is distributed (pages, MuNG, performances)",
+        "its folder",
+        find_raw_msmd_sources,
+        "msmd_raw --source MSMD_FOLDER --split SPLIT.yaml",
+        "msmd_all",
+        style="msmd",
+        split="0.76/0.04/0.2",
+    ),
     "music21": Collection(
-        "tunes of a corpus that music21 carries (pip install music21)", "its name, for instance ryansMammoth",
-        find_music21_sources, "music21 --source ryansMammoth", "*", split="0.8/0.1/0.1", min_seconds=10, max_seconds=180),
+        "tunes of a corpus that music21 carries (pip install music21)",
+        "its name, for instance ryansMammoth",
+        find_music21_sources,
+        "music21 --source ryansMammoth",
+        "*",
+        split="0.8/0.1/0.1",
+        min_seconds=10,
+        max_seconds=180,
+    ),
     "folder": Collection(
-        "your own scores: ABC, MusicXML, MEI, Humdrum, LilyPond; files or folders", "files and folders", find_sources,
-        "folder --source MY_SCORES --split 0.8/0.1/0.1"),
+        "your own scores: ABC, MusicXML, MEI, Humdrum, LilyPond; files or folders",
+        "files and folders",
+        find_sources,
+        "folder --source MY_SCORES --split 0.8/0.1/0.1",
+    ),
 }
 
 
@@ -113,6 +148,8 @@ def list_collections() -> list[str]:
     """What can be made and how, one collection after the other."""
     lines = []
     for name, collection in COLLECTIONS.items():
-        lines += [f"{name:11}{collection.summary}",
-                  f"{'':11}python prepare_game_data.py {collection.example} --destination DATA_ROOT"]
+        lines += [
+            f"{name:11}{collection.summary}",
+            f"{'':11}python prepare_game_data.py {collection.example} --destination DATA_ROOT",
+        ]
     return lines

@@ -1,4 +1,5 @@
 """A picture to judge an engraved piece by eye: the sheet enlarged, wrapped in lines, a marker on every notehead."""
+
 from __future__ import annotations
 
 import itertools
@@ -10,7 +11,7 @@ import numpy as np
 from score_following_game.data_processing.score_npz import Score
 
 _ENLARGED = 3
-_GAP = 4                 # rows of grey between lines, before enlargement
+_GAP = 4  # rows of grey between lines, before enlargement
 _RED = (0, 0, 255)
 _HEIGHT_PER_RADIUS = 28  # sheet rows: a marker is about as large as a notehead in both styles
 
@@ -20,8 +21,10 @@ def check_picture(score: Score, systems: Sequence[int]) -> np.ndarray:
     height, width = score.sheet.shape
     starts = [*systems, width]
     longest = max(end - start for start, end in itertools.pairwise(starts))
-    lines = [np.pad(score.sheet[:, start:end], ((0, _GAP), (0, longest - (end - start))), constant_values=200)
-             for start, end in itertools.pairwise(starts)]
+    lines = [
+        np.pad(score.sheet[:, start:end], ((0, _GAP), (0, longest - (end - start))), constant_values=200)
+        for start, end in itertools.pairwise(starts)
+    ]
     picture = cv2.resize(np.vstack(lines), None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_NEAREST)
     picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     radius, thickness = _ENLARGED * max(1, height // _HEIGHT_PER_RADIUS), max(1, height // 80)

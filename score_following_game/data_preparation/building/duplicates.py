@@ -1,4 +1,5 @@
 """When two pieces are one work: digests of a melody and of its fragments, the same in every key."""
+
 from __future__ import annotations
 
 import hashlib
@@ -8,9 +9,9 @@ from itertools import pairwise
 
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
 
-FRAGMENT_STEPS = 6      # a fragment: this many steps from note to note (interval and time)
-SAME_WORK = 0.3         # share of the fragments of the piece that has fewer
-_LOOKED_AT = 300        # notes
+FRAGMENT_STEPS = 6  # a fragment: this many steps from note to note (interval and time)
+SAME_WORK = 0.3  # share of the fragments of the piece that has fewer
+_LOOKED_AT = 300  # notes
 
 
 def melody_key(notes: Sequence[PlayedNote]) -> str:
@@ -24,7 +25,7 @@ def fragments(notes: Sequence[PlayedNote]) -> str:
     """The distinct fragments of the first notes, eight hexadecimal digits each, sorted, in one string."""
     notes = notes[:_LOOKED_AT]
     steps = [f"{b.pitch - a.pitch} {b.onset - a.onset}" for a, b in pairwise(notes)]
-    texts = {";".join(steps[i:i + FRAGMENT_STEPS]) for i in range(max(1, len(steps) - FRAGMENT_STEPS + 1))}
+    texts = {";".join(steps[i : i + FRAGMENT_STEPS]) for i in range(max(1, len(steps) - FRAGMENT_STEPS + 1))}
     return "".join(sorted(hashlib.sha256(text.encode()).hexdigest()[:8] for text in texts))
 
 
@@ -38,7 +39,7 @@ def variants(pieces: Iterable[tuple[str, str]]) -> dict[str, str]:
     sizes: dict[str, int] = {}
     found: dict[str, str] = {}
     for name, text in pieces:
-        own = {text[i:i + 8] for i in range(0, len(text), 8)}
+        own = {text[i : i + 8] for i in range(0, len(text), 8)}
         common = Counter(holder for fragment in own for holder in holders[fragment])
         shares = {holder: count / min(len(own), sizes[holder]) for holder, count in common.items()}
         closest = max(shares, key=lambda holder: (shares[holder], holder), default=None)

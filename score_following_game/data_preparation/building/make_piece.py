@@ -1,4 +1,5 @@
 """One source -> NAME.npz, NAME.mid and what else is heard of it, checked. Runs in a child process."""
+
 from __future__ import annotations
 
 import hashlib
@@ -32,9 +33,16 @@ from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
 
 # Modules that make every piece, relative to the package; part of a piece's fingerprint.
-_MODULES = ("data_preparation/errors.py", "data_preparation/engraving/*.py", "data_preparation/engraving/abc/*.py",
-            "data_preparation/engraving/verovio/*.py", "data_preparation/building/make_piece.py",
-            "data_preparation/building/duplicates.py", "data_processing/score_npz.py", "data_processing/tempo.py")
+_MODULES = (
+    "data_preparation/errors.py",
+    "data_preparation/engraving/*.py",
+    "data_preparation/engraving/abc/*.py",
+    "data_preparation/engraving/verovio/*.py",
+    "data_preparation/building/make_piece.py",
+    "data_preparation/building/duplicates.py",
+    "data_processing/score_npz.py",
+    "data_processing/tempo.py",
+)
 _LILYPOND_MODULES = ("data_preparation/engraving/lilypond/*",)
 _MSMD_MODULES = ("data_preparation/msmd/*.py",)
 _RECORDING_MODULES = ("data_preparation/recordings/*.py", "data_processing/audio.py", "data_processing/spectrogram.py")
@@ -100,9 +108,16 @@ def make_piece(task: PieceTask) -> PieceFacts:
         raise
     heard = recorded if recorded and "refused" not in recorded else None
     return PieceFacts(
-        melody_key(piece.notes), fragments(piece.notes), round(heard["seconds"] if heard else piece.seconds, 3),
-        len(piece.notes), round(piece.tempo, 3), piece.systems,
-        {suffix: file_digest(file) for suffix, file in written.items()}, checks, recorded)
+        melody_key(piece.notes),
+        fragments(piece.notes),
+        round(heard["seconds"] if heard else piece.seconds, 3),
+        len(piece.notes),
+        round(piece.tempo, 3),
+        piece.systems,
+        {suffix: file_digest(file) for suffix, file in written.items()},
+        checks,
+        recorded,
+    )
 
 
 def _at_tempo(midi: bytes, tempo: float) -> bytes:
@@ -126,8 +141,12 @@ def _record(task: PieceTask, written: dict[str, Path]) -> dict[str, Any] | None:
     return asdict(facts)
 
 
-def engrave_source(source: Source, style: Style, time_limit: float = 120.0, work: Path | None = None,
-                   ) -> tuple[EngravedPiece, dict[str, float]]:
+def engrave_source(
+    source: Source,
+    style: Style,
+    time_limit: float = 120.0,
+    work: Path | None = None,
+) -> tuple[EngravedPiece, dict[str, float]]:
     """The piece of one source, and what the checks that it passed measured. work: where temporary files go."""
     if source.tune is not None:
         return _engrave_tune(source, style)

@@ -1,4 +1,5 @@
 """The manifest of each set that was built, from the records of its pieces."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -17,23 +18,33 @@ from score_following_game.files import file_digest
 
 def describe_pieces(records: Records, tasks: Mapping[str, PieceTask], names: Iterable[str], performances: Performances) -> None:
     """Note in the records of these pieces what their manifest says of where they come from and how they are played."""
-    records.sound_fonts |= {font.name: {"path": str(font.resolve()), "sha256": file_digest(font)}
-                            for font in performances.sound_fonts}
+    records.sound_fonts |= {
+        font.name: {"path": str(font.resolve()), "sha256": file_digest(font)} for font in performances.sound_fonts
+    }
     for name in names:
         source, facts = tasks[name].source, records.pieces[name].facts
         tempi = {tempo_suffix(tempo): tempo for tempo in performances.tempi if f"{tempo_suffix(tempo)}.mid" in facts.files}
         records.pieces[name].described = {
-            "source": source.label, "source_sha256": source.digest, "licence": source.licence, "work": Path(source.work).name,
+            "source": source.label,
+            "source_sha256": source.digest,
+            "licence": source.licence,
+            "work": Path(source.work).name,
             "style": tasks[name].style,
-            "performances": {f"{name}{suffix}.mid": {
-                "tempo": tempo, "sound_font": "" if ".wav" in facts.files else performances.font_of(f"{name}{suffix}")}
-                for suffix, tempo in tempi.items()}}
+            "performances": {
+                f"{name}{suffix}.mid": {
+                    "tempo": tempo,
+                    "sound_font": "" if ".wav" in facts.files else performances.font_of(f"{name}{suffix}"),
+                }
+                for suffix, tempo in tempi.items()
+            },
+        }
 
 
 def manifests(records: Records, parameters: dict[str, Any]) -> dict[str, Manifest]:
     """Folder inside the destination -> the manifest of the set there: of all made pieces, also those of earlier builds."""
-    here = {name: record for name, record in sorted(records.pieces.items())
-            if record.facts and record.folder and record.described}
+    here = {
+        name: record for name, record in sorted(records.pieces.items()) if record.facts and record.folder and record.described
+    }
     tools = {"score_following_game": score_following_game.__version__} | tool_versions()
     if any(Path(record.origin).suffix.lower() == ".ly" for record in here.values()):
         tools["lilypond"] = lilypond_version()
@@ -42,12 +53,19 @@ def manifests(records: Records, parameters: dict[str, Any]) -> dict[str, Manifes
         pieces = {name: _entry(name, record) for name, record in here.items() if record.folder == folder}
         used = {played["sound_font"] for entry in pieces.values() for played in entry.performances.values()}
         fonts = {name: font for name, font in sorted(records.sound_fonts.items()) if name in used}
-        sets[folder] = Manifest(folder if folder != "." else records.destination.resolve().name,
-                                parameters, tools, pieces, fonts)
+        sets[folder] = Manifest(
+            folder if folder != "." else records.destination.resolve().name, parameters, tools, pieces, fonts
+        )
     return sets
 
 
 def _entry(name: str, record: Record) -> PieceEntry:
     facts = record.facts
-    return PieceEntry(**record.described, files={f"{name}{suffix}": digest for suffix, digest in facts.files.items()},
-                      seconds=facts.seconds, notes=facts.notes, checks=facts.checks, recording=facts.recording)
+    return PieceEntry(
+        **record.described,
+        files={f"{name}{suffix}": digest for suffix, digest in facts.files.items()},
+        seconds=facts.seconds,
+        notes=facts.notes,
+        checks=facts.checks,
+        recording=facts.recording,
+    )

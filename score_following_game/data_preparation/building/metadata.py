@@ -1,4 +1,5 @@
 """What a score file says of itself: its licence, and the work it is a movement of."""
+
 from __future__ import annotations
 
 import re
@@ -9,8 +10,11 @@ from pathlib import Path
 
 _LICENCE_FILES = re.compile(r"(licen[cs]e|copying|copyright)(\.\w+)?$", re.IGNORECASE)
 _LICENCE_MARKS = {
-    ".ly": (r'^\s*(?:mutopia)?licen[cs]e\s*=\s*"([^"\n]+)"', r'^\s*copyright\s*=\s*"([^"\n]+)"',
-            r"(creative commons attribution(?:[- ]sharealike)?(?: \d\.\d)?|public domain)"),
+    ".ly": (
+        r'^\s*(?:mutopia)?licen[cs]e\s*=\s*"([^"\n]+)"',
+        r'^\s*copyright\s*=\s*"([^"\n]+)"',
+        r"(creative commons attribution(?:[- ]sharealike)?(?: \d\.\d)?|public domain)",
+    ),
     ".krn": (r"^!!!YE[CM]:\s*(.+)$", r"^!!!YOE:\s*(.+)$"),
     ".mei": (r"<useRestrict[^>]*>\s*([^<]+?)\s*<", r"<availability[^>]*>\s*<p>\s*([^<]+?)\s*<"),
     ".musicxml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
@@ -22,8 +26,8 @@ _WORK_MARKS = {
 }
 _COMPOSER = re.compile(r"<creator[^>]*composer[^>]*>\s*([^<]+?)\s*<|^!!!COM(?:@\w+)?:\s*(.+)$", re.MULTILINE)
 _MOVEMENT = re.compile(r"(?:[-_. ](?:mov|mvt|movement|satz|no|nr)?[-_. ]?)(?:\d{1,2}|[ivx]{1,5})[a-z]?$", re.IGNORECASE)
-MOST_MOVEMENTS = 12       # a folder of more files that differ by a number is a collection, not a work
-_LOOKED_AT = 200_000      # characters of a file
+MOST_MOVEMENTS = 12  # a folder of more files that differ by a number is a collection, not a work
+_LOOKED_AT = 200_000  # characters of a file
 _LONGEST = 200
 
 
@@ -67,8 +71,9 @@ def works_by_name(roots: Mapping[Path, Path]) -> dict[Path, str]:
         if stem and stem != file.stem:
             groups[home, stem.lower()].append(file)
     works = {file: str(home) for home, files in homes.items() if 2 <= len(files) <= MOST_MOVEMENTS for file in files}
-    return {file: f"{home}/{stem}" for (home, stem), files in groups.items() if 2 <= len(files) <= MOST_MOVEMENTS
-            for file in files} | works
+    return {
+        file: f"{home}/{stem}" for (home, stem), files in groups.items() if 2 <= len(files) <= MOST_MOVEMENTS for file in files
+    } | works
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,5 @@
 """Names of pieces made of titles and file names."""
+
 from __future__ import annotations
 
 import re

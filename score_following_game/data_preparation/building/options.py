@@ -1,4 +1,5 @@
 """What a build is asked for."""
+
 from __future__ import annotations
 
 import hashlib

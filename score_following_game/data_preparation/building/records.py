@@ -2,6 +2,7 @@
 
 A file that is not as it was written here is the user's: it is never replaced or removed.
 """
+
 from __future__ import annotations
 
 import json
@@ -48,8 +49,7 @@ class Records:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             raw = content["pieces"]
-            pieces = {name: Record(**row | {"facts": row["facts"] and PieceFacts(**row["facts"])})
-                      for name, row in raw.items()}
+            pieces = {name: Record(**row | {"facts": row["facts"] and PieceFacts(**row["facts"])}) for name, row in raw.items()}
             if not all(_is_plain(name) and _is_sound(record) for name, record in pieces.items()):
                 raise ValueError("a value of the wrong type, a path where a name is wanted, or a digest missing")
             if not are_fonts(content["sound_fonts"]):
@@ -57,8 +57,10 @@ class Records:
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise UserError(f"{path}: not a record this version wrote; take another destination, or remove it and the pieces "
-                            "made with it (without a record they count as yours)") from None
+            raise UserError(
+                f"{path}: not a record this version wrote; take another destination, or remove it and the pieces "
+                "made with it (without a record they count as yours)"
+            ) from None
         return cls(destination, pieces, content["sound_fonts"])
 
     def save(self) -> None:
@@ -106,10 +108,12 @@ class Records:
 
 def _is_sound(record: Record) -> bool:
     described = record.described
-    return (fits(record, Record)
-            and (described is None or fits(PieceEntry(**described, files={}), PieceEntry))
-            and (record.folder in ("", ".") or _is_plain(record.folder))
-            and (record.facts is None or {".npz", ".mid"} <= set(map(_only_a_suffix, record.facts.files))))
+    return (
+        fits(record, Record)
+        and (described is None or fits(PieceEntry(**described, files={}), PieceEntry))
+        and (record.folder in ("", ".") or _is_plain(record.folder))
+        and (record.facts is None or {".npz", ".mid"} <= set(map(_only_a_suffix, record.facts.files)))
+    )
 
 
 def _only_a_suffix(text: str) -> str:

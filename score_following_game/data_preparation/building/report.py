@@ -1,4 +1,5 @@
 """What a build tells a person."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -38,19 +39,25 @@ class BuildReport:
     def lines(self) -> list[str]:
         """The report as printed."""
         sets = Counter(self.folders.values())
-        lines = [f"{len(self.folders)} pieces of {self.tried} sources ({self.engraved} engraved in this run), "
-                 f"{self.minutes:.1f} minutes of music, {self.megabytes:.1f} MB"]
+        lines = [
+            f"{len(self.folders)} pieces of {self.tried} sources ({self.engraved} engraved in this run), "
+            f"{self.minutes:.1f} minutes of music, {self.megabytes:.1f} MB"
+        ]
         lines += [f"  {count:5d}  {folder}" for folder, count in sorted(sets.items()) if folder != "."]
         lines += [f"      0  {folder}: the works of so few pieces do not divide so" for folder in self.empty]
         if self.removed:
             lines.append(f"{self.removed} pieces of an earlier build were removed: they are not in this one")
         if self.changed:
-            lines.append(f"{len(self.changed)} pieces have files that were changed since (the first: {self.changed[0]}) and "
-                         "are kept; remove such a file to have it made again")
+            lines.append(
+                f"{len(self.changed)} pieces have files that were changed since (the first: {self.changed[0]}) and "
+                "are kept; remove such a file to have it made again"
+            )
         if self.related:
             piece, other = next(iter(self.related.items()))
-            lines.append(f"{len(self.related)} pieces have much in common with one of another set (the first: {piece} with "
-                         f"{other}); the split is given, so they stay")
+            lines.append(
+                f"{len(self.related)} pieces have much in common with one of another set (the first: {piece} with "
+                f"{other}); the split is given, so they stay"
+            )
         if self.missing:
             lines.append(f"{len(self.missing)} pieces of the split have no source (the first: {self.missing[0]})")
         lines += [_told(name, recording) for name, recording in sorted(self.recorded.items())]
@@ -62,8 +69,10 @@ class BuildReport:
         reasons = Counter(piece.reason for piece in self.left_out)
         lines += [f"  {count:5d}  {reason}" for reason, count in sorted(reasons.items(), key=lambda row: (-row[1], row[0]))]
         if reasons[STAVES]:
-            lines.append(f"{STAVES}: --style nottingham takes scores of one staff, --style msmd those of two; make each into a "
-                         "folder of its own")
+            lines.append(
+                f"{STAVES}: --style nottingham takes scores of one staff, --style msmd those of two; make each into a "
+                "folder of its own"
+            )
         return lines
 
 
@@ -72,13 +81,22 @@ def _told(name: str, recording: dict) -> str:
     if "refused" in recording:
         return f"{name}: its recording is not heard, the score is: {recording['refused']}"
     quality = recording["quality"]
-    return (f"{name}: heard from its recording; {quality['hits']:.0%} of the notes found in their place "
-            f"({quality['chance_hits']:.0%} by chance), similarity {quality['similarity']:.2f} "
-            f"({quality['chance_similarity']:.2f} by chance), {quality['tempo']:.2f} times as long")
+    return (
+        f"{name}: heard from its recording; {quality['hits']:.0%} of the notes found in their place "
+        f"({quality['chance_hits']:.0%} by chance), similarity {quality['similarity']:.2f} "
+        f"({quality['chance_similarity']:.2f} by chance), {quality['tempo']:.2f} times as long"
+    )
 
 
-def make_report(records: Records, sources: dict[str, Source], chosen: Selection, options: BuildOptions, engraved: int,
-                removed: int, unpaired: list[str]) -> BuildReport:
+def make_report(
+    records: Records,
+    sources: dict[str, Source],
+    chosen: Selection,
+    options: BuildOptions,
+    engraved: int,
+    removed: int,
+    unpaired: list[str],
+) -> BuildReport:
     """What became of a build."""
     files = {name: records.files(name) for name in chosen.folders}
     changed = [name for name in chosen.folders if not all(records.is_ours(name, file) for file in files[name])]
@@ -90,8 +108,21 @@ def make_report(records: Records, sources: dict[str, Source], chosen: Selection,
     earlier = [name for name, record in records.pieces.items() if record.folder == "." and name not in chosen.folders]
     size = sum(file.stat().st_size for own in files.values() for file in own)
     return BuildReport(
-        chosen.folders, chosen.left_out, len(sources), engraved, removed, changed, chosen.related, recorded, earlier,
-        _empty_sets(chosen, options), sorted(set(named) - set(sources)), unpaired, seconds / 60, size / 1e6)
+        chosen.folders,
+        chosen.left_out,
+        len(sources),
+        engraved,
+        removed,
+        changed,
+        chosen.related,
+        recorded,
+        earlier,
+        _empty_sets(chosen, options),
+        sorted(set(named) - set(sources)),
+        unpaired,
+        seconds / 60,
+        size / 1e6,
+    )
 
 
 def _empty_sets(chosen: Selection, options: BuildOptions) -> list[str]:

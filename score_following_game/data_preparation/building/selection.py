@@ -1,4 +1,5 @@
 """Which of the engraved pieces make the data set, and which set each goes to: decided by their records alone."""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -32,8 +33,12 @@ class Selection:
 
 
 def select(
-    records: dict[str, Record], sources: dict[str, Source], name: str, split: Split | GivenSplit | None,
-    seconds: tuple[float, float], chosen: Selection,
+    records: dict[str, Record],
+    sources: dict[str, Source],
+    name: str,
+    split: Split | GivenSplit | None,
+    seconds: tuple[float, float],
+    chosen: Selection,
 ) -> None:
     """Fill `chosen` (what was left out stands there also after a UserError): pieces within `seconds` (shortest, longest), one
     of each melody, split.
@@ -41,6 +46,7 @@ def select(
     A given split is followed to the letter, whatever is like what: what of that reaches over its borders is told. Else no set
     knows another's tunes: of settings of one tune the first by name stays, and movements of one work go together.
     """
+
     def leave_out(piece: str, reason: str, detail: str = "") -> None:
         chosen.left_out.append(LeftOut(piece, sources[piece].origin, reason, detail))
 
@@ -61,8 +67,11 @@ def select(
                 chosen.folders[piece] = f"{name}_{split.sets[piece]}"
             else:
                 leave_out(piece, "not in the split", split.origin)
-        chosen.related = {piece: other for piece, other in _variants(records, chosen.folders).items()
-                          if chosen.folders[piece] != chosen.folders[other]}
+        chosen.related = {
+            piece: other
+            for piece, other in _variants(records, chosen.folders).items()
+            if chosen.folders[piece] != chosen.folders[other]
+        }
         return
     first: dict[str, str] = {}  # melody -> piece
     for piece in list(kept):

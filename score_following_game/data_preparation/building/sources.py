@@ -1,4 +1,5 @@
 """Which scores a user points at: files and folders -> sources, one per tune or score file."""
+
 from __future__ import annotations
 
 import hashlib
@@ -62,8 +63,11 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     roots = {file.resolve(): (file, path if path.is_dir() else path.parent) for path in paths for file in _files(path)}
     files = _not_included(dict(sorted(roots.values())))
     works = works_by_name({file: root for file, root in files.items() if file.suffix.lower() != ".abc"})
-    sources = [source for (file, root), stem in zip(files.items(), _stems(list(files)))
-               for source in _sources(file, root, stem, works.get(file, ""))]
+    sources = [
+        source
+        for (file, root), stem in zip(files.items(), _stems(list(files)))
+        for source in _sources(file, root, stem, works.get(file, ""))
+    ]
     if not sources:
         raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
     return sorted(_distinct(sources), key=lambda source: source.name)
@@ -90,8 +94,13 @@ def score_text(path: Path) -> str:
         return read_text(path)
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
-            scores = [entry for entry in archive.infolist() if entry.filename.lower().endswith((".xml", ".musicxml"))
-                      and not entry.filename.startswith("META-INF") and entry.file_size <= _LARGEST_SCORE]
+            scores = [
+                entry
+                for entry in archive.infolist()
+                if entry.filename.lower().endswith((".xml", ".musicxml"))
+                and not entry.filename.startswith("META-INF")
+                and entry.file_size <= _LARGEST_SCORE
+            ]
             return decode(archive.read(scores[0])) if scores else ""
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
         return ""
@@ -122,8 +131,10 @@ def _stems(files: list[Path]) -> list[str]:
     """A name for each file: its own; with its suffix where its folder has two of that name; with the names of as many of
     its folders as it takes where other folders have it too."""
     homes = Counter((file.resolve().parent, slug(file.stem).lower()) for file in files)
-    own = [slug(file.stem) + file.suffix.lower().replace(".", "_") * (homes[file.resolve().parent, slug(file.stem).lower()] > 1)
-           for file in files]
+    own = [
+        slug(file.stem) + file.suffix.lower().replace(".", "_") * (homes[file.resolve().parent, slug(file.stem).lower()] > 1)
+        for file in files
+    ]
     names = [name or "piece" for name in own]
     for depth in range(1, max(len(file.resolve().parts) for file in files)):
         groups: dict[str, list[int]] = defaultdict(list)
@@ -158,8 +169,15 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
         return [replace(lilypond_source(stem, file, root), work=work)]
     if kind != ".abc":
         text = score_text(file)
-        return [Source(stem, file, hashlib.sha256(read_bytes(file)).hexdigest(), licence=licence_of(file, text),
-                       work=named_work(file, text) or work)]
+        return [
+            Source(
+                stem,
+                file,
+                hashlib.sha256(read_bytes(file)).hexdigest(),
+                licence=licence_of(file, text),
+                work=named_work(file, text) or work,
+            )
+        ]
     sources = []
     licence = licence_of(file, "")
     for tune in read_tune_book(read_text(file)):

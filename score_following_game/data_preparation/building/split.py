@@ -1,4 +1,5 @@
 """Which pieces train, which validate, which test: fixed by the music itself, or given in a file."""
+
 from __future__ import annotations
 
 import contextlib
@@ -11,8 +12,10 @@ from score_following_game.config import read_yaml
 from score_following_game.errors import UserError
 
 SETS = ("train", "valid", "test")
-_WANTED = ("wanted pieces like 187/63/46 or shares like 0.8/0.1/0.1, for train/valid/test, or a YAML or JSON file that lists "
-           "the names of each")
+_WANTED = (
+    "wanted pieces like 187/63/46 or shares like 0.8/0.1/0.1, for train/valid/test, or a YAML or JSON file that lists "
+    "the names of each"
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class GivenSplit:
 
 
 def parse_split(rule: str) -> Split | GivenSplit:
-    """"187/63/46" (whole numbers: pieces), "0.8/0.1/0.1" (shares of 1), or a file's name."""
+    """ "187/63/46" (whole numbers: pieces), "0.8/0.1/0.1" (shares of 1), or a file's name."""
     with contextlib.suppress(OSError, ValueError):  # too long for a name, or a NUL in it
         if Path(rule).is_file():
             return read_split(Path(rule))
@@ -62,7 +65,8 @@ def read_split(path: Path) -> GivenSplit:
     content = read_yaml(path)
     content = content.get("split", content)
     if not isinstance(content, dict) or not all(
-            isinstance(content.get(part), list) and all(isinstance(name, str) for name in content[part]) for part in SETS):
+        isinstance(content.get(part), list) and all(isinstance(name, str) for name in content[part]) for part in SETS
+    ):
         raise UserError(f"{path}: wanted keys train, valid and test, each with a list of piece names")
     sets = {name: part for part in SETS for name in content[part]}
     if len(sets) < sum(len(content[part]) for part in SETS):
@@ -80,8 +84,10 @@ def assign(split: Split, works: Mapping[str, Sequence[str]]) -> dict[str, str]:
     total = sum(map(len, works.values()))
     if split.counts:
         if sum(split.sizes) > total:
-            raise UserError(f"--split wants {sum(split.sizes):g} pieces and there are {total}; "
-                            "give smaller numbers, shares like 0.8/0.1/0.1, or more sources")
+            raise UserError(
+                f"--split wants {sum(split.sizes):g} pieces and there are {total}; "
+                "give smaller numbers, shares like 0.8/0.1/0.1, or more sources"
+            )
         ends = [int(end) for end in accumulate(split.sizes)]
     else:
         ends = [round(end * total) for end in accumulate(split.sizes)]

@@ -1,4 +1,5 @@
 """What must hold of an engraved piece before it is game data. Each check raises EngravingError with its reason."""
+
 from __future__ import annotations
 
 import io
@@ -16,11 +17,11 @@ from score_following_game.data_processing.midi_library import pretty_midi
 FEWEST_NOTES = 8
 _SECONDS_OFF = 0.002  # MIDI times are whole ticks
 _QUARTERS_OFF = 0.01  # a note gives way a tick before its pitch sounds again
-_INK = 128            # darker is ink
-_INK_SHARE = 0.1      # see ink_shares; of 90 000 good noteheads none has less than 0.12
-_UNSHOWN = 0.05       # share of the notes
-_ODD_SYSTEMS = 0.1    # share of the systems
-_CONTRAST = 1.5       # ink at the noteheads over ink at the control; of 3500 good pieces none has less than 1.8
+_INK = 128  # darker is ink
+_INK_SHARE = 0.1  # see ink_shares; of 90 000 good noteheads none has less than 0.12
+_UNSHOWN = 0.05  # share of the notes
+_ODD_SYSTEMS = 0.1  # share of the systems
+_CONTRAST = 1.5  # ink at the noteheads over ink at the control; of 3500 good pieces none has less than 1.8
 _CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces sideways: as many heads' worth of boxes that mean nothing
 
 
@@ -48,8 +49,7 @@ def check_staves(piece: EngravedPiece, style: Style) -> None:
     """Nearly every system has the style's staves: a piano piece may have a third for a few bars."""
     odd = [number for number, staves in enumerate(piece.staves, 1) if staves != style.staves]
     if len(odd) > _ODD_SYSTEMS * len(piece.staves):
-        raise EngravingError(STAVES,
-                             f"system {odd[0]} has {piece.staves[odd[0] - 1]}, {style.name}: {style.staves}")
+        raise EngravingError(STAVES, f"system {odd[0]} has {piece.staves[odd[0] - 1]}, {style.name}: {style.staves}")
 
 
 def check_noteheads(piece: EngravedPiece) -> int:
@@ -96,9 +96,19 @@ def check_ink(piece: EngravedPiece, style: Style) -> tuple[float, float]:
     if len(bare):
         y, x = coords[bare[0]]
         raise EngravingError("no ink under a notehead", f"{len(bare)} of {len(shares)}, first at row {y:.0f} column {x:.0f}")
-    control = float(np.mean([ink_shares(sheet, np.stack([coords[:, 0], (coords[:, 1] + shift * style.staff_space)
-                                                         % sheet.shape[1]], axis=1), style, white).mean()
-                             for shift in _CONTROL_SHIFTS]))
+    control = float(
+        np.mean(
+            [
+                ink_shares(
+                    sheet,
+                    np.stack([coords[:, 0], (coords[:, 1] + shift * style.staff_space) % sheet.shape[1]], axis=1),
+                    style,
+                    white,
+                ).mean()
+                for shift in _CONTROL_SHIFTS
+            ]
+        )
+    )
     if shares.mean() < _CONTRAST * control:
         raise EngravingError("noteheads not where the ink is", f"share of ink {shares.mean():.2f}, beside them {control:.2f}")
     return float(shares.mean()), control
@@ -106,8 +116,12 @@ def check_ink(piece: EngravedPiece, style: Style) -> tuple[float, float]:
 
 def white_rows(sheet: np.ndarray, systems: Sequence[int]) -> np.ndarray:
     """Where an empty staff would be white -> bool (H, W). Within a system, a row's median tells: its staff lines are dark."""
-    return np.hstack([np.broadcast_to((np.median(part, axis=1) >= _INK)[:, None], part.shape)
-                      for part in np.split(sheet, [start for start in systems if start], axis=1)])
+    return np.hstack(
+        [
+            np.broadcast_to((np.median(part, axis=1) >= _INK)[:, None], part.shape)
+            for part in np.split(sheet, [start for start in systems if start], axis=1)
+        ]
+    )
 
 
 def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style, white: np.ndarray) -> np.ndarray:
@@ -133,7 +147,8 @@ def check_midi(piece: EngravedPiece, midi: bytes) -> None:
     if drift > _SECONDS_OFF:
         raise EngravingError("MIDI differs from the score", f"an onset is {drift:.3f} s off")
     if sorted((round(note.start / _SECONDS_OFF / 4), note.pitch) for note in read) != sorted(
-            (round(note.start / _SECONDS_OFF / 4), pitch) for note, (_, pitch) in zip(read, wanted)):
+        (round(note.start / _SECONDS_OFF / 4), pitch) for note, (_, pitch) in zip(read, wanted)
+    ):
         raise EngravingError("MIDI differs from the score", "pitches")
     last: dict[int, float] = {}
     for note in read:

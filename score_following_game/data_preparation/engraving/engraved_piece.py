@@ -1,4 +1,5 @@
 """A piece as an engraver hands it over, whichever engraver it was."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

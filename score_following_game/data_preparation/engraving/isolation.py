@@ -3,6 +3,7 @@
 verovio is C++ fed with files from anywhere. The children are spawned (no fork: portable, and no half-copied threads), live
 for many tasks, and are replaced when they die or overrun.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -25,7 +26,7 @@ except ImportError:  # Windows
 
 _SPAWN = multiprocessing.get_context("spawn")
 _FIRST_TASK_EXTRA = 30.0  # seconds for a child to start
-MEMORY = 6 * 10**9        # bytes of address space of a child
+MEMORY = 6 * 10**9  # bytes of address space of a child
 
 
 # Reasons that say nothing of the score itself: another try may end otherwise.
@@ -43,8 +44,12 @@ class Outcome:
     detail: str = ""
 
 
-def run_isolated(function: Callable[[Any], Any], tasks: Iterable[Any], processes: int = 1, time_limit: float = 120.0,
-                 ) -> Iterator[Outcome]:
+def run_isolated(
+    function: Callable[[Any], Any],
+    tasks: Iterable[Any],
+    processes: int = 1,
+    time_limit: float = 120.0,
+) -> Iterator[Outcome]:
     """Yield an Outcome per task, as they finish. `function` is a module's (the child imports it); `time_limit` in seconds.
 
     An EngravingError becomes its reason, any other exception, a crash or an overrun a reason of its own.

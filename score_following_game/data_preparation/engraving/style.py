@@ -1,4 +1,5 @@
 """The two scales a score is engraved at: those of the published data sets."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ class Style:
         return self.staff_space / SVG_PER_SPACE
 
 
-SVG_PER_SPACE = 180.0     # the engraver's SVG units between two staff lines
-OPTION_PER_SPACE = 18.0   # the same distance in the units of its options
+SVG_PER_SPACE = 180.0  # the engraver's SVG units between two staff lines
+OPTION_PER_SPACE = 18.0  # the same distance in the units of its options
 
 STYLES = {
     "nottingham": Style("nottingham", staves=1, height=40, staff_space=3.5, page_width=418, line_stroke=51),

@@ -4,6 +4,7 @@ Certain, from the papers on MUSCIMA++ and MSMD: CropObject elements with Top, Le
 name (ClassName, MLClassName in the older dialect), and Data items. Guessed: the class names of systems; that corner files are
 in (y, x) unless their boxes would stand upright; that a page's boxes hold the staff lines, give or take 4 px.
 """
+
 from __future__ import annotations
 
 import io
@@ -21,11 +22,11 @@ from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.errors import EngravingError
 
 _STYLE = STYLES["msmd"]
-_LARGEST_FILE = 2**25      # bytes
-_LARGEST_PICTURE = 2**26   # pixels; A4 at 600 dots per inch has 35 million
+_LARGEST_FILE = 2**25  # bytes
+_LARGEST_PICTURE = 2**26  # pixels; A4 at 600 dots per inch has 35 million
 _SYSTEM_CLASSES = ("system", "staffsystem")
-_SLACK = 4                 # pixels by which a box may miss its outer staff lines
-_INK = 192                 # darker is ink; thin lines are grey
+_SLACK = 4  # pixels by which a box may miss its outer staff lines
+_INK = 192  # darker is ink; thin lines are grey
 _XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 _NUMBER = re.compile(r"\[?\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*\]?")
 
@@ -90,19 +91,33 @@ def read_page(folder: Path, page: str) -> list[Strip]:
     return [_cut(picture, box, rows, heads, scale, page) for box, rows, heads in zip(boxes, lines, owned)]
 
 
-def _cut(picture: np.ndarray, box: np.ndarray, lines: np.ndarray, heads: list[MungObject], scale: np.ndarray, page: str,
-         ) -> Strip:
+def _cut(
+    picture: np.ndarray,
+    box: np.ndarray,
+    lines: np.ndarray,
+    heads: list[MungObject],
+    scale: np.ndarray,
+    page: str,
+) -> Strip:
     """The middle between first and last staff line becomes the middle of the strip; beyond the page's edge is paper."""
     upper = round(lines[0]) - math.floor(_STYLE.height / 2 - (lines[-1] - lines[0]) / 2 + 1e-6)
     left, right = max(0, math.floor(box[1])), min(picture.shape[1], math.ceil(box[3]))
     image = np.full((_STYLE.height, right - left), 255, np.uint8)
     first, last = max(0, upper), min(picture.shape[0], upper + _STYLE.height)
-    image[first - upper:last - upper] = picture[first:last, left:right]
+    image[first - upper : last - upper] = picture[first:last, left:right]
     placed = []
     for head in heads:
         top, west, bottom, east = np.array(head.box) * scale
-        placed.append(Notehead(page, head.ids, float((top + bottom) / 2 - 0.5 - upper), float((west + east) / 2 - 0.5 - left),
-                               float(east - west), head.data))
+        placed.append(
+            Notehead(
+                page,
+                head.ids,
+                float((top + bottom) / 2 - 0.5 - upper),
+                float((west + east) / 2 - 0.5 - left),
+                float(east - west),
+                head.data,
+            )
+        )
         if not -0.5 <= placed[-1].x <= image.shape[1] - 0.5:
             raise EngravingError("noteheads outside their system", f"page {page}, notehead {'/'.join(head.ids)}")
     return Strip(image, placed, round(len(lines) / 5), float(np.median(np.diff(lines))))
@@ -111,7 +126,7 @@ def _cut(picture: np.ndarray, box: np.ndarray, lines: np.ndarray, heads: list[Mu
 def _staff_lines(picture: np.ndarray, box: np.ndarray, where: str) -> np.ndarray:
     """Rows (float, ascending) on which more than half of the box's columns are ink."""
     top, left = max(0, math.floor(box[0]) - _SLACK), max(0, math.floor(box[1]))
-    part = picture[top:math.ceil(box[2]) + _SLACK, left:math.ceil(box[3])]
+    part = picture[top : math.ceil(box[2]) + _SLACK, left : math.ceil(box[3])]
     darkness = 255.0 - np.median(part, axis=1) if part.size else np.zeros(1)
     is_line = darkness > 255 - _INK
     runs = np.flatnonzero(np.diff(np.concatenate([[False], is_line, [False]]))).reshape(-1, 2)

@@ -9,6 +9,7 @@ seconds, pitch, ...) and, without that file, the MIDI's notes by onset and pitch
 note event); where the MIDI lies (in the performance's folder, else PIECE.midi for tempo-1000). A wrong guess shows: every
 notehead's pitch is compared with its note's.
 """
+
 from __future__ import annotations
 
 import io
@@ -28,10 +29,10 @@ from score_following_game.data_processing.midi_library import pretty_midi
 from score_following_game.data_processing.score_npz import Score
 from score_following_game.errors import UserError
 
-_TEMPO = "tempo-1000"    # a performance at the score's own tempo
-_FRAME = 1 / 20          # seconds by which an alignment may miss a note
-_LARGEST_MISFIT = 0.25   # share of aligned noteheads
-_UNISON = 1.5            # notehead widths; a head of the same note farther right is the continuation of a tie
+_TEMPO = "tempo-1000"  # a performance at the score's own tempo
+_FRAME = 1 / 20  # seconds by which an alignment may miss a note
+_LARGEST_MISFIT = 0.25  # share of aligned noteheads
+_UNISON = 1.5  # notehead widths; a head of the same note farther right is the continuation of a tie
 _INDEX, _ONSET = "note_event_idx", "onset_seconds"
 
 Target = tuple[float, int]  # onset in seconds and pitch of the note that a notehead is said to show
@@ -62,8 +63,10 @@ def find_msmd(root: Path) -> list[Path]:
         folders = [path for path in candidates if (path / "scores").is_dir() or (path / "performances").is_dir()]
         if folders:
             return sorted(folders)
-    raise UserError(f"{root}: no MSMD pieces found; wanted the folder of the unpacked distribution, in which each piece has a "
-                    "folder that holds the folders scores and performances")
+    raise UserError(
+        f"{root}: no MSMD pieces found; wanted the folder of the unpacked distribution, in which each piece has a "
+        "folder that holds the folders scores and performances"
+    )
 
 
 def read_msmd_piece(folder: Path, performance: str | None = None) -> RawPiece:
@@ -82,14 +85,30 @@ def read_msmd_piece(folder: Path, performance: str | None = None) -> RawPiece:
     shown, tied, misfits = _shown(heads, _targets(heads, _note_events(played, notes), score, played), notes)
     if not any(shown):
         raise EngravingError("no aligned noteheads", f"{played.name}: {len(heads)} noteheads")
-    written = [PlayedNote(*(Fraction(timing.time_to_tick(time), timing.resolution) for time in (note.start, note.end)),
-                          note.pitch, tuple(map(str, shown_by))) for note, shown_by in zip(notes, shown)]
+    written = [
+        PlayedNote(
+            *(Fraction(timing.time_to_tick(time), timing.resolution) for time in (note.start, note.end)),
+            note.pitch,
+            tuple(map(str, shown_by)),
+        )
+        for note, shown_by in zip(notes, shown)
+    ]
     return RawPiece(
-        score=_score(np.hstack([strip.image for strip in strips]), written, heads), midi=midi, notes=written,
-        onsets=[note.start for note in notes], seconds=max(note.end for note in notes),
-        tempo=float(timing.get_tempo_changes()[1][0]), systems=starts[:-1], staves=[strip.staves for strip in strips],
-        performance=played.name, staff_space=float(np.median([strip.staff_space for strip in strips])), pages=len(pages),
-        noteheads=len(heads), tied=tied, misfits=misfits)
+        score=_score(np.hstack([strip.image for strip in strips]), written, heads),
+        midi=midi,
+        notes=written,
+        onsets=[note.start for note in notes],
+        seconds=max(note.end for note in notes),
+        tempo=float(timing.get_tempo_changes()[1][0]),
+        systems=starts[:-1],
+        staves=[strip.staves for strip in strips],
+        performance=played.name,
+        staff_space=float(np.median([strip.staff_space for strip in strips])),
+        pages=len(pages),
+        noteheads=len(heads),
+        tied=tied,
+        misfits=misfits,
+    )
 
 
 def _pages(score: Path) -> list[str]:
@@ -152,8 +171,9 @@ def _targets(heads: list[Notehead], events: np.ndarray, score: Path, played: Pat
     """What each notehead is said to show, by the first way that says it of any."""
     known = {key for head in heads for key in head.data}
     short = played.name.removeprefix(f"{score.parents[1].name}_")
-    index_keys, onset_keys = ([key for name in (f"{played.name}_", f"{short}_", "") if (key := name + ending) in known]
-                              for ending in (_INDEX, _ONSET))
+    index_keys, onset_keys = (
+        [key for name in (f"{played.name}_", f"{short}_", "") if (key := name + ending) in known] for ending in (_INDEX, _ONSET)
+    )
     # Performances differ in tempo and sound, not in their notes: the index of another one counts the same.
     index_keys += sorted(key for key in known if key.endswith(_INDEX))
     ways = [[number(head.data.get(key)) for head in heads] for key in index_keys[:1]]
@@ -167,8 +187,10 @@ def _targets(heads: list[Notehead], events: np.ndarray, score: Path, played: Pat
 
 def _event(events: np.ndarray, index: float, head: Notehead) -> Target:
     if index % 1 or not 0 <= index < len(events):
-        raise EngravingError("note index out of range", f"page {head.page}, notehead {'/'.join(head.ids)}: {index:g} of "
-                                                        f"{len(events)} note events")
+        raise EngravingError(
+            "note index out of range",
+            f"page {head.page}, notehead {'/'.join(head.ids)}: {index:g} of {len(events)} note events",
+        )
     onset, pitch = events[int(index)]
     return float(onset), int(pitch)
 
@@ -210,8 +232,11 @@ def _rows(path: Path) -> list[list[str]]:
     return rows[1:] if rows and number(rows[0][-1]) is None else rows  # without the header
 
 
-def _shown(heads: list[Notehead], targets: list[Target | None], notes: Sequence[pretty_midi.Note],
-           ) -> tuple[list[list[int]], int, int]:
+def _shown(
+    heads: list[Notehead],
+    targets: list[Target | None],
+    notes: Sequence[pretty_midi.Note],
+) -> tuple[list[list[int]], int, int]:
     """-> for each note the heads that show it; how many heads continue a tie; how many fit no note."""
     of_pitch: dict[int, list[int]] = defaultdict(list)
     for index, note in enumerate(notes):

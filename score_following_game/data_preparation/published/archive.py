@@ -3,6 +3,7 @@
 Only folders and plain files are made, by names checked here and (tar) by Python's own filter="data"; links and devices are
 passed over. What is counted against the limits is what comes out, not what the archive says.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -58,7 +59,11 @@ class _Limits:
 
 @contextlib.contextmanager
 def unpacked(
-    archive: Path, destination: Path, *, largest: int = LARGEST, most_members: int = MOST_MEMBERS,
+    archive: Path,
+    destination: Path,
+    *,
+    largest: int = LARGEST,
+    most_members: int = MOST_MEMBERS,
 ) -> Iterator[Unpacked]:
     """Unpack a .tar.gz, .tgz, .tar or .zip (told by content) to a new folder in `destination`; it goes with the block's end.
 
@@ -73,8 +78,9 @@ def unpacked(
         raise WriteError(f"{destination}: cannot be written ({error.strerror})") from None
     try:
         result = Unpacked(folder)
-        with tqdm(desc=f"unpacking {archive.name}", unit="B", unit_scale=True, unit_divisor=1024, disable=None,
-                  leave=False) as bar:
+        with tqdm(
+            desc=f"unpacking {archive.name}", unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False
+        ) as bar:
             unpack(archive, result, _Limits(archive, largest, most_members), bar)
         yield result
     finally:
@@ -116,8 +122,9 @@ class _Metered:
 
 def _unpack_tar(archive: Path, result: Unpacked, limits: _Limits, bar: tqdm) -> None:
     if not hasattr(tarfile, "data_filter"):
-        raise UserError("this Python's tarfile has no filter='data', without which archives are not safe; take Python 3.11.4 "
-                        "or later")
+        raise UserError(
+            "this Python's tarfile has no filter='data', without which archives are not safe; take Python 3.11.4 or later"
+        )
     with _reading(archive), archive.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -179,8 +186,17 @@ def _reading(archive: Path) -> Iterator[None]:
         raise
     except tarfile.FilterError as error:
         raise UserError(f"{archive}: not unpacked, it is not safe ({error})") from None
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, LookupError,
-            ArithmeticError, RuntimeError) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{archive}: broken archive ({reason}); remove it and fetch it again") from None
 

@@ -3,6 +3,7 @@
 While it comes it is TARGET.part; TARGET.part.json tells of which state of the server's file (ETag or Last-Modified), so that
 a file that changed meanwhile is begun anew, not patched together.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -48,8 +49,9 @@ class _Changed(Exception):
 
 
 class _WebRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message,
-                         newurl: str) -> urllib.request.Request | None:
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
         _require_web(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -93,7 +95,12 @@ class _Part:
 
 
 def download(
-    url: str, target: Path, sha256: str | None = None, *, largest: int = LARGEST, waits: Sequence[float] = WAITS,
+    url: str,
+    target: Path,
+    sha256: str | None = None,
+    *,
+    largest: int = LARGEST,
+    waits: Sequence[float] = WAITS,
     timeout: float = TIMEOUT,
 ) -> str:
     """Fetch `url` to `target`, going on where an earlier call stopped -> its SHA-256. An existing target is replaced.
@@ -109,8 +116,10 @@ def download(
         digest = file_digest(part.path)
         if sha256 is not None and digest != sha256.lower():
             part.remove()
-            raise UserError(f"{url}: what came has SHA-256 {digest}, wanted {sha256}; it was changed or damaged, so it was not "
-                            "kept; try again, or get it from another place")
+            raise UserError(
+                f"{url}: what came has SHA-256 {digest}, wanted {sha256}; it was changed or damaged, so it was not "
+                "kept; try again, or get it from another place"
+            )
         part.path.replace(target)
         part.remove()
     except OSError as error:
@@ -153,8 +162,16 @@ def _fetch_rest(part: _Part, largest: int, timeout: float, may_retry: bool) -> N
         total = begun + int(length) if length.isdecimal() and len(length) < 20 else None
         if (total or 0) > largest:
             raise UserError(f"{part.url}: {total} bytes, more than the {largest} allowed")
-        with tqdm(total=total, initial=begun, desc=part.target.name, unit="B", unit_scale=True, unit_divisor=1024,
-                  disable=None, leave=False) as bar:
+        with tqdm(
+            total=total,
+            initial=begun,
+            desc=part.target.name,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            disable=None,
+            leave=False,
+        ) as bar:
             _store(response, part, largest, bar)
     if total is not None and part.size < total:
         raise _Dropped(f"the connection broke off after {part.size} of {total} bytes")

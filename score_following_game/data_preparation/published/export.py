@@ -6,6 +6,7 @@
 Their code takes the noteheads in order, the first of a frame for its x and the last of all for the end (spec: onsets and the
 true position; quirk 31), so they are written by time.
 """
+
 from __future__ import annotations
 
 import io
@@ -57,8 +58,10 @@ class PublishedCopy:
         """The report as printed."""
         lines = [f"{self.pieces} pieces in {self.destination}, {self.recorded} of them heard from recordings"]
         if self.own_font:
-            lines.append(f"{self.own_font} pieces have a sound font of their own, which these files cannot name: they will be "
-                         "played by another")
+            lines.append(
+                f"{self.own_font} pieces have a sound font of their own, which these files cannot name: they will be "
+                "played by another"
+            )
         if self.left_out:
             lines += [f"{len(self.left_out)} left out:", *(f"  {line}" for line in self.left_out)]
         return lines
@@ -100,8 +103,9 @@ def _require_free(destination: Path, folder: Path) -> None:
     if destination.resolve() == Path.cwd() or (destination.is_dir() and any(destination.iterdir())):
         raise UserError(f"--destination {destination}: is in use; name a folder that is empty or not there yet")
     if folder.resolve() in destination.resolve().parents:
-        raise UserError(f"--destination {destination}: lies in {folder}, whose pieces would be there twice; name a folder "
-                        "outside it")
+        raise UserError(
+            f"--destination {destination}: lies in {folder}, whose pieces would be there twice; name a folder outside it"
+        )
 
 
 def _write_all(folder: Path, made: Path, layout: str) -> tuple[list[Path], list[str]]:

@@ -7,6 +7,7 @@
 
 Nothing that is there is ever replaced, and a second call does what is missing.
 """
+
 from __future__ import annotations
 
 import shutil
@@ -90,8 +91,9 @@ class PublishedGone(Unreachable):
 
     def __init__(self, problems: dict[str, str]) -> None:
         reasons = "; ".join(dict.fromkeys(problems.values()))  # one server that is gone is told once
-        super().__init__(f"the published files cannot be fetched ({reasons}); a file fetched by hand is taken by "
-                         "--archive FILE")
+        super().__init__(
+            f"the published files cannot be fetched ({reasons}); a file fetched by hand is taken by --archive FILE"
+        )
         self.problems = problems
 
 
@@ -119,7 +121,11 @@ def fetch_published(destination: Path, archive: Path | None = None, mirror: str 
 
 
 def _fetch(
-    file: PublishedFile, mirror: str | None, destination: Path, records: PublishedRecords, unreached: dict[str, str],
+    file: PublishedFile,
+    mirror: str | None,
+    destination: Path,
+    records: PublishedRecords,
+    unreached: dict[str, str],
     gone: dict[str, str],
 ) -> Outcome:
     """One file of the table. unreached: host -> why, not asked again. gone: file name -> why; both are added to."""
@@ -190,8 +196,10 @@ def _require_same(path: Path, digest: str, file: PublishedFile, records: Publish
     if file.sha256 is not None and digest != file.sha256:
         raise UserError(f"{path}: its SHA-256 is {digest}, the published file has {file.sha256}; remove it and fetch it again")
     if first is not None and digest != first:
-        raise UserError(f"{path}: its SHA-256 is {digest}, but {first} when it first came; remove it and fetch it again, or, "
-                        f"where this one is right, remove its line from {records.sha256_path}")
+        raise UserError(
+            f"{path}: its SHA-256 is {digest}, but {first} when it first came; remove it and fetch it again, or, "
+            f"where this one is right, remove its line from {records.sha256_path}"
+        )
 
 
 def _place_weights(path: Path, digest: str, destination: Path, outcome: Outcome) -> None:
@@ -199,8 +207,9 @@ def _place_weights(path: Path, digest: str, destination: Path, outcome: Outcome)
     with path.open("rb") as stream:
         head = stream.read(2)
     if head not in (b"PK", b"\x80\x02"):  # as torch writes them now, and as it did in 2018
-        raise NoArchive(f"{path}: holds no weights{' but a web page' if head[:1] == b'<' else ''}; fetch it again, or from "
-                        "another place")
+        raise NoArchive(
+            f"{path}: holds no weights{' but a web page' if head[:1] == b'<' else ''}; fetch it again, or from another place"
+        )
     target = destination / MODELS / path.name
     if target.exists():
         if not target.is_file() or file_digest(target) != digest:

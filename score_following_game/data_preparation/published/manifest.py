@@ -1,4 +1,5 @@
 """The manifest of a set that was not made here but came in an archive: its files as they came."""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -27,5 +28,6 @@ def describe_published(folder: Path, name: str, archive: str, digest: str) -> Ma
         played = {midi.relative_to(folder).as_posix(): {"tempo": 1.0, "sound_font": ""} for midi in midis}
         piece = score.relative_to(folder).with_suffix("").as_posix().removeprefix(f"{SCORES}/")
         pieces[piece] = PieceEntry(archive, digest, dict(sorted(files.items())), performances=played)
-    return Manifest(name, {"archive": archive}, {"score_following_game": score_following_game.__version__},
-                    dict(sorted(pieces.items())))
+    return Manifest(
+        name, {"archive": archive}, {"score_following_game": score_following_game.__version__}, dict(sorted(pieces.items()))
+    )

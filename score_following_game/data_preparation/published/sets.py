@@ -1,4 +1,5 @@
 """Where the data sets of a published archive go, and the record of it: laid out once, replacing nothing."""
+
 from __future__ import annotations
 
 import json
@@ -82,7 +83,11 @@ def placed_sets(digest: str, destination: Path, records: PublishedRecords) -> li
 
 
 def place_sets(
-    archive: Path, digest: str, year: int | None, destination: Path, records: PublishedRecords,
+    archive: Path,
+    digest: str,
+    year: int | None,
+    destination: Path,
+    records: PublishedRecords,
 ) -> tuple[list[Placed], list[str]]:
     """Unpack an archive and move its sets where they belong -> (the sets that are here now, notes to print).
 
@@ -101,8 +106,11 @@ def place_sets(
         # Noted before the first is moved: what an interrupted call has moved counts as ours in the next.
         records.note_placed(digest, folders)
         notes = [f"{len(content.skipped)} links or devices were not unpacked"] if content.skipped else []
-        notes += [f"{name}: not laid out, there are others in {ROOT} and {ROOT}_{year}; move those away to have it"
-                  for name, folder in folders.items() if not folder]
+        notes += [
+            f"{name}: not laid out, there are others in {ROOT} and {ROOT}_{year}; move those away to have it"
+            for name, folder in folders.items()
+            if not folder
+        ]
         for name, folder in folders.items():
             if folder and not _is_taken(destination / folder):
                 write_manifest(found[name], describe_published(found[name], name, archive.name, digest))
@@ -133,8 +141,11 @@ def _choose_folders(found: Mapping[str, Path], year: int, destination: Path, not
     folders = {}
     for name in found:
         collection = name.rpartition("_")[0]
-        roots = (root for root in (ROOT, f"{ROOT}_{year}")
-                 if not any(_is_taken(destination / root / collection / f"{collection}_{part}") for part in SETS))
+        roots = (
+            root
+            for root in (ROOT, f"{ROOT}_{year}")
+            if not any(_is_taken(destination / root / collection / f"{collection}_{part}") for part in SETS)
+        )
         earlier = {folder.partition("/")[0] for other, folder in noted.items() if folder and other.startswith(collection)}
         root = next(iter(earlier), None) or next(roots, None)
         folders[name] = noted.get(name) or (f"{root}/{collection}/{name}" if root else "")
@@ -173,7 +184,8 @@ def _is_text_table(content: object) -> bool:
 def _is_placed_table(content: object) -> bool:
     """Folders below the destination only: the record names what is moved where."""
     return isinstance(content, dict) and all(
-        _is_text_table(folders) and all(_is_below(folder) for folder in folders.values()) for folders in content.values())
+        _is_text_table(folders) and all(_is_below(folder) for folder in folders.values()) for folders in content.values()
+    )
 
 
 def _is_below(folder: str) -> bool:

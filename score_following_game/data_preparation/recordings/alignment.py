@@ -3,6 +3,7 @@
 Two levels: coarse frames over everything, then fine frames around the coarse path, a stretch of score at a time, so that
 memory does not grow with the square of a long piece.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,20 +16,20 @@ from score_following_game.data_processing.spectrogram import BANDS_PER_OCTAVE, L
 
 FPS = 50
 COARSE_FPS = 10
-MOST_CELLS = 12_000_000     # of one cost matrix; librosa holds about 20 bytes for each
-_LEVEL = 3.0                # peak of the samples before the logarithm: louder brings up noise and room
-_ONSET_WEIGHT = 0.5         # of the onsets' distance beside the chroma's
-_DECAY = 0.85               # of an onset from frame to frame: it draws the path from 100 ms away
+MOST_CELLS = 12_000_000  # of one cost matrix; librosa holds about 20 bytes for each
+_LEVEL = 3.0  # peak of the samples before the logarithm: louder brings up noise and room
+_ONSET_WEIGHT = 0.5  # of the onsets' distance beside the chroma's
+_DECAY = 0.85  # of an onset from frame to frame: it draws the path from 100 ms away
 _STRETCH, _MARGIN = 12.0, 2.0  # seconds of score aligned finely at a time, and more on either side that is thrown away
-_SKIP = 1.5                 # cost of a recording frame outside the score, over the usual one of a frame's best match
-_LONGEST_STOP = 8           # times its length that a stretch may take in the recording; such are refused anyway
-_REACH = 3                  # frames on either side of an onset's place in the path where it is looked for
+_SKIP = 1.5  # cost of a recording frame outside the score, over the usual one of a frame's best match
+_LONGEST_STOP = 8  # times its length that a stretch may take in the recording; such are refused anyway
+_REACH = 3  # frames on either side of an onset's place in the path where it is looked for
 _NEIGHBOURS, _FEWEST = 6, 4  # onsets on each side of a run that say where it belongs; the fewest that can
-_LONGEST_RUN = 3            # onsets that may have been misplaced together
+_LONGEST_RUN = 3  # onsets that may have been misplaced together
 _AGREED, _MISPLACED = 0.12, 0.25  # seconds: the two sides agree within; a run is misplaced by more than
-_JUMP = 1.5                 # times the usual tempo: into a misplaced run or out of it, and the reverse at its other end
-_HEARD_TOO = 0.5            # of the rise where a run was found: what must be heard where it is put
-_HEARD_NEAR = 4             # frames on either side
+_JUMP = 1.5  # times the usual tempo: into a misplaced run or out of it, and the reverse at its other end
+_HEARD_TOO = 0.5  # of the rise where a run was found: what must be heard where it is put
+_HEARD_NEAR = 4  # frames on either side
 _LOWEST_STEP = int(np.ceil(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)))  # of the first filter corner, A4 = 0
 
 
@@ -92,7 +93,7 @@ def warp(score: Features, recording: Features, most_cells: int = MOST_CELLS) -> 
         left = max(min(left, recording.frames - 2), 0)
         right = min(max(right, left + 2), left + _LONGEST_STOP * (bottom - top))
         path = _path(_cut(score, top, bottom), _cut(recording, left, right), top == 0 or bottom == score.frames)
-        spans.append(_spans(path)[first - top:last - top] + left)
+        spans.append(_spans(path)[first - top : last - top] + left)
     return np.maximum.accumulate(np.concatenate(spans))
 
 
@@ -112,8 +113,7 @@ def _path(score: Features, recording: Features, free_ends: bool) -> np.ndarray:
 
 def _cost(score: Features, recording: Features) -> np.ndarray:
     """float32 (score frames, recording frames): cosine distance of the chroma, and Euclidean distance of the onsets."""
-    cost = ((score.onsets**2).sum(axis=0)[:, None] + (recording.onsets**2).sum(axis=0)
-            - 2 * score.onsets.T @ recording.onsets)
+    cost = (score.onsets**2).sum(axis=0)[:, None] + (recording.onsets**2).sum(axis=0) - 2 * score.onsets.T @ recording.onsets
     np.sqrt(np.maximum(cost, 0, out=cost), out=cost)  # in place: these are the large arrays
     cost *= _ONSET_WEIGHT
     cost += 1
@@ -128,15 +128,22 @@ def _spans(path: np.ndarray) -> np.ndarray:
     return path[np.stack([first, last], axis=1), 1]
 
 
-def locate(onsets: np.ndarray, pitches: list[np.ndarray], spans: np.ndarray, score: Features, recording: Features,
-           ) -> np.ndarray:
+def locate(
+    onsets: np.ndarray,
+    pitches: list[np.ndarray],
+    spans: np.ndarray,
+    score: Features,
+    recording: Features,
+) -> np.ndarray:
     """Seconds in the recording of each onset (float64 seconds in the score, pitches sounding there): where those pitches
     rise most steeply among the frames that the path allows, less what the same search errs by in the score itself. Few that
     are far from what the onsets around them say are put there."""
     own = np.arange(score.frames)[:, None] + (0, 0)
     frames = np.round(onsets * FPS).astype(np.int64)
-    found = [[_steepest(chord, frame, where, features) for chord, frame in zip(pitches, frames)]
-             for where, features in ((own, score), (spans, recording))]
+    found = [
+        [_steepest(chord, frame, where, features) for chord, frame in zip(pitches, frames)]
+        for where, features in ((own, score), (spans, recording))
+    ]
     bias = np.median(np.array(found[0]) / FPS - onsets)
     return mend(onsets, pitches, never_falling(np.array(found[1]) / FPS - bias), recording.rises)
 
@@ -159,12 +166,19 @@ def mend(onsets: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, rise
             run = slice(first, first + size)
             if not _jumps(onsets, places, run):
                 continue
-            sides = [_extrapolated(onsets[side], places[side], onsets[run]) for side in (
-                slice(max(first - _NEIGHBOURS, 0), first), slice(run.stop, run.stop + _NEIGHBOURS))]
+            sides = [
+                _extrapolated(onsets[side], places[side], onsets[run])
+                for side in (slice(max(first - _NEIGHBOURS, 0), first), slice(run.stop, run.stop + _NEIGHBOURS))
+            ]
             agreed = (sides[0] + sides[1]) / 2
-            if (np.abs(sides[0] - sides[1]).max() < _AGREED and np.abs(places[run] - agreed).min() > _MISPLACED
-                    and all(_heard(chord, there, rises) >= _HEARD_TOO * _heard(chord, here, rises)
-                            for chord, here, there in zip(pitches[run], places[run], agreed))):
+            if (
+                np.abs(sides[0] - sides[1]).max() < _AGREED
+                and np.abs(places[run] - agreed).min() > _MISPLACED
+                and all(
+                    _heard(chord, there, rises) >= _HEARD_TOO * _heard(chord, here, rises)
+                    for chord, here, there in zip(pitches[run], places[run], agreed)
+                )
+            ):
                 places[run] = agreed
     return never_falling(places)
 
@@ -187,15 +201,15 @@ def _extrapolated(onsets: np.ndarray, places: np.ndarray, wanted: np.ndarray) ->
 def _heard(pitches: np.ndarray, place: float, rises: np.ndarray) -> float:
     """The largest rise of the pitches near a second of the recording."""
     frame = max(round(place * FPS), 0)
-    return float(rise_of(pitches, rises[:, max(frame - _HEARD_NEAR, 0):frame + _HEARD_NEAR + 1]).max(initial=0.0))
+    return float(rise_of(pitches, rises[:, max(frame - _HEARD_NEAR, 0) : frame + _HEARD_NEAR + 1]).max(initial=0.0))
 
 
 def _steepest(pitches: np.ndarray, frame: int, spans: np.ndarray, features: Features) -> float:
     """The recording frame, to a fraction, of the steepest rise near a score frame."""
-    near = spans[max(frame - _REACH, 0):frame + _REACH + 1]
+    near = spans[max(frame - _REACH, 0) : frame + _REACH + 1]
     low, high = int(near[0, 0]), int(near[-1, 1])
     first, last = max(low - _REACH, 0), min(high + _REACH, features.frames - 1)
-    rise = rise_of(pitches, features.rises[:, first:last + 1]) + 1e-6
+    rise = rise_of(pitches, features.rises[:, first : last + 1]) + 1e-6
     candidates = np.arange(first, last + 1)
     outside = np.maximum(np.maximum(low - candidates, candidates - high), 0)
     peak = int(np.argmax(rise * (1 - 0.5 * outside / (_REACH + 1))))

@@ -1,4 +1,5 @@
 """Recordings of pieces: which score each belongs to, and the piece's MIDI timed as the recording plays it."""
+
 from __future__ import annotations
 
 import io
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 POOR = "poor alignment"
 UNREADABLE = "unreadable recording"
 _RESOLUTION, _TEMPO = 500, 120.0  # ticks per quarter, quarters per minute: a tick of the MIDI written is 1 ms
-_SHORTEST = 20              # ms a note lasts at least
+_SHORTEST = 20  # ms a note lasts at least
 _BEFORE, _AFTER = 0.1, 1.5  # seconds of a recording kept before its first note and after its last
-_NEAR_TWICE = 1.7, 2.3      # times as long as the score: its repeats may be played
-_LEAD, _TAIL = 0.4, 0.5     # seconds of silence before the score's audio, without which the first note is found late; of
-                            # its audio after the last note
-_TEMPO_SPAN = 4.0           # seconds of score over which a local tempo is taken
-_LONGEST = 4.0, 120.0       # a recording lasts no longer than so many times the score, and these seconds
+_NEAR_TWICE = 1.7, 2.3  # times as long as the score: its repeats may be played
+_LEAD, _TAIL = 0.4, 0.5  # seconds of silence before the score's audio, without which the first note is found late; of
+# its audio after the last note
+_TEMPO_SPAN = 4.0  # seconds of score over which a local tempo is taken
+_LONGEST = 4.0, 120.0  # a recording lasts no longer than so many times the score, and these seconds
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def find_recordings(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(path for path in folder.rglob("*") if is_recording(path) and path.is_file()):
         if (other := found.setdefault(path.stem, path)) != path:
-            raise UserError(f"{other} and {path} have one name, and either could be the recording of a score; rename one or "
-                            "move it away")
+            raise UserError(
+                f"{other} and {path} have one name, and either could be the recording of a score; rename one or move it away"
+            )
     if not found:
         raise UserError(f"{folder}: no recording in this folder; looked for .wav, .flac, .mp3 and .ogg")
     return dict(sorted(found.items()))
@@ -105,20 +107,29 @@ def pair(names: Iterable[str], recordings: dict[str, Path]) -> Pairs:
     for key in sorted(scores.keys() & stems.keys()):
         if len(scores[key]) + len(stems[key]) > 2:
             files = ", ".join(str(recordings[stem]) for stem in stems[key])
-            raise UserError(f"scores {', '.join(scores[key])} and recordings {files}: it is not clear which belongs to which; "
-                            "give each recording the exact name of its score")
+            raise UserError(
+                f"scores {', '.join(scores[key])} and recordings {files}: it is not clear which belongs to which; "
+                "give each recording the exact name of its score"
+            )
         pairs[scores[key][0]] = recordings[stems[key][0]]
     used = set(pairs.values())
-    return Pairs({name: pairs[name] for name in names if name in pairs}, [name for name in names if name not in pairs],
-                 sorted(path for path in recordings.values() if path not in used))
+    return Pairs(
+        {name: pairs[name] for name in names if name in pairs},
+        [name for name in names if name not in pairs],
+        sorted(path for path in recordings.values() if path not in used),
+    )
 
 
 def _key(name: str) -> str:
     return (slug(name) or name).casefold()
 
 
-def align(samples: np.ndarray, midi: pretty_midi.PrettyMIDI, sound_font: Path | None = None, most_cells: int = MOST_CELLS,
-          ) -> Alignment:
+def align(
+    samples: np.ndarray,
+    midi: pretty_midi.PrettyMIDI,
+    sound_font: Path | None = None,
+    most_cells: int = MOST_CELLS,
+) -> Alignment:
     """Find where a recording plays each note of a score.
 
     samples: float32 (n,) mono at 22 050 Hz, with whatever before and after the piece.  midi: the score's timing, with notes.
@@ -129,7 +140,7 @@ def align(samples: np.ndarray, midi: pretty_midi.PrettyMIDI, sound_font: Path | 
         chords[note.start].append(note.pitch)
     onsets, pitches = np.array(list(chords)), [np.unique(chord) for chord in chords.values()]
     first, end = onsets[0], max(note.end for note in _by_onset(midi))
-    played = synthesise(midi, sound_font)[round(first * SAMPLE_RATE):round((end + _TAIL) * SAMPLE_RATE)]
+    played = synthesise(midi, sound_font)[round(first * SAMPLE_RATE) : round((end + _TAIL) * SAMPLE_RATE)]
     played = np.pad(played, (round(_LEAD * SAMPLE_RATE), 0))
     score, recording = compute_features(played), compute_features(samples)
     spans = warp(score, recording, most_cells)
@@ -174,7 +185,7 @@ def retime(midi: pretty_midi.PrettyMIDI, alignment: Alignment) -> bytes:
             start = starts[note.start]
             end = round(1000 * float(np.interp(note.end, alignment.score_seconds, alignment.recording_seconds)))
             end = max(end, start + _SHORTEST)
-            for onset in onsets[note.pitch][bisect_right(onsets[note.pitch], start):][:1]:
+            for onset in onsets[note.pitch][bisect_right(onsets[note.pitch], start) :][:1]:
                 end = min(end, onset - 1)  # a ms before the same pitch again
             copy.notes.append(pretty_midi.Note(note.velocity, note.pitch, start / 1000, end / 1000))
         result.instruments.append(copy)
@@ -224,7 +235,7 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
         twice = low < len(samples) / SAMPLE_RATE / alignment.score_seconds[-1] < high and REPEATS not in refusal
         raise EngravingError(POOR, f"{recording}: {refusal}{REPEATS if twice else ''}")
     begin, end = _part(alignment)
-    part = samples[round(begin * SAMPLE_RATE):round(end * SAMPLE_RATE)]
+    part = samples[round(begin * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
     content = retime(midi, replace(alignment, recording_seconds=alignment.recording_seconds - begin))
     _require_same_notes(midi, content)
     with replacing(target_audio) as temporary:

@@ -4,6 +4,7 @@ The limits lie between what recordings of known timing gave (other instruments a
 applause, 20 cents off) and what wrong ones gave: another piece, a semitone off, a third left out or repeated, noise, silence.
 What may still pass: a part played twice in a short tune that repeats itself.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,17 +14,17 @@ from scipy.ndimage import maximum_filter1d
 
 from score_following_game.data_preparation.recordings.alignment import FPS, Features, pooled, rise_of
 
-_NEAR = 0.1                 # seconds from its place within which a note's onset is looked for
-_LOUD = 0.25                # of a pitch's loudest rises: what counts as its onset
+_NEAR = 0.1  # seconds from its place within which a note's onset is looked for
+_LOUD = 0.25  # of a pitch's loudest rises: what counts as its onset
 _SHIFTS = (2.0, 3.1, 5.3, 8.2)  # seconds by which the path is shifted, either way, to see how alike any two places are
 _STRETCHES, _STRETCH_NOTES = 6, 16  # the weakest stretch: a sixth of the notes, but so many at least
-_IN_A_ROW = 4               # half seconds that must be like as many of the score to count as music,
-_LIKE_MUSIC = 0.68          # with this mean correlation at least: 3 of 4 of noise were below 0.66, 19 of 20 below 0.71
+_IN_A_ROW = 4  # half seconds that must be like as many of the score to count as music,
+_LIKE_MUSIC = 0.68  # with this mean correlation at least: 3 of 4 of noise were below 0.66, 19 of 20 below 0.71
 
 REPEATS = " (each section is played once: a repeat must be written out in the score)"
 _LEAST_SIMILARITY = 0.7
-_LEAST_ABOVE_CHANCE = 0.3   # similarity less chance_similarity
-_LEAST_HITS = 0.5           # of the way from chance_hits to 1
+_LEAST_ABOVE_CHANCE = 0.3  # similarity less chance_similarity
+_LEAST_HITS = 0.5  # of the way from chance_hits to 1
 _WEAKEST_AND_FASTEST = 1.1  # their sum: a stretch that is hurried over, with its notes unheard
 _SLOWEST = 3.0
 _MUSIC_OUTSIDE = 4.0, 0.12  # seconds, or this share of what is played where that is more
@@ -57,35 +58,58 @@ class Quality:
         """Why this is no recording of the score; "" when it is one. The first rule broken, in words and figures."""
         longest, share = _MUSIC_OUTSIDE
         rules = [
-            (self.similarity < _LEAST_SIMILARITY or self.similarity - self.chance_similarity < _LEAST_ABOVE_CHANCE,
-             f"the harmony differs: similarity {self.similarity:.2f}, {self.chance_similarity:.2f} by chance"),
-            (self.hits - self.chance_hits < _LEAST_HITS * (1 - self.chance_hits) or self.chance_hits == 1,
-             f"{self.hits:.0%} of the notes are heard in their place, {self.chance_hits:.0%} by chance"),
-            (self.weakest + self.fastest < _WEAKEST_AND_FASTEST,
-             f"a part of the score is not played: {self.weakest:.0%} of a stretch's notes are heard in their place, and 4 s of "
-             f"score pass in {self.fastest:.0%} of the usual time"),
-            (self.slowest > _SLOWEST,
-             f"the recording has music that the score has not: 4 s of score take {self.slowest:.1f} times as long as usual"
-             + REPEATS),
-            (self.music_outside > max(longest, share * self.seconds),
-             f"the recording has music that the score has not: {self.music_outside:.0f} s before or after it" + REPEATS),
+            (
+                self.similarity < _LEAST_SIMILARITY or self.similarity - self.chance_similarity < _LEAST_ABOVE_CHANCE,
+                f"the harmony differs: similarity {self.similarity:.2f}, {self.chance_similarity:.2f} by chance",
+            ),
+            (
+                self.hits - self.chance_hits < _LEAST_HITS * (1 - self.chance_hits) or self.chance_hits == 1,
+                f"{self.hits:.0%} of the notes are heard in their place, {self.chance_hits:.0%} by chance",
+            ),
+            (
+                self.weakest + self.fastest < _WEAKEST_AND_FASTEST,
+                f"a part of the score is not played: {self.weakest:.0%} of a stretch's notes are heard in their place, and 4 s of "
+                f"score pass in {self.fastest:.0%} of the usual time",
+            ),
+            (
+                self.slowest > _SLOWEST,
+                f"the recording has music that the score has not: 4 s of score take {self.slowest:.1f} times as long as usual"
+                + REPEATS,
+            ),
+            (
+                self.music_outside > max(longest, share * self.seconds),
+                f"the recording has music that the score has not: {self.music_outside:.0f} s before or after it" + REPEATS,
+            ),
         ]
         return next((text for broken, text in rules if broken), "")
 
 
-def measure(score: Features, recording: Features, spans: np.ndarray, pitches: list[np.ndarray], places: np.ndarray,
-            tempo: np.ndarray) -> Quality:
+def measure(
+    score: Features, recording: Features, spans: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, tempo: np.ndarray
+) -> Quality:
     """spans: of `alignment.warp`.  pitches, places: per onset of the score, its pitches and its second in the recording, never
     falling.  tempo: recording over score seconds in stretches all along the piece."""
     path = spans.mean(axis=1).astype(np.int64)
     similarity, chance_similarity = _similarity(score, recording, path)
-    hits, chance_hits = _hits(recording.rises[:, path[0]:path[-1] + 1], pitches, np.round(places * FPS) - path[0])
+    hits, chance_hits = _hits(recording.rises[:, path[0] : path[-1] + 1], pitches, np.round(places * FPS) - path[0])
     size = max(len(hits) // _STRETCHES, min(_STRETCH_NOTES, len(hits)))
     weakest = np.convolve(hits, np.ones(size) / size, mode="valid").min()
     low, middle, high = np.percentile(tempo, (5, 50, 95))
     usual = max(middle, 1e-3)
-    figures = (similarity, chance_similarity, hits.mean(), chance_hits, weakest, low, middle, high, tempo.min() / usual,
-               tempo.max() / usual, places[-1] - places[0], music_outside(score, recording, path))
+    figures = (
+        similarity,
+        chance_similarity,
+        hits.mean(),
+        chance_hits,
+        weakest,
+        low,
+        middle,
+        high,
+        tempo.min() / usual,
+        tempo.max() / usual,
+        places[-1] - places[0],
+        music_outside(score, recording, path),
+    )
     return Quality(*(round(float(figure), 3) for figure in figures))
 
 
@@ -130,8 +154,8 @@ def music_outside(score: Features, recording: Features, path: np.ndarray) -> flo
     if min(products.shape) < _IN_A_ROW:
         return 0.0
     rows, columns = (length - _IN_A_ROW + 1 for length in products.shape)
-    likeness = sum(products[k:k + rows, k:k + columns] for k in range(_IN_A_ROW)).max(axis=0) / _IN_A_ROW
+    likeness = sum(products[k : k + rows, k : k + columns] for k in range(_IN_A_ROW)).max(axis=0) / _IN_A_ROW
     first, last = path[0] // size, path[-1] // size
-    usual = np.percentile(likeness[min(first, columns - 1):max(last - _IN_A_ROW, first) + 1], 25)
-    outside = np.concatenate([likeness[:max(first - _IN_A_ROW, 0)], likeness[last + 1:]])
+    usual = np.percentile(likeness[min(first, columns - 1) : max(last - _IN_A_ROW, first) + 1], 25)
+    outside = np.concatenate([likeness[: max(first - _IN_A_ROW, 0)], likeness[last + 1 :]])
     return float((outside >= max(usual, _LIKE_MUSIC)).sum() * size / FPS)

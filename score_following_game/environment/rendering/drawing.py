@@ -1,4 +1,5 @@
 """What the rendered picture is made of: text, lines, boxes and bars on a BGR uint8 array. All lengths in pixels."""
+
 from __future__ import annotations
 
 import functools
@@ -25,7 +26,12 @@ _BOLD, _REGULAR = 700, 400
 
 
 def text(
-    image: np.ndarray, words: str, at: tuple[int, int], size: int = 16, colour: Colour = INK, bold: bool = False,
+    image: np.ndarray,
+    words: str,
+    at: tuple[int, int],
+    size: int = 16,
+    colour: Colour = INK,
+    bold: bool = False,
     align: str = "left",
 ) -> int:
     """Write on the base line `at` = (x, y), which is the left, centre or right of the words -> their width."""
@@ -64,7 +70,7 @@ def _font() -> object | None:
 
 def filled(image: np.ndarray, box: Box, colour: Colour) -> None:
     left, top, width, height = box
-    image[max(top, 0):max(top + height, 0), max(left, 0):max(left + width, 0)] = colour
+    image[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = colour
 
 
 def framed(image: np.ndarray, box: Box, colour: Colour, thickness: int = 1) -> None:
@@ -79,7 +85,7 @@ def framed(image: np.ndarray, box: Box, colour: Colour, thickness: int = 1) -> N
 def tinted(image: np.ndarray, box: Box, colour: Colour, share: float) -> None:
     """Mix `share` of a colour into a box; what is drawn there stays readable."""
     left, top, width, height = box
-    part = image[max(top, 0):top + height, max(left, 0):max(left + width, 0)]
+    part = image[max(top, 0) : top + height, max(left, 0) : max(left + width, 0)]
     if part.size:
         part[:] = cv2.addWeighted(part, 1 - share, np.full_like(part, colour), share, 0)
 
@@ -101,7 +107,13 @@ def pointer(image: np.ndarray, x: float, y: int, colour: Colour, down: bool, siz
 
 
 def bar(
-    image: np.ndarray, box: Box, label: str, value: float | None, most: float, number: str, mark: float | None = None,
+    image: np.ndarray,
+    box: Box,
+    label: str,
+    value: float | None,
+    most: float,
+    number: str,
+    mark: float | None = None,
 ) -> None:
     """A labelled bar from 0 to `most`: label and number above, the maximum at its end, a tick at `mark`.
 

@@ -1,4 +1,5 @@
 """One picture of one game, for every sink: window, video, PNG files and gymnasium's rgb_array."""
+
 from __future__ import annotations
 
 import math
@@ -78,8 +79,14 @@ def render(game: Game, overlay: Overlay = Overlay(), index: int = 0) -> np.ndarr
 def _view(game: Game, index: int) -> _View:
     pad = game.config.sheet_pad
     piece = int(game.piece[index])
-    return _View(piece, int(game.frame[index]), int(game.bank.last_onset[piece]), float(game.x[index]) - pad,
-                 float(game.true_position()[index]) - pad, float(game.speed[index]))
+    return _View(
+        piece,
+        int(game.frame[index]),
+        int(game.bank.last_onset[piece]),
+        float(game.x[index]) - pad,
+        float(game.true_position()[index]) - pad,
+        float(game.speed[index]),
+    )
 
 
 def _draw_header(image: np.ndarray, game: Game, view: _View) -> None:
@@ -112,7 +119,7 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     shown = round(rows * scale)
     top += (height - shown) // 2
     filled(image, SHEET, (232, 230, 228))
-    panel = image[top:top + shown, left:left + width]
+    panel = image[top : top + shown, left : left + width]
     panel[:] = _sheet_excerpt(piece.sheet, view.x, scale, width, shown)[:, :, None]
 
     middle, seen = width / 2, config.sheet_context / 2 * scale
@@ -138,23 +145,33 @@ def _sheet_excerpt(sheet: np.ndarray, x: float, scale: float, width: int, height
     """uint8 (height, width): the sheet enlarged with column x (fractions count, so that it glides) in the middle."""
     mapping = np.array([[1 / scale, 0, x - width / 2 / scale], [0, 1 / scale, 0]])
     smooth = cv2.INTER_LINEAR if scale < 1.5 else cv2.INTER_CUBIC
-    return cv2.warpAffine(sheet, mapping, (width, height), flags=smooth | cv2.WARP_INVERSE_MAP,
-                          borderMode=cv2.BORDER_CONSTANT, borderValue=int(sheet.max()))
+    return cv2.warpAffine(
+        sheet,
+        mapping,
+        (width, height),
+        flags=smooth | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=int(sheet.max()),
+    )
 
 
 def _darken_around(panel: np.ndarray, window: Box) -> None:
     left, top, width, height = window
-    inside = panel[top:top + height, left:left + width].copy()
+    inside = panel[top : top + height, left : left + width].copy()
     cv2.convertScaleAbs(panel, panel, alpha=0.84)
-    panel[top:top + height, left:left + width] = inside
+    panel[top : top + height, left : left + width] = inside
 
 
 def _draw_legend(image: np.ndarray, overlay: Overlay) -> None:
     x, y = SHEET[0], SHEET[1] + SHEET[3] + 26
     target = "true position" if overlay.show_target else "true position: hidden"
     player, sees = ("you", "what an agent sees") if overlay.person else ("agent", "what the agent sees")
-    for label, colour, dashed in ((player, AGENT, False), (target, TARGET, False), ("lost beyond these", BOUNDS, True),
-                                  (sees, INK, False)):
+    for label, colour, dashed in (
+        (player, AGENT, False),
+        (target, TARGET, False),
+        ("lost beyond these", BOUNDS, True),
+        (sees, INK, False),
+    ):
         if label == sees:
             framed(image, (x, y - 12, 20, 13), colour, 2)
         else:
@@ -173,7 +190,7 @@ def _draw_spectrogram(image: np.ndarray, game: Game, view: _View, overlay: Overl
     loudest = float(spectrogram.max(initial=0.0)) or 1.0  # of the whole piece, so that colours keep their meaning
     levels = np.clip(excerpt[::-1] * (255 / loudest), 0, 255).astype(np.uint8)
     picture = cv2.applyColorMap(cv2.resize(levels, (width, height), interpolation=cv2.INTER_NEAREST), cv2.COLORMAP_MAGMA)
-    image[top:top + height, left:left + width] = picture
+    image[top : top + height, left : left + width] = picture
     framed(image, (left - 1, top - 1, width + 2, height + 2), FAINT)
     fps = config.spectrogram_params.fps
     text(image, "the music, as an agent hears it" if overlay.person else "what the agent hears", (left, top - 9), 16, FAINT)
@@ -189,7 +206,7 @@ def _heard(spectrogram: np.ndarray, first: int, length: int) -> np.ndarray:
     result = np.zeros((spectrogram.shape[0], length), np.float32)
     begin, end = max(first, 0), min(first + length, spectrogram.shape[1])
     if begin < end:
-        result[:, begin - first:end - first] = spectrogram[:, begin:end]
+        result[:, begin - first : end - first] = spectrogram[:, begin:end]
     return result
 
 
@@ -206,8 +223,15 @@ def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> 
     ]
     if overlay.value is not None:
         known = math.isfinite(overlay.value)
-        rows.append(("value: reward the critic expects", overlay.value if known else None, MOST_VALUE,
-                     f"{overlay.value:.1f}" if known else "-", None))
+        rows.append(
+            (
+                "value: reward the critic expects",
+                overlay.value if known else None,
+                MOST_VALUE,
+                f"{overlay.value:.1f}" if known else "-",
+                None,
+            )
+        )
     left, top, width = BARS
     for row, (label, value, most, number, mark) in enumerate(rows):
         bar(image, (left, top + row * BAR_PITCH, width, BAR_HEIGHT), label, value, most, number, mark)

@@ -1,4 +1,5 @@
 """Where pictures go that nobody watches now: an mp4 with sound, and a folder of PNG files."""
+
 from __future__ import annotations
 
 import contextlib
@@ -26,7 +27,10 @@ SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 
 @contextlib.contextmanager
 def film(
-    path: str | os.PathLike[str], fps: float, audio: Audio | None = None, size: tuple[int, int] = (WIDTH, HEIGHT),
+    path: str | os.PathLike[str],
+    fps: float,
+    audio: Audio | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Iterator[Recorder]:
     """Yield a recorder of BGR pictures; the film (H.264, and AAC where there is audio) is there at the end.
 
@@ -59,26 +63,59 @@ def require_filmable(path: str | os.PathLike[str]) -> None:
 
 
 def _command(path: Path, fps: float, size: tuple[int, int], sound: Path | None) -> list[str]:
-    command = ["-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{size[0]}x{size[1]}",
-               "-r", str(fps), "-i", "-"]
+    command = [
+        "-y",
+        "-loglevel",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "bgr24",
+        "-s",
+        f"{size[0]}x{size[1]}",
+        "-r",
+        str(fps),
+        "-i",
+        "-",
+    ]
     if sound:
         # Padded with silence, then cut at the last picture, so that both always end together.
         command += ["-i", str(sound), "-af", "apad", "-c:a", "aac", "-b:a", "160k", "-shortest"]
     # Named colours: players guess otherwise, and white turns green.
     colours = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
-    return [*command, *colours, "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p",
-            "-movflags", "+faststart", str(path)]
+    return [
+        *command,
+        *colours,
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        "20",
+        "-pix_fmt",
+        "yuv420p",
+        "-movflags",
+        "+faststart",
+        str(path),
+    ]
 
 
 def _start(arguments: list[str], path: Path, log: BinaryIO) -> subprocess.Popen:
     """Start imageio's ffmpeg (or the one IMAGEIO_FFMPEG_EXE names)."""
     try:
         # A session of its own, so that Ctrl-C reaches us alone and we decide what becomes of the film.
-        return subprocess.Popen([imageio_ffmpeg.get_ffmpeg_exe(), *arguments], stdin=subprocess.PIPE,
-                                stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            [imageio_ffmpeg.get_ffmpeg_exe(), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
     except (RuntimeError, OSError) as error:
-        raise UserError(f"{path}: no ffmpeg here to write it ({' '.join(str(error).split())}); install "
-                        "imageio-ffmpeg, or name one in IMAGEIO_FFMPEG_EXE") from None
+        raise UserError(
+            f"{path}: no ffmpeg here to write it ({' '.join(str(error).split())}); install "
+            "imageio-ffmpeg, or name one in IMAGEIO_FFMPEG_EXE"
+        ) from None
 
 
 def _write_sound(path: Path, audio: Audio | None) -> Path | None:

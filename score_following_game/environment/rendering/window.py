@@ -1,4 +1,5 @@
 """The OpenCV window a person watches and plays in, and the keys pressed there (or, through pynput, anywhere)."""
+
 from __future__ import annotations
 
 import functools
@@ -125,8 +126,7 @@ def require_display(advice: str) -> None:
     Without a display OpenCV's Qt does not raise but aborts the process, so a first window is opened in another one.
     """
     if not has_display():
-        raise UserError("no display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window can be opened; "
-                        f"{advice}")
+        raise UserError(f"no display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window can be opened; {advice}")
     problem = _trial_window(os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))
     if problem:
         raise UserError(f"no window can be opened here ({problem}); {advice}")

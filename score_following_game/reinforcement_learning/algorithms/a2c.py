@@ -1,4 +1,5 @@
 """Advantage actor-critic: one gradient step per rollout."""
+
 from __future__ import annotations
 
 from score_following_game.reinforcement_learning.algorithms.learner import Learner

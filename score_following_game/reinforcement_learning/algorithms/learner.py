@@ -1,4 +1,5 @@
 """What the algorithms have in common: what they are made of, and that a rollout makes an update."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

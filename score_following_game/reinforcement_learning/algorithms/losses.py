@@ -1,4 +1,5 @@
 """What the algorithms share: the joint loss, gradient accumulation over chunks, and the optimiser's step."""
+
 from __future__ import annotations
 
 import math
@@ -29,7 +30,11 @@ class Losses:
 
 
 def backward_chunk(
-    losses: Losses, policy: Policy, policy_loss: Tensor, squared_error: Tensor, weights: tuple[float, float],
+    losses: Losses,
+    policy: Policy,
+    policy_loss: Tensor,
+    squared_error: Tensor,
+    weights: tuple[float, float],
     batch: int,
 ) -> None:
     """Add a chunk's share of `policy + value_coef * value - entropy_coef * entropy` to the gradients and to `losses`.
@@ -47,7 +52,10 @@ def backward_chunk(
 
 
 def optimiser_step(
-    network: nn.Module, optimiser: torch.optim.Optimizer, losses: Losses, max_grad_norm: float | None,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    losses: Losses,
+    max_grad_norm: float | None,
 ) -> None:
     """Average losses and gradients over the processes, clip where asked, and step.
 

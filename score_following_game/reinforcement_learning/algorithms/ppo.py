@@ -1,4 +1,5 @@
 """Proximal policy optimisation: several epochs of clipped steps per rollout (Schulman et al. 2017, eq. 7)."""
+
 from __future__ import annotations
 
 import copy
@@ -27,8 +28,14 @@ class PPO(Learner):
 
     def update(self, rollout: Rollout) -> Losses:
         """-> the last minibatch's losses, as published"""
-        advantages = generalised_advantages(rollout.rewards, rollout.masks, rollout.values, rollout.last_values,
-                                            self.settings.discounting, self.settings.gae_lambda).flatten()
+        advantages = generalised_advantages(
+            rollout.rewards,
+            rollout.masks,
+            rollout.values,
+            rollout.last_values,
+            self.settings.discounting,
+            self.settings.gae_lambda,
+        ).flatten()
         returns = advantages + rollout.values.flatten()
         mean, std = distributed.mean_and_std(advantages)
         advantages = (advantages - mean) / (std + SMALLEST_STD)
@@ -41,7 +48,12 @@ class PPO(Learner):
         return losses
 
     def _minibatch(
-        self, rollout: Rollout, batch: Tensor, advantages: Tensor, returns: Tensor, acting: ActorCritic | None,
+        self,
+        rollout: Rollout,
+        batch: Tensor,
+        advantages: Tensor,
+        returns: Tensor,
+        acting: ActorCritic | None,
     ) -> Losses:
         epsilon = self.settings.ppo_epsilon
         losses = Losses()
@@ -65,7 +77,12 @@ class PPO(Learner):
 
     @torch.no_grad()
     def _log_prob_under_same_masks(
-        self, acting: ActorCritic, state: Tensor, positions: Position, memory: Tensor | None, actions: Tensor,
+        self,
+        acting: ActorCritic,
+        state: Tensor,
+        positions: Position,
+        memory: Tensor | None,
+        actions: Tensor,
     ) -> Tensor:
         """log pi_old(a) of networks with dropout, under the masks the update just drew: a ratio compares parameters, not
         masks."""

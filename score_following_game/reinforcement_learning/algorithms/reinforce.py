@@ -1,4 +1,5 @@
 """REINFORCE (Williams 1992): whole episodes, whose returns need no critic; one gradient step for each batch of them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -72,8 +73,14 @@ class EpisodeCollector(RolloutCollector):
             action = policy.sample(self.generator)
             step = game.step(action)
             steps.append((action, policy.log_prob(action), value, *([] if before is None else [before])))
-            rows.append(torch.stack([self._row(number, values) for values in
-                                     (step.reward, (~step.terminated).double(), torch.ones_like(step.reward))]))
+            rows.append(
+                torch.stack(
+                    [
+                        self._row(number, values)
+                        for values in (step.reward, (~step.terminated).double(), torch.ones_like(step.reward))
+                    ]
+                )
+            )
             self.running_return[number] += step.reward
             self.sampler.report(game.piece, begun, game.frame, step.terminated)
             going_on = ~step.terminated
@@ -83,9 +90,19 @@ class EpisodeCollector(RolloutCollector):
         self.last_return = self.running_return.clone()
         actions, log_probabilities, values, *memories = map(torch.cat, zip(*steps))
         rewards, masks, played = torch.stack(rows, dim=1)
-        return Episodes(GameState.joined(states), actions, log_probabilities, values, rewards.float(), masks.float(),
-                        torch.zeros_like(rewards[0], dtype=torch.float32), game.state(), random_states,
-                        memory=memories[0] if memories else None, played=played.bool())
+        return Episodes(
+            GameState.joined(states),
+            actions,
+            log_probabilities,
+            values,
+            rewards.float(),
+            masks.float(),
+            torch.zeros_like(rewards[0], dtype=torch.float32),
+            game.state(),
+            random_states,
+            memory=memories[0] if memories else None,
+            played=played.bool(),
+        )
 
     def _row(self, number: Tensor, values: Tensor) -> Tensor:
         row = torch.zeros_like(self.running_return)

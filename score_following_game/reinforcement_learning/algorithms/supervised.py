@@ -1,4 +1,5 @@
 """Learning to localise: windows drawn anywhere near the music, and where in them the music truly is."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """The algorithms by their names on the command line, and which network and game each takes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -62,12 +63,15 @@ def algorithm_for(settings: Settings, config: GameConfig) -> tuple[Algorithm, Ac
     if architecture.lstm and agent.lstm is False:
         raise UserError(f"--agent {settings.agent}: has no use for the LSTM of --net {settings.net}; take --agent a2c_lstm")
     if not architecture.lstm and agent.lstm is None:
-        raise UserError(f"--agent {settings.agent}: wants a network with an LSTM, which --net {settings.net} has not; take "
-                        "--agent a2c")
+        raise UserError(
+            f"--agent {settings.agent}: wants a network with an LSTM, which --net {settings.net} has not; take --agent a2c"
+        )
     if architecture.continuous and not agent.continuous:
         raise UserError(f"--agent {settings.agent}: tries every action, so it plays discrete games only; take --agent ppo")
     needs_critic = settings.agent not in NO_CRITIC and not (settings.agent == "reinforce" and settings.no_baseline)
     if needs_critic and not architecture.has_critic:
-        raise UserError(f"--agent {settings.agent}: needs a critic, which --net {settings.net} has not; take --agent reinforce "
-                        "--no_baseline")
+        raise UserError(
+            f"--agent {settings.agent}: needs a critic, which --net {settings.net} has not; take --agent reinforce "
+            "--no_baseline"
+        )
     return agent, network

@@ -7,6 +7,7 @@ the chunks of a batch, and its wrapper hides the network's attributes.)
 Alone, that is without torchrun or as its only process, `joined` does nothing and every function gives back what it is given.
 All processes must call the same functions in the same order, but for those that say otherwise.
 """
+
 from __future__ import annotations
 
 import os
@@ -183,8 +184,10 @@ def require_same(values: Callable[[], Mapping[str, Any]]) -> None:
     for other, theirs in enumerate(everyone):
         for key in sorted(everyone[0].keys() | theirs.keys()):
             if theirs.get(key) != everyone[0].get(key):
-                raise UserError(f"process {other} has {key} {theirs.get(key)!r}, process 0 {everyone[0].get(key)!r}; give all "
-                                "the same arguments (--ini_params too), files and versions")
+                raise UserError(
+                    f"process {other} has {key} {theirs.get(key)!r}, process 0 {everyone[0].get(key)!r}; give all "
+                    "the same arguments (--ini_params too), files and versions"
+                )
 
 
 def _barrier() -> None:

@@ -3,6 +3,7 @@
 When a process ends, the others' next exchange with it fails at once. Each then leaves a word in torchrun's store, which
 outlives them, and reads the others': who has left none is lost, and the first of those that are left tells.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -107,13 +108,15 @@ def _join() -> Group:
         store.set(f"place/{rank}", f"{os.environ['GROUP_RANK']} {os.getpid()}")
         # Gradients go by NCCL where they are on a GPU; all else is on the CPU and goes by gloo.
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-        dist.init_process_group(backend, store=dist.PrefixStore("group", store), rank=rank, world_size=world,
-                                timeout=UPDATE_TIMEOUT)
+        dist.init_process_group(
+            backend, store=dist.PrefixStore("group", store), rank=rank, world_size=world, timeout=UPDATE_TIMEOUT
+        )
         return Group(rank, world, store, dist.new_group(backend="gloo", timeout=PATIENT_TIMEOUT))
     except (RuntimeError, KeyError, ValueError) as error:
         reason = textwrap.shorten(str(error), 160, placeholder=" ...")
-        raise UserError(f"the processes do not find each other ({reason}); check torchrun's arguments and the network "
-                        "between the machines") from None
+        raise UserError(
+            f"the processes do not find each other ({reason}); check torchrun's arguments and the network between the machines"
+        ) from None
 
 
 def _close() -> None:

@@ -1,4 +1,5 @@
 """Playing N games on and on with a network, in rollouts of T steps."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -40,8 +41,15 @@ class RolloutCollector:
     """
 
     def __init__(
-        self, bank: ScoreBank, n_games: int, network: ActorCritic, sampler: StartSampler, seed: int, precision: torch.dtype,
-        keep: bool = False, graph: bool = True,
+        self,
+        bank: ScoreBank,
+        n_games: int,
+        network: ActorCritic,
+        sampler: StartSampler,
+        seed: int,
+        precision: torch.dtype,
+        keep: bool = False,
+        graph: bool = True,
     ) -> None:
         self.bank, self.network, self.sampler, self.precision = bank, network, sampler, precision
         # A batch put together otherwise has another mean, so what batch normalisation gave is not the gradient's.
@@ -65,8 +73,9 @@ class RolloutCollector:
         Raises Diverged when the network's output is no longer finite.
         """
         if self.has_graph and self._replay is None:
-            self._replay = captured(self.play, self.step_state, ((self, "generator"), (self.sampler, "generator")),
-                                    self.bank.device)
+            self._replay = captured(
+                self.play, self.step_state, ((self, "generator"), (self.sampler, "generator")), self.bank.device
+            )
             self.has_graph = self._replay is not None
         with unchanged_parameters():
             return self._collect(t_max)
@@ -91,8 +100,15 @@ class RolloutCollector:
         *results, finite = map(torch.stack, zip(*played))
         if not finite.all():
             raise Diverged("the network's output is not finite")
-        return Rollout(GameState.joined(states), *results, last_values, last, random_states, recorded or [],
-                       torch.cat(memories) if memories else None)
+        return Rollout(
+            GameState.joined(states),
+            *results,
+            last_values,
+            last,
+            random_states,
+            recorded or [],
+            torch.cat(memories) if memories else None,
+        )
 
     def play(self, recorded: list[list[Tensor]] | None = None) -> Played:
         """One step of all games; ended ones begin anew. Nothing in it has a GPU wait for the host."""
@@ -103,8 +119,9 @@ class RolloutCollector:
         if memory is not None:
             self.memory = memory * ~step.terminated[:, None, None]
         self._restart(step.reward, step.terminated)
-        return Played(action, policy.log_prob(action), value, step.reward.float(), (~step.terminated).float(),
-                      output.isfinite().all())
+        return Played(
+            action, policy.log_prob(action), value, step.reward.float(), (~step.terminated).float(), output.isfinite().all()
+        )
 
     @property
     def step_state(self) -> list[tuple[Any, str]]:
@@ -123,9 +140,15 @@ class RolloutCollector:
         self.begun = torch.where(ended, start.frame, self.begun)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"game": self.game.state_dict(), "sampler": self.sampler.state_dict(), "generator": self.generator.get_state(),
-                "running_return": self.running_return.clone(), "last_return": self.last_return.clone(),
-                "begun": self.begun.clone(), "memory": None if self.memory is None else self.memory.clone()}
+        return {
+            "game": self.game.state_dict(),
+            "sampler": self.sampler.state_dict(),
+            "generator": self.generator.get_state(),
+            "running_return": self.running_return.clone(),
+            "last_return": self.last_return.clone(),
+            "begun": self.begun.clone(),
+            "memory": None if self.memory is None else self.memory.clone(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.game.load_state_dict(state["game"])

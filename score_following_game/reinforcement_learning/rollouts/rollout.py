@@ -1,4 +1,5 @@
 """T steps of N games, stored as indices; pixels are gathered again where they are needed."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -50,7 +51,10 @@ class Rollout:
         return self.states.position
 
     def passes(
-        self, network: ActorCritic, bank: ScoreBank, precision: torch.dtype,
+        self,
+        network: ActorCritic,
+        bank: ScoreBank,
+        precision: torch.dtype,
     ) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """The acting passes with gradients: parts of 0 .. T * N, what the policy is made of there, and values.
 
@@ -70,7 +74,10 @@ class Rollout:
             first = part.stop
 
     def passes_through_time(
-        self, network: ActorCritic, bank: ScoreBank, precision: torch.dtype,
+        self,
+        network: ActorCritic,
+        bank: ScoreBank,
+        precision: torch.dtype,
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """As passes, of a network with an LSTM whose gradient goes back through the whole rollout: some games at a time, parts
         as indices."""
@@ -140,7 +147,12 @@ def discounted_returns(rewards: Tensor, masks: Tensor, last_values: Tensor, disc
 
 
 def generalised_advantages(
-    rewards: Tensor, masks: Tensor, values: Tensor, last_values: Tensor, discounting: float, gae_lambda: float,
+    rewards: Tensor,
+    masks: Tensor,
+    values: Tensor,
+    last_values: Tensor,
+    discounting: float,
+    gae_lambda: float,
 ) -> Tensor:
     """GAE (Schulman et al. 2016, eq. 16), cut where games ended; (T, N)."""
     advantages = torch.empty_like(rewards)

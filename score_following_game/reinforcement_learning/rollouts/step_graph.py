@@ -1,5 +1,6 @@
 """A step of many games as a CUDA graph: hundreds of kernels that the host starts by one call, where each would cost it longer
 than it takes the device. Its random numbers are those of the plain step."""
+
 from __future__ import annotations
 
 import sys
@@ -88,7 +89,10 @@ class StepGraph:
 
 
 def captured(
-    step: Callable[[], Any], state: Attributes, generators: Attributes, device: torch.device,
+    step: Callable[[], Any],
+    state: Attributes,
+    generators: Attributes,
+    device: torch.device,
 ) -> StepGraph | None:
     """The step's graph; None, told on stderr, where it cannot be captured."""
     try:

@@ -1,4 +1,5 @@
 """Values of ABC header fields: key, meter, unit length, tempo, clef."""
+
 from __future__ import annotations
 
 import re
@@ -9,8 +10,7 @@ from score_following_game.data_preparation.engraving.abc.tune_book import AbcErr
 _SHARPS = "FCGDAEB"
 _TONICS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 _MAJOR_FIFTHS = {tonic: fifths for fifths, tonic in enumerate(_TONICS, -7)}
-_MODE_FIFTHS = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "dor": -2, "phr": -4, "lyd": 1, "mix": -1,
-                "loc": -5}
+_MODE_FIFTHS = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "dor": -2, "phr": -4, "lyd": 1, "mix": -1, "loc": -5}
 
 Meter = tuple[int, int] | None  # (beats, unit); None: no meter
 

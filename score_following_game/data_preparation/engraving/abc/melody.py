@@ -3,6 +3,7 @@
 Accidentals hold to the end of the bar for their own octave (standard notation); of a chord the top note is kept, and its
 tie; ties join notes of the same place on the staff. Times are in quarter notes, written values in whole notes.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -61,8 +62,8 @@ class Event:
     written: Fraction
     accidental: int | None = None  # the printed accidental, as an alter
     tuplet: Tuplet | None = None
-    new_beam: bool = False         # a space or bar line stands before it
-    tie_from: bool = False         # continues the note before it
+    new_beam: bool = False  # a space or bar line stands before it
+    tie_from: bool = False  # continues the note before it
     tie_to: bool = False
 
     @property
@@ -134,7 +135,7 @@ class _Reader:
         self.tuplet: Tuplet | None = None
         self.tuplet_left = 0
         self.tuplets = 0
-        self.broken: Fraction | None = None            # factor for the next note after > or <
+        self.broken: Fraction | None = None  # factor for the next note after > or <
         self.last: Event | None = None
         self.new_beam = True
         self.voice: str | None = None
@@ -165,7 +166,7 @@ class _Reader:
                 self.key = self.measure.key = key
             elif name == "M" and (meter := parse_meter(value)) != self.meter:
                 self.meter = self.measure.meter = meter
-            if not self.measures:    # a change before the first note is how the tune begins
+            if not self.measures:  # a change before the first note is how the tune begins
                 self.first_key, self.first_meter = self.key, self.meter
                 self.measure.key = self.measure.meter = None
 

@@ -1,4 +1,5 @@
 """A Melody -> MEI text that verovio lays out: one staff, beams as the ABC groups them, tuplets, ties."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from score_following_game.data_preparation.engraving.abc.melody import Event, Me
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError
 
 ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # an alter in semitones, as MEI prints it
-GESTURAL = ACCIDENTAL | {2: "ss"}                          # and as it says what sounds without a sign
+GESTURAL = ACCIDENTAL | {2: "ss"}  # and as it says what sounds without a sign
 _CLEF = {"treble": ("G", "2"), "bass": ("F", "4"), "alto": ("C", "3"), "tenor": ("C", "4")}
 NAMESPACE = "http://www.music-encoding.org/ns/mei"
 ID = "{http://www.w3.org/XML/1998/namespace}id"  # the attribute
@@ -60,7 +61,7 @@ def note_values(written: Fraction) -> list[tuple[int, int]]:
 
 
 def _length(value: int, dots: int) -> Fraction:
-    return Fraction(1, value) * (2 - Fraction(1, 2 ** dots))
+    return Fraction(1, value) * (2 - Fraction(1, 2**dots))
 
 
 def _inside(parent: Element, *tags: str) -> Element:

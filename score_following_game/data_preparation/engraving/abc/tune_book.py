@@ -3,6 +3,7 @@
 What is dropped here, because a follower must see what it hears: repeats and second endings, grace notes, ornaments, chord
 symbols, annotations, lyrics. What a token means is abc_melody.py's business.
 """
+
 from __future__ import annotations
 
 import re
@@ -43,7 +44,8 @@ _PLUS_DECORATION = r"""\+(?:
  | downbow | emphasis | fermata | fine | f{1,4} | inverted(?:fermata|turnx?) | (?:long|medium|short)phrase | mf | mp | open
  | plus | p{1,4} | (?:lower|upper)?mordent | pralltriller | roll | segno | sfz | slide | snap | tenuto | thumb | trill[()]?
  | turnx? | upbow | wedge)\+"""
-_TOKEN = re.compile(rf"""
+_TOKEN = re.compile(
+    rf"""
    (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
  | (?P<quoted>"[^"]*")
  | (?P<grace>\{{[^}}]*\}})
@@ -60,9 +62,11 @@ _TOKEN = re.compile(rf"""
  | (?P<space>\s+)
  | (?P<plus>\+)
  | (?P<nothing>[()~.`*$!\\HIJKLMNOPQRSTUVWhijklmnopqrstuvwy]|\]|&(?=\s*$))
-""", re.VERBOSE)
+""",
+    re.VERBOSE,
+)
 _SILENT = {"quoted", "grace", "decoration", "nothing"}  # printed or ornamental only: never becomes a note or a bar
-_IN_FORCE = {"K", "M", "L"}                             # fields that change how what follows is read
+_IN_FORCE = {"K", "M", "L"}  # fields that change how what follows is read
 
 
 def read_tune_book(text: str) -> list[Tune]:
@@ -120,7 +124,7 @@ def _tokenise(music: str) -> Iterator[Token]:
     while place < len(music):
         found = _TOKEN.match(music, place)
         if not found:
-            raise AbcError(f"cannot read {music[place:place + 12]!r}")
+            raise AbcError(f"cannot read {music[place : place + 12]!r}")
         parts = {name: value for name, value in found.groupdict().items() if value is not None}
         kind = next(name for name in found.groupdict() if name in parts)
         yield Token(kind, found[0], parts)

@@ -4,6 +4,7 @@ bubblewrap gives it a file system of its own (the system's programs and the scor
 network, no other processes, nothing of our environment; prlimit bounds each process's memory, processor time and files; a time
 limit ends it.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -20,16 +21,18 @@ from score_following_game.data_preparation.engraving.isolation import TIME_LIMIT
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.errors import UserError
 
-MEMORY = 6 * 10**9        # bytes of address space
+MEMORY = 6 * 10**9  # bytes of address space
 LARGEST_FILE = 2 * 10**8  # bytes
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}  # all that can be read of ours, in /proc/1/environ
-_MESSAGES = 10**6         # bytes of a program's messages that are looked at
-_MOST_FILES = 10_000      # of a program's output
-_LOOK_EVERY = 0.5         # seconds between two looks at it
+_MESSAGES = 10**6  # bytes of a program's messages that are looked at
+_MOST_FILES = 10_000  # of a program's output
+_LOOK_EVERY = 0.5  # seconds between two looks at it
 SCORE, OUTPUT = "/score", "/out"  # where the two folders are seen from inside
-MISSING = ("{missing} missing, wanted to engrave LilyPond scores (which are programs) without trusting them; install: "
-           "Debian/Ubuntu `apt install lilypond bubblewrap fonts-urw-base35`, Fedora `dnf install lilypond bubblewrap "
-           "urw-base35-fonts` (bubblewrap is Linux's; elsewhere use a Linux container)")
+MISSING = (
+    "{missing} missing, wanted to engrave LilyPond scores (which are programs) without trusting them; install: "
+    "Debian/Ubuntu `apt install lilypond bubblewrap fonts-urw-base35`, Fedora `dnf install lilypond bubblewrap "
+    "urw-base35-fonts` (bubblewrap is Linux's; elsewhere use a Linux container)"
+)
 
 
 def require_lilypond() -> None:
@@ -38,11 +41,15 @@ def require_lilypond() -> None:
     if missing:
         raise UserError(MISSING.format(missing=f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'}"))
     if not (_home() / "share" / "lilypond").is_dir() or _home() in (Path("/"), *Path.home().parents, Path.home()):
-        raise UserError(f"{shutil.which('lilypond')}: is not in the bin/ of LilyPond's own folder (a script that calls it?), "
-                        "so it cannot be contained; put LilyPond's own bin/ first in PATH")
+        raise UserError(
+            f"{shutil.which('lilypond')}: is not in the bin/ of LilyPond's own folder (a script that calls it?), "
+            "so it cannot be contained; put LilyPond's own bin/ first in PATH"
+        )
     if told := _refusal():
-        raise UserError(f"bubblewrap cannot make a container here ({told}), so LilyPond scores are not engraved; allow user "
-                        "namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root")
+        raise UserError(
+            f"bubblewrap cannot make a container here ({told}), so LilyPond scores are not engraved; allow user "
+            "namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root"
+        )
 
 
 @cache
@@ -54,13 +61,15 @@ def lilypond_version() -> str:
 
 @cache
 def _refusal() -> str:
-    done = subprocess.run([*_container(None, Path("/tmp")), "true"], capture_output=True, text=True, timeout=60, check=False,
-                          env=_ENVIRONMENT)
+    done = subprocess.run(
+        [*_container(None, Path("/tmp")), "true"], capture_output=True, text=True, timeout=60, check=False, env=_ENVIRONMENT
+    )
     return "" if done.returncode == 0 else "".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
 
 
-def run_contained(command: Sequence[str], score: Path | None, output: Path, time_limit: float,
-                  environment: dict[str, str] | None = None) -> tuple[int, str]:
+def run_contained(
+    command: Sequence[str], score: Path | None, output: Path, time_limit: float, environment: dict[str, str] | None = None
+) -> tuple[int, str]:
     """Run a command that sees nothing of the user's but `score` (read-only) and `output` (an empty folder, or one of copies)
     -> (exit code, its messages). It works in `score`, or in `output` where there is none.
 
@@ -70,8 +79,13 @@ def run_contained(command: Sequence[str], score: Path | None, output: Path, time
     limits = ["prlimit", f"--as={MEMORY}", f"--fsize={LARGEST_FILE}", f"--cpu={int(max(time_limit, 0)) + 5}", "--core=0"]
     settings = [word for name, value in (environment or {}).items() for word in ("--setenv", name, value)]
     with tempfile.TemporaryFile() as messages:  # not a pipe, which a flood of messages would pour into our memory
-        process = subprocess.Popen([*limits, *_container(score, output), *settings, *command], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=messages, env=_ENVIRONMENT)
+        process = subprocess.Popen(
+            [*limits, *_container(score, output), *settings, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=messages,
+            env=_ENVIRONMENT,
+        )
         try:
             _watch(process, output, time_limit, command[0])
         finally:
@@ -141,6 +155,23 @@ def _container(score: Path | None, output: Path) -> list[str]:
     words += ["--proc", "/proc", "--bind", str(output.resolve()), OUTPUT]
     for place in ("/dev/null", "/dev/urandom"):  # not --dev, whose /dev/shm is as much memory as one likes
         words += ["--dev-bind", place, place]
-    words += ["--remount-ro", "/", "--chdir", OUTPUT if score is None else SCORE, "--clearenv", "--setenv", "LANG", "C.UTF-8",
-              "--setenv", "PATH", f"{lilypond}/bin:/usr/bin:/bin", "--setenv", "HOME", OUTPUT, "--setenv", "TMPDIR", OUTPUT]
+    words += [
+        "--remount-ro",
+        "/",
+        "--chdir",
+        OUTPUT if score is None else SCORE,
+        "--clearenv",
+        "--setenv",
+        "LANG",
+        "C.UTF-8",
+        "--setenv",
+        "PATH",
+        f"{lilypond}/bin:/usr/bin:/bin",
+        "--setenv",
+        "HOME",
+        OUTPUT,
+        "--setenv",
+        "TMPDIR",
+        OUTPUT,
+    ]
     return words

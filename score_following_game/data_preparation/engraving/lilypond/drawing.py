@@ -1,4 +1,5 @@
 """A page's SVG -> pixels, as black as the published pages."""
+
 from __future__ import annotations
 
 import math
@@ -17,8 +18,12 @@ _OUTLINE = 0.6  # pixels added to the thickness of every line and round every sh
 _SHAPES = {f"{SVG}{name}" for name in ("path", "line", "rect", "polygon", "circle", "ellipse")}
 _DRAWN = _SHAPES | {f"{SVG}{name}" for name in ("g", "a", "text", "tspan", "style", "polyline")}
 _FONT_FOLDERS = ("/usr/share/fonts/opentype/urw-base35", "/usr/share/fonts/urw-base35", "/usr/share/fonts/gsfonts")
-_FONTS = {"font_family": "C059", "serif_family": "C059", "sans_serif_family": "Nimbus Sans",
-          "monospace_family": "Nimbus Mono PS"}
+_FONTS = {
+    "font_family": "C059",
+    "serif_family": "C059",
+    "sans_serif_family": "Nimbus Sans",
+    "monospace_family": "Nimbus Mono PS",
+}
 
 
 def draw_page(page: Page, width: int) -> np.ndarray:

@@ -1,12 +1,13 @@
 """What the hook (hook.ily) wrote down while LilyPond engraved: which notes each score has, and when."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-GRACE_SHARE = Fraction(9, 40)    # LilyPond plays a grace note at this share of its written length before or after the beat
-TICKS_PER_WHOLE = 4 * 384        # of its MIDI
+GRACE_SHARE = Fraction(9, 40)  # LilyPond plays a grace note at this share of its written length before or after the beat
+TICKS_PER_WHOLE = 4 * 384  # of its MIDI
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 """LilyPond's MIDI of the scores of a file: its notes, and one MIDI of those that the sheet shows."""
+
 from __future__ import annotations
 
 import io
@@ -12,8 +13,8 @@ import mido
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.tempo import DEFAULT_TEMPO
 
-TICKS = 384                      # per quarter, in every MIDI of LilyPond's
-_RELEASE = 121                   # the controller that resets all controllers
+TICKS = 384  # per quarter, in every MIDI of LilyPond's
+_RELEASE = 121  # the controller that resets all controllers
 _KEPT = ("set_tempo", "program_change", "control_change")
 
 
@@ -43,14 +44,17 @@ class ScoreMidi:
     def clipped(self) -> ScoreMidi:
         """Without what comes after the last note, where pedals and the like are released: another score may follow."""
         channels = sorted({(note.track, note.channel) for note in self.notes})
-        release = [(self.end, track, mido.Message("control_change", channel=channel, control=_RELEASE))
-                   for track, channel in channels]
+        release = [
+            (self.end, track, mido.Message("control_change", channel=channel, control=_RELEASE)) for track, channel in channels
+        ]
         return ScoreMidi(self.notes, [event for event in self.events if event[0] < self.end] + release)
 
     def later(self, ticks: int) -> ScoreMidi:
         """The same, begun later."""
-        return ScoreMidi([replace(note, tick=note.tick + ticks, end=note.end + ticks) for note in self.notes],
-                         [(tick + ticks, track, message) for tick, track, message in self.events])
+        return ScoreMidi(
+            [replace(note, tick=note.tick + ticks, end=note.end + ticks) for note in self.notes],
+            [(tick + ticks, track, message) for tick, track, message in self.events],
+        )
 
 
 def read_midi_file(path: Path) -> ScoreMidi | None:
@@ -122,8 +126,12 @@ class TempoMap:
     """Ticks -> seconds."""
 
     def __init__(self, score: ScoreMidi) -> None:
-        changes = {tick: message.tempo for tick, _, message in sorted(
-            (event for event in score.events if event[2].type == "set_tempo"), key=lambda event: event[0])}
+        changes = {
+            tick: message.tempo
+            for tick, _, message in sorted(
+                (event for event in score.events if event[2].type == "set_tempo"), key=lambda event: event[0]
+            )
+        }
         self.ticks, self.tempi, self.starts = [0], [DEFAULT_TEMPO], [0.0]
         for tick, tempo in changes.items():
             self.starts.append(self.seconds(tick))

@@ -1,4 +1,5 @@
 """LilyPond's SVG pages: where the noteheads and the systems are."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 """A LilyPond file -> a piece of game data: what its pages show, joined with what its MIDI plays."""
+
 from __future__ import annotations
 
 import contextlib
@@ -35,7 +36,7 @@ from score_following_game.data_processing.score_npz import Score
 
 _HOOK = Path(__file__).with_name("hook.ily")
 _UNHEARD = 0.05  # share of the noteheads that may have no note (a player's choice, written small): they get no coordinate
-_GAP = TICKS     # ticks of silence between two scores of one file
+_GAP = TICKS  # ticks of silence between two scores of one file
 _OUR_SHARE = 0.9  # of the time limit is LilyPond's, so that its end is ours to tell
 WORK_PREFIX = "lilypond-"
 
@@ -56,27 +57,46 @@ def engrave_lilypond(main: Path, style: Style, time_limit: float, root: Path, wo
     root: the folder that what it includes must lie in.  work: where a temporary folder is made, named WORK_PREFIX...
     Raises EngravingError where LilyPond fails, and for a piece whose sound and sheet do not fit each other.
     """
-    with (tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=work, ignore_cleanup_errors=True) as name,
-          _run(main, root, Path(name), time.monotonic() + _OUR_SHARE * time_limit) as output):
+    with (
+        tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=work, ignore_cleanup_errors=True) as name,
+        _run(main, root, Path(name), time.monotonic() + _OUR_SHARE * time_limit) as output,
+    ):
         heads = read_log(own_file(output / "log"))
         pages = read_pages(own_file(file) for file in sorted(output.glob("*.svg")))
-        midis = [midi for file in sorted(output.glob("*.mid*"), key=_in_order)
-                 if (midi := read_midi_file(own_file(file))) is not None]
+        midis = [
+            midi
+            for file in sorted(output.glob("*.mid*"), key=_in_order)
+            if (midi := read_midi_file(own_file(file))) is not None
+        ]
     if not pages:
         raise EngravingError("no music on the pages")
     sheet, systems, centres = _sheet(pages, style)
     # What the window cuts off (very high and low notes) is not to be seen: it is treated as what is not printed.
     centres = {number: centre for number, centre in centres.items() if inside(np.array(centre[0]), style)}
     joined = _join([head for head in heads if not head.tied], midis, set(centres))
-    notes = [PlayedNote(Fraction(note.tick, TICKS), Fraction(note.end, TICKS), note.pitch,
-                        tuple(map(str, joined.heads[note.tick, note.pitch]))) for note in joined.midi.notes]
+    notes = [
+        PlayedNote(
+            Fraction(note.tick, TICKS),
+            Fraction(note.end, TICKS),
+            note.pitch,
+            tuple(map(str, joined.heads[note.tick, note.pitch])),
+        )
+        for note in joined.midi.notes
+    ]
     score = Score(sheet, *coordinates(notes, {str(number): centre for number, centre in centres.items()}))
     tempo = TempoMap(joined.midi)
     first_tempo = 60.0 / (tempo.seconds(TICKS) - tempo.seconds(0))
     return EngravedPiece(
-        score, write_midi(joined.midi), notes, [tempo.seconds(note.tick) for note in joined.midi.notes],
-        tempo.seconds(joined.midi.end), first_tempo, systems, [len(system.staves) for page in pages for system in page.systems],
-        unshown=joined.unshown)
+        score,
+        write_midi(joined.midi),
+        notes,
+        [tempo.seconds(note.tick) for note in joined.midi.notes],
+        tempo.seconds(joined.midi.end),
+        first_tempo,
+        systems,
+        [len(system.staves) for page in pages for system in page.systems],
+        unshown=joined.unshown,
+    )
 
 
 @contextlib.contextmanager
@@ -87,8 +107,15 @@ def _run(main: Path, root: Path, folder: Path, deadline: float) -> Iterator[Path
     copy = copy_modern(main, root, score, deadline)
     hook = score / "score_following_game.ily"
     hook.write_bytes(_HOOK.read_bytes())
-    command = ["lilypond", "--loglevel=WARN", "-dbackend=svg", f"-dinclude-settings={SCORE}/{hook.name}",
-               f"--include={SCORE}", f"--output={OUTPUT}/page", f"{SCORE}/{copy.relative_to(score)}"]
+    command = [
+        "lilypond",
+        "--loglevel=WARN",
+        "-dbackend=svg",
+        f"-dinclude-settings={SCORE}/{hook.name}",
+        f"--include={SCORE}",
+        f"--output={OUTPUT}/page",
+        f"{SCORE}/{copy.relative_to(score)}",
+    ]
     for attempt in ("first", "second"):
         output = folder / attempt
         output.mkdir()
@@ -140,7 +167,7 @@ def _cut(image: np.ndarray, page: Page, system: PageSystem, scale: float, height
     if end <= begin:
         raise EngravingError("a system off the page", f"system {system.number}")
     above, below = max(0, -first), max(0, first + height - image.shape[0])
-    rows = image[max(0, first):max(0, first + height), begin:end]
+    rows = image[max(0, first) : max(0, first + height), begin:end]
     return np.pad(rows, ((above, below), (0, 0)), constant_values=255)[:height], first, begin
 
 

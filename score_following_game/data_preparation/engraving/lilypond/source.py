@@ -1,4 +1,5 @@
 """A LilyPond score from anywhere, made ready for today's LilyPond: its files copied, modernised, repeats left as printed."""
+
 from __future__ import annotations
 
 import re
@@ -12,7 +13,7 @@ from score_following_game.data_preparation.errors import EngravingError
 _INCLUDE = re.compile(r'\\include\s*"([^"]+)"')
 _VERSION = re.compile(r'\\version\s*"([\d.]+)"')
 _COMMENT = re.compile(r"%.*")
-_OLDEST = "2.6.0"             # for a file that names no version and is included by none that does
+_OLDEST = "2.6.0"  # for a file that names no version and is included by none that does
 _MOST_FILES, _LARGEST = 200, 4 * 10**6
 # Sections sound once, as they are printed; point-and-click links would only make the pages larger.
 _UNFOLDING = re.compile(r"\\unfoldRepeats\b|\\apply(?:Music)?\s*#unfold-repeats\b|\\pointAndClickOn\b")
@@ -79,8 +80,10 @@ def copy_modern(main: Path, root: Path, folder: Path, deadline: float) -> Path:
         copies.append(folder / file.relative_to(top))
         copies[-1].parent.mkdir(parents=True, exist_ok=True)
         copies[-1].write_text(_UNFOLDING.sub("", text), encoding="utf-8", newline="\n")
-    for given, group in (([], [_VERSION.search(text) for text in texts.values()]),
-                         (["-f", version], [not _VERSION.search(text) for text in texts.values()])):
+    for given, group in (
+        ([], [_VERSION.search(text) for text in texts.values()]),
+        (["-f", version], [not _VERSION.search(text) for text in texts.values()]),
+    ):
         names = [str(copy.relative_to(folder)) for copy, wanted in zip(copies, group) if wanted]
         if names:
             command = ["convert-ly", "--edit", "--loglevel=ERROR", *given, *names]

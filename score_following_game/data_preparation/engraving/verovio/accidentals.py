@@ -3,6 +3,7 @@
 In print a sign holds for its step and octave on its staff to the end of the bar; a tied note needs none. In MEI every note says
 for itself which sign is printed (accid) and what sounds (accid.ges).
 """
+
 from __future__ import annotations
 
 import re
@@ -70,7 +71,7 @@ def _readings(root: Element) -> Iterator[_Reading]:
     """All notes, measure by measure in time order. A sign put on the note just yielded holds for the rest of its bar."""
     staves = {staff.get("n"): _Staff() for staff in root.iter(f"{MEI}staffDef")}
     tied = {tie.get("endid", "").lstrip("#") for tie in root.iter(f"{MEI}tie")}
-    last: dict[tuple[str, ...], int] = {}       # (staff, step, octave) -> what sounded there last
+    last: dict[tuple[str, ...], int] = {}  # (staff, step, octave) -> what sounded there last
     for element in root.iter():
         if element.tag in (f"{MEI}scoreDef", f"{MEI}staffDef"):
             _define(element, staves)
@@ -129,8 +130,13 @@ def _in_time_order(measure: Element) -> list[tuple[Fraction, str, Element]]:
     return sorted(events, key=lambda event: event[0])
 
 
-def _collect(element: Element, now: Fraction, ratio: Fraction, staff: str, events: list[tuple[Fraction, str, Element]],
-             ) -> Fraction:
+def _collect(
+    element: Element,
+    now: Fraction,
+    ratio: Fraction,
+    staff: str,
+    events: list[tuple[Fraction, str, Element]],
+) -> Fraction:
     """Append the events of an element that begins at `now`, and return when it ends; `ratio` is that of tuplets round it."""
     staff = element.get("staff", staff)
     if element.tag in (f"{MEI}note", f"{MEI}keySig"):

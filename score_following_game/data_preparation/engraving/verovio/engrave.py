@@ -1,4 +1,5 @@
 """MEI -> a piece of game data: the sheet, its noteheads, which note each shows, and the MIDI."""
+
 from __future__ import annotations
 
 import io
@@ -14,9 +15,9 @@ from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.midi_library import pretty_midi
 from score_following_game.data_processing.score_npz import Score
 
-_RESOLUTION = 480                   # MIDI ticks per quarter
+_RESOLUTION = 480  # MIDI ticks per quarter
 _VELOCITY = 80
-SHORTEST = Fraction(1, 20)          # quarters; a note is played no shorter, save before its own pitch sounds again
+SHORTEST = Fraction(1, 20)  # quarters; a note is played no shorter, save before its own pitch sounds again
 
 
 def engrave(mei: str, style: Style, tempo: float) -> EngravedPiece:
@@ -33,8 +34,16 @@ def engrave(mei: str, style: Style, tempo: float) -> EngravedPiece:
     score = Score(np.hstack([strip.image for strip in strips]), *coordinates(notes, heads))
     staves = [len(system.staff_lines) for system in layout.systems]
     second = 60.0 / tempo
-    return EngravedPiece(score, _midi(notes, tempo), notes, [float(note.onset) * second for note in notes],
-                         float(max(note.end for note in notes)) * second, tempo, starts[:-1], staves)
+    return EngravedPiece(
+        score,
+        _midi(notes, tempo),
+        notes,
+        [float(note.onset) * second for note in notes],
+        float(max(note.end for note in notes)) * second,
+        tempo,
+        starts[:-1],
+        staves,
+    )
 
 
 def _heads_in_sheet(strips: list[Strip], starts: list[int]) -> dict[str, tuple[float, float]]:
@@ -76,8 +85,9 @@ def _midi(notes: list[PlayedNote], tempo: float) -> bytes:
     midi = pretty_midi.PrettyMIDI(resolution=_RESOLUTION, initial_tempo=tempo)
     piano = pretty_midi.Instrument(program=0, name="Piano")
     seconds = 60.0 / tempo
-    piano.notes = [pretty_midi.Note(_VELOCITY, note.pitch, float(note.onset) * seconds, float(note.end) * seconds)
-                   for note in notes]
+    piano.notes = [
+        pretty_midi.Note(_VELOCITY, note.pitch, float(note.onset) * seconds, float(note.end) * seconds) for note in notes
+    ]
     midi.instruments.append(piano)
     buffer = io.BytesIO()
     midi.write(buffer)

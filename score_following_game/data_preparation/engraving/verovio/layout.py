@@ -1,4 +1,5 @@
 """verovio's layout of a score: MEI -> systems with staff lines and noteheads, and when each note sounds."""
+
 from __future__ import annotations
 
 import functools
@@ -22,11 +23,27 @@ _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _MOVE = re.compile(rf"translate\(\s*{_NUMBER}[ ,]+{_NUMBER}\s*\)(?:\s*scale\(\s*{_NUMBER})?")
 _LINE = re.compile(rf"M\s*{_NUMBER}[ ,]+{_NUMBER}\s*L\s*{_NUMBER}[ ,]+{_NUMBER}")
 _OPTIONS = {
-    "header": "none", "footer": "none", "mnumInterval": 0, "smuflTextFont": "none", "expandNever": True,
-    "adjustPageHeight": True, "pageHeight": 60000, "breaks": "auto", "systemMaxPerPage": 1, "minLastJustification": 0.6,
-    "pageMarginTop": 400, "pageMarginBottom": 400, "pageMarginLeft": 100, "pageMarginRight": 0, "spacingSystem": 4,
-    "staffLineWidth": 0.3, "stemWidth": 0.35, "ledgerLineThickness": 0.35, "barLineWidth": 0.45,
-    "svgViewBox": False, "svgFormatRaw": True,
+    "header": "none",
+    "footer": "none",
+    "mnumInterval": 0,
+    "smuflTextFont": "none",
+    "expandNever": True,
+    "adjustPageHeight": True,
+    "pageHeight": 60000,
+    "breaks": "auto",
+    "systemMaxPerPage": 1,
+    "minLastJustification": 0.6,
+    "pageMarginTop": 400,
+    "pageMarginBottom": 400,
+    "pageMarginLeft": 100,
+    "pageMarginRight": 0,
+    "spacingSystem": 4,
+    "staffLineWidth": 0.3,
+    "stemWidth": 0.35,
+    "ledgerLineThickness": 0.35,
+    "barLineWidth": 0.45,
+    "svgViewBox": False,
+    "svgFormatRaw": True,
 }
 
 ElementTree.register_namespace("", _SVG[1:-1])
@@ -68,8 +85,13 @@ class Layout:
 
 def lay_out(mei: str, style: Style) -> Layout:
     """Break the MEI into systems of the style's page width, each played once."""
-    toolkit = _toolkit(inputFrom="mei", font=_FONT, xmlIdSeed=7919, **_OPTIONS,
-                       pageWidth=round(style.page_width / style.staff_space * OPTION_PER_SPACE) + 100)
+    toolkit = _toolkit(
+        inputFrom="mei",
+        font=_FONT,
+        xmlIdSeed=7919,
+        **_OPTIONS,
+        pageWidth=round(style.page_width / style.staff_space * OPTION_PER_SPACE) + 100,
+    )
     if not toolkit.loadData(mei):
         raise EngravingError("unreadable", "the engraver could not load it")
     pages = toolkit.getPageCount()
@@ -155,8 +177,12 @@ def horizontal_line(path: ElementTree.Element) -> tuple[float, float, float] | N
     return (float(found[1]), float(found[2]), float(found[3])) if found and found[2] == found[4] else None
 
 
-def _walk(element: ElementTree.Element, x: float, y: float, note: str | None,
-          ) -> Iterator[tuple[ElementTree.Element, float, float, str | None]]:
+def _walk(
+    element: ElementTree.Element,
+    x: float,
+    y: float,
+    note: str | None,
+) -> Iterator[tuple[ElementTree.Element, float, float, str | None]]:
     """(element, x and y of its coordinate system, id of the note it belongs to), depth first."""
     if element.tag == f"{_SVG}g" and (move := _MOVE.search(element.get("transform") or "")):
         x, y = x + float(move[1]), y + float(move[2])

@@ -1,4 +1,5 @@
 """An imported score as MEI -> the same music as a follower hears it: each section once, no ornaments, no words."""
+
 from __future__ import annotations
 
 import re
@@ -10,9 +11,41 @@ from score_following_game.data_preparation.engraving.verovio.accidentals import 
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 
 _DROPPED = {  # words, and signs that ask for more or other notes than are written
-    "harm", "fb", "tempo", "dir", "reh", "fing", "fingGrp", "verse", "refrain", "syl", "lv", "annot", "pgHead", "pgHead2",
-    "pgFoot", "pgFoot2", "mNum", "label", "labelAbbr", "pb", "sb", "cb", "expansion", "repeatMark", "cpMark", "pedal",
-    "arpeg", "trill", "mordent", "turn", "ornam", "gliss", "bend", "attacca", "graceGrp",
+    "harm",
+    "fb",
+    "tempo",
+    "dir",
+    "reh",
+    "fing",
+    "fingGrp",
+    "verse",
+    "refrain",
+    "syl",
+    "lv",
+    "annot",
+    "pgHead",
+    "pgHead2",
+    "pgFoot",
+    "pgFoot2",
+    "mNum",
+    "label",
+    "labelAbbr",
+    "pb",
+    "sb",
+    "cb",
+    "expansion",
+    "repeatMark",
+    "cpMark",
+    "pedal",
+    "arpeg",
+    "trill",
+    "mordent",
+    "turn",
+    "ornam",
+    "gliss",
+    "bend",
+    "attacca",
+    "graceGrp",
 }
 _ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # notes that sound and are not written out
 _UNPITCHED = {"perc", "TAB"}  # clefs
@@ -144,5 +177,6 @@ def _drop_dangling(root: Element) -> None:
     """Remove ties, slurs and the like whose note is gone."""
     ids = {element.get(ID) for element in root.iter()}
     for parent in root.iter():
-        parent[:] = [child for child in parent if all(
-            child.get(name, "").lstrip("#") in ids for name in _REFERENCES if child.get(name))]
+        parent[:] = [
+            child for child in parent if all(child.get(name, "").lstrip("#") in ids for name in _REFERENCES if child.get(name))
+        ]

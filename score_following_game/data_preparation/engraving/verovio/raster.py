@@ -1,4 +1,5 @@
 """One system's SVG -> a strip of the sheet, cut and scaled in one rendering."""
+
 from __future__ import annotations
 
 import math
@@ -14,8 +15,8 @@ from score_following_game.data_preparation.engraving.style import SVG_PER_SPACE,
 from score_following_game.data_preparation.engraving.verovio.layout import System, horizontal_line
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_MARGIN = 0.1 * SVG_PER_SPACE      # paper left of the staff lines
-_LAST_LINE = 20.0                  # half the thickness of the bar line at the right end, SVG units
+_MARGIN = 0.1 * SVG_PER_SPACE  # paper left of the staff lines
+_LAST_LINE = 20.0  # half the thickness of the bar line at the right end, SVG units
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,14 @@ def render(root: ElementTree.Element, width: int, height: int, **fonts: object) 
     """An SVG's view, drawn -> uint8 (height, width), 0 = ink. fonts: resvg's arguments; the system's own are not looked at."""
     root.set("width", str(width))
     root.set("height", str(height))
-    png = resvg_py.svg_to_bytes(svg_string=ElementTree.tostring(root, encoding="unicode"), width=width, height=height,
-                                background="white", skip_system_fonts=True, **fonts)
+    png = resvg_py.svg_to_bytes(
+        svg_string=ElementTree.tostring(root, encoding="unicode"),
+        width=width,
+        height=height,
+        background="white",
+        skip_system_fonts=True,
+        **fonts,
+    )
     image = cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_GRAYSCALE)
     if image.shape != (height, width):
         raise RuntimeError(f"resvg drew {image.shape}, wanted {(height, width)}")

@@ -4,6 +4,7 @@ It is used in training only, where the game is ours; the player's network sees s
 recognise the position first learns within a few thousand steps what a position is worth (asymmetric actor-critic: Pinto et
 al., RSS 2018).
 """
+
 from __future__ import annotations
 
 import torch
@@ -20,8 +21,9 @@ class PrivilegedCritic(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(PAST + FUTURE + 6, HIDDEN), nn.ELU(), nn.Linear(HIDDEN, HIDDEN), nn.ELU(),
-                                    nn.Linear(HIDDEN, 1))
+        self.layers = nn.Sequential(
+            nn.Linear(PAST + FUTURE + 6, HIDDEN), nn.ELU(), nn.Linear(HIDDEN, HIDDEN), nn.ELU(), nn.Linear(HIDDEN, 1)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """features (N, F) as of `game_features` -> values float32 (N,)"""
@@ -40,6 +42,8 @@ def game_features(game: Game) -> Tensor:
     frames = (game.frame[:, None] + torch.arange(-PAST, FUTURE + 1, device=bank.device)).clamp(min=0)
     course = (bank.true_position(game.piece[:, None].expand_as(frames), frames) - game.true_position()[:, None]) / length
     left = bank.last_onset[game.piece] - game.frame
-    rest = torch.stack([error, (error / 2).square(), game.speed / (4 * game.smallest_change), (left / 20).clamp(0, 1),
-                        (left <= 1).double()], dim=1)
+    rest = torch.stack(
+        [error, (error / 2).square(), game.speed / (4 * game.smallest_change), (left / 20).clamp(0, 1), (left <= 1).double()],
+        dim=1,
+    )
     return torch.cat([rest, course], dim=1).float()

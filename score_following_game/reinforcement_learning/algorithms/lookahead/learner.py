@@ -6,6 +6,7 @@ one that played (the regularised policy improvement of MPO: Abdolmaleki et al., 
 network learns to choose by it from what it hears and sees. Nothing of this needs the action taken, so states can be learnt
 more than once, as long as a memory keeps them. Reward, rules and policy are those of the other algorithms.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -73,8 +74,9 @@ class Lookahead(Learner):
             logits, values, _ = run_network(self.network, self.bank, state.position.at(part), self.precision)
             policy = CategoricalPolicy.from_logits(logits)
             divergence = (target[part] * (target[part].log() - policy.log_probabilities)).sum(dim=1)
-            backward_chunk(losses, policy, divergence, (worth[part] - values).square(), (self.settings.value_coef, 0.0),
-                           len(worth))
+            backward_chunk(
+                losses, policy, divergence, (worth[part] - values).square(), (self.settings.value_coef, 0.0), len(worth)
+            )
         optimiser_step(self.network, self.optimiser, losses, self.settings.max_grad_norm)
         return losses
 
@@ -84,8 +86,9 @@ class Lookahead(Learner):
         with torch.no_grad():
             values = self.critic(features).view_as(rollout.rewards)
             last = self.critic(game_features(Game.at(self.bank, rollout.last_state)))
-            advantages = generalised_advantages(rollout.rewards, rollout.masks, values, last, self.settings.discounting,
-                                                self.settings.gae_lambda)
+            advantages = generalised_advantages(
+                rollout.rewards, rollout.masks, values, last, self.settings.discounting, self.settings.gae_lambda
+            )
         returns = (advantages + values).flatten()
         # By gloo, as distributed.average asks: here a process that was lost while playing is found at once.
         if any(distributed.any_of(not bool(returns.isfinite().all()))):
@@ -101,8 +104,12 @@ class Lookahead(Learner):
                 self.critic_optimiser.step()
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "critic": self.critic.state_dict(),
-                "critic_optimiser": self.critic_optimiser.state_dict(), "memory": self.memory.state_dict()}
+        return {
+            **super().state_dict(),
+            "critic": self.critic.state_dict(),
+            "critic_optimiser": self.critic_optimiser.state_dict(),
+            "memory": self.memory.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)

@@ -1,4 +1,5 @@
 """States of games that were played, kept as indices, to learn from again."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
