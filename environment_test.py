@@ -1,63 +1,7 @@
+#!/usr/bin/env python
 """Play a piece yourself (w faster, s slower, r shows or hides the true position, q leaves), or watch the optimal agent."""
 
-import argparse
-import random
-
-from score_following_game.agents.agents import OptimalAgent
-from score_following_game.command_line import Parser, script
-from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
-from score_following_game.errors import UserError
-from score_following_game.evaluation.plots import episode_picture
-from score_following_game.watching.human import HumanAgent
-from score_following_game.watching.session import Controls
-from score_following_game.watching.setup import add_watching_arguments, game_of, load_one_piece, perform
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = Parser(description=__doc__)
-    add_watching_arguments(parser)
-    parser.add_argument("--game_config", default=DEFAULT_GAME_CONFIG, help="game config (default %(default)s)")
-    parser.add_argument(
-        "--agent_type",
-        choices=("human", "optimal"),
-        default="human",
-        help="who plays (default %(default)s); optimal needs a continuous game config",
-    )
-    parser.add_argument(
-        "--keys",
-        choices=("window", "pynput"),
-        default="window",
-        help="where keys are read: the game's window, or everywhere through pynput (default %(default)s)",
-    )
-    parser.add_argument("--seed", type=int, default=None, help="chooses the random piece (default: another one each time)")
-    return parser.parse_args()
-
-
-def main(args: argparse.Namespace) -> None:
-    config = load_game_config(args.game_config)
-    if args.agent_type == "optimal" and not config.continuous:
-        raise UserError(
-            f"--agent_type optimal sets its speed freely and {args.game_config} is a discrete game config; "
-            "take a continuous one: --game_config game_configs/nottingham_continuous.yaml"
-        )
-    seed = random.randrange(2**32) if args.seed is None else args.seed
-    game = game_of(load_one_piece(args.data_set, config, args.piece, seed), config)
-    controls = Controls() if args.agent_type == "human" else None
-    player = HumanAgent(controls) if controls else OptimalAgent()
-    episode = perform(
-        game,
-        player,
-        args.video,
-        sound=not args.no_sound,
-        controls=controls,
-        keys=args.keys,
-        finale=episode_picture if controls else None,
-    )
-    steps = len(episode.frames)
-    print(f"Episode finished after {steps} time steps (avg {episode.score / max(steps, 1):.1f})")
-    print(f"Episode reward {int(episode.score)}\n")
-
+from score_following_game.scripts.play import main
 
 if __name__ == "__main__":
-    with script():
-        main(parse_arguments())
+    main()
