@@ -113,7 +113,7 @@ def test_every_network_plays_a_published_game(name: str):
     for config in map(load_game_config, (f"game_configs/{key}.yaml" for key in configs[:1])):
         game = Game(ScoreBank([noise(config, [0, 8, 16])], config), 2)
         network = network_for(name, config).eval()
-        judged = act(network, game.bank, game.position(), torch.float32, network.first_memory(2))
+        judged = act(network, game.bank, game.position(), torch.float32, network.initial_lstm_state(2))
         policy = network.policy(judged.output)
         step = game.step(policy.sample(torch.Generator().manual_seed(0)))
         assert step.reward.isfinite().all()

@@ -12,7 +12,7 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.algorithms.lookahead.critic import FUTURE, PAST, game_features
 from score_following_game.reinforcement_learning.algorithms.lookahead.learner import Lookahead
-from score_following_game.reinforcement_learning.algorithms.lookahead.replay_buffer import Memory
+from score_following_game.reinforcement_learning.algorithms.lookahead.replay_buffer import ReplayBuffer
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.schedule import annealed
@@ -96,7 +96,7 @@ def test_an_update_nears_the_improved_policy_and_the_returns(bank: ScoreBank):
 
 
 def test_memory_keeps_the_latest_and_draws_them_alike(bank: ScoreBank):
-    memory = Memory(6, torch.device("cpu"))
+    memory = ReplayBuffer(6, torch.device("cpu"))
     for number in range(4):
         state = played(bank).state()
         memory.add(GameState(state.position, torch.arange(5 * number, 5 * number + 5).double()))
@@ -105,7 +105,7 @@ def test_memory_keeps_the_latest_and_draws_them_alike(bank: ScoreBank):
     kept, counts = drawn.unique(return_counts=True)
     assert kept.tolist() == list(range(14, 20))
     assert counts.min() > 850
-    other = Memory(6, torch.device("cpu"))
+    other = ReplayBuffer(6, torch.device("cpu"))
     other.load_state_dict(memory.state_dict())
     same = other.draw(6000, torch.Generator().manual_seed(0))
     assert torch.equal(same.speed, drawn)

@@ -16,7 +16,7 @@ from score_following_game.reinforcement_learning.algorithms.a2c import A2C
 def test_an_lstms_memory_begins_anew_with_its_game(bank: ScoreBank):
     network = fresh_network(bank.config, LSTM)
     rollout = collect(bank, network, 6, 40)
-    memory, ended = rollout.memory.unflatten(0, (40, 6)), rollout.masks[:-1] == 0
+    memory, ended = rollout.lstm_state.unflatten(0, (40, 6)), rollout.masks[:-1] == 0
     assert ended.any() and not memory[0].any()
     assert not memory[1:][ended].any() and memory[1:][~ended].abs().amax((1, 2)).min() > 0
 
@@ -27,7 +27,7 @@ def test_an_lstms_gradient_ends_at_the_step(bank: ScoreBank, keep: bool):
     rollout = collect(bank, network, 3, 4, keep=keep)
     assert bool(rollout.recorded) == keep
     found = gradients(A2C, network, bank, rollout, agent="a2c_lstm")
-    output, value, _memory = network(observe(bank, rollout.positions), memory=rollout.memory)
+    output, value, _memory = network(observe(bank, rollout.positions), lstm_state=rollout.lstm_state)
     require_equal(found, network, a2c_loss(rollout, output, value))
 
 
@@ -37,10 +37,10 @@ def test_back_propagation_through_time(bank: ScoreBank, monkeypatch: pytest.Monk
     assert (rollout.masks[:-1] == 0).any()  # a game that ends within
     monkeypatch.setattr("score_following_game.agents.inference.CHUNK_VALUES", 70 * 13560)  # games by twos
     found = gradients(A2C, network, bank, rollout, agent="a2c_lstm", bptt=True)
-    memory, outputs, values = rollout.memory[:3], [], []
+    memory, outputs, values = rollout.lstm_state[:3], [], []
     for step in range(30):
         now = rollout.positions.at(slice(3 * step, 3 * step + 3))
-        output, value, memory = network(observe(bank, now), memory=memory)
+        output, value, memory = network(observe(bank, now), lstm_state=memory)
         memory = memory * rollout.masks[step][:, None, None]
         outputs.append(output)
         values.append(value)
@@ -72,7 +72,7 @@ def test_a_trained_agent_remembers_what_its_lstm_remembers(bank: ScoreBank, dete
     agent, memory = TrainedAgent(network, torch.Generator().manual_seed(0), deterministic), None
     for step in range(12):
         with torch.no_grad():
-            _output, value, memory = network(game.observe(), memory=memory)
+            _output, value, memory = network(game.observe(), lstm_state=memory)
         action = agent.perform_action(game)
         torch.testing.assert_close(agent.value, value[:, 0], atol=1e-5, rtol=1e-4)
         game.step(action)

@@ -97,10 +97,10 @@ def test_an_lstm_remembers():
     observation = [torch.rand(4, 2, 39, 20), torch.rand(4, 2, 40, 150)]
     with torch.no_grad():
         fresh = network(observation)
-        torch.testing.assert_close(network(observation, memory=network.first_memory(4))[0], fresh[0])
-        later = network(observation, memory=fresh[2])
+        torch.testing.assert_close(network(observation, lstm_state=network.initial_lstm_state(4))[0], fresh[0])
+        later = network(observation, lstm_state=fresh[2])
     assert not torch.allclose(later[0], fresh[0], atol=1e-3)
-    assert network.first_memory(4).shape == fresh[2].shape == (4, 2, 256)
+    assert network.initial_lstm_state(4).shape == fresh[2].shape == (4, 2, 256)
 
 
 def test_batch_statistics_are_learnt_in_training_and_used_after():

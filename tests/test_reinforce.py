@@ -63,11 +63,11 @@ def test_episodes_remember_what_the_lstm_remembered(bank: ScoreBank):
     lengths = episodes.played.sum(0).long()
     assert len(set(lengths.tolist())) > 1
     with torch.no_grad():
-        logits, _value, after = network(observe(bank, episodes.positions), memory=episodes.memory)
+        logits, _value, after = network(observe(bank, episodes.positions), lstm_state=episodes.lstm_state)
     torch.testing.assert_close(chosen(logits, episodes.actions), episodes.log_probabilities)
     for game in range(5):
         own = games_of(episodes) == game
-        before = episodes.memory[own]
+        before = episodes.lstm_state[own]
         assert not before[0].any() and before[1:].abs().amax((1, 2)).min() > 1e-3
         torch.testing.assert_close(before[1:], after[own][:-1])
 
@@ -76,7 +76,7 @@ def test_reinforce_gradient_of_an_lstm_ends_at_the_step(bank: ScoreBank):
     network = fresh_network(bank.config, LSTM)
     episodes = collect(bank, network, 3, 1, EpisodeCollector)
     found = gradients(Reinforce, network, bank, episodes, agent="reinforce")
-    logits, value, _memory = network(observe(bank, episodes.positions), memory=episodes.memory)
+    logits, value, _memory = network(observe(bank, episodes.positions), lstm_state=episodes.lstm_state)
     advantage = episodes.returns(0.9) - value[:, 0]
     policy_loss = -(advantage.detach() * chosen(logits, episodes.actions)).mean()
     require_equal(found, network, policy_loss + 0.5 * advantage.square().mean())

@@ -75,11 +75,11 @@ def test_attributions_sum_to_what_the_observation_changes(name, observation):
     network = fresh("ScoreFollowingNet" if name == "nottingham" else name)
     if name == "nottingham":
         load_parameters(network, name)
-    memory = None if network.first_memory(3) is None else torch.randn(3, 2, 256) / 2
+    memory = None if network.initial_lstm_state(3) is None else torch.randn(3, 2, 256) / 2
     saliency = integrated_gradients(network, observation, memory, steps=256)
     with torch.no_grad():
         seen, blank = (
-            network.policy(network(windows, memory=memory)[0])
+            network.policy(network(windows, lstm_state=memory)[0])
             for windows in (observation, [torch.zeros_like(part) for part in observation])
         )
     for policy, target in ((seen, saliency.target), (blank, saliency.blank)):

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from score_following_game.agents.branch_memory import BranchMemory
+from score_following_game.agents.branch_cache import BranchCache
 from score_following_game.agents.inference import Judgement, act
 from score_following_game.agents.networks import ActorCritic
 from score_following_game.agents.policy import Policy
@@ -53,30 +53,30 @@ class TrainedAgent(Agent):
         self.precision = precision
         self.value = torch.full((1,), math.nan)
         self.policy: Policy | None = None
-        self._memory: Tensor | None = None
-        self._seen: BranchMemory | None = None
+        self._lstm_state: Tensor | None = None
+        self._seen: BranchCache | None = None
 
     def perform_action(self, game: Game) -> Tensor:
-        output, self.value, self._memory = self._judge(game, self._remembered(game))
+        output, self.value, self._lstm_state = self._judge(game, self._remembered(game))
         self.policy = self.network.policy(output)
         return self.policy.mode() if self.deterministic else self.policy.sample(self.generator)
 
     def keep(self, games: Tensor) -> None:
-        if self._memory is not None:
-            self._memory = self._memory[games]
+        if self._lstm_state is not None:
+            self._lstm_state = self._lstm_state[games]
 
-    def _judge(self, game: Game, memory: Tensor | None) -> Judgement:
+    def _judge(self, game: Game, lstm_state: Tensor | None) -> Judgement:
         if len(game) == 1 or game.bank.device.type != "cpu":
-            return act(self.network, game.bank, game.position(), self.precision, memory)
+            return act(self.network, game.bank, game.position(), self.precision, lstm_state)
         if self._seen is None or self._seen.bank is not game.bank:
-            self._seen = BranchMemory(self.network, game.bank, self.precision)
-        return self._seen.act(game.position(), memory)
+            self._seen = BranchCache(self.network, game.bank, self.precision)
+        return self._seen.act(game.position(), lstm_state)
 
     def _remembered(self, game: Game) -> Tensor | None:
-        if self._memory is None or len(self._memory) != len(game):
-            return self.network.first_memory(len(game))
+        if self._lstm_state is None or len(self._lstm_state) != len(game):
+            return self.network.initial_lstm_state(len(game))
         goes_on = (game.previous_frame < game.frame) & (game.frame > 0)  # a game that was begun anew stands still
-        return self._memory * goes_on[:, None, None]
+        return self._lstm_state * goes_on[:, None, None]
 
 
 class FreelyMovingAgent(Agent):

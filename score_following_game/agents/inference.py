@@ -38,11 +38,11 @@ class Judgement(NamedTuple):
 
     output: Tensor
     value: Tensor
-    memory: Tensor | None = None
+    lstm_state: Tensor | None = None
 
     @classmethod
-    def from_network(cls, output: Tensor, value: Tensor, memory: Tensor | None = None) -> Judgement:
-        return cls(output, value[:, 0], memory)
+    def from_network(cls, output: Tensor, value: Tensor, lstm_state: Tensor | None = None) -> Judgement:
+        return cls(output, value[:, 0], lstm_state)
 
 
 def run_network(
@@ -50,18 +50,18 @@ def run_network(
     bank: ScoreBank,
     position: Position,
     precision: torch.dtype,
-    memory: Tensor | None = None,
+    lstm_state: Tensor | None = None,
 ) -> Judgement:
     """One forward pass over all of a chunk's positions."""
-    return Judgement.from_network(*network(observe(bank, position, precision), memory=memory))
+    return Judgement.from_network(*network(observe(bank, position, precision), lstm_state=lstm_state))
 
 
 def chunk_size(bank: ScoreBank) -> int:
     """Windows at a time; the larger a device, the more, so that it need not wait for the host between them."""
     config, values = bank.config, CHUNK_VALUES
     if bank.device.type == "cuda":
-        memory = torch.cuda.get_device_properties(bank.device).total_memory
-        values = min(CUDA_CHUNK_VALUES, memory // CUDA_BYTES_PER_VALUE)
+        total_memory = torch.cuda.get_device_properties(bank.device).total_memory
+        values = min(CUDA_CHUNK_VALUES, total_memory // CUDA_BYTES_PER_VALUE)
     return max(
         1, values // sum(channels * height * width for channels, height, width in (config.spec_shape, config.sheet_shape))
     )
@@ -80,14 +80,14 @@ def act(
     bank: ScoreBank,
     position: Position,
     precision: torch.dtype,
-    memory: Tensor | None = None,
+    lstm_state: Tensor | None = None,
     recorded: list[list[Tensor]] | None = None,
 ) -> Judgement:
     """As run_network, chunk by chunk and without gradients. recorded: gets each chunk's tensors for `replay`."""
     parts = []
     for part in chunks(bank, len(position.piece)):
         observation, trace = observe(bank, position.at(part), precision), None if recorded is None else Trace()
-        parts.append(Judgement.from_network(*network(observation, trace, None if memory is None else memory[part])))
+        parts.append(Judgement.from_network(*network(observation, trace, None if lstm_state is None else lstm_state[part])))
         if recorded is not None and trace is not None:
             recorded.append([*observation, *trace.tensors])
     return (
@@ -97,10 +97,10 @@ def act(
     )
 
 
-def replay(network: ActorCritic, tensors: Sequence[Tensor], memory: Tensor | None = None) -> Judgement:
+def replay(network: ActorCritic, tensors: Sequence[Tensor], lstm_state: Tensor | None = None) -> Judgement:
     """What run_network gave when `act` recorded these tensors, now with gradients, nearly for nothing.
 
     The network's parameters must be those of that pass.
     """
     spec, sheet, *layers = tensors
-    return Judgement.from_network(*network((spec, sheet), Trace(layers), memory))
+    return Judgement.from_network(*network((spec, sheet), Trace(layers), lstm_state))

@@ -31,9 +31,9 @@ class ActorCritic(nn.Module):
     """A network of the table: [spec (B, C, H, W), sheet (B, C, H, W)] -> (what its policy is made of, value (B, 1)).
 
     The first is logits (B, n_actions), or, in continuous games, mean and standard deviation of the speed change (B, 2);
-    `policy` makes a distribution of it. A network with an LSTM also takes and gives its memory (B, 2, size), hidden and cell
+    `policy` makes a distribution of it. A network with an LSTM also takes and returns its state (B, 2, size), hidden and cell
     state, zero at first. Without a critic the value is zero. The observation's type, float32 or bfloat16, is that of the
-    arithmetic; parameters, memory and what is given are float32.
+    arithmetic; parameters, LSTM state and outputs are float32.
     """
 
     def __init__(self, architecture: Architecture, n_actions: int, spec_channels: int, sheet_channels: int) -> None:
@@ -60,12 +60,12 @@ class ActorCritic(nn.Module):
         self,
         observation: Sequence[Tensor],
         trace: Trace | None = None,
-        memory: Tensor | None = None,
+        lstm_state: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """-> (policy's, value), and with an LSTM the memory after it. trace: records the layers' outputs, or gives those
+        """-> (policy's, value), and with an LSTM its state after it. trace: records the layers' outputs, or gives those
         recorded before."""
         spec, sheet = observation
-        return self.decide(self.branch("spec", spec, trace), self.branch("sheet", sheet, trace), trace, memory)
+        return self.decide(self.branch("spec", spec, trace), self.branch("sheet", sheet, trace), trace, lstm_state)
 
     def branch(self, name: str, windows: Tensor, trace: Trace | None = None) -> Tensor:
         """What a branch, spec or sheet, makes of its windows: (B, C, H, W) -> (B, features)."""
@@ -78,23 +78,23 @@ class ActorCritic(nn.Module):
         spec: Tensor,
         sheet: Tensor,
         trace: Trace | None = None,
-        memory: Tensor | None = None,
+        lstm_state: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """The rest of `forward`, from what the branches made."""
         joined = self.join(spec, sheet, trace)
         if not self.architecture.lstm:
             return self.judge(joined, trace)
-        recalled, memory = self.recall(joined, memory)
-        return *self.judge(recalled, trace), memory
+        recalled, lstm_state = self.recall(joined, lstm_state)
+        return *self.judge(recalled, trace), lstm_state
 
     def join(self, spec: Tensor, sheet: Tensor, trace: Trace | None = None) -> Tensor:
         """-> (B, concat)"""
         joined = self._run("concat_fc", torch.cat([spec, sheet], dim=1), trace)
         return self._run("concat_do", joined, trace) if self.architecture.concat_dropout else joined
 
-    def recall(self, joined: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One step of the LSTM, in float32: -> (B, size), memory (B, 2, size)."""
-        states = None if memory is None else tuple(state[None].contiguous() for state in memory.unbind(1))
+    def recall(self, joined: Tensor, lstm_state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One step of the LSTM, in float32: -> (B, size), its state (B, 2, size)."""
+        states = None if lstm_state is None else tuple(state[None].contiguous() for state in lstm_state.unbind(1))
         recalled, (hidden, cell) = self.lstm(joined.float()[None], states)
         return recalled[0].to(joined.dtype), torch.stack([hidden[0], cell[0]], dim=1)
 
@@ -110,7 +110,7 @@ class ActorCritic(nn.Module):
         """The distribution over actions that `forward` tells of."""
         return NormalPolicy.from_output(output) if self.architecture.continuous else CategoricalPolicy.from_logits(output)
 
-    def first_memory(self, n: int) -> Tensor | None:
+    def initial_lstm_state(self, n: int) -> Tensor | None:
         """Of n games that begin: zeros (n, 2, size); None without an LSTM."""
         size = self.architecture.lstm
         return torch.zeros(n, 2, size, device=self.concat_fc.weight.device) if size else None

@@ -33,7 +33,7 @@ class Saliency(NamedTuple):
 def integrated_gradients(
     network: ActorCritic,
     observation: Sequence[Tensor],
-    memory: Tensor | None = None,
+    lstm_state: Tensor | None = None,
     steps: int = STEPS,
 ) -> Saliency:
     """The gradients of the target along the line from zero to the observation (midpoint rule), times the observation.
@@ -44,16 +44,16 @@ def integrated_gradients(
     if network.training:
         raise ValueError("integrated gradients are of a network in evaluation mode")
     observation = [part.float() for part in observation]
-    decided = _policy(network, observation, memory)
+    decided = _policy(network, observation, lstm_state)
     action = decided.mode()
-    blank = _policy(network, [torch.zeros_like(part) for part in observation], memory)
+    blank = _policy(network, [torch.zeros_like(part) for part in observation], lstm_state)
     sums = [torch.zeros_like(part) for part in observation]
     for row in torch.arange(len(action) * steps, device=action.device).split(WINDOWS_AT_A_TIME):
         decision, share = row // steps, (row % steps + 0.5) / steps
         gradients = _gradients(
             network,
             [part[decision] * share[:, None, None, None] for part in observation],
-            None if memory is None else memory[decision],
+            None if lstm_state is None else lstm_state[decision],
             action[decision],
         )
         for total, gradient in zip(sums, gradients):
@@ -67,8 +67,8 @@ def integrated_gradients(
 
 
 @torch.no_grad()
-def _policy(network: ActorCritic, observation: Sequence[Tensor], memory: Tensor | None) -> Policy:
-    return network.policy(network(observation, memory=memory)[0])
+def _policy(network: ActorCritic, observation: Sequence[Tensor], lstm_state: Tensor | None) -> Policy:
+    return network.policy(network(observation, lstm_state=lstm_state)[0])
 
 
 def _target(policy: Policy, action: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def _target(policy: Policy, action: Tensor) -> Tensor:
 def _gradients(
     network: ActorCritic,
     observation: Sequence[Tensor],
-    memory: Tensor | None,
+    lstm_state: Tensor | None,
     action: Tensor,
 ) -> tuple[Tensor, ...]:
     """Of the target, in the shapes of the observation. The parameters take no part: their gradients would cost a quarter."""
@@ -87,5 +87,5 @@ def _gradients(
     inputs = [part.contiguous(memory_format=torch.channels_last).requires_grad_() for part in observation]
     # cuDNN's LSTM has a gradient in training mode only.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=not network.architecture.lstm):
-        output = torch.func.functional_call(network, fixed, (inputs, None, memory))[0]
+        output = torch.func.functional_call(network, fixed, (inputs, None, lstm_state))[0]
         return torch.autograd.grad(_target(network.policy(output), action).sum(), inputs)

@@ -73,13 +73,13 @@ def decisions(
 ) -> Iterator[tuple[Game, tuple[Tensor, Tensor], Saliency]]:
     """At the start and after each frame played: the game, what is seen, and what the next decision rests on, made with what an
     LSTM remembers there."""
-    memory = network.first_memory(1)
+    lstm_state = network.initial_lstm_state(1)
     for state in episode.states:
         game = Game.at(bank, state)
         observation = game.observe()
-        yield game, observation, integrated_gradients(network, observation, memory, steps)
-        if memory is not None:
-            memory = act(network, bank, state.position, torch.float32, memory).memory
+        yield game, observation, integrated_gradients(network, observation, lstm_state, steps)
+        if lstm_state is not None:
+            lstm_state = act(network, bank, state.position, torch.float32, lstm_state).lstm_state
 
 
 def _overlay(episode: WatchedGame, played: int) -> Overlay:

@@ -219,7 +219,7 @@ class Trainer:
     def _require_finite(self) -> None:
         """Raise Diverged rather than evaluate or keep parameters that are of no use, without drawing a random number."""
         self.network.eval()
-        judged = act(self.network, self.train_bank, self.collector.game.position(), self.precision, self.collector.memory)
+        judged = act(self.network, self.train_bank, self.collector.game.position(), self.precision, self.collector.lstm_state)
         self.network.train()
         if not (judged.output.isfinite().all() and judged.value.isfinite().all()):
             raise Diverged("the network's output is not finite")

@@ -68,8 +68,8 @@ class Quality:
             ),
             (
                 self.weakest + self.fastest < _WEAKEST_AND_FASTEST,
-                f"a part of the score is not played: {self.weakest:.0%} of a stretch's notes are heard in their place, and 4 s of "
-                f"score pass in {self.fastest:.0%} of the usual time",
+                f"a part of the score is not played: {self.weakest:.0%} of a stretch's notes are heard in their place, and 4 s "
+                f"of score pass in {self.fastest:.0%} of the usual time",
             ),
             (
                 self.slowest > _SLOWEST,

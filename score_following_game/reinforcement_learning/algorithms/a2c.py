@@ -10,7 +10,7 @@ from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 class A2C(Learner):
     """policy loss = -mean(advantage * log pi(a)), value loss = mean(advantage^2), advantage = n-step return - value.
 
-    With an LSTM (a2c_lstm) the gradient ends at each step's memory, as published, or, with --bptt, at the rollout's first.
+    With an LSTM (a2c_lstm) the gradient ends at each step's LSTM state, as published, or, with --bptt, at the rollout's first.
     """
 
     has_baseline = True  # is the critic's value taken off the returns, and learnt?

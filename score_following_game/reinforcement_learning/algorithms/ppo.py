@@ -62,12 +62,12 @@ class PPO(Learner):
             steps = batch[part]
             positions, actions = rollout.positions.at(steps), rollout.actions.flatten()[steps]
             state = get_random_state(self.bank.device)
-            memory = None if rollout.memory is None else rollout.memory[steps]
-            output, values, _ = run_network(self.network, self.bank, positions, self.precision, memory)
+            lstm_state = None if rollout.lstm_state is None else rollout.lstm_state[steps]
+            output, values, _ = run_network(self.network, self.bank, positions, self.precision, lstm_state)
             policy = self.network.policy(output)
             old = rollout.log_probabilities.flatten()[steps]
             if acting is not None:
-                old = self._log_prob_under_same_masks(acting, state, positions, memory, actions)
+                old = self._log_prob_under_same_masks(acting, state, positions, lstm_state, actions)
             ratio = (policy.log_prob(actions) - old).exp()
             clipped = ratio.clamp(1 - epsilon, 1 + epsilon)
             policy_loss = -torch.minimum(ratio * advantages[steps], clipped * advantages[steps])
@@ -81,11 +81,11 @@ class PPO(Learner):
         acting: ActorCritic,
         state: Tensor,
         positions: Position,
-        memory: Tensor | None,
+        lstm_state: Tensor | None,
         actions: Tensor,
     ) -> Tensor:
         """log pi_old(a) of networks with dropout, under the masks the update just drew: a ratio compares parameters, not
         masks."""
         set_random_state(self.bank.device, state)
-        output = run_network(acting, self.bank, positions, self.precision, memory).output
+        output = run_network(acting, self.bank, positions, self.precision, lstm_state).output
         return acting.policy(output).log_prob(actions)

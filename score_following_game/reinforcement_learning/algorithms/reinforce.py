@@ -57,7 +57,11 @@ class EpisodeCollector(RolloutCollector):
         start = self.sampler.draw(games)
         game = Game(self.bank, games)
         game.reset(start)
-        memory, number, begun = self.network.first_memory(games), torch.arange(games, device=self.bank.device), start.frame
+        lstm_state, number, begun = (
+            self.network.initial_lstm_state(games),
+            torch.arange(games, device=self.bank.device),
+            start.frame,
+        )
         states, steps, rows = [], [], []
         random_states: list[Tensor] | None = [] if self.has_dropout else None
         self.running_return.zero_()
@@ -65,8 +69,8 @@ class EpisodeCollector(RolloutCollector):
             if random_states is not None:
                 random_states.append(get_random_state(self.bank.device))
             states.append(game.state())
-            before = memory
-            output, value, memory = act(self.network, self.bank, states[-1].position, self.precision, memory)
+            before = lstm_state
+            output, value, lstm_state = act(self.network, self.bank, states[-1].position, self.precision, lstm_state)
             if not output.isfinite().all():
                 raise Diverged("the network's output is not finite")
             policy = self.network.policy(output)
@@ -86,9 +90,9 @@ class EpisodeCollector(RolloutCollector):
             going_on = ~step.terminated
             game.keep(going_on)
             number, begun = number[going_on], begun[going_on]
-            memory = None if memory is None else memory[going_on]
+            lstm_state = None if lstm_state is None else lstm_state[going_on]
         self.last_return = self.running_return.clone()
-        actions, log_probabilities, values, *memories = map(torch.cat, zip(*steps))
+        actions, log_probabilities, values, *lstm_states = map(torch.cat, zip(*steps))
         rewards, masks, played = torch.stack(rows, dim=1)
         return Episodes(
             GameState.joined(states),
@@ -100,7 +104,7 @@ class EpisodeCollector(RolloutCollector):
             torch.zeros_like(rewards[0], dtype=torch.float32),
             game.state(),
             random_states,
-            memory=memories[0] if memories else None,
+            lstm_state=lstm_states[0] if lstm_states else None,
             played=played.bool(),
         )
 

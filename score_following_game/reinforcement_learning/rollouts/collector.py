@@ -60,7 +60,7 @@ class RolloutCollector:
         start = sampler.draw(n_games)
         self.game.reset(start)
         self.begun = start.frame
-        self.memory = network.first_memory(n_games)
+        self.lstm_state = network.initial_lstm_state(n_games)
         self.running_return = torch.zeros(n_games, dtype=torch.float64, device=bank.device)
         # nan until a game has ended once: nothing is said of games that have not.
         self.last_return = torch.full_like(self.running_return, float("nan"))
@@ -82,7 +82,7 @@ class RolloutCollector:
 
     def _collect(self, t_max: int) -> Rollout:
         states: list[GameState] = []
-        memories: list[Tensor] = []
+        lstm_states: list[Tensor] = []
         played: list[Played] = []
         random_states: list[Tensor] | None = [] if self.has_dropout else None
         recorded: list[list[Tensor]] | None = [] if self.keep else None
@@ -90,13 +90,13 @@ class RolloutCollector:
             if random_states is not None:
                 random_states.append(get_random_state(self.bank.device))
             states.append(self.game.state())
-            if self.memory is not None:
-                memories.append(self.memory.clone())
+            if self.lstm_state is not None:
+                lstm_states.append(self.lstm_state.clone())
             played.append(self._replay() if self._replay else self.play(recorded))
             if recorded and len(played) == 1 and _bytes(recorded) * t_max > RECORDED_BYTES:
                 recorded = None
         last = self.game.state()
-        last_values = act(self.network, self.bank, last.position, self.precision, self.memory).value
+        last_values = act(self.network, self.bank, last.position, self.precision, self.lstm_state).value
         *results, finite = map(torch.stack, zip(*played))
         if not finite.all():
             raise Diverged("the network's output is not finite")
@@ -107,17 +107,19 @@ class RolloutCollector:
             last,
             random_states,
             recorded or [],
-            torch.cat(memories) if memories else None,
+            torch.cat(lstm_states) if lstm_states else None,
         )
 
     def play(self, recorded: list[list[Tensor]] | None = None) -> Played:
         """One step of all games; ended ones begin anew. Nothing in it has a GPU wait for the host."""
-        output, value, memory = act(self.network, self.bank, self.game.position(), self.precision, self.memory, recorded)
+        output, value, lstm_state = act(
+            self.network, self.bank, self.game.position(), self.precision, self.lstm_state, recorded
+        )
         policy = self.network.policy(output)
         action = policy.sample(self.generator)
         step = self.game.step(action.nan_to_num(0.0, 0.0, 0.0))  # that they are not finite is told after the rollout
-        if memory is not None:
-            self.memory = memory * ~step.terminated[:, None, None]
+        if lstm_state is not None:
+            self.lstm_state = lstm_state * ~step.terminated[:, None, None]
         self._restart(step.reward, step.terminated)
         return Played(
             action, policy.log_prob(action), value, step.reward.float(), (~step.terminated).float(), output.isfinite().all()
@@ -126,7 +128,7 @@ class RolloutCollector:
     @property
     def step_state(self) -> list[tuple[Any, str]]:
         """The attributes, (object, name), that a step goes on from and replaces."""
-        own = ["running_return", "last_return", "begun", *(["memory"] if self.memory is not None else [])]
+        own = ["running_return", "last_return", "begun", *(["lstm_state"] if self.lstm_state is not None else [])]
         return [*((self.game, name) for name in Game.STATE), *((self, name) for name in own), (self.sampler, "latest_ratio")]
 
     def _restart(self, reward: Tensor, ended: Tensor) -> None:
@@ -147,7 +149,7 @@ class RolloutCollector:
             "running_return": self.running_return.clone(),
             "last_return": self.last_return.clone(),
             "begun": self.begun.clone(),
-            "memory": None if self.memory is None else self.memory.clone(),
+            "memory": None if self.lstm_state is None else self.lstm_state.clone(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -157,8 +159,8 @@ class RolloutCollector:
         self.running_return.copy_(state["running_return"])
         self.last_return.copy_(state["last_return"])
         self.begun.copy_(state["begun"])
-        if self.memory is not None:
-            self.memory.copy_(state["memory"])
+        if self.lstm_state is not None:
+            self.lstm_state.copy_(state["memory"])
 
 
 def _bytes(recorded: list[list[Tensor]]) -> int:

@@ -34,7 +34,7 @@ class Rollout:
     last_state: GameState
     random_states: list[Tensor] | None
     recorded: list[list[Tensor]] = field(default_factory=list)
-    memory: Tensor | None = None
+    lstm_state: Tensor | None = None
 
     def returns(self, discounting: float) -> Tensor:
         """Of each step played, as discounted_returns has them: (T * N,)."""
@@ -59,17 +59,17 @@ class Rollout:
         """The acting passes with gradients: parts of 0 .. T * N, what the policy is made of there, and values.
 
         Taken from `recorded`, which is used up, so that memory is free for the next rollout; else computed again. A network's
-        LSTM takes each step's memory as given: the gradient ends there, as published.
+        LSTM takes the state before each step as given: the gradient ends there, as published.
         """
         if not self.recorded:
             for part in self.acting_chunks(bank):
-                judged = run_network(network, bank, self.positions.at(part), precision, self._memory_at(part))
+                judged = run_network(network, bank, self.positions.at(part), precision, self._lstm_state_at(part))
                 yield part, judged.output, judged.value
             return
         first = 0
         for tensors in _joined(self.recorded, chunk_size(bank)):
             part = slice(first, first + len(tensors[0]))
-            judged = replay(network, tensors, self._memory_at(part))
+            judged = replay(network, tensors, self._lstm_state_at(part))
             yield part, judged.output, judged.value
             first = part.stop
 
@@ -86,16 +86,16 @@ class Rollout:
             part = torch.arange(steps, device=bank.device)[:, None] * games + some
             windows = observe(bank, self.positions.at(part.flatten()), precision)
             joined = network.join(*(network.branch(name, values) for name, values in zip(("spec", "sheet"), windows)))
-            memory, recalled = self._memory_at(part[0]), []
+            lstm_state, recalled = self._lstm_state_at(part[0]), []
             for step, features in enumerate(joined.unflatten(0, part.shape)):
-                now, memory = network.recall(features, memory)
+                now, lstm_state = network.recall(features, lstm_state)
                 recalled.append(now)
-                memory = memory * self.masks[step, some][:, None, None]
+                lstm_state = lstm_state * self.masks[step, some][:, None, None]
             output, value = network.judge(torch.cat(recalled))
             yield part.flatten(), output, value[:, 0]
 
-    def _memory_at(self, part: slice | Tensor) -> Tensor | None:
-        return None if self.memory is None else self.memory[part]
+    def _lstm_state_at(self, part: slice | Tensor) -> Tensor | None:
+        return None if self.lstm_state is None else self.lstm_state[part]
 
     def acting_chunks(self, bank: ScoreBank) -> Iterator[slice]:
         """Parts of 0 .. T * N whose forward passes repeat those of acting: with dropout, step by step under the same masks.

@@ -20,7 +20,7 @@ from score_following_game.agents.policy import CategoricalPolicy
 from score_following_game.environment.game import Game, GameState
 from score_following_game.reinforcement_learning.algorithms.learner import Learner
 from score_following_game.reinforcement_learning.algorithms.lookahead.critic import PrivilegedCritic, game_features
-from score_following_game.reinforcement_learning.algorithms.lookahead.replay_buffer import Memory
+from score_following_game.reinforcement_learning.algorithms.lookahead.replay_buffer import ReplayBuffer
 from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses, backward_chunk, optimiser_step
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout, generalised_advantages
@@ -36,7 +36,7 @@ class Lookahead(Learner):
     def __post_init__(self) -> None:
         self.critic = PrivilegedCritic().to(self.bank.device)
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=CRITIC_LR)
-        self.memory = Memory(self.settings.memory, self.bank.device)
+        self.replay_buffer = ReplayBuffer(self.settings.memory, self.bank.device)
 
     @property
     def modules(self) -> list[nn.Module]:
@@ -45,11 +45,11 @@ class Lookahead(Learner):
     def update(self, rollout: Rollout) -> Losses:
         """Fit the critic to the rollout, then the network to what is remembered; -> the last minibatch's losses."""
         self._fit_critic(rollout)
-        self.memory.add(rollout.states)
+        self.replay_buffer.add(rollout.states)
         batch = self.settings.batch_size * self.settings.n_worker
         losses = Losses()
         for _ in range(max(1, self.settings.lookahead_passes * len(rollout.states.speed) // batch)):
-            losses = self._minibatch(self.memory.draw(batch, self.generator))
+            losses = self._minibatch(self.replay_buffer.draw(batch, self.generator))
         return losses
 
     @torch.no_grad()
@@ -108,11 +108,11 @@ class Lookahead(Learner):
             **super().state_dict(),
             "critic": self.critic.state_dict(),
             "critic_optimiser": self.critic_optimiser.state_dict(),
-            "memory": self.memory.state_dict(),
+            "memory": self.replay_buffer.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         self.critic.load_state_dict(state["critic"])
         self.critic_optimiser.load_state_dict(state["critic_optimiser"])
-        self.memory.load_state_dict(state["memory"])
+        self.replay_buffer.load_state_dict(state["memory"])

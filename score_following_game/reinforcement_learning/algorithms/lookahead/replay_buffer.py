@@ -11,7 +11,7 @@ from score_following_game.environment.game import GameState
 from score_following_game.environment.observation import Position
 
 
-class Memory:
+class ReplayBuffer:
     """The latest `size` states; 48 bytes each."""
 
     def __init__(self, size: int, device: torch.device) -> None:

@@ -25,7 +25,7 @@ from score_following_game.environment.score_bank import ScoreBank
 MEMORY_BYTES = 2**28  # of features, per branch
 
 
-class BranchMemory:
+class BranchCache:
     """A network, in evaluation mode and with parameters that stay as they are, on the games of a bank on the CPU."""
 
     def __init__(self, network: ActorCritic, bank: ScoreBank, precision: torch.dtype) -> None:
@@ -33,11 +33,11 @@ class BranchMemory:
         self._spec, self._sheet = Remembered(), Remembered()
 
     @torch.no_grad()
-    def act(self, position: Position, memory: Tensor | None = None) -> Judgement:
+    def act(self, position: Position, lstm_state: Tensor | None = None) -> Judgement:
         """As inference.act."""
         spec = self._spec.get(*spectrogram_rows(self.bank, position), self._computed("spec", spectrogram_windows))
         sheet = self._sheet.get(*sheet_rows(self.bank, position), self._computed("sheet", sheet_windows))
-        return Judgement.from_network(*self.network.decide(spec, sheet, memory=memory))
+        return Judgement.from_network(*self.network.decide(spec, sheet, lstm_state=lstm_state))
 
     def _computed(self, branch: str, windows: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
         def compute(now: Tensor, before: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from score_following_game.agents.agents import TrainedAgent
-from score_following_game.agents.branch_memory import BranchMemory, Remembered
+from score_following_game.agents.branch_cache import BranchCache, Remembered
 from score_following_game.agents.inference import act
 from score_following_game.agents.networks import network_for
 from score_following_game.environment.game import Game
@@ -20,7 +20,7 @@ def network(bank):
 def test_many_games_are_judged_as_each_alone(bank, network):
     game = Game(bank, 12)
     game.reset(StartSampler(bank, 0, 0.5).draw(12))
-    memory = BranchMemory(network, bank, torch.float32)
+    memory = BranchCache(network, bank, torch.float32)
     generator = torch.Generator().manual_seed(0)
     for _ in range(15):
         expected = act(network, bank, game.position(), torch.float32)
