@@ -77,9 +77,10 @@ def find_game_config(path: str | os.PathLike[str]) -> Path:
     folders = [PACKAGE / "game_configs", PACKAGE.parent / "game_configs"]
     if wanted.is_file():
         return wanted
+    name = wanted.name if wanted.suffix else f"{wanted.name}.yaml"
     for folder in folders:
-        if (folder / wanted.name).is_file() and wanted.parent.name in ("", "game_configs"):
-            return folder / wanted.name
+        if (folder / name).is_file() and wanted.parent.name in ("", "game_configs"):
+            return folder / name
     if wanted.is_dir():
         raise UserError(f"{path}: is a folder, wanted a game config (a YAML file)")
     names = sorted({f.name for folder in folders for f in folder.glob("*.yaml")})

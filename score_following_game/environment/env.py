@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from gymnasium.error import ResetNeeded
 
+from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.spaces import (
@@ -40,7 +41,7 @@ class ScoreFollowingEnv(gymnasium.Env):
     def __init__(
         self,
         data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
-        game_config: str | os.PathLike[str] | None = None,
+        game_config: str | os.PathLike[str] | GameConfig | None = None,
         piece: str | None = None,
         sound_font: str | os.PathLike[str] | None = None,
         render_mode: str | None = None,

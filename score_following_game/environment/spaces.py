@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
+from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
@@ -20,7 +20,7 @@ LOUDEST = 10.0  # log10(1 + magnitude) of any audio stays below; a ready spectro
 
 def open_bank(
     data_set: str | os.PathLike[str] | ScoreBank,
-    game_config: str | os.PathLike[str] | None,
+    game_config: str | os.PathLike[str] | GameConfig | None,
     piece: str | None,
     sound_font: str | os.PathLike[str] | None,
 ) -> ScoreBank:
@@ -32,7 +32,7 @@ def open_bank(
         if game_config is not None or piece is not None or sound_font is not None:
             raise ValueError("a ScoreBank has its game_config, pieces and sound already: leave these arguments out")
         return data_set
-    config = load_game_config(game_config or DEFAULT_GAME_CONFIG)
+    config = game_config if isinstance(game_config, GameConfig) else load_game_config(game_config or DEFAULT_GAME_CONFIG)
     return ScoreBank(load_data_set(data_set, config, piece, Path(sound_font) if sound_font else None), config)
 
 

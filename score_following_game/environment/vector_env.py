@@ -12,6 +12,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from score_following_game.config import GameConfig
 from score_following_game.environment.env import ScoreFollowingEnv
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
@@ -42,7 +43,7 @@ class ScoreFollowingVectorEnv(VectorEnv):
         self,
         num_envs: int = 1,
         data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
-        game_config: str | os.PathLike[str] | None = None,
+        game_config: str | os.PathLike[str] | GameConfig | None = None,
         piece: str | None = None,
         sound_font: str | os.PathLike[str] | None = None,
         render_mode: str | None = None,

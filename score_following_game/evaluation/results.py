@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,22 @@ class Results:
             asdict(stats) | {name: value for part in parts for name, value in part.items()}
             for stats, *parts in zip(self.stats(), *others, shares, strict=True)
         ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number: `mean` over trials, `trials`, and `pieces`, a row per trial and piece; errors in every unit of UNITS.
+
+        Returns:
+            Plain dicts, lists, numbers and strings; nan where no onset was inspected.
+        """
+        from score_following_game.evaluation.report import json_content
+
+        return json_content(self)
+
+    def __str__(self) -> str:
+        """The rows that `eval_score_following.py` prints."""
+        from score_following_game.evaluation.report import printed_report
+
+        return printed_report(self)
 
     def games(self) -> Iterator[tuple[int, dict[str, Episode]]]:
         """Every game: the number of its trial, from 1, and its episode by unit."""

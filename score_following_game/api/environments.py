@@ -1,0 +1,66 @@
+"""The game as gymnasium environments."""
+
+from __future__ import annotations
+
+import os
+
+from score_following_game.config import GameConfig
+from score_following_game.environment.env import ScoreFollowingEnv
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.vector_env import ScoreFollowingVectorEnv
+
+
+def make_env(
+    data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
+    *,
+    game_config: str | os.PathLike[str] | GameConfig | None = None,
+    piece: str | None = None,
+    sound_font: str | os.PathLike[str] | None = None,
+    render_mode: str | None = None,
+) -> ScoreFollowingEnv:
+    """One game as a gymnasium environment; the same as `gymnasium.make("ScoreFollowing-v0", ...)` without its wrappers.
+
+    Args:
+        data_set: folder of pieces, bundled set, or a ScoreBank to share.
+        game_config: path, name or GameConfig; by default game_configs/nottingham.yaml.
+        piece: play this piece only; by default each reset draws one.
+        sound_font: SoundFont file for MIDI performances.
+        render_mode: None, "rgb_array" or "human".
+
+    Raises:
+        UserError: a data set, piece or config that cannot be used.
+        ValueError: an unknown render mode, or a ScoreBank given with what it already decides.
+
+    Example:
+        >>> env = sfg.make_env("test_sample", piece="Minuet")
+        >>> (spectrogram, sheet), info = env.reset(seed=1)
+    """
+    return ScoreFollowingEnv(data_set, game_config, piece, sound_font, render_mode)
+
+
+def make_vec(
+    num_envs: int,
+    data_set: str | os.PathLike[str] | ScoreBank = "test_sample",
+    *,
+    game_config: str | os.PathLike[str] | GameConfig | None = None,
+    piece: str | None = None,
+    sound_font: str | os.PathLike[str] | None = None,
+    render_mode: str | None = None,
+) -> ScoreFollowingVectorEnv:
+    """N games as one batched gymnasium vector environment, without processes.
+
+    Args:
+        num_envs: number of games.
+        data_set, game_config, piece, sound_font: see `make_env`.
+        render_mode: None or "rgb_array".
+
+    Raises:
+        UserError: a data set, piece or config that cannot be used.
+        ValueError: num_envs below 1, or an unknown render mode.
+
+    Example:
+        >>> envs = sfg.make_vec(64, "test_sample")
+        >>> observations, infos = envs.reset(seed=1)
+        >>> observations, rewards, terminated, truncated, infos = envs.step(agent.act(observations))
+    """
+    return ScoreFollowingVectorEnv(num_envs, data_set, game_config, piece, sound_font, render_mode)

@@ -1,0 +1,65 @@
+"""Evaluating an agent on pieces, as eval_score_following.py does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from score_following_game.agents.agents import Agent
+from score_following_game.api.agent import LoadedAgent
+from score_following_game.api.pieces import Pieces, bank_of
+from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, load_game_config
+from score_following_game.data_processing.piece import Piece
+from score_following_game.errors import UserError
+from score_following_game.evaluation.evaluator import play_data_set
+from score_following_game.evaluation.results import Results
+
+
+def evaluate(
+    agent: LoadedAgent | Agent,
+    pieces: Sequence[Piece] | str | os.PathLike[str],
+    *,
+    trials: int = 10,
+    game_config: str | GameConfig | None = None,
+    device: str = "cpu",
+    progress: bool = False,
+) -> Results:
+    """Have an agent follow every piece several times.
+
+    The same agent and pieces give the same numbers each time, and the numbers that `eval_score_following.py` prints for them.
+
+    Args:
+        agent: from `load_agent`, or any `score_following_game.agents.agents.Agent`.
+        pieces: from `load_pieces`, or the name of a data set.
+        trials: how often each piece is played; the papers use 10.
+        game_config: the rules of the game; by default the agent's own, else those the pieces were loaded for.
+        device: where the games are played; the device of the agent.
+        progress: show a progress bar.
+
+    Returns:
+        The results: `print(results)` shows the rows of the command line, `results.to_dict()` holds every number per trial
+        and per piece, errors in pixels, centimetres and seconds.
+
+    Raises:
+        UserError: trials below 1, no pieces, or pieces that do not fit the agent's game.
+
+    Example:
+        >>> results = sfg.evaluate(sfg.load_agent("nottingham"), sfg.load_pieces("test_sample"), trials=10)
+        >>> results.to_dict()["mean"]["global_tracking_ratio"]  # R_on
+    """
+    if trials < 1:
+        raise UserError(f"trials is {trials}, expected at least 1")
+    player = agent.player() if isinstance(agent, LoadedAgent) else agent
+    rules = player.rules(_config_of(agent, pieces, game_config))
+    bank = bank_of(pieces, rules, device)
+    return Results.of(play_data_set(player, bank, trials, progress), bank)
+
+
+def _config_of(agent: LoadedAgent | Agent, pieces: object, game_config: str | GameConfig | None) -> GameConfig:
+    if isinstance(game_config, GameConfig):
+        return game_config
+    if game_config is not None:
+        return load_game_config(game_config)
+    if isinstance(agent, LoadedAgent):
+        return agent.config
+    return pieces.config if isinstance(pieces, Pieces) else load_game_config(DEFAULT_GAME_CONFIG)
