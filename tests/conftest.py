@@ -1,21 +1,26 @@
-"""Shared by the tests: small data sets, the reference folder where there is one, and running the real scripts."""
+"""Shared by the tests: small data sets, running the real scripts, and which tests this machine cannot run."""
 
 from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from small_piece import write_small_piece
 
 from score_following_game.config import GameConfig, freely_moving, load_game_config
+from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -25,11 +30,65 @@ Run = Callable[..., subprocess.CompletedProcess]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Tests that need more than the requirements are deselected where it is missing, so that a skipped test is always worth a look.
+# A test says so by @pytest.mark.needs("linux"), or by a fixture of this table.
+NEEDED_BY_FIXTURE = {"shared": "shared", "display": "screen", "msmd": "lilypond"}
+
+
+@cache
+def missing(need: str) -> str:
+    """Returns why this machine lacks `need`, "" where it does not. `.ci/setup` installs all of them but the shared folder."""
+    if need == "shared":
+        return "" if (SHARED / "reference").is_dir() else f"no folder {SHARED} (extra checks; a clone does not have it)"
+    if need == "screen":
+        absent = [name for name in ("Xvfb", "xvfb-run", "xdotool") if shutil.which(name) is None]
+        return f"not installed: {', '.join(absent)} (.ci/setup installs them)" if absent else ""
+    if need == "lilypond":
+        try:
+            require_lilypond()
+        except UserError as error:
+            return str(error)
+        return ""
+    if need == "linux":
+        return "" if sys.platform.startswith("linux") else f"this is {sys.platform}"
+    raise ValueError(f"no such need: {need}")
+
+
+def needs_of(item: pytest.Item) -> Iterator[str]:
+    """Names of what a test needs besides the requirements."""
+    yield from (name for mark in item.iter_markers("needs") for name in mark.args)
+    yield from (need for fixture, need in NEEDED_BY_FIXTURE.items() if fixture in getattr(item, "fixturenames", ()))
+
+
+LEFT_OUT: Counter[str] = Counter()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(name, ...): runs only where it is there: shared, screen, lilypond, linux")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    selected, deselected = [], []
+    for item in items:
+        reason = next(filter(None, map(missing, needs_of(item))), "")
+        if reason:
+            LEFT_OUT[reason] += 1
+        (deselected if reason else selected).append(item)
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = selected
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("dsession"):  # with pytest-xdist the workers collect, and only they can count
+        LEFT_OUT.update({missing(need): 0 for need in ("shared", "screen", "lilypond", "linux") if missing(need)})
+    for reason, count in LEFT_OUT.items():
+        terminalreporter.write_line(f"left out: {f'{count} tests' if count else 'some tests'}, {reason}")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of specifications and reference arrays, which lies beside the project on some machines only."""
-    if not (SHARED / "reference").is_dir():
-        pytest.skip("no reference folder beside the project")
+    """The folder of specifications, measured arrays and music; tests that use it run only where it lies beside the project."""
     return SHARED
 
 
@@ -49,7 +108,7 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data set of one small piece, to be changed at will."""
+    """A data set of one small piece, which the test may change."""
     return write_small_piece(tmp_path / "set", "tune")
 
 
@@ -60,16 +119,16 @@ def bank(data_set: Path, config: GameConfig) -> ScoreBank:
 
 @pytest.fixture(scope="session")
 def continuous_bank(bank: ScoreBank) -> ScoreBank:
-    """The same pieces, the speed chosen freely."""
+    """The same pieces under continuous actions."""
     return ScoreBank(bank.pieces, freely_moving(bank.config))
 
 
 @pytest.fixture(scope="session")
 def run() -> Run:
-    """Run a script of the repository's root as a user would; -> its CompletedProcess (text)."""
+    """Runs a script of the repository's root in a process of its own and returns its CompletedProcess (text)."""
 
     def run_script(*arguments: object, cwd: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CI": "true"}  # where some libraries say more on stdout
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CI": "true"}  # makes some libraries print more
         script, *rest = map(str, arguments)
         result = subprocess.run(
             [sys.executable, str(ROOT / script), *rest],
@@ -89,7 +148,7 @@ def run() -> Run:
 
 @pytest.fixture
 def run_here(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """As `run`, without the seconds in which a new process imports everything: for mistakes, of which there are many."""
+    """Like `run`, but in this process, which saves the seconds of importing everything; used where errors are tested."""
 
     def run_script(*arguments: object) -> subprocess.CompletedProcess:
         script, *rest = map(str, arguments)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from extract_reference import published_networks
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
@@ -133,23 +132,23 @@ def executed(monkeypatch: pytest.MonkeyPatch):
 # --- the specification
 
 
-def specified(text: str) -> dict[str, list[Steps]]:
+def specified() -> dict[str, list[Steps]]:
     """Class -> the steps of each version of it; parts that do not read each other's results may come in any order."""
     found: dict[str, list[Steps]] = defaultdict(list)
-    for section in re.split(r"(?m)^### ", text)[1:]:
+    for network in published_networks():
         steps, part = defaultdict(list), ""
-        for what, name, shape in re.findall(r"(?m)^\| \d+ \| (.+?) \| (\w*) *\| (\S+) \|$", section):
+        for what, name, shape in network["operations"]:
             if what.startswith("dropout"):  # has no parameters, hence no name anyone could load
                 name = ""
             part = "concat" if what == "cat" else "sigma" if what == "exp" else name.partition("_")[0] or part
             steps[part].append((what, name, shape))
-        found[section.split()[0]].append(dict(steps))
+        found[network["class"]].append(dict(steps))
     return found
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_operation_is_the_specified_one(shared: Path, executed, name: str):
-    versions = specified((shared / "spec" / "networks.md").read_text())
+def test_every_operation_is_the_specified_one(executed, name: str):
+    versions = specified()
     assert set(versions) == set(ARCHITECTURES) and sum(map(len, versions.values())) == 29
     ours = executed(name)
     assert sum(map(len, ours.values())) >= 20

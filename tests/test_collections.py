@@ -15,11 +15,9 @@ from test_msmd_raw import make_distribution
 
 from score_following_game.config import load_game_config
 from score_following_game.data_preparation.building.catalogue import COLLECTIONS
-from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
-from score_following_game.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 TUNES = ROOT / "score_following_game" / "bundled" / "tunes"
@@ -33,10 +31,6 @@ PIANO = r"""\version "2.24.0"
 @pytest.fixture
 def msmd(tmp_path: Path) -> Path:
     """Sources laid out as those of the MSMD: three good pieces, one without end, one that kills LilyPond, one broken."""
-    try:
-        require_lilypond()
-    except UserError as missing:
-        pytest.skip(str(missing))
     folder = tmp_path / "sources"
     pieces = {
         "Anon__O1__one": PIANO % "c b a g",

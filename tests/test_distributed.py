@@ -35,7 +35,7 @@ from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 from score_following_game.reinforcement_learning.settings import settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the processes of torchrun in /proc")
+pytestmark = pytest.mark.needs("linux")  # finds the processes of torchrun in /proc
 
 GAMES, STEPS = 6, 5
 ADVANTAGES = torch.arange(7.0) ** 2

@@ -1,7 +1,6 @@
 """The gymnasium views: registration, checks, infos, autoreset, equality with gymnasium's own vectorisation."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +39,7 @@ print("checked")
 """
 
 
-@pytest.mark.skipif(not shutil.which("xvfb-run"), reason="no virtual screen")
+@pytest.mark.needs("screen")
 def test_check_env_with_every_render_mode_on_a_real_screen(data_set: Path):
     result = subprocess.run(
         ["xvfb-run", "-a", sys.executable, "-c", CHECK_ALL, str(data_set)],

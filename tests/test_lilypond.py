@@ -32,10 +32,7 @@ from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.errors import UserError
 
-try:
-    contained.require_lilypond()
-except UserError as missing:
-    pytestmark = pytest.mark.skip(reason=str(missing))
+pytestmark = pytest.mark.needs("lilypond")
 
 PIANO = STYLES["msmd"]
 MUSIC = r"""\version "2.24.0"

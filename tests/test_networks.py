@@ -1,6 +1,5 @@
 """The table of networks against the published shapes and fingerprints; parameter files."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from extract_reference import published_networks
 
 from score_following_game.agents.architectures import ARCHITECTURES
 from score_following_game.agents.networks import get_network, load_parameters, network_for
@@ -16,8 +16,8 @@ from score_following_game.errors import UserError
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
-def test_published_names_shapes_and_fingerprint(shared: Path, name: str):
-    published = [net for net in json.loads((shared / "spec" / "networks.json").read_text())["networks"] if net["class"] == name]
+def test_published_names_shapes_and_fingerprint(name: str):
+    published = [net for net in published_networks() if net["class"] == name]
     assert published
     for facts in published:
         network = get_network(name, 3).eval()
@@ -60,8 +60,8 @@ def compare_fingerprint(network: torch.nn.Module, fingerprint: dict) -> None:
         np.testing.assert_allclose(mine.detach().numpy().ravel(), published, atol=2e-6)
 
 
-def test_the_table_is_whole(shared: Path):
-    published = {net["class"] for net in json.loads((shared / "spec" / "networks.json").read_text())["networks"]}
+def test_the_table_is_complete():
+    published = {net["class"] for net in published_networks()}
     assert set(ARCHITECTURES) == published and len(published) == 28
 
 

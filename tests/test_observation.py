@@ -124,7 +124,7 @@ def test_threads_share_the_games(config: GameConfig, monkeypatch: pytest.MonkeyP
         assert torch.equal(seen, wanted)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.needs("linux")  # fork
 def test_a_forked_process_has_threads_of_its_own(three_threads: None):
     compiled.in_threads(lambda run: None, 40, 1)
     child = multiprocessing.get_context("fork").Process(target=compiled.in_threads, args=(lambda run: None, 40, 1))

@@ -97,7 +97,7 @@ def test_mistakes(tmp_path: Path, arguments: tuple[object, ...], message: str) -
     assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.needs("linux")  # signals
 def test_stopping_and_going_on(tmp_path: Path) -> None:
     """Ctrl-C, which reaches parent and children: a line, exit code 130, nothing half-made; the next run goes on."""
     tunes = tmp_path / "tunes.abc"

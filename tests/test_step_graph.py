@@ -188,8 +188,8 @@ def test_chunks_grow_with_the_device(bank: ScoreBank, monkeypatch: pytest.Monkey
         assert chunk_size(there) == values // 13560
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
-def test_measuring_without_a_device_is_refused(run_here):
+def test_measuring_without_a_device_is_refused(run_here, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     result = run_here("benchmarks/speed.py", "--device", "cuda")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "error: --device cuda: torch sees 0 CUDA devices here; use --device cpu\n"

@@ -1,7 +1,6 @@
 """environment_test.py and test_score_following.py as a user runs them, in a real window where Xvfb is installed."""
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -46,8 +45,6 @@ def params(tmp_path_factory):
 @pytest.fixture(scope="module")
 def display():
     """A display of our own -> its name."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24", "-noreset"],
         stdout=subprocess.PIPE,
@@ -187,9 +184,8 @@ def test_mistakes_are_one_line_and_exit_code_2(script, args, told, folder):
     assert all(words in err for words in told)
 
 
+@pytest.mark.needs("linux")  # displays have names
 def test_display_that_does_not_answer_is_one_line(folder):
-    if not sys.platform.startswith("linux"):
-        pytest.skip("displays are named on Linux")
     code, _, err = run("environment_test.py", "--data_set", folder, "--no_sound", display=":4711")
     assert code == 2
     assert err.startswith("error: no window can be opened here (") and err.count("\n") == 1
