@@ -1,7 +1,7 @@
 # make demo: set up, build a small data set, train, evaluate, draw.   make test: set up, lint, test.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test lint coverage setup clean
+.PHONY: demo test lint coverage dist lowest setup clean
 demo: setup
 	$(PYTHON) -m score_following_game.demo
 
@@ -10,12 +10,23 @@ test: setup lint
 
 lint: setup
 	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 
 coverage: setup
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term
+
+dist: setup
+	rm -rf build dist
+	$(PYTHON) -m build --no-isolation >build.log 2>&1 || { cat build.log; exit 1; }
+	$(PYTHON) .ci/check_dist.py dist
+	rm -rf build build.log
+
+lowest:
+	.ci/lowest
 
 setup:
 	@.ci/setup
 
 clean:
-	rm -rf .venv demo_output build *.egg-info
+	rm -rf .venv demo_output build build.log dist *.egg-info

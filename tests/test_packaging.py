@@ -1,58 +1,84 @@
-"""What is written down twice on purpose: versions, the conda environment, the README's promises."""
+"""Versions, extras and distributions, and the promises of the README."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import score_following_game
+from score_following_game.errors import UserError
+from score_following_game.optional_libraries import missing_library, require_libraries
+from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 
-WANTED = (
-    "torch",
-    "numpy",
-    "scipy",
-    "librosa",
-    "pretty_midi",
-    "pyfluidsynth",
-    "opencv-python",
-    "PyYAML",
-    "tensorboardX",
-    "tensorboard",
-    "pynput",
-    "tqdm",
-    "gymnasium",
-    "verovio",
-)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+PACKAGE_OF = {
+    "cv2": "opencv-python",
+    "yaml": "pyyaml",
+    "fluidsynth": "pyfluidsynth",
+    "imageio_ffmpeg": "imageio-ffmpeg",
+    "fontTools": "fonttools",
+    "pretty_midi": "pretty-midi",
+    "resvg_py": "resvg-py",
+    "tensorboardX": "tensorboardx",
+}
+NOT_SOURCE = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "dist", "runs", "params")
 
 
-def requirements() -> dict[str, str]:
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
-    return dict(line.split("==") for line in lines)
+def pins(file: str) -> dict[str, str]:
+    """Package name -> exact version."""
+    lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
-def test_requirements_are_exact_and_complete():
-    found = requirements()
-    assert set(WANTED) <= set(found)
-    imported = set()
-    for path in [*ROOT.glob("*.py"), *(ROOT / "score_following_game").rglob("*.py")]:
-        imported |= set(re.findall(r"^ *(?:import|from) ([a-zA-Z_0-9]+)", path.read_text(), re.MULTILINE))
-    names = {
-        "cv2": "opencv-python",
-        "yaml": "PyYAML",
-        "fluidsynth": "pyfluidsynth",
-        "imageio_ffmpeg": "imageio-ffmpeg",
-        "fontTools": "fonttools",
-    }
-    ours = {"score_following_game", "setuptools"}
-    foreign = {names.get(name, name) for name in imported - set(sys.stdlib_module_names) - ours}
-    assert foreign <= set(found), foreign - set(found)
+def bounds(lines: list[str]) -> dict[str, Requirement]:
+    return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, lines)}
+
+
+def imports(*folders: Path) -> set[str]:
+    """The packages that modules below these folders import from elsewhere, wherever in the file."""
+    names: set[str] = set()
+    for folder in folders:
+        for path in folder.rglob("*.py") if folder.is_dir() else [folder]:
+            names |= set(re.findall(r"^ *(?:import|from) ([a-zA-Z_0-9]+)", path.read_text(), re.MULTILINE))
+    names -= set(sys.stdlib_module_names) | {"score_following_game", "setuptools"}
+    return {PACKAGE_OF.get(name, name) for name in names}
+
+
+def test_the_plain_installation_has_what_everything_but_data_preparation_imports():
+    package = ROOT / "score_following_game"
+    preparation = {package / "data_preparation", package / "demo.py"}
+    needed = imports(*(set(package.iterdir()) - preparation))
+    assert needed - {"sounddevice", "pynput"} == set(bounds(PROJECT["dependencies"]))
+    only_preparation = imports(*preparation) - needed
+    assert only_preparation == set(bounds(EXTRAS["prepare"]))
+
+
+def test_requirements_pin_every_dependency_but_music21_at_least_at_its_lower_bound():
+    pinned = pins("requirements.txt")
+    chosen = [line for extra in ("prepare", "sound", "keys", "tensorboard") for line in EXTRAS[extra]]
+    allowed = bounds(PROJECT["dependencies"] + chosen)
+    assert set(pinned) == set(allowed)
+    for name, requirement in allowed.items():
+        assert [bound.operator for bound in requirement.specifier] == [">="] and pinned[name] in requirement.specifier
+    tools = set(bounds(EXTRAS["dev"])) - {"score-following-game", "pre-commit"}
+    assert tools | {"setuptools"} == set(pins("requirements-dev.txt"))
+
+
+def test_the_extra_all_has_every_other_extra_for_users():
+    (everything,) = map(Requirement, EXTRAS["all"])
+    assert everything.extras == set(EXTRAS) - {"all", "dev"}
 
 
 def test_conda_environment_takes_the_same_packages():
@@ -61,30 +87,95 @@ def test_conda_environment_takes_the_same_packages():
     assert pip == {"pip": ["-r requirements.txt"]}
     assert {"pip", "fluidsynth"} <= set(packages)
     python = next(package for package in packages if package.startswith("python=")).split("=")[1]
-    required = re.search(r'python_requires=">=([\d.]+)"', (ROOT / "setup.py").read_text())[1]
-    assert python == required
+    assert PROJECT["requires-python"] == f">={python}"
 
 
-def test_the_version_is_in_the_changelog():
+def test_the_version_is_in_the_changelog_and_the_citation():
     assert f"## {score_following_game.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == score_following_game.__version__
 
 
-def test_setup_py_packs_everything_that_is_needed(tmp_path: Path):
-    """A wheel, installed elsewhere, finds its game configs, tunes and sample."""
-    source = tmp_path / "source"  # building leaves things behind
-    for folder in ("score_following_game", "game_configs", "models"):
-        shutil.copytree(ROOT / folder, source / folder)
-    for file in ("setup.py", "pyproject.toml", "requirements.txt", "README.md"):
-        shutil.copy(ROOT / file, source)
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, source],
-        check=True,
+def test_a_missing_library_is_one_line_that_names_its_extra():
+    require_libraries("reading", "prepare", "json", "yaml")
+    assert missing_library("reading", "prepare", "json") == ""
+    line = "reading needs no_such_library, which is not installed; pip install 'score_following_game[prepare]'"
+    with pytest.raises(UserError, match=re.escape(line)):
+        require_libraries("reading", "prepare", "json", "no_such_library")
+
+
+HIDDEN = ("verovio", "resvg_py", "music21", "sounddevice", "pynput", "tensorboard")
+WITHOUT_OPTIONAL_LIBRARIES = f"""
+import sys
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in {HIDDEN} else find(name, *rest)
+from score_following_game.scripts import evaluate, play, prepare, train, watch
+for arguments in eval(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        prepare.main()
+    except SystemExit as end:
+        print(end.code)
+"""
+
+
+def test_only_the_commands_that_need_them_need_the_optional_libraries(tmp_path: Path):
+    """In one process where they cannot be imported: every command's module, then two that need one."""
+    tunes = str(ROOT / "score_following_game" / "bundled" / "tunes" / "test.abc")
+    needing = [
+        (["--source", tunes, "--destination", str(tmp_path)], "engraving needs verovio", "prepare"),
+        (["music21", "--source", "ryansMammoth"], "the collection music21 needs music21", "corpora"),
+    ]
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_OPTIONAL_LIBRARIES, repr([arguments for arguments, _, _ in needing])],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         timeout=120,
+        check=True,
+    )
+    assert result.stdout == "2\n2\n"
+    assert result.stderr.splitlines() == [
+        f"error: {lack}, which is not installed; pip install 'score_following_game[{extra}]'" for _, lack, extra in needing
+    ]
+
+
+def test_the_command_to_continue_is_the_one_that_was_run(monkeypatch: pytest.MonkeyPatch):
+    for program, alone, by_two in (
+        ("sf_experiment.py", "python sf_experiment.py", "torchrun --nproc_per_node 2 sf_experiment.py"),
+        ("/venv/bin/sfg-train", "sfg-train", "torchrun --nproc_per_node 2 --no-python sfg-train"),
+        ("sfg-train.exe", "sfg-train", "torchrun --nproc_per_node 2 --no-python sfg-train"),
+    ):
+        monkeypatch.setattr(sys, "argv", [program, "--resume", "other"])
+        assert distributed.command("--resume run") == f"{alone} --resume run"
+        assert distributed.command("--resume run", 2) == f"{by_two} --resume run"
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist, built from a copy (building leaves things behind), with a cache file in it."""
+    folder = tmp_path_factory.mktemp("dist")
+    source = folder / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    (source / "score_following_game" / "bundled" / "test_sample" / "tune.1.cache.npz").write_bytes(b"")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source],
+        check=True,
+        timeout=300,
         capture_output=True,
     )
-    (wheel,) = tmp_path.glob("*.whl")
-    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".cache.npz")]
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, tmp_path / "site"], check=True)
+    shutil.rmtree(source)
+    return folder
+
+
+def test_wheel_and_sdist_are_complete(distributions: Path):
+    check = [sys.executable, ROOT / ".ci" / "check_dist.py", distributions]
+    assert subprocess.run(check, capture_output=True, text=True, check=True).stdout.endswith("are complete\n")
+
+
+def test_a_wheel_finds_its_game_configs_tunes_and_sample(distributions: Path, tmp_path: Path):
+    (wheel,) = distributions.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import score_following_game as s; assert s.__file__.startswith(sys.argv[1]), s.__file__\n"
@@ -160,7 +251,7 @@ def test_published_defaults():
 
 
 def test_the_sound_libraries_are_imported_without_a_word():
-    """pyfluidsynth tells on stdout where its library is where CI is set; what the scripts print is exact."""
+    """pyfluidsynth prints where its library is when CI is set; the output of the scripts is exact."""
     code = "from score_following_game.data_processing import midi_library as m; assert m.fluidsynth and m.pretty_midi"
     result = subprocess.run(
         [sys.executable, "-c", code],

@@ -13,6 +13,7 @@ from score_following_game.data_processing.audio import Audio, set_peak
 from score_following_game.data_processing.performance import performance_samples
 from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
+from score_following_game.optional_libraries import missing_library
 
 LISTENING_PEAK = 0.7  # of full scale; what the agents hear (0.13) is faint on loudspeakers
 
@@ -104,11 +105,14 @@ def open_time_source(audio: Audio | None) -> TimeSource:
     """Sound where there is audio, the package and a device; else the machine's clock, with one notice."""
     if audio is None:
         return MonotonicTime()
+    if missing := missing_library("sound output", "sound", "sounddevice"):
+        log.warning("without sound: %s", missing)
+        return MonotonicTime()
     try:
         import sounddevice
 
         return SoundOutput(audio, sounddevice)
-    except Exception as error:  # the package, PortAudio's library or a device is missing; each raises its own kind
+    except Exception as error:  # PortAudio's library or a device is missing; each raises its own kind
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         log.warning("without sound: no audio output here (%s)", reason)
         return MonotonicTime()

@@ -31,6 +31,7 @@ from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
 from score_following_game.errors import UserError
 from score_following_game.files import deferring_interrupts, locked, make_folder, replacing
+from score_following_game.optional_libraries import require_libraries
 
 _MAKING = ".engraved"  # pieces lie here until all are made and it is known which set they belong to
 _SAVE_EVERY = 2.0  # seconds between two writings of the record
@@ -74,6 +75,7 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
 
 def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
     """Raises UserError now for a program whose lack would only show in the child processes, piece after piece."""
+    require_libraries("engraving", "prepare", "verovio", "resvg_py")
     if any(source.path.suffix.lower() == ".ly" for source in sources.values()):
         require_lilypond()
     if options.performances.recordings is not None:

@@ -15,6 +15,7 @@ from score_following_game.data_preparation.engraving.lilypond.contained import r
 from score_following_game.data_preparation.msmd.piece import find_msmd
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
 from score_following_game.errors import UserError
+from score_following_game.optional_libraries import missing_library
 
 PUBLISHED = "published"  # the collection that is downloaded, not made
 PIECES_FILE = "pieces.json"  # beside the LilyPond sources of the MSMD: main files and split
@@ -88,7 +89,7 @@ def find_music21_sources(names: Sequence[Path]) -> list[Source]:
     """Scores of corpora that come with music21. Raises UserError where music21 or a corpus of that name is missing."""
     found = find_spec("music21")
     if found is None:
-        raise UserError("music21 is not installed, which carries the corpora; pip install music21")
+        raise UserError(missing_library("the collection music21", "corpora", "music21"))
     corpora = Path(found.origin).with_name("corpus")
     there = sorted(entry.name for entry in corpora.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
     if missing := [str(name) for name in names if str(name) not in there]:
@@ -126,7 +127,7 @@ COLLECTIONS = {
         split="0.76/0.04/0.2",
     ),
     "music21": Collection(
-        "tunes of a corpus that music21 carries (pip install music21)",
+        "tunes of a corpus that music21 carries (pip install 'score_following_game[corpora]')",
         "its name, for instance ryansMammoth",
         find_music21_sources,
         "music21 --source ryansMammoth",

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from score_following_game.errors import UserError
+from score_following_game.optional_libraries import require_libraries
 
 TITLE = "Score Following"
 ESCAPE = "\x1b"
@@ -86,10 +87,11 @@ class GlobalKeys:
     PLAYING, SWITCHING = ("w", "s"), ("r",)
 
     def __init__(self) -> None:
+        require_libraries("--keys pynput", "keys", "pynput")
         require_display("keys are read from its server")
         try:
             from pynput import keyboard
-        except Exception as error:  # without X, without permission, without the package: each its own kind
+        except Exception as error:  # without X, without permission: each its own kind
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise UserError(f"--keys pynput: pynput does not work here ({reason}); use --keys window") from None
         self._held: set[str] = set()

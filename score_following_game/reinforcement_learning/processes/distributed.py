@@ -11,8 +11,10 @@ All processes must call the same functions in the same order, but for those that
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +27,7 @@ from score_following_game.machine import available_cores
 from score_following_game.reinforcement_learning.processes.process_group import current, together
 
 T = TypeVar("T")
+CONSOLE_COMMAND = "sfg-train"  # sf_experiment.py, installed
 
 
 def rank() -> int:
@@ -43,13 +46,17 @@ def is_first() -> bool:
 
 
 def command(arguments: str, processes: int | None = None) -> str:
-    """How a user starts sf_experiment.py with arguments as it was started now, or with so many processes; asks nobody."""
+    """Returns the command line of this training program with other arguments, for as many processes; asks nobody."""
     machines = int(os.environ.get("GROUP_WORLD_SIZE", "1")) if world_size() > 1 else 1
+    installed = Path(sys.argv[0]).stem == CONSOLE_COMMAND
+    program = f"--no-python {CONSOLE_COMMAND}" if installed else "sf_experiment.py"
     if processes is None and machines > 1:
         here = os.environ["LOCAL_WORLD_SIZE"]
-        return f"torchrun --nnodes {machines} --nproc_per_node {here} ... sf_experiment.py {arguments}"
+        return f"torchrun --nnodes {machines} --nproc_per_node {here} ... {program} {arguments}"
     processes = processes or world_size()
-    return f"{'python' if processes == 1 else f'torchrun --nproc_per_node {processes}'} sf_experiment.py {arguments}"
+    if processes > 1:
+        return f"torchrun --nproc_per_node {processes} {program} {arguments}"
+    return f"{CONSOLE_COMMAND if installed else 'python sf_experiment.py'} {arguments}"
 
 
 def share_of_cores(threads: int | None) -> int | None:

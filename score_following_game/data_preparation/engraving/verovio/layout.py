@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
-
-import verovio
 
 from score_following_game.data_preparation.engraving.style import OPTION_PER_SPACE, Style
 from score_following_game.data_preparation.errors import EngravingError
+
+if TYPE_CHECKING:  # optional: the extra [prepare]
+    import verovio
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
@@ -135,6 +137,8 @@ def _require_whole_humdrum(text: str) -> None:
 
 
 def _toolkit(**options: object) -> verovio.toolkit:
+    import verovio
+
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
     if not toolkit.setOptions(options):
@@ -208,5 +212,7 @@ def _glyph_centre(notehead: ElementTree.Element) -> tuple[float, float] | None:
 @functools.cache
 def _glyph_boxes() -> dict[str, tuple[float, float, float, float]]:
     """Glyph code -> (x, y, width, height) of its box in font units, y upward."""
+    import verovio
+
     table = ElementTree.parse(Path(verovio.__file__).parent / "data" / f"{_FONT}.xml").getroot()
     return {glyph.get("c"): tuple(float(glyph.get(key)) for key in "xywh") for glyph in table.iter("g")}

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import cv2
 import numpy as np
-import resvg_py
 
 from score_following_game.data_preparation.engraving.style import SVG_PER_SPACE, Style
 from score_following_game.data_preparation.engraving.verovio.layout import System, horizontal_line
@@ -62,6 +61,8 @@ def _window(svg: ElementTree.Element, style: Style, box: tuple[float, float, flo
 
 def render(root: ElementTree.Element, width: int, height: int, **fonts: object) -> np.ndarray:
     """An SVG's view, drawn -> uint8 (height, width), 0 = ink. fonts: resvg's arguments; the system's own are not looked at."""
+    import resvg_py  # optional: the extra [prepare]
+
     root.set("width", str(width))
     root.set("height", str(height))
     png = resvg_py.svg_to_bytes(
