@@ -171,7 +171,7 @@ def test_an_example_within_a_text_is_no_music_of_the_piece(folder, piece):
     assert len(with_example.notes) == len(without.notes)
 
 
-def test_a_score_with_errors_is_not_taken_for_whole(folder):
+def test_a_score_with_errors_is_refused(folder):
     with pytest.raises(EngravingError) as error:
         engrave(write(folder, SCORE.replace(r"c4 g'", r"\unknownCommand c4 g'")))
     assert error.value.reason == "the engraver failed" and "unknownCommand" in error.value.detail
@@ -215,7 +215,7 @@ def test_a_hidden_voice_is_not_played(folder):
         ("nonsense", "the engraver failed"),
     ],
 )
-def test_what_lilypond_cannot_make_is_told(folder, text, reason):
+def test_what_lilypond_cannot_engrave_is_reported(folder, text, reason):
     with pytest.raises(EngravingError) as error:
         engrave(write(folder, text))
     assert error.value.reason == reason
@@ -320,7 +320,7 @@ def test_a_link_that_a_score_leaves_is_not_followed(folder):
     hostile = f'\\version "2.24.0"\n#(delete-file "/out/log")\n#(symlink "{secret}" "/out/log")\n'
     with pytest.raises(EngravingError) as error:
         engrave(write(folder, hostile + SCORE))
-    assert error.value.reason == "the engraver failed" and "not an ordinary file" in error.value.detail
+    assert error.value.reason == "the engraver failed" and "not a regular file" in error.value.detail
 
 
 def test_without_bubblewrap_nothing_is_run(monkeypatch, folder):
