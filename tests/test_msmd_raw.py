@@ -17,7 +17,8 @@ import pytest
 from score_following_game.data_preparation.engraving.checks import check_piece
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.errors import EngravingError
-from score_following_game.data_preparation.msmd.mung import number, read_mung, read_picture
+from score_following_game.data_preparation.msmd.files import read_picture
+from score_following_game.data_preparation.msmd.mung import number, read_mung
 from score_following_game.data_preparation.msmd.piece import RawPiece, find_msmd, read_msmd_piece
 from score_following_game.data_processing.score_npz import read_score, write_score
 from score_following_game.errors import UserError

@@ -19,7 +19,7 @@ NoteKey = tuple[int, int]  # (tick, MIDI pitch)
 
 @dataclass(frozen=True)
 class Joined:
-    """midi: the notes that are shown.  heads: note -> numbers of its heads.  unshown: number of dropped notes, without a head."""
+    """midi: the notes that are shown.  heads: note -> numbers of its heads.  unshown: number of notes without a head."""
 
     midi: ScoreMidi
     heads: dict[NoteKey, list[int]]
