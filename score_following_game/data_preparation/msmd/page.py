@@ -66,15 +66,19 @@ def read_page(folder: Path, page: str) -> list[CroppedSystem]:
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     boxes = boxes[np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")] * scale
     lines = [_staff_lines(picture, box, f"{folder / 'img' / page}.png") for box in boxes]
-    owned: list[list[MungObject]] = [[] for _ in boxes]
+    heads_of: list[list[MungObject]] = [[] for _ in boxes]
     for head in (item for item in objects if "notehead" in item.kind):
-        y = (head.box[0] + head.box[2]) / 2 * scale[0] - 0.5
-        distances = [max(rows[0] - y, y - rows[-1], 0) for rows in lines]
-        owned[int(np.argmin(distances))].append(head)
-    return [_cut(picture, box, rows, heads, scale, page) for box, rows, heads in zip(boxes, lines, owned)]
+        heads_of[_nearest_system(head, lines, scale[0])].append(head)
+    return [_crop(picture, box, rows, heads, scale, page) for box, rows, heads in zip(boxes, lines, heads_of)]
 
 
-def _cut(
+def _nearest_system(head: MungObject, lines: list[np.ndarray], scale: float) -> int:
+    y = (head.box[0] + head.box[2]) / 2 * scale - 0.5
+    distances = [max(rows[0] - y, y - rows[-1], 0) for rows in lines]
+    return int(np.argmin(distances))
+
+
+def _crop(
     picture: np.ndarray,
     box: np.ndarray,
     lines: np.ndarray,
@@ -91,17 +95,9 @@ def _cut(
     placed = []
     for head in heads:
         top, west, bottom, east = np.array(head.box) * scale
-        placed.append(
-            Notehead(
-                page,
-                head.ids,
-                float((top + bottom) / 2 - 0.5 - upper),
-                float((west + east) / 2 - 0.5 - left),
-                float(east - west),
-                head.data,
-            )
-        )
-        if not -0.5 <= placed[-1].x <= image.shape[1] - 0.5:
+        y, x = float((top + bottom) / 2 - 0.5 - upper), float((west + east) / 2 - 0.5 - left)
+        placed.append(Notehead(page, head.ids, y, x, float(east - west), head.data))
+        if not -0.5 <= x <= image.shape[1] - 0.5:
             raise EngravingError("noteheads outside their system", f"page {page}, notehead {'/'.join(head.ids)}")
     return CroppedSystem(image, placed, round(len(lines) / 5), float(np.median(np.diff(lines))))
 
