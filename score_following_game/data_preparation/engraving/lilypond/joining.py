@@ -1,4 +1,4 @@
-"""Joins what LilyPond printed with what it played: finds the note that each notehead shows."""
+"""Joins LilyPond's pages with its MIDI: finds the note that each notehead shows."""
 
 from __future__ import annotations
 
