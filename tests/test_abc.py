@@ -1,9 +1,8 @@
-"""ABC: what is read, what is left out, and that the bundled tunes are correctly written down."""
+"""ABC: tune books, melodies, and writing a melody as MEI."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -12,9 +11,6 @@ from score_following_game.data_preparation.engraving.abc.fields import parse_key
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei, note_values
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book
-
-ROOT = Path(__file__).parents[1]
-TUNES = ROOT / "score_following_game" / "bundled" / "tunes"
 
 
 def melody_of(music: str, **headers: str):
@@ -41,7 +37,7 @@ def test_tune_book() -> None:
     assert tunes[1].music == "C:|"  # a note and a bar line, not a field
 
 
-def test_an_empty_line_ends_a_tune_and_a_text_block_is_no_music() -> None:
+def test_an_empty_line_ends_a_tune_and_text_blocks_are_dropped() -> None:
     tunes = read_tune_book(
         "X:1\n\nT:t\nK:C\nCDEF|\n%a remark, no empty line\nGABc|\n \nThe next tune is a great reel\nK:G\n"
         "X:2\nK:C\nCDEF|\n%%begintext\nA bad cafe\n\nX marks it\n%%endtext\nGABc|\n"
@@ -50,7 +46,7 @@ def test_an_empty_line_ends_a_tune_and_a_text_block_is_no_music() -> None:
     assert [tune.music for tune in tunes] == ["CDEF| GABc|", "CDEF| GABc|", "CDEF|", "C|"]
 
 
-def test_fields_before_the_first_tune_hold_for_all() -> None:
+def test_fields_before_the_first_tune_apply_to_all() -> None:
     tunes = read_tune_book(
         "A book\nL:1/16 % short\nM:3/4\nQ:1/4=66\nK:D\nT:The Book\n\n"
         "X:1\nF4|\nX:2\nL:1/8\nK:C\nF4|\nX:3\nH:a tale\nof a deed\nK:G\nF4|\n"
@@ -144,7 +140,7 @@ def test_octaves_and_key() -> None:
     assert pitches("B e A|", K="Eb") == [70, 75, 68]
 
 
-def test_accidentals_hold_to_the_end_of_the_bar_in_their_octave() -> None:
+def test_accidentals_apply_to_their_octave_until_the_end_of_the_bar() -> None:
     assert pitches("F ^F F f|F|") == [65, 66, 66, 77, 65]
     assert pitches("F =F F|F|", K="G") == [66, 65, 65, 66]
     assert pitches("_B ^^c __d|") == [70, 74, 72]
@@ -152,7 +148,7 @@ def test_accidentals_hold_to_the_end_of_the_bar_in_their_octave() -> None:
 
 def test_ties() -> None:
     assert melody_of("A2-A A-|A A|").notes() == [(0, 3, 69), (3, 2, 69), (5, 1, 69)]
-    assert pitches("^F-|F F|") == [66, 65]  # the accidental goes with the tie, not further
+    assert pitches("^F-|F F|") == [66, 65]  # the tie carries the accidental over the bar line, but no further
     assert pitches("A-B A-|z A|") == [69, 71, 69, 69]  # no tie to another pitch or over a rest
 
 
@@ -181,15 +177,15 @@ def test_changes_of_key_and_meter() -> None:
     ],
 )
 def test_every_section_is_played_once(music: str, played: str) -> None:
-    wanted = {"A": 69, "B": 71, "c": 72, "d": 74, "e": 76, "f": 77}
-    assert pitches(music) == [wanted[letter] for letter in played]
+    expected = {"A": 69, "B": 71, "c": 72, "d": 74, "e": 76, "f": 77}
+    assert pitches(music) == [expected[letter] for letter in played]
 
 
-def test_a_key_change_under_a_second_ending_holds() -> None:
+def test_a_key_change_in_a_second_ending_applies_after_it() -> None:
     assert pitches("F|1 F:|2 F[K:G]||F|") == [65, 65, 66]
 
 
-def test_what_does_not_sound() -> None:
+def test_ornaments_and_texts_do_not_sound() -> None:
     assert pitches('"Am"A "^text"B {gf}c !trill!d ~e .f|y A(BA)u|+trill+B|') == [69, 71, 72, 74, 76, 77, 69, 71, 69, 71]
 
 
@@ -271,7 +267,7 @@ def test_note_values() -> None:
 
 
 def test_mei() -> None:
-    """Ids in time order, printed and sounding accidentals apart, beams as spaced, a long note in two tied values."""
+    """Ids are in time order, accid and accid.ges differ, spaces separate beams, and a long note is two tied values."""
     root = ElementTree.fromstring(melody_to_mei(melody_of("^F/F/ A/B/ c/d/e/f/|(3A/B/c/ F5/2 z|", K="D")))
     ns = "{http://www.music-encoding.org/ns/mei}"
     notes = list(root.iter(f"{ns}note"))
@@ -279,42 +275,8 @@ def test_mei() -> None:
     assert [(note.get("accid"), note.get("accid.ges")) for note in notes[:3]] == [("s", None), (None, "s"), (None, None)]
     assert [len(beam) for beam in root.iter(f"{ns}beam")] == [2, 2, 4, 3]
     sharps = list(ElementTree.fromstring(melody_to_mei(melody_of("^^F F|"))).iter(f"{ns}note"))
-    assert [(note.get("accid"), note.get("accid.ges")) for note in sharps] == [("x", None), (None, "ss")]  # MEI's spellings
+    assert [(note.get("accid"), note.get("accid.ges")) for note in sharps] == [("x", None), (None, "ss")]  # as MEI spells them
     assert [(note.get("dur"), note.get("tie")) for note in notes[-2:]] == [("2", "i"), ("8", "t")]
     tuplet = root.find(f".//{ns}tuplet")
     assert (tuplet.get("num"), tuplet.get("numbase")) == ("3", "2")
     assert [measure.get("right") for measure in root.iter(f"{ns}measure")] == ["single", "end"]
-
-
-@pytest.mark.parametrize(("name", "fewest"), [("train", 18), ("valid", 4), ("test", 4)])
-def test_bundled_tunes(name: str, fewest: int) -> None:
-    """Every bar of every tune is complete (an upbeat and the last bar make one), and it lasts 20 to 60 seconds."""
-    tunes = read_tune_book((TUNES / f"{name}.abc").read_text())
-    assert len(tunes) >= fewest
-    for tune in tunes:
-        melody = read_melody(tune)
-        full = 4 * Fraction(*melody.meter)
-        first, *middle, last = [measure.quarters for measure in melody.measures]
-        assert set(middle) == {full}, tune.title
-        assert (first, last) == (full, full) or first + last == full, tune.title
-        seconds = float(sum(measure.quarters for measure in melody.measures)) * 60 / quarter_tempo(tune)
-        assert 20 <= seconds <= 60, tune.title
-
-
-def test_bundled_titles_differ() -> None:
-    titles = [tune.title for path in TUNES.glob("*.abc") for tune in read_tune_book(path.read_text())]
-    assert len(titles) == len(set(titles)) >= 26
-
-
-def test_the_nottingham_collection_reads(shared: Path) -> None:
-    """All tunes but one, whose chord bracket is never closed."""
-    books = sorted((shared / "data" / "nottingham_abc").glob("*.abc"))
-    refused = []
-    tunes = [tune for path in books for tune in read_tune_book(path.read_text("latin-1"))]
-    for tune in tunes[::3] + [tune for tune in tunes if tune.title == "Joy of the Dance"]:
-        try:
-            melody_to_mei(read_melody(tune))
-        except AbcError:
-            refused.append(tune.title)
-    assert len(tunes) == 1034
-    assert set(refused) == {"Joy of the Dance"}

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_msmd_raw import make_distribution
+from msmd_distribution import make_distribution
 
 from score_following_game.config import load_game_config
 from score_following_game.data_preparation.building.catalogue import COLLECTIONS

@@ -1,4 +1,4 @@
-"""Cleaning imported scores: endings, accidentals, transposition, what is refused."""
+"""Cleaning imported scores: endings, accidentals, transposition and refused scores."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ KEY_CHANGE = '<scoreDef><keySig sig="2s"/></scoreDef>'
 
 
 def mei(*measures: str, staff: str = "", head: str = "") -> str:
-    """One staff; each of `measures` is the content of a layer, or what stands between measures."""
+    """A score with one staff. Each of `measures` is the content of a layer, or an element between measures."""
     content = "".join(
         text
         if text.startswith(("<scoreDef", "<ending", "</ending")) or not text
@@ -70,7 +70,7 @@ def mei(*measures: str, staff: str = "", head: str = "") -> str:
 
 
 def note(pitch: str, more: str = "", dur: int = 4) -> str:
-    """`pitch`: step, octave, perhaps the printed sign: "f4s"."""
+    """pitch: step, octave and perhaps a printed sign, such as "f4s"."""
     sign = f'accid="{pitch[2:]}"' if pitch[2:] else ""
     return f'<note dur="{dur}" pname="{pitch[0]}" oct="{pitch[1]}" {sign} {more}/>'
 
@@ -83,7 +83,7 @@ TRANSCODED = "<encodingDesc><appInfo><application><p>Transcoded from MusicXML</p
 
 
 def printed(text: str) -> list[str]:
-    """Step, octave and sign of the notes of a cleaned score, in its order."""
+    """Step, octave and sign of the notes of a cleaned score, in order."""
     root = ElementTree.fromstring(clean_mei(text, ONE)[0])
     return [
         note.get("pname") + note.get("oct") + "".join(part.get("accid", "") for part in note.iter())
@@ -96,7 +96,7 @@ def sounding(text: str) -> list[int]:
 
 
 def test_the_sheet_shows_the_accidentals_that_sound() -> None:
-    """Of a dropped grace note; of notes that never had a sign; not again in the bar, in another octave, or when tied."""
+    """After a dropped grace note and on notes without a sign, but not twice in a bar, in another octave, or after a tie."""
     grace = note("g4s", 'grace="unacc"', dur=8)
     sharp = 'accid.ges="s"'
     text = mei(
@@ -117,8 +117,8 @@ def test_accidentals_hold_across_the_voices_of_a_staff() -> None:
     assert printed(mei(f"{first}</layer><layer>{second}", head=TRANSCODED)) == ["a4", "f4", "f4", "c4", "d4", "f4s"]
 
 
-def test_musicxml_says_of_every_note_what_sounds() -> None:
-    """<alter> counts, whatever <accidental> the bar has seen; <transpose> is heard."""
+def test_musicxml_gives_the_sound_of_every_note() -> None:
+    """<alter> decides, whatever the <accidental> before it in the bar. <transpose> is applied to the sound."""
 
     def xml_note(step: str, alter: int, sign: str = "") -> str:
         return (
@@ -138,8 +138,8 @@ def test_musicxml_says_of_every_note_what_sounds() -> None:
     assert sounding(imported) == [64, 64, 63, 68]
 
 
-def test_signs_alone_say_what_sounds() -> None:
-    """MEI without accid.ges: key signature, signs to the end of the bar, a dropped grace note's sign, ties over the bar."""
+def test_signs_alone_determine_the_sound() -> None:
+    """In MEI without accid.ges: key signature, signs in the bar, the sign of a dropped grace note, ties over the bar line."""
     text = mei(
         notes("f4 f4n f4 f5"),
         note("g4s", 'grace="acc"') + note("g4") + note("b4f", 'tie="i"'),
@@ -160,7 +160,7 @@ def test_accidentals_that_are_refused() -> None:
 
 
 def test_a_key_change_between_or_in_endings() -> None:
-    """It leaves the second ending a second one, and holds for what follows where it stood in it."""
+    """Between endings it does not make the second one a first. In the second ending it applies to the music after it."""
     for between, inside in ((KEY_CHANGE, ""), ("", KEY_CHANGE)):
         text = mei(
             '<ending n="1">',
@@ -178,7 +178,7 @@ def test_a_key_change_between_or_in_endings() -> None:
         assert sounding(text) == [72, 66]
 
 
-def test_endings_without_a_number_by_place() -> None:
+def test_endings_without_a_number_by_position() -> None:
     text = mei("<ending>", notes("c5"), "</ending>", KEY_CHANGE, "<ending>", notes("d5"), "</ending>", notes("e5"))
     assert printed(text) == ["c5", "e5"]
 
@@ -201,7 +201,7 @@ def test_endings_by_number(numbers: tuple[str, str], kept: str) -> None:
 
 
 def test_transposing_instruments_sound_at_their_own_pitch() -> None:
-    """A clarinet's sheet is as written; it sounds two semitones lower, under an octave line as well."""
+    """A clarinet's sheet is unchanged. It sounds two semitones lower, also under an octave line."""
     text = mei(notes("c5 f5") + note("c5", 'oct.ges="6"'), staff='keysig="2s" trans.semi="-2"')
     assert printed(text) == ["c5", "f5", "c5"]
     assert sounding(text) == [71, 76, 83]

@@ -1,12 +1,12 @@
-"""Why a piece is left out of a data set."""
+"""The error that leaves a piece out of a data set."""
 
 from __future__ import annotations
 
-STAVES = "wrong number of staves"  # the most common reason, which a user can do something about
+STAVES = "wrong number of staves"  # the most common reason, and one that users can do something about
 
 
 class EngravingError(Exception):
-    """A piece that is left out. `reason` is a short category to count by; the text gives the details."""
+    """The piece cannot be used. `reason` is a short category for counting; `detail` describes this case."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason, detail)

@@ -1,4 +1,4 @@
-"""What must hold of an engraved piece before it is game data. Each check raises EngravingError with its reason."""
+"""The checks an engraved piece must pass to become game data. A failed check raises EngravingError with its own reason."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from score_following_game.data_processing.midi_library import pretty_midi
 
 FEWEST_NOTES = 8
 _SECONDS_OFF = 0.002  # MIDI times are whole ticks
-_QUARTERS_OFF = 0.01  # a note gives way a tick before its pitch sounds again
-_INK = 128  # darker is ink
-_INK_SHARE = 0.1  # see ink_shares; of 90 000 good noteheads none has less than 0.12
-_UNSHOWN = 0.05  # share of the notes
-_ODD_SYSTEMS = 0.1  # share of the systems
-_CONTRAST = 1.5  # ink at the noteheads over ink at the control; of 3500 good pieces none has less than 1.8
-_CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces sideways: as many heads' worth of boxes that mean nothing
+_QUARTERS_OFF = 0.01  # a note ends one tick before its pitch sounds again
+_INK = 128  # darker pixels are ink
+_INK_SHARE = 0.1  # see ink_shares; the lowest of 90 000 good noteheads is 0.12
+_UNSHOWN = 0.05  # share of the notes that may have no notehead
+_ODD_SYSTEMS = 0.1  # share of the systems that may have another number of staves
+_CONTRAST = 1.5  # ink at the noteheads / ink beside them; the lowest of 3500 good pieces is 1.8
+_CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces: control boxes lie this far to the side of the noteheads
 
 
 def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
-    """All checks that need nothing but the piece -> what they measured, for the record.
+    """Run all checks that need nothing but the piece.
 
-    noteheads: how many; unshown: notes that no notehead shows; ink, ink_beside: see check_ink.
+    Returns the measurements for the manifest: noteheads (their number), unshown (number of notes without a notehead), ink
+    and ink_beside (see check_ink).
     """
     check_size(piece)
     check_staves(piece, style)
@@ -46,14 +47,14 @@ def check_size(piece: EngravedPiece) -> None:
 
 
 def check_staves(piece: EngravedPiece, style: Style) -> None:
-    """Nearly every system has the style's staves: a piano piece may have a third for a few bars."""
+    """Nearly every system must have the style's number of staves. A piano piece may have a third one for a few bars."""
     odd = [number for number, staves in enumerate(piece.staves, 1) if staves != style.staves]
     if len(odd) > _ODD_SYSTEMS * len(piece.staves):
         raise EngravingError(STAVES, f"system {odd[0]} has {piece.staves[odd[0] - 1]}, {style.name}: {style.staves}")
 
 
 def check_noteheads(piece: EngravedPiece) -> int:
-    """Notes have noteheads -> how many have none, a few of which a piece may have."""
+    """Notes must have noteheads. Returns the number of those without one; a small share is accepted."""
     unshown = piece.unshown + sum(not note.heads for note in piece.notes)
     total = piece.unshown + len(piece.notes)
     if unshown > _UNSHOWN * total:
@@ -62,7 +63,7 @@ def check_noteheads(piece: EngravedPiece) -> int:
 
 
 def check_inside(piece: EngravedPiece, style: Style) -> None:
-    """Every notehead whole between the upper and the lower edge."""
+    """Every notehead must lie entirely between the upper and the lower edge."""
     rows = piece.score.coords[:, 0]
     outside = rows[~inside(rows, style)]
     if len(outside):
@@ -70,13 +71,13 @@ def check_inside(piece: EngravedPiece, style: Style) -> None:
 
 
 def inside(rows: np.ndarray, style: Style) -> np.ndarray:
-    """Rows of noteheads' centres -> whether the heads are whole on the sheet, bool of the same shape."""
+    """Whether noteheads centred on these rows lie entirely on the sheet: bool, same shape as `rows`."""
     room = style.staff_space / 2 - 0.5
     return (rows >= room) & (rows <= style.height - 1 - room)
 
 
 def check_reading_order(piece: EngravedPiece) -> None:
-    """The x of an onset (its first coordinate) never falls with time."""
+    """The x of an onset, taken from its first coordinate, must never decrease with time."""
     onsets: dict[Fraction, float] = {}
     for coordinate, note in piece.score.coord2onset:
         onsets.setdefault(piece.notes[note].onset, float(piece.score.coords[coordinate, 1]))
@@ -88,7 +89,7 @@ def check_reading_order(piece: EngravedPiece) -> None:
 
 
 def check_ink(piece: EngravedPiece, style: Style) -> tuple[float, float]:
-    """Ink in the box of every notehead, and on average far more than beside them -> both averages."""
+    """Every notehead's box must hold ink, and on average far more than the boxes beside it. Returns both averages."""
     sheet, coords = piece.score.sheet, piece.score.coords
     white = white_rows(sheet, piece.systems)
     shares = ink_shares(sheet, coords, style, white)
@@ -96,38 +97,26 @@ def check_ink(piece: EngravedPiece, style: Style) -> tuple[float, float]:
     if len(bare):
         y, x = coords[bare[0]]
         raise EngravingError("no ink under a notehead", f"{len(bare)} of {len(shares)}, first at row {y:.0f} column {x:.0f}")
-    control = float(
-        np.mean(
-            [
-                ink_shares(
-                    sheet,
-                    np.stack([coords[:, 0], (coords[:, 1] + shift * style.staff_space) % sheet.shape[1]], axis=1),
-                    style,
-                    white,
-                ).mean()
-                for shift in _CONTROL_SHIFTS
-            ]
-        )
-    )
+    control_means = []
+    for shift in _CONTROL_SHIFTS:
+        shifted = (coords[:, 1] + shift * style.staff_space) % sheet.shape[1]
+        control_means.append(ink_shares(sheet, np.stack([coords[:, 0], shifted], axis=1), style, white).mean())
+    control = float(np.mean(control_means))
     if shares.mean() < _CONTRAST * control:
         raise EngravingError("noteheads not where the ink is", f"share of ink {shares.mean():.2f}, beside them {control:.2f}")
     return float(shares.mean()), control
 
 
 def white_rows(sheet: np.ndarray, systems: Sequence[int]) -> np.ndarray:
-    """Where an empty staff would be white -> bool (H, W). Within a system, a row's median tells: its staff lines are dark."""
-    return np.hstack(
-        [
-            np.broadcast_to((np.median(part, axis=1) >= _INK)[:, None], part.shape)
-            for part in np.split(sheet, [start for start in systems if start], axis=1)
-        ]
-    )
+    """Pixels that an empty staff leaves white: bool (H, W). Within a system these are the rows whose median is not ink."""
+    parts = np.split(sheet, [start for start in systems if start], axis=1)
+    return np.hstack([np.broadcast_to((np.median(part, axis=1) >= _INK)[:, None], part.shape) for part in parts])
 
 
 def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style, white: np.ndarray) -> np.ndarray:
-    """Share of ink among the pixels that an empty staff leaves white, per notehead -> float (N,).
+    """Share of ink per notehead, float (N,), among the pixels that an empty staff leaves white.
 
-    Looked at: the box one staff space high and 1.2 wide round each of coords (N, 2).
+    Each of coords (N, 2) is the centre of a box that is one staff space high and 1.2 wide. white: see white_rows.
     """
     half = np.array([0.5, 0.6]) * style.staff_space
     low = np.maximum(np.round(coords - half).astype(int), 0)
@@ -137,17 +126,17 @@ def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style, white: np.nd
 
 
 def check_midi(piece: EngravedPiece, midi: bytes) -> None:
-    """The file, read back: as many notes as the score, each at its onset and of its pitch, none overlapping its like."""
+    """The MIDI file must have the score's notes, each with its onset and pitch, and no pitch may overlap itself."""
     read = [note for track in pretty_midi.PrettyMIDI(io.BytesIO(midi)).instruments for note in track.notes]
     read.sort(key=lambda note: note.start)
     if len(read) != len(piece.notes):
         raise EngravingError("MIDI differs from the score", f"{len(read)} notes, the score has {len(piece.notes)}")
-    wanted = [(onset, note.pitch) for onset, note in zip(piece.onsets, piece.notes)]
-    drift = max(abs(note.start - seconds) for note, (seconds, _) in zip(read, wanted))
+    expected = [(onset, note.pitch) for onset, note in zip(piece.onsets, piece.notes)]
+    drift = max(abs(note.start - seconds) for note, (seconds, _) in zip(read, expected))
     if drift > _SECONDS_OFF:
         raise EngravingError("MIDI differs from the score", f"an onset is {drift:.3f} s off")
     if sorted((round(note.start / _SECONDS_OFF / 4), note.pitch) for note in read) != sorted(
-        (round(note.start / _SECONDS_OFF / 4), pitch) for note, (_, pitch) in zip(read, wanted)
+        (round(note.start / _SECONDS_OFF / 4), pitch) for note, (_, pitch) in zip(read, expected)
     ):
         raise EngravingError("MIDI differs from the score", "pitches")
     last: dict[int, float] = {}
@@ -158,9 +147,9 @@ def check_midi(piece: EngravedPiece, midi: bytes) -> None:
 
 
 def check_agreement(piece: EngravedPiece, notes: list[tuple[Fraction, Fraction, int]]) -> None:
-    """The engraver's notes are those (onset, duration, pitch) that our own reading of the source gives.
+    """The engraver's notes must equal `notes`, our own reading of the source: (onset, duration, pitch), in quarters.
 
-    Durations below SHORTEST count as that: very short notes are played longer than they are written.
+    Durations below SHORTEST count as SHORTEST, because very short notes are played longer than they are written.
     """
     engraved = [(note.onset, max(note.end, note.onset + SHORTEST), note.pitch) for note in piece.notes]
     parsed = [(onset, onset + max(duration, SHORTEST), pitch) for onset, duration, pitch in notes]

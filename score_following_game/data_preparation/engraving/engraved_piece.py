@@ -1,4 +1,4 @@
-"""A piece as an engraver hands it over, whichever engraver it was."""
+"""The result of engraving a piece, the same for every engraver."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from score_following_game.data_processing.score_npz import Score
 
 @dataclass(frozen=True)
 class PlayedNote:
-    """One MIDI note, in quarters, with the ids of the noteheads that show it (unisons: several)."""
+    """One MIDI note. onset, end: in quarters.  heads: ids of the noteheads that show it (several for a unison)."""
 
     onset: Fraction
     end: Fraction
@@ -23,12 +23,12 @@ class PlayedNote:
 
 @dataclass(frozen=True)
 class EngravedPiece:
-    """A piece as the game wants it.
+    """A piece as the game needs it.
 
-    midi: the file's bytes.  notes: by onset, then pitch; the MIDI's order and what Score.coord2onset counts.  onsets: seconds
-    of each note.  seconds: end of the last note.  tempo: quarters per minute at the beginning.  systems: x of each system's
-    first column.  staves: staves on each system.  unshown: notes of the source's own sound that no notehead shows, and that are
-    therefore not in `notes`.
+    midi: content of the MIDI file.  notes: sorted by onset, then pitch, like the MIDI; Score.coord2onset holds indices into
+    them.  onsets: of each note, in seconds.  seconds: end of the last note.  tempo: quarters per minute at the beginning.
+    systems: x of each system's first column, in pixels.  staves: number of staves of each system.  unshown: number of notes
+    in the source's MIDI that no notehead shows; they are left out of `notes`.
     """
 
     score: Score
@@ -43,9 +43,9 @@ class EngravedPiece:
 
 
 def coordinates(notes: Sequence[PlayedNote], heads: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """-> coords float32 (N, 2), coord2onset int64 (N, 2): by onset; within one, the head nearest the median x first.
+    """Returns coords, float32 (N, 2), and coord2onset, int64 (N, 2), both sorted by onset. heads: id -> (y, x) in pixels.
 
-    heads: id -> (y, x). The game takes the x of an onset from the first coordinate that has it.
+    The game takes the x of an onset from its first coordinate. Within an onset the head nearest the median x comes first.
     """
     by_onset: dict[Fraction, list[tuple[int, tuple[float, float]]]] = {}
     for index, note in enumerate(notes):

@@ -1,7 +1,7 @@
-"""A function run in child processes that may crash or hang: that costs the task at hand and nothing else.
+"""Runs a function in child processes. A crash or a hang costs only the task at hand.
 
-verovio is C++ fed with files from anywhere. The children are spawned (no fork: portable, and no half-copied threads), live
-for many tasks, and are replaced when they die or overrun.
+verovio is C++ and reads files from anywhere. The children are spawned, not forked: that is portable and copies no threads.
+Each serves many tasks and is replaced when it dies or exceeds the time limit.
 """
 
 from __future__ import annotations
@@ -19,24 +19,18 @@ from typing import Any
 
 from score_following_game.data_preparation.errors import EngravingError
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
-
 _SPAWN = multiprocessing.get_context("spawn")
-_FIRST_TASK_EXTRA = 30.0  # seconds for a child to start
-MEMORY = 6 * 10**9  # bytes of address space of a child
+_FIRST_TASK_EXTRA = 30.0  # seconds that a child may take to start
+MEMORY = 6 * 10**9  # bytes of address space per child
 
-
-# Reasons that say nothing of the score itself: another try may end otherwise.
+# These reasons say nothing about the score itself, so another attempt may succeed.
 TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED = "time limit", "memory limit", "the engraver crashed", "unexpected error"
 PASSING = {TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED}
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a task: `value`, or, where `reason` is not empty, why there is none."""
+class TaskOutcome:
+    """The result of a task: its `value`, or, if `reason` is not empty, why it failed."""
 
     task: Any
     value: Any = None
@@ -49,10 +43,11 @@ def run_isolated(
     tasks: Iterable[Any],
     processes: int = 1,
     time_limit: float = 120.0,
-) -> Iterator[Outcome]:
-    """Yield an Outcome per task, as they finish. `function` is a module's (the child imports it); `time_limit` in seconds.
+) -> Iterator[TaskOutcome]:
+    """Yield a TaskOutcome per task, in the order in which the tasks finish.
 
-    An EngravingError becomes its reason, any other exception, a crash or an overrun a reason of its own.
+    function: defined at the top level of a module, from which the child imports it.  time_limit: seconds per task. An
+    EngravingError gives the outcome its reason. So do other exceptions, crashes and exceeded limits, each with its own.
     """
     waiting = iter(tasks)
     children: list[_Child] = []
@@ -86,7 +81,7 @@ def _next_task(child: _Child, waiting: Iterator[Any]) -> None:
 
 
 class _Child:
-    """One child process and the task it has."""
+    """One child process and its current task."""
 
     def __init__(self, function: Callable[[Any], Any], time_limit: float) -> None:
         self.time_limit = time_limit
@@ -103,22 +98,22 @@ class _Child:
         self.task = task
         self.deadline = time.monotonic() + self.time_limit + self.extra
         self.extra = 0.0
-        with contextlib.suppress(OSError):  # a child that is gone shows when its answer is read
+        with contextlib.suppress(OSError):  # a dead child is noticed when its answer is read
             self.connection.send(task)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TaskOutcome:
         task, self.task = self.task, None
         try:
             value, reason, detail = self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
-            return Outcome(task, reason=CRASHED, detail=f"exit code {self.process.exitcode}")
-        return Outcome(task, value, reason, detail)
+            return TaskOutcome(task, reason=CRASHED, detail=f"exit code {self.process.exitcode}")
+        return TaskOutcome(task, value, reason, detail)
 
-    def overrun(self) -> Outcome:
+    def overrun(self) -> TaskOutcome:
         task, self.task = self.task, None
         self.stop()
-        return Outcome(task, reason=TIME_LIMIT, detail=f"more than {self.time_limit:g} s")
+        return TaskOutcome(task, reason=TIME_LIMIT, detail=f"more than {self.time_limit:g} s")
 
     def stop(self) -> None:
         self.process.kill()
@@ -128,7 +123,7 @@ class _Child:
 
 @contextlib.contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """A child started in here ignores Ctrl-C from its first moment: stopping is its parent's business."""
+    """Children started in this context ignore Ctrl-C from the beginning, because stopping them is up to the parent."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:  # not the main thread
@@ -141,14 +136,13 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
-    """A child's life: a task in, (value, reason, detail) out, until the parent closes the pipe."""
+    """The child's loop: receive a task, send (value, reason, detail), until the parent closes the pipe."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if resource is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    _limit_memory()
     sys.stdout.flush()
     silence = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # verovio writes its complaints past Python
+    for stream in (1, 2):  # verovio writes its messages directly, not through Python
         os.dup2(silence, stream)
     while True:
         try:
@@ -164,3 +158,11 @@ def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
         except Exception as error:
             answer = None, UNEXPECTED, f"{type(error).__name__}: {error}"
         connection.send(answer)
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -1,4 +1,4 @@
-"""The two scales a score is engraved at: those of the published data sets."""
+"""The two scales at which scores are engraved: those of the published data sets."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Style:
-    """How the sheet of a data set looks. Pixels are pixels of the sheet.
+    """The look of a data set's sheets. All pixels are pixels of the sheet.
 
-    staves: staves of one system.  height: rows of the sheet.  staff_space: pixels between staff lines.  page_width:
-    pixels from margin to margin of the page whose systems are put side by side.  line_stroke: thickness of staff lines in
-    SVG units (180 to the staff space), None for the engraver's own: at 3.5 px a thin line would be grey.
+    staves: per system.  height: rows of the sheet.  staff_space: pixels between two staff lines.  page_width: pixels between
+    the margins of the page whose systems are put side by side.  line_stroke: thickness of staff lines in SVG units (180 to
+    the staff space); None leaves the engraver's own, which would be grey at a staff space of 3.5 px.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Style:
         return self.staff_space / SVG_PER_SPACE
 
 
-SVG_PER_SPACE = 180.0  # the engraver's SVG units between two staff lines
-OPTION_PER_SPACE = 18.0  # the same distance in the units of its options
+SVG_PER_SPACE = 180.0  # units of verovio's SVG between two staff lines
+OPTION_PER_SPACE = 18.0  # the same distance in the units of verovio's options
 
 STYLES = {
     "nottingham": Style("nottingham", staves=1, height=40, staff_space=3.5, page_width=418, line_stroke=51),

@@ -1,4 +1,4 @@
-"""Values of ABC header fields: key, meter, unit length, tempo, clef."""
+"""Reads the values of ABC header fields: key, meter, unit length, tempo, clef."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Meter = tuple[int, int] | None  # (beats, unit); None: no meter
 
 
 def quarter_tempo(tune: Tune) -> float | None:
-    """Quarters per minute from the Q: field; None where there is none or it has no number."""
+    """Quarters per minute from the Q: field. None if the field is missing or holds no number."""
     value = re.sub(r'"[^"]*"', "", tune.headers.get("Q", "")).strip()
     if found := re.match(r"((?:\d+/\d+\s*)+)=\s*(\d+(?:\.\d+)?)", value):
         return float(sum(Fraction(part) for part in found[1].split()) * 4) * float(found[2])
@@ -26,7 +26,7 @@ def quarter_tempo(tune: Tune) -> float | None:
 
 
 def parse_key(text: str) -> int | None:
-    """Number of sharps (flats: negative) of a K: value; None where it names no key, only a clef perhaps."""
+    """Number of sharps of a K: value, negative for flats. None if it names no key, but perhaps a clef."""
     text = re.split(r"\s*(?:clef|transpose|octave|middle|stafflines|\bstaves)\b.*", text.strip())[0].strip()
     text = re.sub(r"\s*\b(treble|bass|alto|tenor)\b.*", "", text)
     if text.lower() in ("", "none"):
@@ -37,12 +37,12 @@ def parse_key(text: str) -> int | None:
     tonic = found[1][0].upper() + found[1][1:]
     fifths = _MAJOR_FIFTHS.get(tonic, 99) + _MODE_FIFTHS[(found[2] or "").lower()]
     if not -7 <= fifths <= 7:
-        raise AbcError(f"key {text!r} has no signature")
+        raise AbcError(f"key {text!r} has no key signature")
     return fifths
 
 
 def parse_meter(text: str) -> Meter:
-    """(beats, unit) of an M: value."""
+    """(beats, unit) of an M: value, or None for no meter."""
     text = text.strip()
     if text in ("C", "C|", "none", ""):
         return {"C": (4, 4), "C|": (2, 2)}.get(text)
@@ -53,24 +53,26 @@ def parse_meter(text: str) -> Meter:
 
 
 def parse_length(text: str) -> Fraction:
-    """Factor of the unit length: "" 1, "3" 3, "/" 1/2, "//" 1/4, "3/2" 3/2."""
+    """Multiple of the unit length: "" is 1, "3" is 3, "/" is 1/2, "//" is 1/4, "3/2" is 3/2."""
     found = re.fullmatch(r"(\d*)(/*)(\d*)", text)
+    if not found:
+        raise AbcError(f"cannot read length {text!r}")
     numerator = int(found[1] or 1)
     denominator = int(found[3]) if found[3] else 2 ** len(found[2])
     if numerator == 0 or denominator == 0:
-        raise AbcError(f"length {text!r} is no length")
+        raise AbcError(f"length {text!r} contains a zero")
     return Fraction(numerator, denominator)
 
 
 def unit_length(headers: dict[str, str], meter: Meter) -> Fraction:
-    """What a note without a number lasts, in whole notes: L:, or what the meter implies."""
+    """Length of a note without a number, in whole notes: the L: field, or else the meter's default."""
     if "L" in headers:
         return parse_unit(headers["L"])
     return Fraction(1, 16) if meter and Fraction(*meter) < Fraction(3, 4) else Fraction(1, 8)
 
 
 def parse_unit(text: str) -> Fraction:
-    """An L: value, in whole notes."""
+    """An L: value in whole notes."""
     found = re.match(r"([1-9]\d*)(?:\s*/\s*([1-9]\d*))?", text.strip())
     if not found:
         raise AbcError(f"cannot read unit length {text!r}")
@@ -78,13 +80,13 @@ def parse_unit(text: str) -> Fraction:
 
 
 def parse_clef(key_field: str) -> str:
-    """The clef a K: value names; treble where it names none."""
+    """The clef named in a K: value, treble if it names none."""
     found = re.search(r"\b(treble|bass|alto|tenor)\b", key_field)
     return found[1] if found else "treble"
 
 
 def key_alter(fifths: int, step: str) -> int:
-    """What a key signature of `fifths` sharps (negative: flats) does to a step."""
+    """Semitones by which a key signature of `fifths` sharps (negative: flats) alters a step."""
     if fifths >= 0:
         return int(step in _SHARPS[:fifths])
     return -int(step in _SHARPS[::-1][:-fifths])

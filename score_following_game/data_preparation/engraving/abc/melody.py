@@ -1,16 +1,14 @@
-"""The music of one ABC tune: tokens -> measures of notes and rests, in exact fractions.
+"""Reads the music of one ABC tune: from its tokens to measures of notes and rests.
 
-Accidentals hold to the end of the bar for their own octave (standard notation); of a chord the top note is kept, and its
-tie; ties join notes of the same place on the staff. Times are in quarter notes, written values in whole notes.
+Accidentals hold for their own octave to the end of the bar, as in standard notation. Of a chord only the top note is kept, and
+its tie. Ties join notes that stand on the same line or space.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import (
-    Meter,
     key_alter,
     parse_clef,
     parse_key,
@@ -19,6 +17,7 @@ from score_following_game.data_preparation.engraving.abc.fields import (
     parse_unit,
     unit_length,
 )
+from score_following_game.data_preparation.engraving.abc.notation import Event, Measure, Melody, Pitch, Tuplet
 from score_following_game.data_preparation.engraving.abc.tune_book import (
     AbcError,
     Token,
@@ -27,92 +26,14 @@ from score_following_game.data_preparation.engraving.abc.tune_book import (
     tokens_played_once,
 )
 
-_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
-_TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p: p notes in the time of ...; 5, 7, 9 depend on the meter
-
-
-@dataclass(frozen=True)
-class Pitch:
-    """A spelled pitch: step "C".."B", octave (4 holds middle C), alter in semitones."""
-
-    step: str
-    octave: int
-    alter: int
-
-    @property
-    def midi(self) -> int:
-        return 12 * (self.octave + 1) + _SEMITONES[self.step] + self.alter
-
-
-@dataclass(frozen=True)
-class Tuplet:
-    """`number` notes in the time of `base`; `serial` tells neighbours apart."""
-
-    number: int
-    base: int
-    serial: int
-
-
-@dataclass
-class Event:
-    """A note or (pitch None) a rest. `written`: value as printed, in whole notes, before the tuplet's ratio."""
-
-    pitch: Pitch | None
-    written: Fraction
-    accidental: int | None = None  # the printed accidental, as an alter
-    tuplet: Tuplet | None = None
-    new_beam: bool = False  # a space or bar line stands before it
-    tie_from: bool = False  # continues the note before it
-    tie_to: bool = False
-
-    @property
-    def quarters(self) -> Fraction:
-        """Sounding length in quarter notes."""
-        ratio = Fraction(self.tuplet.base, self.tuplet.number) if self.tuplet else 1
-        return self.written * 4 * ratio
-
-
-@dataclass
-class Measure:
-    """What stands between two bar lines; key (fifths) and meter where they change at its start."""
-
-    events: list[Event] = field(default_factory=list)
-    key: int | None = None
-    meter: Meter = None
-
-    @property
-    def quarters(self) -> Fraction:
-        return sum((event.quarters for event in self.events), Fraction(0))
-
-
-@dataclass
-class Melody:
-    """One tune, each section once."""
-
-    key: int
-    meter: Meter
-    clef: str
-    measures: list[Measure]
-
-    def notes(self) -> list[tuple[Fraction, Fraction, int]]:
-        """(onset, duration, MIDI pitch) of each sounding note, in quarters; tied notes are one."""
-        notes: list[tuple[Fraction, Fraction, int]] = []
-        now = Fraction(0)
-        for event in (event for measure in self.measures for event in measure.events):
-            if event.tie_from:
-                onset, duration, pitch = notes[-1]
-                notes[-1] = (onset, duration + event.quarters, pitch)
-            elif event.pitch:
-                notes.append((now, event.quarters, event.pitch.midi))
-            now += event.quarters
-        return notes
+_TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of ...; for 5, 7 and 9 it depends on the meter
 
 
 def read_melody(tune: Tune) -> Melody:
-    """The tune's melody. Raises AbcError for what cannot be read, voices and overlays among it, and for a lack of notes."""
+    """Read a tune. Raises AbcError if it has no key or no notes, or if it has several voices, overlays or unknown signs."""
     if "K" not in tune.headers:
-        raise AbcError("no K: field; it ends a tune's header")
+        raise AbcError("no K: field, which must end the header")
     reader = _Reader(tune)
     for token in tokens_played_once(tune.music):
         reader.take(token)
@@ -123,7 +44,7 @@ def read_melody(tune: Tune) -> Melody:
 
 
 class _Reader:
-    """Turns tokens into measures; holds what is in force while it goes along."""
+    """Turns tokens into measures and keeps the key, meter, accidentals and so on that apply to the next token."""
 
     def __init__(self, tune: Tune) -> None:
         self.first_meter = self.meter = parse_meter(tune.headers.get("M", "4/4"))
@@ -135,7 +56,7 @@ class _Reader:
         self.tuplet: Tuplet | None = None
         self.tuplet_left = 0
         self.tuplets = 0
-        self.broken: Fraction | None = None  # factor for the next note after > or <
+        self.broken: Fraction | None = None  # length factor of the next note, after > or <
         self.last: Event | None = None
         self.new_beam = True
         self.voice: str | None = None
@@ -160,13 +81,13 @@ class _Reader:
                 raise AbcError("several voices")
             self.voice = voice
         elif name in ("K", "M"):
-            if self.measure.events:  # a change within a bar: close the bar there
+            if self.measure.events:  # a change within a bar ends the bar there
                 self.end_measure()
             if name == "K" and (key := parse_key(value)) not in (None, self.key):
                 self.key = self.measure.key = key
             elif name == "M" and (meter := parse_meter(value)) != self.meter:
                 self.meter = self.measure.meter = meter
-            if not self.measures:  # a change before the first note is how the tune begins
+            if not self.measures:  # a change before the first note replaces the header's value
                 self.first_key, self.first_meter = self.key, self.meter
                 self.measure.key = self.measure.meter = None
 
@@ -181,13 +102,13 @@ class _Reader:
         compound = self.meter is not None and self.meter[1] == 8 and self.meter[0] % 3 == 0
         base = int(token.parts.get("q") or _TUPLET_TIME.get(number, 3 if compound else 2))
         if base == 0 or token.parts.get("r") == "0":
-            raise AbcError(f"{token.text!r} is no tuplet")
+            raise AbcError(f"{token.text!r} is not a tuplet")
         self.tuplets += 1
         self.tuplet = Tuplet(number, base, self.tuplets)
         self.tuplet_left = int(token.parts.get("r") or number)
 
     def _take_plus(self, _token: Token) -> None:
-        raise AbcError("+ begins no known decoration; write an old-style chord +CEG+ as [CEG]")
+        raise AbcError("+ does not begin a known decoration; write an old-style chord +CEG+ as [CEG]")
 
     def _take_tie(self, _token: Token) -> None:
         if self.last and self.last.pitch:
@@ -195,7 +116,7 @@ class _Reader:
 
     def _take_broken(self, token: Token) -> None:
         if self.last is None:
-            raise AbcError(f"{token.text!r} follows no note")
+            raise AbcError(f"{token.text!r} does not follow a note")
         short = Fraction(1, 2 ** len(token.text))
         before, after = (2 - short, short) if token.text[0] == ">" else (short, 2 - short)
         self.last.written *= before
@@ -216,26 +137,26 @@ class _Reader:
                 lengths.append(inner.parts["length"])
             elif inner.kind == "tie" and notes:
                 tied.add(notes[-1][0])
-            elif inner.kind not in ("space", "plus"):  # a plus means nothing there: one old book has it
+            elif inner.kind not in ("space", "plus"):  # a plus has no meaning there, but one old book has it
                 raise AbcError(f"cannot read chord {token.text!r}")
         if not notes:
             raise AbcError(f"cannot read chord {token.text!r}")
         pitch, accidental = max(notes, key=lambda note: note[0].midi)
-        self._add(pitch, accidental, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
-        self.last.tie_to = pitch in tied
+        event = self._add(pitch, accidental, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
+        event.tie_to = pitch in tied
 
     def _take_rest(self, token: Token) -> None:
         self._add(None, None, parse_length(token.parts["rest_length"]))
 
     def _take_bars_rest(self, token: Token) -> None:
         if self.meter is None:
-            raise AbcError("a whole-bar rest without a meter")
+            raise AbcError("whole-bar rest without a meter")
         for _ in range(int(token.parts["bars"] or 1)):
             self._add(None, None, Fraction(*self.meter) / self.unit)
             self.end_measure()
 
     def _spell(self, written: str | None, letter: str, octaves: str) -> tuple[Pitch, int | None]:
-        """-> (sounding pitch, printed accidental)."""
+        """Returns the sounding pitch and the printed accidental."""
         step = letter.upper()
         octave = 4 + letter.islower() + octaves.count("'") - octaves.count(",")
         if written:
@@ -245,7 +166,7 @@ class _Reader:
             return Pitch(step, octave, self.altered[step, octave]), None
         return Pitch(step, octave, key_alter(self.key, step)), None
 
-    def _add(self, pitch: Pitch | None, accidental: int | None, length: Fraction) -> None:
+    def _add(self, pitch: Pitch | None, accidental: int | None, length: Fraction) -> Event:
         event = Event(pitch, length * self.unit * (self.broken or 1), accidental, self.tuplet, self.new_beam)
         if self.last and self.last.tie_to:
             self._tie(self.last, event)
@@ -255,11 +176,16 @@ class _Reader:
             self.tuplet_left -= 1
             if not self.tuplet_left:
                 self.tuplet = None
+        return event
 
     @staticmethod
     def _tie(first: Event, second: Event) -> None:
-        """Tie the two where they are one pitch; an accidental carries over the bar line with its tie."""
-        same_place = second.pitch and (first.pitch.step, first.pitch.octave) == (second.pitch.step, second.pitch.octave)
-        if same_place and second.accidental is None:
+        """Tie the two if they have one pitch. A tie carries an accidental over the bar line."""
+        if second.accidental is None and _same_place(first.pitch, second.pitch):
             second.pitch = first.pitch
         second.tie_from = first.tie_to = second.pitch == first.pitch
+
+
+def _same_place(first: Pitch | None, second: Pitch | None) -> bool:
+    """Whether both are notes on one line or space of the staff, whatever their accidentals."""
+    return first is not None and second is not None and (first.step, first.octave) == (second.step, second.octave)

@@ -1,4 +1,4 @@
-"""A Melody -> MEI text that verovio lays out: one staff, beams as the ABC groups them, tuplets, ties."""
+"""Writes a Melody as MEI for verovio: one staff, with tuplets, ties, and beams as grouped in the ABC text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import groupby
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.fields import Meter
-from score_following_game.data_preparation.engraving.abc.melody import Event, Measure, Melody
+from score_following_game.data_preparation.engraving.abc.notation import Event, Measure, Melody
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError
 
-ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # an alter in semitones, as MEI prints it
-GESTURAL = ACCIDENTAL | {2: "ss"}  # and as it says what sounds without a sign
+ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # alter in semitones -> MEI's accid, a printed sign
+GESTURAL = ACCIDENTAL | {2: "ss"}  # alter -> MEI's accid.ges, the sound of a note without a sign
 _CLEF = {"treble": ("G", "2"), "bass": ("F", "4"), "alto": ("C", "3"), "tenor": ("C", "4")}
 NAMESPACE = "http://www.music-encoding.org/ns/mei"
 ID = "{http://www.w3.org/XML/1998/namespace}id"  # the attribute
@@ -21,7 +21,7 @@ Element = ElementTree.Element
 
 
 def melody_to_mei(melody: Melody) -> str:
-    """MEI text; note ids are n1, n2, ... in time order."""
+    """Returns MEI text. The notes get the ids n1, n2, ... in time order."""
     root = Element("mei", xmlns=NAMESPACE, meiversion="5.0")
     head = _inside(root, "meiHead", "fileDesc")
     _inside(head, "titleStmt", "title")
@@ -36,7 +36,7 @@ def melody_to_mei(melody: Melody) -> str:
     section = ElementTree.SubElement(score, "section")
     for number, measure in enumerate(melody.measures, 1):
         if measure.key is not None or measure.meter is not None:
-            ElementTree.SubElement(section, "scoreDef", **_changes(measure.key, measure.meter))
+            ElementTree.SubElement(section, "scoreDef", _changes(measure.key, measure.meter))
         right = "end" if number == len(melody.measures) else "single"
         drawn = ElementTree.SubElement(section, "measure", n=str(number), right=right)
         layer = ElementTree.SubElement(ElementTree.SubElement(drawn, "staff", n="1"), "layer", n="1")
@@ -47,13 +47,13 @@ def melody_to_mei(melody: Melody) -> str:
 
 
 def note_values(written: Fraction) -> list[tuple[int, int]]:
-    """(note value, dots) whose sum is `written` whole notes, longest first: 5/8 -> a half and an eighth."""
+    """(note value, dots) of tied notes that last `written` whole notes, longest first; 5/8 gives a half and an eighth."""
     values: list[tuple[int, int]] = []
     whole = written
     while written > 0:
         value = next((value for value in (1, 2, 4, 8, 16, 32, 64) if Fraction(1, value) <= written), None)
         if value is None:
-            raise AbcError(f"no note values make up {whole} of a whole note")
+            raise AbcError(f"note values cannot add up to {whole} of a whole note")
         dots = next((dots for dots in (2, 1, 0) if _length(value, dots) == written), 0)
         values.append((value, dots))
         written -= _length(value, dots)
@@ -80,7 +80,7 @@ def _changes(key: int | None, meter: Meter) -> dict[str, str]:
 
 
 def _measure_content(measure: Measure) -> Iterator[Element]:
-    """Beams, tuplets, notes and rests of a layer. A beam does not reach across the edge of a tuplet."""
+    """Beams, tuplets, notes and rests of a layer. No beam crosses the edge of a tuplet."""
     for tuplet, events in groupby(measure.events, key=lambda event: event.tuplet):
         content = _beamed(list(events))
         if tuplet is None:
@@ -92,7 +92,7 @@ def _measure_content(measure: Measure) -> Iterator[Element]:
 
 
 def _beamed(events: list[Event]) -> list[Element]:
-    """Notes shorter than a quarter that stand without a space between them share a beam."""
+    """Put notes shorter than a quarter under one beam if no space separates them in the ABC text."""
     content: list[Element] = []
     beam: list[Element] = []
 
@@ -106,7 +106,7 @@ def _beamed(events: list[Event]) -> list[Element]:
 
     for event in events:
         for place, element in enumerate(_elements(event)):
-            flagged = event.pitch is not None and int(element.get("dur")) >= 8
+            flagged = event.pitch is not None and int(element.get("dur", "1")) >= 8
             if event.new_beam or place > 0 or not flagged:
                 close()
             (beam if flagged else content).append(element)
@@ -115,7 +115,7 @@ def _beamed(events: list[Event]) -> list[Element]:
 
 
 def _elements(event: Event) -> Iterator[Element]:
-    """The note or rest; several, tied, where no single note value is as long."""
+    """The event's note or rest. If no single note value is long enough, several, with their notes tied."""
     values = note_values(event.written)
     for place, (value, dots) in enumerate(values):
         shape = {"dur": str(value)} | ({"dots": str(dots)} if dots else {})

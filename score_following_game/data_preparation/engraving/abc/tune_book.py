@@ -1,7 +1,7 @@
-"""ABC tune books: text -> tunes, and a tune's music -> tokens, each section played once.
+"""Splits ABC tune books into tunes, and a tune's music into tokens with each section once.
 
-What is dropped here, because a follower must see what it hears: repeats and second endings, grace notes, ornaments, chord
-symbols, annotations, lyrics. What a token means is abc_melody.py's business.
+The agent must see what it hears. Repeats, second endings, grace notes, ornaments, chord symbols, annotations and lyrics are
+therefore dropped here. melody.py interprets the tokens.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 
 class AbcError(Exception):
-    """A tune that cannot be read: what stands there, and what is the matter with it."""
+    """A tune cannot be read. The message quotes the text in question."""
 
 
 @dataclass(frozen=True)
 class Tune:
-    """One tune of a book: X: number, first T: title, first value of each header field, the body on one line."""
+    """One tune. number: of X:.  title: the first T:.  music: the body on one line.  headers: first value of each field."""
 
     number: str
     title: str
@@ -27,18 +27,18 @@ class Tune:
 
 @dataclass(frozen=True)
 class Token:
-    """One element of a tune body; `kind` names a group of _TOKEN, `parts` are its named pieces, `text` the whole."""
+    """One element of a tune body. kind: a top-level group of _TOKEN.  text: the whole.  parts: all matched groups by name."""
 
     kind: str
     text: str
     parts: dict[str, str]
 
 
-_FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above, and is left out
+_FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above; it is dropped
 _TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _LENGTH = r"\d*/*\d*"
-# Between + signs old books write either a decoration or a chord: only these are decorations.
+# Old books put decorations and also chords between + signs. Only these are decorations.
 _PLUS_DECORATION = r"""\+(?:
    [.0-5] | [<>][()]? | accent | arpeggio | breath | coda | (?:crescendo|diminuendo)[()] | D\.C\. | D\.S\. | dacapo | dacoda
  | downbow | emphasis | fermata | fine | f{1,4} | inverted(?:fermata|turnx?) | (?:long|medium|short)phrase | mf | mp | open
@@ -65,12 +65,12 @@ _TOKEN = re.compile(
 """,
     re.VERBOSE,
 )
-_SILENT = {"quoted", "grace", "decoration", "nothing"}  # printed or ornamental only: never becomes a note or a bar
-_IN_FORCE = {"K", "M", "L"}  # fields that change how what follows is read
+_SILENT = {"quoted", "grace", "decoration", "nothing"}  # printed or ornamental only, never part of a note or a bar
+_IN_FORCE = {"K", "M", "L"}  # fields that apply to the music after them
 
 
 def read_tune_book(text: str) -> list[Tune]:
-    """All tunes of an ABC file, in its order. Fields before the first X: line hold for every tune that has none of its own."""
+    """All tunes of an ABC file, in order. Fields above the first X: line are defaults for every tune."""
     text = _TEXT_BLOCK.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     file_header, *tunes = re.split(r"(?m)^(?=X:)", text)
     found = (_FIELD_LINE.match(_without_comment(line)) for line in file_header.split("\n"))
@@ -79,7 +79,7 @@ def read_tune_book(text: str) -> list[Tune]:
 
 
 def tokens_played_once(music: str) -> list[Token]:
-    """Tokens of a tune body with every section once and first endings only; ornaments and texts are gone."""
+    """Tokens of a tune body with every section once and first endings only, without ornaments and texts."""
     return list(_first_endings(sounding_tokens(music)))
 
 
@@ -100,7 +100,7 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
     in_body = False
     for raw in lines:
         if in_body and not raw.strip():
-            break  # an empty line ends a tune: what stands below it is free text
+            break  # an empty line ends a tune; free text follows
         line = _without_comment(raw)
         if not line:
             continue
@@ -114,7 +114,7 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
             in_body = name == "K"
         elif found[1] in _IN_FORCE or found[1] == "V":
             body.append(f"[{found[1]}:{found[2].replace(']', ')')}]")
-    # A line's end separates beams like a space; a backslash at its end joins it to the next without one.
+    # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
     music = re.sub(r"\\ ", "", " ".join(body) + " ")
     return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers)
 
@@ -132,7 +132,7 @@ def _tokenise(music: str) -> Iterator[Token]:
 
 
 def _first_endings(tokens: Iterable[Token]) -> Iterator[Token]:
-    """Leave out what stands under second and later endings, except fields, which hold for what follows."""
+    """Drop second and later endings, but keep the fields in them, which apply to the music that follows."""
     later_ending = False
     for token in tokens:
         numbers = token.parts.get("numbers") or token.parts.get("bar_ending", "").strip()

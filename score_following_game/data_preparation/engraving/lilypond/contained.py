@@ -1,7 +1,7 @@
-"""LilyPond, contained. A score is a program there (Scheme can do anything), so it runs where it can do nothing.
+"""Runs LilyPond in a container, because a LilyPond score is a program: its Scheme code can do anything.
 
-bubblewrap gives it a file system of its own (the system's programs and the score, read-only, and one folder to write to), no
-network, no other processes, nothing of our environment; prlimit bounds each process's memory, processor time and files; a time
+bubblewrap gives it a file system of its own (the system's programs and the score, read-only, and one writable folder) and hides
+the network, other processes and our environment. prlimit bounds the memory, processor time and files of each process. A time
 limit ends it.
 """
 
@@ -23,44 +23,45 @@ from score_following_game.errors import UserError
 
 MEMORY = 6 * 10**9  # bytes of address space
 LARGEST_FILE = 2 * 10**8  # bytes
-_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}  # all that can be read of ours, in /proc/1/environ
-_MESSAGES = 10**6  # bytes of a program's messages that are looked at
-_MOST_FILES = 10_000  # of a program's output
-_LOOK_EVERY = 0.5  # seconds between two looks at it
-SCORE, OUTPUT = "/score", "/out"  # where the two folders are seen from inside
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}  # nothing else: the container can read it in /proc/1/environ
+_MESSAGES = 10**6  # bytes of a program's messages that are read
+_MOST_FILES = 10_000  # that a program may write
+_CHECK_INTERVAL = 0.5  # seconds between two checks of its output
+SCORE, OUTPUT = "/score", "/out"  # paths of the two folders inside the container
 MISSING = (
-    "{missing} missing, wanted to engrave LilyPond scores (which are programs) without trusting them; install: "
+    "{missing} missing; LilyPond scores are programs, and these tools engrave them without trusting them. Install them: "
     "Debian/Ubuntu `apt install lilypond bubblewrap fonts-urw-base35`, Fedora `dnf install lilypond bubblewrap "
-    "urw-base35-fonts` (bubblewrap is Linux's; elsewhere use a Linux container)"
+    "urw-base35-fonts` (bubblewrap exists on Linux only; elsewhere use a Linux container)"
 )
 
 
 def require_lilypond() -> None:
-    """Raises UserError where LilyPond cannot be run contained on this machine."""
+    """Raises UserError if this machine cannot run LilyPond in a container."""
     missing = [name for name in ("lilypond", "convert-ly", "bwrap", "prlimit") if shutil.which(name) is None]
     if missing:
         raise UserError(MISSING.format(missing=f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'}"))
     if not (_home() / "share" / "lilypond").is_dir() or _home() in (Path("/"), *Path.home().parents, Path.home()):
         raise UserError(
-            f"{shutil.which('lilypond')}: is not in the bin/ of LilyPond's own folder (a script that calls it?), "
-            "so it cannot be contained; put LilyPond's own bin/ first in PATH"
+            f"{shutil.which('lilypond')}: not in the bin/ of LilyPond's own folder (is it a script that calls LilyPond?), "
+            "so it cannot run in a container; put LilyPond's own bin/ first in PATH"
         )
-    if told := _refusal():
+    if error := _container_error():
         raise UserError(
-            f"bubblewrap cannot make a container here ({told}), so LilyPond scores are not engraved; allow user "
-            "namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root"
+            f"bubblewrap cannot create a container here ({error}), so LilyPond scores cannot be engraved; allow user "
+            "namespaces (sysctl kernel.unprivileged_userns_clone=1) or run as root"
         )
 
 
 @cache
 def lilypond_version() -> str:
-    """As in 2.24.1."""
-    told = subprocess.run(["lilypond", "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
-    return told.split()[2]
+    """The installed version, such as "2.24.1"."""
+    printed = subprocess.run(["lilypond", "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    return printed.split()[2]
 
 
 @cache
-def _refusal() -> str:
+def _container_error() -> str:
+    """bubblewrap's error message if it cannot create a container here, else an empty string."""
     done = subprocess.run(
         [*_container(None, Path("/tmp")), "true"], capture_output=True, text=True, timeout=60, check=False, env=_ENVIRONMENT
     )
@@ -70,17 +71,16 @@ def _refusal() -> str:
 def run_contained(
     command: Sequence[str], score: Path | None, output: Path, time_limit: float, environment: dict[str, str] | None = None
 ) -> tuple[int, str]:
-    """Run a command that sees nothing of the user's but `score` (read-only) and `output` (an empty folder, or one of copies)
-    -> (exit code, its messages). It works in `score`, or in `output` where there is none.
+    """Run a command in a container. Of the user's files it sees only `score`, read-only, and `output`, which it can change.
 
-    An exit code below 0 or above 128 means a signal. Raises EngravingError at the time limit (seconds). What it left in
-    `output` may be links to anywhere: see `own_file`.
+    Returns its exit code (below 0 or above 128: ended by a signal) and its messages. It runs in `score`, or in `output` if
+    there is no score. Raises EngravingError at the time limit (seconds). `output` must hold nothing but copies, and may hold
+    links to any place afterwards: see `own_file`.
     """
     limits = ["prlimit", f"--as={MEMORY}", f"--fsize={LARGEST_FILE}", f"--cpu={int(max(time_limit, 0)) + 5}", "--core=0"]
-    settings = [word for name, value in (environment or {}).items() for word in ("--setenv", name, value)]
-    with tempfile.TemporaryFile() as messages:  # not a pipe, which a flood of messages would pour into our memory
+    with tempfile.TemporaryFile() as messages:  # not a pipe: a flood of messages would fill our memory
         process = subprocess.Popen(
-            [*limits, *_container(score, output), *settings, *command],
+            [*limits, *_container(score, output), *_set_variables(environment or {}), *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=messages,
@@ -89,18 +89,18 @@ def run_contained(
         try:
             _watch(process, output, time_limit, command[0])
         finally:
-            process.kill()  # and with it, by --die-with-parent, all that runs in the container
+            process.kill()  # --die-with-parent then ends everything in the container
             process.wait()
         messages.seek(0)
         return process.returncode, messages.read(_MESSAGES).decode("utf-8", "replace")
 
 
-def _watch(process: subprocess.Popen, output: Path, time_limit: float, name: str) -> None:
-    """Wait for the end. Raises EngravingError at the time limit, or when the output outgrows all bounds."""
+def _watch(process: subprocess.Popen[bytes], output: Path, time_limit: float, name: str) -> None:
+    """Wait until the process ends. Raises EngravingError at the time limit, or if the output grows too large."""
     deadline = time.monotonic() + time_limit
     while True:
         try:
-            process.wait(min(_LOOK_EVERY, max(0.0, deadline - time.monotonic())))
+            process.wait(min(_CHECK_INTERVAL, max(0.0, deadline - time.monotonic())))
             return
         except subprocess.TimeoutExpired:
             pass
@@ -112,7 +112,7 @@ def _watch(process: subprocess.Popen, output: Path, time_limit: float, name: str
 
 
 def _extent(folder: Path) -> tuple[int, int]:
-    """How many files and folders a folder holds, counted up to a bound, and their bytes; they may come and go meanwhile."""
+    """The number of files and folders in a folder, counted up to a limit, and their bytes. They may change meanwhile."""
     count = size = 0
     waiting = [str(folder)]
     while waiting and count < _MOST_FILES:
@@ -127,51 +127,42 @@ def _extent(folder: Path) -> tuple[int, int]:
 
 
 def own_file(path: Path) -> Path:
-    """The path, if an ordinary file is there. Raises EngravingError for a link, by which a contained program could have us
-    read what it cannot."""
+    """Returns `path` if it is a regular file.
+
+    Raises EngravingError for anything else. Through a link, a program in the container could make us read a file that it
+    cannot read itself.
+    """
     if path.is_symlink() or not path.is_file():
-        raise EngravingError("the engraver failed", f"{path.name} is not an ordinary file")
+        raise EngravingError("the engraver failed", f"{path.name} is not a regular file")
     return path
 
 
 def _home() -> Path:
-    """The folder that LilyPond's own bin/ and share/ lie in, the only one of them that is shown to it."""
+    """LilyPond's own folder, which holds its bin/ and share/. The container shows only this one."""
     return Path(shutil.which("lilypond") or "/usr/bin/lilypond").resolve().parents[1]
 
 
 def _container(score: Path | None, output: Path) -> list[str]:
-    """bubblewrap's arguments."""
+    """The command line of bubblewrap, to be followed by the command to run."""
     words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--ro-bind", "/usr", "/usr"]
     for name in ("bin", "lib", "lib64"):
-        place = Path("/", name)
-        words += ["--symlink", f"usr/{name}", str(place)] if place.is_symlink() else ["--ro-bind-try", str(place), str(place)]
+        path = f"/{name}"
+        words += ["--symlink", f"usr/{name}", path] if os.path.islink(path) else ["--ro-bind-try", path, path]
     lilypond = _home()
-    if not lilypond.is_relative_to("/usr"):  # as unpacked from lilypond.org
+    if not lilypond.is_relative_to("/usr"):  # such as the archive from lilypond.org
         words += ["--ro-bind", str(lilypond), str(lilypond)]
-    for place in ("/etc/fonts", "/etc/alternatives"):
-        words += ["--ro-bind-try", place, place]
+    for path in ("/etc/fonts", "/etc/alternatives"):
+        words += ["--ro-bind-try", path, path]
     if score is not None:
         words += ["--ro-bind", str(score.resolve()), SCORE]
     words += ["--proc", "/proc", "--bind", str(output.resolve()), OUTPUT]
-    for place in ("/dev/null", "/dev/urandom"):  # not --dev, whose /dev/shm is as much memory as one likes
-        words += ["--dev-bind", place, place]
-    words += [
-        "--remount-ro",
-        "/",
-        "--chdir",
-        OUTPUT if score is None else SCORE,
-        "--clearenv",
-        "--setenv",
-        "LANG",
-        "C.UTF-8",
-        "--setenv",
-        "PATH",
-        f"{lilypond}/bin:/usr/bin:/bin",
-        "--setenv",
-        "HOME",
-        OUTPUT,
-        "--setenv",
-        "TMPDIR",
-        OUTPUT,
-    ]
-    return words
+    for path in ("/dev/null", "/dev/urandom"):  # not --dev: its /dev/shm would be memory without a limit
+        words += ["--dev-bind", path, path]
+    words += ["--remount-ro", "/", "--chdir", OUTPUT if score is None else SCORE, "--clearenv"]
+    variables = {"LANG": "C.UTF-8", "PATH": f"{lilypond}/bin:/usr/bin:/bin", "HOME": OUTPUT, "TMPDIR": OUTPUT}
+    return words + _set_variables(variables)
+
+
+def _set_variables(variables: dict[str, str]) -> list[str]:
+    """bubblewrap's arguments for these environment variables."""
+    return [word for name, value in variables.items() for word in ("--setenv", name, value)]

@@ -1,4 +1,4 @@
-"""A page's SVG -> pixels, as black as the published pages."""
+"""Draws a page's SVG as pixels, as black as the published pages."""
 
 from __future__ import annotations
 
@@ -10,34 +10,28 @@ from xml.etree import ElementTree
 import numpy as np
 from fontTools.misc.transform import Identity, Transform
 
-from score_following_game.data_preparation.engraving.lilypond.pages import SVG, Page, transform_of
-from score_following_game.data_preparation.engraving.verovio.raster import render
+from score_following_game.data_preparation.engraving.lilypond.pages import Page, transform_of
+from score_following_game.data_preparation.engraving.svg import SVG, Fonts, render
 
-# Published pages were drawn by another program, which makes every shape a little larger; measured on them (docs/data_sets.md).
-_OUTLINE = 0.6  # pixels added to the thickness of every line and round every shape
+# The program that drew the published pages makes every shape a little larger: measured on these pages (docs/data_sets.md).
+_OUTLINE = 0.6  # pixels added to the thickness of every line and around every shape
 _SHAPES = {f"{SVG}{name}" for name in ("path", "line", "rect", "polygon", "circle", "ellipse")}
 _DRAWN = _SHAPES | {f"{SVG}{name}" for name in ("g", "a", "text", "tspan", "style", "polyline")}
 _FONT_FOLDERS = ("/usr/share/fonts/opentype/urw-base35", "/usr/share/fonts/urw-base35", "/usr/share/fonts/gsfonts")
-_FONTS = {
-    "font_family": "C059",
-    "serif_family": "C059",
-    "sans_serif_family": "Nimbus Sans",
-    "monospace_family": "Nimbus Mono PS",
-}
 
 
 def draw_page(page: Page, width: int) -> np.ndarray:
-    """uint8 (height, width), 0 = ink. `width` in pixels is the page's; the page's svg is changed."""
+    """Draw a page `width` pixels wide, as uint8 (height, width), 0 = ink. Changes page.svg."""
     root, (left, top, across, down) = page.svg, page.view
     root.set("viewBox", f"{left:.6f} {top:.6f} {across:.6f} {down:.6f}")
-    root.set("color", "black")  # LilyPond draws in currentColor
+    root.set("color", "black")  # the value of LilyPond's currentColor
     _drop_foreign(root)
     _thicken(root, Identity, _OUTLINE * across / width)
-    return render(root, width, round(down * width / across), font_dirs=list(_font_folders()), **_FONTS)
+    return render(root, width, round(down * width / across), **_fonts())
 
 
 def _drop_foreign(element: ElementTree.Element) -> None:
-    """Remove all but plain drawing: a picture or a filter may show any file of this machine."""
+    """Keep only plain drawing. A picture or a filter could show any file of this machine."""
     for child in list(element):
         if child.tag in _DRAWN:
             _drop_foreign(child)
@@ -46,7 +40,7 @@ def _drop_foreign(element: ElementTree.Element) -> None:
 
 
 def _thicken(element: ElementTree.Element, outer: Transform, added: float) -> None:
-    """Add `added` units of the view to every stroke, and a stroke of that to what has none."""
+    """Make every stroke thicker by `added` units of the view box, and give shapes without one a stroke of this width."""
     own = outer.transform(transform_of(element))
     if element.tag in _SHAPES:
         scale = math.sqrt(abs(own[0] * own[3] - own[1] * own[2])) or 1.0
@@ -60,6 +54,12 @@ def _thicken(element: ElementTree.Element, outer: Transform, added: float) -> No
 
 
 @cache
-def _font_folders() -> tuple[str, ...]:
-    """Where the fonts are that LilyPond sets text in."""
-    return tuple(folder for folder in _FONT_FOLDERS if Path(folder).is_dir())
+def _fonts() -> Fonts:
+    """The fonts in which LilyPond sets text, and those of their folders that exist here."""
+    return Fonts(
+        font_dirs=[folder for folder in _FONT_FOLDERS if Path(folder).is_dir()],
+        font_family="C059",
+        serif_family="C059",
+        sans_serif_family="Nimbus Sans",
+        monospace_family="Nimbus Mono PS",
+    )

@@ -1,11 +1,10 @@
 \version "2.24.0"
-%% What the builder asks of LilyPond, beside the score: a log of every notehead (when it sounds, its pitch) and an id in the SVG
-%% around exactly that head; ids around staff symbols; a MIDI for every score that is printed. See lilypond/log.py for the lines
-%% and lilypond/pages.py for the ids.
+%% Settings that LilyPond loads in addition to the score. They log the time and pitch of every notehead, give each notehead and
+%% each staff symbol an id in the SVG, and add a MIDI to every printed score. log.py reads the log, pages.py the ids.
 #(ly:set-option 'point-and-click #f)
 
-%% The SVG backend searches the whole font file for each glyph; remembering what it found halves the time of a page.
-#(define (sfg-remember! name key)
+%% The SVG backend searches the whole font file for each glyph. Caching the results halves the time per page.
+#(define (sfg-cache! name key)
   (let* ((module (resolve-module '(lily output-svg) #:ensure #f))
          (variable (and module (module-variable module name))))
    (if variable
@@ -15,15 +14,15 @@
        (let ((k (key arguments)))
         (or (hash-ref found k)
          (let ((result (apply search arguments))) (hash-set! found k result) result)))))))))
-#(sfg-remember! 'extract-glyph (lambda (arguments) (cons (string-length (car arguments)) (cdr arguments))))
-#(sfg-remember! 'svg-defs (lambda (arguments) (string-length (car arguments))))
+#(sfg-cache! 'extract-glyph (lambda (arguments) (cons (string-length (car arguments)) (cdr arguments))))
+#(sfg-cache! 'svg-defs (lambda (arguments) (string-length (car arguments))))
 
 #(define sfg-log (open-file (getenv "SFG_LOG") "w"))
 #(define sfg-scores 0)
 #(define sfg-heads 0)
 #(define sfg-staves 0)
 
-%% Systems are counted as their grobs are drawn, which is the order of reading.
+%% Systems are numbered when their grobs are drawn, which happens in reading order.
 #(define sfg-system-numbers (make-hash-table))
 #(define sfg-systems 0)
 #(define (sfg-system grob)
@@ -66,19 +65,19 @@
     ((finalize engraver) (force-output sfg-log)))))
 \layout { \context { \Score \consists #sfg-engraver } }
 
-%% Scores are kept where they are printed. One that is printed and not played gets a MIDI block; one that is only played is
-%% dropped, and the printed one beside it takes its tempo over.
-#(define sfg-tempo-wanted #f)
-#(define sfg-tempo-found #f)
+%% Only printed scores are kept. A score that is printed but not played gets a MIDI block. A score that is only played is
+%% dropped, and the printed score next to it takes over its tempo.
+#(define sfg-midi-without-tempo #f)
+#(define sfg-tempo-source #f)
 #(define (sfg-midi? definition) (eq? 'midi (ly:output-def-lookup definition 'output-def-kind)))
 #(define (sfg-copy-tempo! from to)
   (let ((settings (ly:output-def-lookup from 'Score #f)))
    (if settings (ly:output-def-set-variable! to 'Score settings))))
 #(define (sfg-add-midi! score)
   (let ((midi (ly:output-def-clone (ly:parser-lookup '$defaultmidi))))
-   (if sfg-tempo-found
-    (begin (sfg-copy-tempo! sfg-tempo-found midi) (set! sfg-tempo-found #f))
-    (set! sfg-tempo-wanted midi))
+   (if sfg-tempo-source
+    (begin (sfg-copy-tempo! sfg-tempo-source midi) (set! sfg-tempo-source #f))
+    (set! sfg-midi-without-tempo midi))
    (ly:score-add-output-def! score midi)))
 #(define (sfg-take-score score add)
   (let* ((definitions (if (ly:score? score) (ly:score-output-defs score) '()))
@@ -87,9 +86,9 @@
    (cond
     ((not (ly:score? score)) (add score))
     ((and (pair? played) (null? printed))
-     (if sfg-tempo-wanted
-      (begin (sfg-copy-tempo! (car played) sfg-tempo-wanted) (set! sfg-tempo-wanted #f))
-      (set! sfg-tempo-found (car played))))
+     (if sfg-midi-without-tempo
+      (begin (sfg-copy-tempo! (car played) sfg-midi-without-tempo) (set! sfg-midi-without-tempo #f))
+      (set! sfg-tempo-source (car played))))
     (else
      (if (null? played)
       (begin
@@ -104,6 +103,6 @@
 #(define book-music-handler (lambda (book music) (book-score-handler book (scorify-music music))))
 #(define bookpart-music-handler book-music-handler)
 
-%% Commands of old LilyPonds that convert-ly leaves as they are.
+%% Commands of old versions that convert-ly does not convert.
 #(define (override-auto-beam-setting . ignored) (make-music 'SequentialMusic 'elements '()))
 #(define (revert-auto-beam-setting . ignored) (make-music 'SequentialMusic 'elements '()))

@@ -1,4 +1,4 @@
-"""What the hook (hook.ily) wrote down while LilyPond engraved: which notes each score has, and when."""
+"""Reads the log that hook.ily writes while LilyPond engraves: the notes of each score and their times."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-GRACE_SHARE = Fraction(9, 40)  # LilyPond plays a grace note at this share of its written length before or after the beat
-TICKS_PER_WHOLE = 4 * 384  # of its MIDI
+GRACE_SHARE = Fraction(9, 40)  # of its written length; how long LilyPond plays a grace note
+TICKS_PER_WHOLE = 4 * 384  # of LilyPond's MIDI
 
 
 @dataclass(frozen=True)
 class Head:
-    """A notehead: running number, score (counted from 0), MIDI tick of its moment and MIDI pitch; `tied`: sounds on from an
-    earlier head."""
+    """A notehead. number: running number.  score: index from 0.  tick: its time, in ticks of the MIDI.  pitch: MIDI.
+
+    tied: it continues an earlier head.
+    """
 
     number: int
     score: int
@@ -23,12 +25,12 @@ class Head:
 
 
 def read_log(path: Path) -> list[Head]:
-    """The noteheads in the order LilyPond met them."""
+    """The noteheads in the order in which LilyPond processed them."""
     rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     tied = {int(row[1]) for row in rows if row[:1] == ["tied"]}
     heads = []
     for row in rows:
-        # A microtone has no MIDI pitch of its own: LilyPond bends the nearest one below.
+        # For a microtone, which has no MIDI pitch, LilyPond bends the nearest pitch below.
         if row[:1] == ["head"] and len(row) == 6:
             score, number, pitch = int(row[1]), int(row[2]), int(Fraction(row[5]))
             moment = Fraction(row[3]) + GRACE_SHARE * Fraction(row[4])

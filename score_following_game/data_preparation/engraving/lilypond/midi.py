@@ -1,4 +1,4 @@
-"""LilyPond's MIDI of the scores of a file: its notes, and one MIDI of those that the sheet shows."""
+"""Reads the MIDI files that LilyPond writes for the scores of a file, and writes one MIDI of the notes on the sheet."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import mido
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.tempo import DEFAULT_TEMPO
 
-TICKS = 384  # per quarter, in every MIDI of LilyPond's
-_RELEASE = 121  # the controller that resets all controllers
+TICKS = 384  # per quarter in all of LilyPond's MIDI files
+_RESET = 121  # the MIDI controller that resets all controllers
 _KEPT = ("set_tempo", "program_change", "control_change")
 
 
 @dataclass(frozen=True)
 class MidiNote:
-    """Ticks from the file's beginning; track and channel as in the file."""
+    """A note. tick, end: in ticks from the beginning of the file.  track, channel: as in the file."""
 
     tick: int
     end: int
@@ -32,7 +32,7 @@ class MidiNote:
 
 @dataclass(frozen=True)
 class ScoreMidi:
-    """What one score sounds like: notes by tick and pitch; events: (tick, track, message) of all else that is heard."""
+    """The sound of one score. notes: sorted by tick and pitch.  events: (tick, track, message) of everything else heard."""
 
     notes: list[MidiNote]
     events: list[tuple[int, int, mido.Message]]
@@ -42,15 +42,15 @@ class ScoreMidi:
         return max(note.end for note in self.notes)
 
     def clipped(self) -> ScoreMidi:
-        """Without what comes after the last note, where pedals and the like are released: another score may follow."""
+        """A copy that ends with the last note, where pedals and the like are released. Another score may then follow."""
         channels = sorted({(note.track, note.channel) for note in self.notes})
         release = [
-            (self.end, track, mido.Message("control_change", channel=channel, control=_RELEASE)) for track, channel in channels
+            (self.end, track, mido.Message("control_change", channel=channel, control=_RESET)) for track, channel in channels
         ]
         return ScoreMidi(self.notes, [event for event in self.events if event[0] < self.end] + release)
 
     def later(self, ticks: int) -> ScoreMidi:
-        """The same, begun later."""
+        """A copy that begins `ticks` later."""
         return ScoreMidi(
             [replace(note, tick=note.tick + ticks, end=note.end + ticks) for note in self.notes],
             [(tick + ticks, track, message) for tick, track, message in self.events],
@@ -58,13 +58,15 @@ class ScoreMidi:
 
 
 def read_midi_file(path: Path) -> ScoreMidi | None:
-    """None for a file without notes."""
+    """Read a file. Returns None if it holds no notes; raises EngravingError if it cannot be read."""
     try:
         content = mido.MidiFile(path)
-    except Exception as error:  # mido raises many kinds; the file is LilyPond's own, or a hostile score's
+    except Exception as error:  # mido raises many types, and a hostile score may have written the file
         raise EngravingError("the engraver failed", f"{path.name}: {error}") from None
     if content.ticks_per_beat != TICKS:
-        raise EngravingError("the engraver failed", f"{path.name}: {content.ticks_per_beat} ticks a quarter, not {TICKS}")
+        raise EngravingError(
+            "the engraver failed", f"{path.name}: {content.ticks_per_beat} ticks per quarter, expected {TICKS}"
+        )
     notes: list[MidiNote] = []
     events: list[tuple[int, int, mido.Message]] = [(0, 0, mido.MetaMessage("set_tempo", tempo=DEFAULT_TEMPO))]
     for number, track in enumerate(content.tracks):
@@ -78,7 +80,7 @@ def read_midi_file(path: Path) -> ScoreMidi | None:
                 begun = sounding.setdefault((message.channel, message.note), [])
                 if message.type == "note_on" and message.velocity:
                     begun.append((now, message.velocity))
-                elif begun:  # of two that sound, the earlier ends: LilyPond's voices begin and end in one order
+                elif begun:  # of two sounding notes the earlier one ends, as LilyPond's voices do
                     tick, velocity = begun.pop(0)
                     notes.append(MidiNote(tick, now, message.note, velocity, number, message.channel))
     notes.sort(key=lambda note: (note.tick, note.pitch, note.end))
@@ -86,7 +88,7 @@ def read_midi_file(path: Path) -> ScoreMidi | None:
 
 
 def without_overlaps(notes: Iterable[MidiNote]) -> list[MidiNote]:
-    """Unisons as one note, the longest; a note ends a tick before its pitch begins again."""
+    """Merge unisons into their longest note. A note ends at least one tick before its pitch begins again."""
     longest: dict[tuple[int, int], MidiNote] = {}
     for note in notes:
         held = longest.get((note.tick, note.pitch))
@@ -102,9 +104,9 @@ def without_overlaps(notes: Iterable[MidiNote]) -> list[MidiNote]:
 
 
 def write_midi(score: ScoreMidi) -> bytes:
-    """A MIDI file whose bytes depend on the notes and events only: a track of tempi, then one for each track of the score."""
+    """A MIDI file with a track of tempi, then one per track of the score. Its bytes depend only on the notes and events."""
     content = mido.MidiFile(type=1, ticks_per_beat=TICKS)
-    tracks: dict[int, list[tuple[int, int, mido.Message]]] = {-1: []}  # track -> (tick, what comes first, message)
+    tracks: dict[int, list[tuple[int, int, mido.Message]]] = {-1: []}  # track -> (tick, order within a tick, message)
     for tick, track, message in score.events:
         tracks.setdefault(-1 if message.type == "set_tempo" else track, []).append((tick, 1, message))
     for note in score.notes:
@@ -123,7 +125,7 @@ def write_midi(score: ScoreMidi) -> bytes:
 
 
 class TempoMap:
-    """Ticks -> seconds."""
+    """Converts ticks to seconds."""
 
     def __init__(self, score: ScoreMidi) -> None:
         changes = {

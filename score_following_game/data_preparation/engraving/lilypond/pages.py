@@ -1,4 +1,4 @@
-"""LilyPond's SVG pages: where the noteheads and the systems are."""
+"""Finds the noteheads and systems on LilyPond's SVG pages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fontTools.misc.transform import Identity, Transform
 from fontTools.pens.boundsPen import BoundsPen
 from fontTools.svgLib.path import parse_path
 
+from score_following_game.data_preparation.engraving.svg import SVG
 from score_following_game.data_preparation.errors import EngravingError
 
-SVG = "{http://www.w3.org/2000/svg}"
 _CALL = re.compile(r"(\w+)\(([^)]*)\)")
 _NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _LARGEST = 100 * 10**6  # bytes
@@ -26,7 +26,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 @dataclass(frozen=True)
 class PageSystem:
-    """One system: its number in reading order; staves: the box of each staff's lines, the top one first. Units of the page."""
+    """One system. number: in reading order.  staves: boxes of the staff lines in units of the view box, top staff first."""
 
     number: int
     staves: list[Box]
@@ -38,8 +38,11 @@ class PageSystem:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its root element, its view (x, y, width, height), systems in reading order; heads: number -> (system, (y, x) of
-    its centre). Units of the view."""
+    """One page, in units of its view box.
+
+    svg: root element.  view: the view box (x, y, width, height).  systems: in reading order.  heads: number of a notehead ->
+    (number of its system, (y, x) of its centre).
+    """
 
     svg: ElementTree.Element
     view: Box
@@ -48,13 +51,13 @@ class Page:
 
 
 def read_pages(files: Iterable[Path]) -> list[Page]:
-    """The pages that hold music, in reading order."""
+    """The pages that hold music, in reading order. Raises EngravingError if a page cannot be read."""
     pages = [page for file in files if (page := _read_page(file)) is not None]
     return sorted(pages, key=lambda page: page.systems[0].number)
 
 
 def transform_of(element: ElementTree.Element) -> Transform:
-    """The element's own transform attribute."""
+    """The element's own transform attribute, without its parents'."""
     result = Identity
     for name, text in _CALL.findall(element.get("transform") or ""):
         numbers = [float(number) for number in _NUMBER.findall(text)]
@@ -75,9 +78,9 @@ def _read_page(file: Path) -> Page | None:
         raise EngravingError("the engraver failed", f"{file.name} is larger than {_LARGEST // 10**6} MB")
     try:
         root = ElementTree.parse(file).getroot()
-        view = tuple(float(number) for number in root.get("viewBox", "").split())
+        view = [float(number) for number in root.get("viewBox", "").split()]
     except (ElementTree.ParseError, ValueError) as error:
-        raise EngravingError("the engraver failed", f"{file.name} is no SVG: {error}") from None
+        raise EngravingError("the engraver failed", f"{file.name} is not SVG: {error}") from None
     heads: dict[int, tuple[int, tuple[float, float]]] = {}
     staves: dict[int, list[Box]] = {}
     for kind, number, system, box in _marked(root, Identity):
@@ -88,11 +91,12 @@ def _read_page(file: Path) -> Page | None:
     if len(view) != 4 or not view[2] > 0 or not staves:
         return None
     systems = [PageSystem(number, _whole_staves(boxes)) for number, boxes in sorted(staves.items())]
-    return Page(root, view, systems, heads)
+    x, y, width, height = view
+    return Page(root, (x, y, width, height), systems, heads)
 
 
 def _marked(element: ElementTree.Element, outer: Transform) -> Iterator[tuple[str, int, int, Box]]:
-    """(kind, number, system, box) of every element to which the hook gave an id."""
+    """(kind, number, system, box) of every element to which hook.ily gave an id."""
     own = outer.transform(transform_of(element))
     words = (element.get("id") or "").split("-")
     if words[0] == "sfg" and len(words) == 4:
@@ -105,7 +109,7 @@ def _marked(element: ElementTree.Element, outer: Transform) -> Iterator[tuple[st
 
 
 def _boxes(element: ElementTree.Element, outer: Transform) -> Iterator[Box]:
-    """The boxes of the shapes in an element, without their strokes."""
+    """Boxes of the shapes in an element, without their strokes."""
     own = outer.transform(transform_of(element))
     kind = element.tag.removeprefix(SVG)
     box = None
@@ -134,7 +138,7 @@ def _boxes(element: ElementTree.Element, outer: Transform) -> Iterator[Box]:
 
 @lru_cache(maxsize=1000)
 def _path_box(d: str) -> Box | None:
-    """A font's glyph comes many times."""
+    """Box of a path. Cached, because the glyphs of a font recur."""
     pen = BoundsPen(None)
     parse_path(d, pen)
     return pen.bounds
@@ -146,7 +150,7 @@ def _union(boxes: Iterable[Box]) -> Box:
 
 
 def _whole_staves(boxes: list[Box]) -> list[Box]:
-    """A staff that stops and starts again has several symbols: join those on one height."""
+    """Join boxes at one height: a staff that is interrupted has several."""
     staves: list[Box] = []
     for box in sorted(boxes, key=lambda box: (box[1], box[0])):
         if staves and box[1] < staves[-1][3]:

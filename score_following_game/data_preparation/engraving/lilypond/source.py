@@ -1,4 +1,4 @@
-"""A LilyPond score from anywhere, made ready for today's LilyPond: its files copied, modernised, repeats left as printed."""
+"""Prepares a LilyPond score for the installed LilyPond: copies its files, updates their syntax, leaves repeats as printed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from score_following_game.data_preparation.errors import EngravingError
 _INCLUDE = re.compile(r'\\include\s*"([^"]+)"')
 _VERSION = re.compile(r'\\version\s*"([\d.]+)"')
 _COMMENT = re.compile(r"%.*")
-_OLDEST = "2.6.0"  # for a file that names no version and is included by none that does
+_OLDEST = "2.6.0"  # if no file of the score names a version
 _MOST_FILES, _LARGEST = 200, 4 * 10**6
-# Sections sound once, as they are printed; point-and-click links would only make the pages larger.
+# Sections sound once, as they are printed. Point-and-click links would only make the pages larger.
 _UNFOLDING = re.compile(r"\\unfoldRepeats\b|\\apply(?:Music)?\s*#unfold-repeats\b|\\pointAndClickOn\b")
 _CRASHING = re.compile(r"\\(?:once\s*\\)?override\s+(?:\w+\.)?(?:NoteHead|Stem)\.X-offset\s*=\s*#\S+")
 
 
 def read_ly(path: Path) -> str:
-    """UTF-8, or Latin-1 where it is not that; line feeds."""
+    """Read a file as UTF-8 or else as Latin-1, with line feeds. Raises EngravingError if it is too large."""
     if path.stat().st_size > _LARGEST:
         raise EngravingError("unreadable", f"{path.name} is larger than {_LARGEST // 10**6} MB")
     data = path.read_bytes()
@@ -33,8 +33,10 @@ def read_ly(path: Path) -> str:
 
 
 def files_of(main: Path, root: Path) -> list[Path]:
-    """The score and everything it includes that lies in the folder `root` or below it, the score first. What does not comes
-    with LilyPond, or LilyPond tells."""
+    """The score, then the files it includes, directly or indirectly, that lie below the folder `root`.
+
+    Others come with LilyPond, or LilyPond reports them as missing.
+    """
     root = root.resolve()
     found: dict[Path, None] = {}
     waiting = deque([main.resolve()])
@@ -49,16 +51,16 @@ def files_of(main: Path, root: Path) -> list[Path]:
 
 
 def _inside(root: Path, path: Path) -> Path | None:
-    """The file, links followed, where it is an ordinary one below `root`."""
+    """The file with links resolved, or None if it is not a regular file below `root`."""
     try:
         path = path.resolve()
         return path if path.is_relative_to(root) and path.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # too long, a NUL, a circle of links
+    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL, a cycle of links
         return None
 
 
 def _includes(path: Path) -> list[str]:
-    """Names as written; none of a file that cannot be read, which shows when it is copied."""
+    """The names as written. Empty if the file cannot be read; copying it then reports the error."""
     try:
         text = read_ly(path)
     except (OSError, EngravingError):
@@ -68,34 +70,42 @@ def _includes(path: Path) -> list[str]:
 
 
 def copy_modern(main: Path, root: Path, folder: Path, deadline: float) -> Path:
-    """Copy the score's files into `folder`, brought to today's syntax -> the main file there. deadline: of time.monotonic()."""
+    """Copy the score's files into `folder` and update their syntax. Returns the copy of the main file.
+
+    root: the folder that included files must be in.  deadline: a time of time.monotonic(). Raises EngravingError for too many
+    or too large files.
+    """
     files = files_of(main, root)
     if len(files) > _MOST_FILES:
         raise EngravingError("unreadable", f"more than {_MOST_FILES} included files")
     top = Path(*_common_parts([file.parent.parts for file in files]))
     texts = {file: read_ly(file) for file in files}
     version = next((found.group(1) for text in texts.values() if (found := _VERSION.search(text))), _OLDEST)
-    copies = []
+    copies: dict[Path, Path] = {}
     for file, text in texts.items():
-        copies.append(folder / file.relative_to(top))
-        copies[-1].parent.mkdir(parents=True, exist_ok=True)
-        copies[-1].write_text(_UNFOLDING.sub("", text), encoding="utf-8", newline="\n")
-    for given, group in (
-        ([], [_VERSION.search(text) for text in texts.values()]),
-        (["-f", version], [not _VERSION.search(text) for text in texts.values()]),
-    ):
-        names = [str(copy.relative_to(folder)) for copy, wanted in zip(copies, group) if wanted]
+        copies[file] = folder / file.relative_to(top)
+        copies[file].parent.mkdir(parents=True, exist_ok=True)
+        _write_folded(copies[file], text)
+    versioned = [file for file in files if _VERSION.search(texts[file])]
+    unversioned = [file for file in files if file not in versioned]
+    for arguments, group in (([], versioned), (["-f", version], unversioned)):
+        names = [str(copies[file].relative_to(folder)) for file in group]
         if names:
-            command = ["convert-ly", "--edit", "--loglevel=ERROR", *given, *names]
+            command = ["convert-ly", "--edit", "--loglevel=ERROR", *arguments, *names]
             run_contained(command, None, folder, deadline - time.monotonic())
-    for copy in copies:
-        copy.with_name(copy.name + "~").unlink(missing_ok=True)
-        copy.write_text(_UNFOLDING.sub("", copy.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
-    return copies[0]
+    for copy in copies.values():
+        copy.with_name(copy.name + "~").unlink(missing_ok=True)  # convert-ly's backup
+        _write_folded(copy, copy.read_text(encoding="utf-8"))
+    return copies[files[0]]
+
+
+def _write_folded(path: Path, text: str) -> None:
+    """Write the text without the commands that unfold repeats."""
+    path.write_text(_UNFOLDING.sub("", text), encoding="utf-8", newline="\n")
 
 
 def take_out_crashing(main: Path) -> bool:
-    """Remove overrides that are known to crash LilyPond -> whether there were any."""
+    """Remove overrides that are known to crash LilyPond. Returns whether there were any."""
     text = main.read_text(encoding="utf-8")
     calmer = _CRASHING.sub("", text)
     main.write_text(calmer, encoding="utf-8", newline="\n")

@@ -1,7 +1,7 @@
-"""Accidentals of an imported score: what a reader takes each note for, and what sounds.
+"""Makes the printed accidentals of an imported score agree with its sound.
 
-In print a sign holds for its step and octave on its staff to the end of the bar; a tied note needs none. In MEI every note says
-for itself which sign is printed (accid) and what sounds (accid.ges).
+In print a sign applies to its step and octave on its staff until the end of the bar, and a tied note needs none. In MEI every
+note has its own printed sign (accid) and its own sounding alteration (accid.ges).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.fields import key_alter
-from score_following_game.data_preparation.engraving.abc.melody import Pitch
+from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID, NAMESPACE
 from score_following_game.data_preparation.errors import EngravingError
 
-MEI = f"{{{NAMESPACE}}}"  # before every tag
+MEI = f"{{{NAMESPACE}}}"  # precedes every tag
 _ALTER = {"x": 2, "ss": 2, "s": 1, "ns": 1, "n": 0, "f": -1, "nf": -1, "ff": -2}
 _WHOLE_NOTES = {"breve": 2, "long": 4}
 
@@ -26,7 +26,7 @@ Element = ElementTree.Element
 
 @dataclass
 class _Staff:
-    """What is in force on a staff: the key signature as step -> alter, and semitones from written to sounding pitch."""
+    """The state of a staff. key: step -> alter of the key signature.  transposition: semitones from written to sounding."""
 
     key: dict[str, int] = field(default_factory=dict)
     transposition: int = 0
@@ -34,7 +34,10 @@ class _Staff:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A note, what a reader takes it for (an alter, its own sign left aside), and its staff's transposition."""
+    """A note as it is read. alter: implied by key signature, earlier signs and ties, without the note's own sign.
+
+    transposition: of its staff, in semitones.
+    """
 
     note: Element
     alter: int
@@ -42,16 +45,16 @@ class _Reading:
 
 
 def derive_sound(root: Element) -> None:
-    """Give notes that have neither a sign nor a sounding accidental the one that the signs before them imply."""
+    """Set accid.ges of the notes that have neither accid nor accid.ges to the alteration that earlier signs imply."""
     for reading in _readings(root):
         if reading.alter and _accid(reading.note, "accid") is None and _accid(reading.note, "accid.ges") is None:
             reading.note.set("accid.ges", GESTURAL[reading.alter])
 
 
 def print_what_sounds(root: Element) -> None:
-    """Print the accidentals without which a reader would take a note for another than sounds; apply transpositions.
+    """Add the signs without which a note would be read as a different pitch than it sounds. Apply transpositions.
 
-    Raises EngravingError where a note's own sign contradicts its sound.
+    Raises EngravingError if a note's own sign contradicts its sound.
     """
     for reading in _readings(root):
         note, sounds = reading.note, _sounding_alter(reading.note)
@@ -62,22 +65,22 @@ def print_what_sounds(root: Element) -> None:
         elif sign is not None and _ALTER[sign] != sounds:
             raise EngravingError("accidentals differ from the sound", f"sign {sign!r} on a note that sounds {sounds:+d}")
         if reading.transposition:
-            octave = int(note.get("oct.ges") or note.get("oct"))
-            # pnum wins over the written pitch when verovio times the score, and leaves the sheet alone.
-            note.set("pnum", str(Pitch(note.get("pname").upper(), octave, sounds).midi + reading.transposition))
+            octave = int(note.get("oct.ges") or note.attrib["oct"])
+            # In verovio's timing pnum overrides the written pitch; the drawing ignores it.
+            note.set("pnum", str(Pitch(note.attrib["pname"].upper(), octave, sounds).midi + reading.transposition))
 
 
 def _readings(root: Element) -> Iterator[_Reading]:
-    """All notes, measure by measure in time order. A sign put on the note just yielded holds for the rest of its bar."""
+    """All notes, measure by measure in time order. A sign added to the note just yielded applies to the rest of its bar."""
     staves = {staff.get("n"): _Staff() for staff in root.iter(f"{MEI}staffDef")}
     tied = {tie.get("endid", "").lstrip("#") for tie in root.iter(f"{MEI}tie")}
-    last: dict[tuple[str, ...], int] = {}  # (staff, step, octave) -> what sounded there last
+    last: dict[tuple[str, ...], int] = {}  # (staff, step, octave) -> alter of the last note there
     for element in root.iter():
         if element.tag in (f"{MEI}scoreDef", f"{MEI}staffDef"):
             _define(element, staves)
         if element.tag != f"{MEI}measure":
             continue
-        signs: dict[tuple[str, ...], int] = {}  # the same -> the sign since the bar line
+        signs: dict[tuple[str, ...], int] = {}  # (staff, step, octave) -> alter of the last sign in this bar
         for _, number, item in _in_time_order(element):
             staff = staves.get(number)
             if staff is None:
@@ -96,7 +99,7 @@ def _readings(root: Element) -> Iterator[_Reading]:
 
 
 def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
-    """A scoreDef holds for all staves, a staffDef for its own."""
+    """Apply a scoreDef to all staves, or a staffDef to its own."""
     concerned = [staves[definition.get("n")]] if definition.tag == f"{MEI}staffDef" else staves.values()
     key_signature = definition.find(f"{MEI}keySig")
     sig = definition.get("keysig") or definition.get("key.sig")
@@ -109,9 +112,9 @@ def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
 
 
 def _signature(key_signature: Element) -> dict[str, int]:
-    """Step (lower case) -> alter, of a keySig: so many sharps or flats, or each by itself."""
-    singly = {accid.get("pname", ""): _ALTER.get(accid.get("accid", ""), 0) for accid in key_signature.iter(f"{MEI}keyAccid")}
-    return singly or _key(key_signature.get("sig", "0"))
+    """Step (lower case) -> alter of a keySig, which gives a number of sharps or flats or lists single accidentals."""
+    listed = {accid.get("pname", ""): _ALTER.get(accid.get("accid", ""), 0) for accid in key_signature.iter(f"{MEI}keyAccid")}
+    return listed or _key(key_signature.get("sig", "0"))
 
 
 def _key(sig: str) -> dict[str, int]:
@@ -137,7 +140,7 @@ def _collect(
     staff: str,
     events: list[tuple[Fraction, str, Element]],
 ) -> Fraction:
-    """Append the events of an element that begins at `now`, and return when it ends; `ratio` is that of tuplets round it."""
+    """Append the events of an element that begins at `now`. Returns its end. ratio: of the tuplets around it."""
     staff = element.get("staff", staff)
     if element.tag in (f"{MEI}note", f"{MEI}keySig"):
         events.append((now, staff, element))
@@ -154,7 +157,7 @@ def _collect(
 
 
 def _length(element: Element) -> Fraction:
-    """Whole notes of an element that has a duration of its own; a grace note has none."""
+    """The element's own duration in whole notes; 0 if it has none, as for a grace note."""
     value = element.get("dur", "")
     if element.get("grace") or not (value.isdigit() or value in _WHOLE_NOTES):
         return Fraction(0)
@@ -163,7 +166,7 @@ def _length(element: Element) -> Fraction:
 
 
 def _accid(note: Element, name: str) -> str | None:
-    """The attribute `name` (accid, accid.ges) of a note or of the accid element in it."""
+    """The attribute `name` (accid or accid.ges) of a note or of its accid element."""
     value = note.get(name) or next((accid.get(name) for accid in note.iter(f"{MEI}accid") if accid.get(name)), None)
     if value is not None and value not in _ALTER:
         raise EngravingError("microtones", f"accidental {value!r}")

@@ -1,4 +1,4 @@
-"""verovio's layout of a score: MEI -> systems with staff lines and noteheads, and when each note sounds."""
+"""Lays out MEI with verovio: systems with their staff lines and noteheads, and the time of each note."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.style import OPTION_PER_SPACE, Style
+from score_following_game.data_preparation.engraving.svg import SVG
 from score_following_game.data_preparation.errors import EngravingError
 
 if TYPE_CHECKING:  # optional: the extra [prepare]
     import verovio
 
-_SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}"
 _FONT = "Leipzig"
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
@@ -48,15 +48,16 @@ _OPTIONS = {
     "svgFormatRaw": True,
 }
 
-ElementTree.register_namespace("", _SVG[1:-1])
+ElementTree.register_namespace("", SVG[1:-1])
 ElementTree.register_namespace("xlink", _XLINK[1:-1])
 
 
 @dataclass(frozen=True)
 class System:
-    """One staff system. Lengths in SVG units; noteheads: note id -> (y, x) of its centre, by the drawing's order.
+    """One staff system, in SVG units.
 
-    staff_lines: one tuple of line ys per staff, top staff first.  left, right: ends of the staff lines.
+    staff_lines: per staff the y of its lines, top staff first.  left, right: x of the ends of the staff lines.  noteheads:
+    note id -> (y, x) of the centre, in drawing order.
     """
 
     svg: ElementTree.Element
@@ -68,7 +69,7 @@ class System:
 
 @dataclass(frozen=True)
 class SoundingNote:
-    """A written note: onset and end in quarters (end of the tie), MIDI pitch; `tied`: continues an earlier note."""
+    """A written note. onset, end: quarters; a tie extends the end.  pitch: MIDI.  tied: it continues an earlier note."""
 
     id: str
     onset: Fraction
@@ -79,14 +80,14 @@ class SoundingNote:
 
 @dataclass(frozen=True)
 class Layout:
-    """The systems in reading order, and the notes."""
+    """The systems in reading order and the notes."""
 
     systems: list[System]
     notes: list[SoundingNote]
 
 
 def lay_out(mei: str, style: Style) -> Layout:
-    """Break the MEI into systems of the style's page width, each played once."""
+    """Break the MEI into systems of the style's page width. Raises EngravingError if verovio cannot read it."""
     toolkit = _toolkit(
         inputFrom="mei",
         font=_FONT,
@@ -102,16 +103,16 @@ def lay_out(mei: str, style: Style) -> Layout:
 
 
 def import_score(path: Path, text: str) -> str:
-    """MEI of a MusicXML, MEI or Humdrum text; the path's suffix tells which.
+    """Convert MusicXML, MEI or Humdrum text to MEI. The suffix of `path` gives the format.
 
-    Raises EngravingError for what is cut off or no such text: verovio would engrave what it can.
+    Raises EngravingError if the text is truncated or in none of these formats. (verovio would engrave as much as it can.)
     """
     form = {".krn": "humdrum", ".mei": "mei"}.get(path.suffix.lower(), "musicxml")
     if form == "humdrum":
         _require_whole_humdrum(text)
     else:
         form = _require_whole_xml(text)
-    # Another seed than lay_out's: two passes with one seed would give new elements ids that are taken.
+    # The seed differs from that of lay_out, which could otherwise give new elements ids that are already taken.
     toolkit = _toolkit(inputFrom=form, breaks="none", header="none", footer="none", xmlIdSeed=1)
     if not toolkit.loadData(text):
         raise EngravingError("unreadable", "the engraver could not load it")
@@ -119,7 +120,7 @@ def import_score(path: Path, text: str) -> str:
 
 
 def _require_whole_xml(text: str) -> str:
-    """-> "musicxml" or "mei", by the root element."""
+    """Returns "musicxml" or "mei", depending on the root element."""
     try:
         root = ElementTree.fromstring(text.lstrip())
     except ElementTree.ParseError as error:
@@ -133,7 +134,7 @@ def _require_whole_xml(text: str) -> str:
 def _require_whole_humdrum(text: str) -> None:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("!")]
     if not lines or not lines[0].startswith("**") or set(lines[-1].split("\t")) != {"*-"}:
-        raise EngravingError("unreadable", "Humdrum that does not begin with ** and end with *-")
+        raise EngravingError("unreadable", "Humdrum must begin with ** and end with *-")
 
 
 def _toolkit(**options: object) -> verovio.toolkit:
@@ -142,19 +143,20 @@ def _toolkit(**options: object) -> verovio.toolkit:
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
     if not toolkit.setOptions(options):
-        raise RuntimeError(f"verovio {toolkit.getVersion()} refuses its options")
+        raise RuntimeError(f"verovio {toolkit.getVersion()} rejected the options")
     return toolkit
 
 
 def _notes(toolkit: verovio.toolkit) -> Iterator[SoundingNote]:
-    timemap = toolkit.renderToTimemap()
+    timemap: str | list[dict[str, Any]] = toolkit.renderToTimemap()  # verovio's versions differ in the type
     entries = json.loads(timemap) if isinstance(timemap, str) else timemap
     for note in dict.fromkeys(note for entry in entries for note in entry.get("on", [])):
         times, values = toolkit.getTimesForElement(note), toolkit.getMIDIValuesForElement(note)
         if "pitch" not in values or not times.get("qfracOn"):
             raise EngravingError("a note without a pitch", note)
         onset, duration, tied = (Fraction(*times[key][0]) for key in ("qfracOn", "qfracDuration", "qfracTiedDuration"))
-        yield SoundingNote(note, onset, onset + duration + max(tied, 0), int(values["pitch"]), tied < 0)
+        end = onset + duration + max(tied, Fraction(0))
+        yield SoundingNote(note, onset, end, int(values["pitch"]), tied=tied < 0)
 
 
 def _read_system(root: ElementTree.Element) -> System:
@@ -164,7 +166,7 @@ def _read_system(root: ElementTree.Element) -> System:
     for element, x, y, note in _walk(root, 0.0, 0.0, None):
         classes = (element.get("class") or "").split()
         if "staff" in classes:
-            lines = [line for line in map(horizontal_line, element.findall(f"{_SVG}path")) if line]
+            lines = [line for line in map(horizontal_line, element.findall(f"{SVG}path")) if line]
             if lines:
                 staves.add(tuple(y + line[1] for line in lines))
                 ends += [x + end for line in lines for end in (line[0], line[2])]
@@ -176,7 +178,7 @@ def _read_system(root: ElementTree.Element) -> System:
 
 
 def horizontal_line(path: ElementTree.Element) -> tuple[float, float, float] | None:
-    """(x from, y, x to) of a path that is one horizontal line, as staff lines are."""
+    """(x from, y, x to) of a path that is one horizontal line, as a staff line is; None for any other path."""
     found = _LINE.fullmatch((path.get("d") or "").strip())
     return (float(found[1]), float(found[2]), float(found[3])) if found and found[2] == found[4] else None
 
@@ -187,8 +189,8 @@ def _walk(
     y: float,
     note: str | None,
 ) -> Iterator[tuple[ElementTree.Element, float, float, str | None]]:
-    """(element, x and y of its coordinate system, id of the note it belongs to), depth first."""
-    if element.tag == f"{_SVG}g" and (move := _MOVE.search(element.get("transform") or "")):
+    """(element, x and y of its coordinate system, id of its note or None), depth first."""
+    if element.tag == f"{SVG}g" and (move := _MOVE.search(element.get("transform") or "")):
         x, y = x + float(move[1]), y + float(move[2])
     if "note" in (element.get("class") or "").split():
         note = element.get("id")
@@ -198,8 +200,8 @@ def _walk(
 
 
 def _glyph_centre(notehead: ElementTree.Element) -> tuple[float, float] | None:
-    """(y, x) of the middle of the glyph's box; None for a head that is not drawn by a glyph."""
-    for use in notehead.iter(f"{_SVG}use"):
+    """(y, x) of the centre of the glyph's box. None if the head is not drawn with a glyph."""
+    for use in notehead.iter(f"{SVG}use"):
         code = (use.get(f"{_XLINK}href") or use.get("href") or "").lstrip("#").split("-")[0]
         move, box = _MOVE.search(use.get("transform") or ""), _glyph_boxes().get(code)
         if move and box and box[2] > 0:
@@ -211,8 +213,12 @@ def _glyph_centre(notehead: ElementTree.Element) -> tuple[float, float] | None:
 
 @functools.cache
 def _glyph_boxes() -> dict[str, tuple[float, float, float, float]]:
-    """Glyph code -> (x, y, width, height) of its box in font units, y upward."""
+    """Glyph code -> (x, y, width, height) of its box in font units, with y pointing up."""
     import verovio
 
     table = ElementTree.parse(Path(verovio.__file__).parent / "data" / f"{_FONT}.xml").getroot()
-    return {glyph.get("c"): tuple(float(glyph.get(key)) for key in "xywh") for glyph in table.iter("g")}
+    boxes = {}
+    for glyph in table.iter("g"):
+        x, y, width, height = (float(glyph.attrib[key]) for key in "xywh")
+        boxes[glyph.attrib["c"]] = x, y, width, height
+    return boxes

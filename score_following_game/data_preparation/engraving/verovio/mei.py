@@ -1,4 +1,4 @@
-"""An imported score as MEI -> the same music as a follower hears it: each section once, no ornaments, no words."""
+"""Reduces the MEI of an imported score to the music that is heard: each section once, no ornaments, no words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, derive_sound, print_what_sounds
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 
-_DROPPED = {  # words, and signs that ask for more or other notes than are written
+_DROPPED = {  # words, and signs for more or different notes than are written
     "harm",
     "fb",
     "tempo",
@@ -47,10 +47,10 @@ _DROPPED = {  # words, and signs that ask for more or other notes than are writt
     "attacca",
     "graceGrp",
 }
-_ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # notes that sound and are not written out
+_ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # signs for notes that are not written out
 _UNPITCHED = {"perc", "TAB"}  # clefs
 _REPEATS = {"rptstart", "rptend", "rptboth"}
-_REFERENCES = ("startid", "endid")
+_REFERENCE_ATTRIBUTES = ("startid", "endid")
 
 Element = ElementTree.Element
 
@@ -58,12 +58,12 @@ ElementTree.register_namespace("", MEI[1:-1])
 
 
 def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
-    """-> (MEI to engrave, its first tempo in quarters per minute or None).
+    """Returns MEI that can be engraved, and its first tempo in quarters per minute or None.
 
-    Dropped: repeats, second endings, grace notes, ornaments, chord symbols, fingering, lyrics, tempo and other words, page
-    breaks. Kept: ties, slurs, articulation, dynamics, octave lines. Accidentals are added where the sheet would say another
-    note than sounds; a transposing instrument sounds at its own pitch. Raises EngravingError for a score with another number
-    of staves than the style's, for percussion, and for signs that stand for notes which are not written.
+    Dropped: repeats, second endings, grace notes, ornaments, chord symbols, fingering, lyrics, tempo marks and other words,
+    page breaks. Kept: ties, slurs, articulation, dynamics, octave lines. Accidentals are added where the sheet would show a
+    different pitch than sounds. Transposing instruments sound at their own pitch. Raises EngravingError for unreadable MEI,
+    for a number of staves other than the style's, for percussion, and for signs for notes that are not written out.
     """
     try:
         root = ElementTree.fromstring(text)
@@ -71,16 +71,16 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
         raise EngravingError("unreadable", f"not well-formed MEI: {error}") from None
     staves = {staff.get("n") for staff in root.iter(f"{MEI}staffDef")}
     if not staves:
-        raise EngravingError("unreadable", "no staff in it")
+        raise EngravingError("unreadable", "it has no staff")
     if len(staves) != style.staves:
-        raise EngravingError(STAVES, f"the score has {len(staves)}, style {style.name}: {style.staves}")
+        raise EngravingError(STAVES, f"the score has {len(staves)}, style {style.name} needs {style.staves}")
     for tag in sorted(_ABBREVIATED):
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)
     tempo = _first_tempo(root)
     try:
         _mend(root)
-    except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:  # of attributes that are no numbers, or none
+    except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:  # attributes that are missing or not numbers
         raise EngravingError("unreadable", f"{type(error).__name__}: {error}") from None
     measures = list(root.iter(f"{MEI}measure"))
     if not measures:
@@ -90,21 +90,21 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
 
 
 def _first_tempo(root: Element) -> float | None:
-    """The first tempo mark or sounding tempo, in document order."""
+    """The first tempo mark or sounding tempo, in document order. None if it is missing or not a number."""
     for element in root.iter():
         try:
-            if element.get("midi.bpm"):
-                return float(element.get("midi.bpm"))
-            if element.tag == f"{MEI}tempo" and element.get("mm"):
+            if sounding := element.get("midi.bpm"):
+                return float(sounding)
+            if element.tag == f"{MEI}tempo" and (mark := element.get("mm")):
                 value = 4.0 / float(element.get("mm.unit", "4"))
-                return float(element.get("mm")) * value * (2 - 0.5 ** int(element.get("mm.dots", "0")))
+                return float(mark) * value * (2 - 0.5 ** int(element.get("mm.dots", "0")))
         except ValueError:
             return None
     return None
 
 
 def _mend(root: Element) -> None:
-    """Take out what is not played, then make the sheet say what sounds."""
+    """Remove everything that is not played, then make the printed accidentals agree with the sound."""
     if not _says_what_sounds(root):
         derive_sound(root)
     _clean(root)
@@ -114,8 +114,10 @@ def _mend(root: Element) -> None:
 
 
 def _says_what_sounds(root: Element) -> bool:
-    """True of MEI that verovio made of MusicXML or Humdrum: a note without accid.ges sounds natural. In other MEI it may be
-    left to the signs."""
+    """Whether a note without accid.ges always sounds natural.
+
+    It does in the MEI that verovio makes from MusicXML or Humdrum. In other MEI its sound may follow from earlier signs.
+    """
     return any((text.text or "").startswith("Transcoded from") for text in root.iter(f"{MEI}p"))
 
 
@@ -125,12 +127,12 @@ def _check_notes(root: Element) -> None:
         raise EngravingError("no notes")
     clefs = {element.get(name) for element in root.iter() for name in ("shape", "clef.shape")}
     if clefs & _UNPITCHED or any(note.get("pname") is None for note in notes):
-        raise EngravingError("notes without a pitch", "percussion and tablature are not read")
+        raise EngravingError("notes without a pitch", "percussion and tablature are not supported")
 
 
 def _clean(parent: Element) -> None:
-    """Clean the children of `parent`, depth first, and put what wrappers held in their place."""
-    after_ending = False  # an ending without a number that follows another is a second one
+    """Clean the children of `parent`, depth first, and replace wrappers by their content."""
+    after_ending = False  # then an ending without a number is a second one
     kept: list[Element] = []
     for child in parent:
         tag = child.tag.removeprefix(MEI) if isinstance(child.tag, str) else ""
@@ -139,7 +141,7 @@ def _clean(parent: Element) -> None:
         if tag == "ending":
             first = _is_first(child, after_ending)
             _clean(child)
-            # What changes key or meter under a later ending holds for what follows it.
+            # A change of key or meter in a later ending also applies to the music after it.
             kept.extend(child if first else child.findall(f"{MEI}scoreDef"))
             after_ending = True
             continue
@@ -149,7 +151,7 @@ def _clean(parent: Element) -> None:
         _clean(child)
         _play_once(child)
         if tag in ("beam", "tuplet", "chord", "bTrem") and not was_empty and len(child) == 0:
-            continue  # held grace notes only
+            continue  # it held only grace notes
         if tag == "bTrem" or (tag == "beam" and len(child) == 1):
             kept.extend(child)
         else:
@@ -158,13 +160,13 @@ def _clean(parent: Element) -> None:
 
 
 def _is_first(ending: Element, after_ending: bool) -> bool:
-    """By its number (1, "1, 2", "1-3"); by its place where it has none."""
+    """Decide by the number ("1", "1, 2", "1-3"), or by the position if there is none."""
     number = re.match(r"\d+", ending.get("n", "").strip())
     return int(number[0]) == 1 if number else not after_ending
 
 
 def _play_once(element: Element) -> None:
-    """Take the repeat bar lines from a measure and the tremolo strokes from a stem."""
+    """Remove repeat bar lines from a measure and tremolo strokes from a stem."""
     for side in ("left", "right"):
         if element.get(side) in _REPEATS:
             del element.attrib[side]
@@ -174,9 +176,12 @@ def _play_once(element: Element) -> None:
 
 
 def _drop_dangling(root: Element) -> None:
-    """Remove ties, slurs and the like whose note is gone."""
+    """Remove ties, slurs and the like that refer to a removed note."""
     ids = {element.get(ID) for element in root.iter()}
     for parent in root.iter():
-        parent[:] = [
-            child for child in parent if all(child.get(name, "").lstrip("#") in ids for name in _REFERENCES if child.get(name))
-        ]
+        parent[:] = [child for child in parent if _references(child) <= ids]
+
+
+def _references(element: Element) -> set[str]:
+    """Ids of the elements at which a tie, slur or the like begins and ends."""
+    return {element.get(name, "").lstrip("#") for name in _REFERENCE_ATTRIBUTES if element.get(name)}

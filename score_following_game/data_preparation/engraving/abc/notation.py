@@ -1,0 +1,90 @@
+"""The music of one tune as measures of notes and rests.
+
+Written values are in whole notes, times in quarter notes; both are exact fractions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from score_following_game.data_preparation.engraving.abc.fields import Meter
+
+_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """A spelled pitch. step: "C" to "B".  octave: 4 begins at middle C.  alter: semitones."""
+
+    step: str
+    octave: int
+    alter: int
+
+    @property
+    def midi(self) -> int:
+        return 12 * (self.octave + 1) + _SEMITONES[self.step] + self.alter
+
+
+@dataclass(frozen=True)
+class Tuplet:
+    """`number` notes in the time of `base`. `serial` distinguishes adjacent tuplets."""
+
+    number: int
+    base: int
+    serial: int
+
+
+@dataclass
+class Event:
+    """A note, or a rest if `pitch` is None. written: the printed value in whole notes, without the tuplet's ratio."""
+
+    pitch: Pitch | None
+    written: Fraction
+    accidental: int | None = None  # the printed accidental, as an alter
+    tuplet: Tuplet | None = None
+    new_beam: bool = False  # follows a space or a bar line
+    tie_from: bool = False  # tied to the note before it
+    tie_to: bool = False  # tied to the note after it
+
+    @property
+    def quarters(self) -> Fraction:
+        """Sounding length in quarter notes."""
+        ratio = Fraction(self.tuplet.base, self.tuplet.number) if self.tuplet else 1
+        return self.written * 4 * ratio
+
+
+@dataclass
+class Measure:
+    """The content of a bar. key (in fifths), meter: set only if they change at its start."""
+
+    events: list[Event] = field(default_factory=list)
+    key: int | None = None
+    meter: Meter = None
+
+    @property
+    def quarters(self) -> Fraction:
+        return sum((event.quarters for event in self.events), Fraction(0))
+
+
+@dataclass
+class Melody:
+    """One tune with each of its sections once. key: number of sharps, negative for flats."""
+
+    key: int
+    meter: Meter
+    clef: str
+    measures: list[Measure]
+
+    def notes(self) -> list[tuple[Fraction, Fraction, int]]:
+        """(onset, duration, MIDI pitch) of each sounding note, in quarters. Tied notes count as one."""
+        notes: list[tuple[Fraction, Fraction, int]] = []
+        now = Fraction(0)
+        for event in (event for measure in self.measures for event in measure.events):
+            if event.tie_from:
+                onset, duration, pitch = notes[-1]
+                notes[-1] = (onset, duration + event.quarters, pitch)
+            elif event.pitch:
+                notes.append((now, event.quarters, event.pitch.midi))
+            now += event.quarters
+        return notes
