@@ -1,12 +1,12 @@
-"""Why a piece is left out of a data set."""
+"""The error that leaves a piece out of a data set."""
 
 from __future__ import annotations
 
-STAVES = "wrong number of staves"  # the most common reason, which a user can do something about
+STAVES = "wrong number of staves"  # the reason for which the report has advice
 
 
 class EngravingError(Exception):
-    """A piece that is left out. `reason` is a short category to count by; the text gives the details."""
+    """A piece has to be left out. reason: short category, for counting.  detail: what exactly is wrong."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason, detail)

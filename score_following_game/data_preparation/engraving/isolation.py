@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -49,7 +49,7 @@ def run_isolated(
     tasks: Iterable[Any],
     processes: int = 1,
     time_limit: float = 120.0,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Yield an Outcome per task, as they finish. `function` is a module's (the child imports it); `time_limit` in seconds.
 
     An EngravingError becomes its reason, any other exception, a crash or an overrun a reason of its own.
