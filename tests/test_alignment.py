@@ -10,10 +10,10 @@ import pytest
 import soundfile
 
 from score_following_game.data_preparation.errors import EngravingError
-from score_following_game.data_preparation.recordings import pairing_and_retiming as recordings
+from score_following_game.data_preparation.recordings import retiming as recordings
 from score_following_game.data_preparation.recordings.alignment import FPS, Features, band_of, locate, mend
-from score_following_game.data_preparation.recordings.pairing_and_retiming import Alignment, align, record_piece
 from score_following_game.data_preparation.recordings.quality import Quality
+from score_following_game.data_preparation.recordings.retiming import Alignment, align, record_piece
 from score_following_game.data_processing.performance import read_midi
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.data_processing.synthesis import synthesise

@@ -76,7 +76,7 @@ def test_an_empty_set_is_told(tmp_path: Path) -> None:
     source = write_songs(tmp_path / "in", "sonata-1", "sonata-2")
     report = build(find_sources([source]), BuildOptions(tmp_path / "out", split=parse_split("0.5/0.5/0"), name="x"))
     assert set(report.folders.values()) == {"x_train"} and report.empty == ["x_valid"]
-    assert "      0  x_valid: the works of so few pieces do not divide so" in report.lines()
+    assert "      0  x_valid: too few works to fill this set" in report.lines()
 
 
 # --- checks
@@ -170,6 +170,20 @@ def test_a_piece_that_was_given_up_for_time_is_tried_again(tmp_path: Path, monke
         records.save()
         assert build(sources, BuildOptions(tmp_path)).engraved == tried, reason
         records = Records.load(tmp_path)
+
+
+def test_a_build_computes_each_fingerprint_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fingerprint reads the whole recording of a piece."""
+    sources = find_sources([TUNES])[:3]
+    compute, computed = building.fingerprint, []
+    monkeypatch.setattr(building, "fingerprint", lambda task: computed.append(task.source.name) or compute(task))
+    build(sources[:2], BuildOptions(tmp_path))
+    assert sorted(computed) == [source.name for source in sources[:2]]
+    computed.clear()
+    records = Records.load(tmp_path)
+    records.files(sources[0].name)[0].unlink()
+    assert build(sources, BuildOptions(tmp_path)).engraved == 2
+    assert sorted(computed) == [source.name for source in sources]
 
 
 def test_names_of_tempo_variants_are_not_taken(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_corpus_of_music21(tmp_path: Path) -> None:
     assert next(iter(manifest.pieces.values())).licence == "license.txt: as the encoders permit"
     for name in ("other", ".."):
         done = make(name)
-        assert done.returncode == 2 and done.stderr.startswith("error: --source ") and "there are myCorpus" in done.stderr
+        assert done.returncode == 2 and done.stderr.startswith("error: --source ") and "it has myCorpus" in done.stderr
 
 
 def test_the_raw_msmd(tmp_path: Path, run) -> None:

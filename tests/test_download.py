@@ -172,7 +172,7 @@ def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(server: Server, 
 
 
 def test_another_hash_is_refused_and_not_kept(server: Server, target: Path):
-    with pytest.raises(UserError, match=f"what came has SHA-256 {SHA256}, wanted 0000"):
+    with pytest.raises(UserError, match=f"the download has SHA-256 {SHA256}, expected 0000"):
         fetch(server, target, "0" * 64)
     assert not list(target.parent.iterdir())
 
@@ -192,7 +192,7 @@ def test_a_file_larger_than_allowed_is_refused(server: Server, target: Path, tel
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a", "data.bin", "http:///a", "http://[::1/a"])
 def test_only_the_web_is_asked(target: Path, url: str):
-    with pytest.raises(UserError, match="wanted a URL that begins with http:// or https://"):
+    with pytest.raises(UserError, match="expected a URL that begins with http:// or https://"):
         download(url, target)
 
 
@@ -212,9 +212,9 @@ def test_a_host_that_is_not_there_is_told_at_once(target: Path):
     with socket.socket() as taken:  # bound, not listening: refuses
         taken.bind(("127.0.0.1", 0))
         began = time.monotonic()
-        with pytest.raises(HostUnreachable, match=r"127\.0\.0\.1 is not reached \(Connection refused\)$"):
+        with pytest.raises(HostUnreachable, match=r"127\.0\.0\.1 cannot be reached \(Connection refused\)$"):
             download(f"http://127.0.0.1:{taken.getsockname()[1]}/a", target)
-    with pytest.raises(HostUnreachable, match=r"no-such-host\.invalid is not reached"):
+    with pytest.raises(HostUnreachable, match=r"no-such-host\.invalid cannot be reached"):
         download("http://no-such-host.invalid/a", target)
     assert time.monotonic() - began < 10
 

@@ -158,7 +158,7 @@ def test_a_font_that_is_gone_is_named_and_another_can_be_given(copy: Path, confi
 
 def test_two_fonts_of_one_name_are_refused(made: Path, tmp_path: Path) -> None:
     shutil.copy(made / "fonts" / "one.sf2", tmp_path / "one.sf2")
-    with pytest.raises(UserError, match="two fonts of one name"):
+    with pytest.raises(UserError, match="two fonts have the same file name"):
         Performances(sound_fonts=(made / "fonts" / "one.sf2", tmp_path / "one.sf2")).require()
 
 
@@ -179,7 +179,7 @@ def test_a_recording_is_aligned_and_heard_and_another_is_refused(tmp_path: Path,
     refused = f"{names[1]}: its recording is not heard, the score is: poor alignment: "
     assert any(line.startswith(refused) for line in report.lines())
     assert load_data_set(tmp_path / "set", config, names[1])[0].source.name == f"{names[1]}.mid"
-    assert any(line.startswith(f"{names[0]}: heard from its recording; ") for line in report.lines())
+    assert any(line.startswith(f"{names[0]}: uses its recording; ") for line in report.lines())
     piece = load_data_set(tmp_path / "set", config, names[0])[0]
     assert piece.source.name == f"{names[0]}.wav"
     plain = load_data_set(tmp_path / "plain", config, names[0])[0]
@@ -235,7 +235,7 @@ def test_a_sound_set_has_no_problem(made: Path, config: GameConfig) -> None:
     load_data_set(made / "set", config)  # its caches are nobody's concern
     report = verify(made)
     assert report.problems == [] and report.sets == {str(made / "set"): 2}
-    assert report.lines()[-1] == "every file is as its manifest says and fit for the game"
+    assert report.lines()[-1] == "all files agree with their manifests and the rules of the game"
 
 
 def test_what_is_wrong_with_a_set_is_told(copy: Path) -> None:
@@ -245,7 +245,7 @@ def test_what_is_wrong_with_a_set_is_told(copy: Path) -> None:
     (copy / "stranger.npz").write_bytes(b"")
     assert [problem.removeprefix(f"{copy}/") for problem in verify(copy).problems] == [
         f"{first}: {first}.mid is missing",
-        f"{second}: {second}.mid is not the file that was made",
+        f"{second}: {second}.mid has changed since it was made",
         "stranger.npz: not in the manifest",
     ]
 
@@ -295,7 +295,7 @@ def test_a_hostile_or_foreign_manifest_is_refused(copy: Path, tmp_path: Path) ->
 
 
 def test_the_script_verifies(made: Path, copy: Path, run) -> None:
-    assert "every file is as its manifest says" in run("prepare_game_data.py", "--verify", made).stdout
+    assert "all files agree with their manifests" in run("prepare_game_data.py", "--verify", made).stdout
     next(copy.glob("*.npz")).unlink()
     done = run("prepare_game_data.py", "--verify", copy, check=False)
     assert done.returncode == 2 and "is missing" in done.stdout and done.stderr.startswith("error: --verify")

@@ -86,7 +86,7 @@ def test_the_layout_of_2018(sets_2018: Path, tmp_path: Path, config: GameConfig)
     assert pieces(to / ROOT) == tree(sets_2018 / ROOT)
     assert verify(to).problems == [] and len(verify(to).sets) == 4
     assert sorted(path.name for path in to.iterdir()) == ["downloads", ROOT]
-    assert report.lines()[:2] == ["mine.tgz (fetched by hand)", f"  {to / ROOT / 'msmd_all/msmd_all_test'}: 1 scores"]
+    assert report.lines()[:2] == ["mine.tgz (given by --archive)", f"  {to / ROOT / 'msmd_all/msmd_all_test'}: 1 scores"]
     (piece,) = load_data_set(to / ROOT / "nottingham" / "nottingham_test", config)
     assert piece.name == "nottingham_test_tune"
 
@@ -109,7 +109,7 @@ def test_the_layout_of_2019_goes_beside_what_is_there(sets_2018: Path, sets_2019
     assert verify(to).problems == []
     piece.midi_path.write_bytes(piece.midi_path.read_bytes() + b"!")
     assert [line.rpartition(": ")[2] for line in verify(to).problems] == [
-        "performance/new_train.mid is not the file that was made"
+        "performance/new_train.mid has changed since it was made"
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_collection_stays_together_and_is_not_laid_out_where_all_places_are_ta
     before = tree(to)
     report = fetch_published(to, archive)
     assert {place.path.rpartition("/")[2] for place in report.outcomes[0].placed} == {"msmd_all_test", "msmd_all_train"}
-    assert report.outcomes[0].notes[0].startswith("nottingham_test: not laid out, there are others in")
+    assert report.outcomes[0].notes[0].startswith("nottingham_test: not unpacked, ")
     assert before.items() <= tree(to).items()
     (to / f"{ROOT}_2018" / "nottingham" / "nottingham_test").rename(tmp_path / "away")
     assert len(fetch_published(to, archive).outcomes[0].placed) == 4  # tried again when there is room
@@ -148,7 +148,7 @@ def test_an_interrupted_layout_is_completed(sets_2018: Path, tmp_path: Path, mon
 
 
 def test_an_archive_without_sets(tmp_path: Path):
-    with pytest.raises(UserError, match="holds no data set; wanted folders named nottingham_train"):
+    with pytest.raises(UserError, match="holds no data set; expected folders with names like nottingham_train"):
         fetch_published(tmp_path, tar(tmp_path / "a.tar.gz", member("__MACOSX/nottingham_train/a.npz"), member("b/c.npz")))
 
 
@@ -157,7 +157,7 @@ def test_weights_by_hand(tmp_path: Path):
         (tmp_path / name).write_bytes(data)
     fetch_published(tmp_path / "to", tmp_path / "a.pt")
     assert (tmp_path / "to" / "models" / "a.pt").read_bytes() == b"\x80\x02rest"
-    with pytest.raises(NoArchive, match="holds no weights but a web page"):
+    with pytest.raises(NoArchive, match="is a web page, not a file of weights"):
         fetch_published(tmp_path / "to", tmp_path / "page.pt")
     (tmp_path / "a.pt").write_bytes(b"PK other")
     assert "kept; move it away" in fetch_published(tmp_path / "to", tmp_path / "a.pt").lines()[1]
@@ -196,7 +196,7 @@ def test_what_comes_is_kept_and_what_does_not_is_told(mirror: Mirror, sets_2018:
     assert "404" in report.missing[WEIGHTS]
     assert "web page" in report.missing[NAME_2019]
     assert not (tmp_path / "to" / "downloads" / NAME_2019).exists()
-    assert sum(": not here: " in line for line in report.lines()) == 2
+    assert sum(": missing: " in line for line in report.lines()) == 2
     packed(sets_2018, mirror.folder / NAME_2019)
     assert set(mirror.fetch(tmp_path / "to").missing) == {WEIGHTS}
 
@@ -216,7 +216,7 @@ def test_a_host_that_is_not_there_is_asked_once(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(PublishedGone) as caught:
         fetch_published(tmp_path, mirror="http://no-such-host.invalid/data/")
     assert [url for url, *_ in asked] == [f"http://no-such-host.invalid/data/{NAME_2018}"]
-    assert str(caught.value).count("no-such-host.invalid is not reached") == 1
+    assert str(caught.value).count("no-such-host.invalid cannot be reached") == 1
 
 
 def test_another_file_than_the_first_is_refused(mirror: Mirror, sets_2018: Path, sets_2019: Path, tmp_path: Path):
@@ -226,12 +226,12 @@ def test_another_file_than_the_first_is_refused(mirror: Mirror, sets_2018: Path,
     (to / "downloads" / NAME_2018).unlink()
     (to / ROOT / "nottingham" / "nottingham_test").rename(tmp_path / "away")
     packed(sets_2019, mirror.folder / NAME_2018)
-    with pytest.raises(UserError, match=r"but [0-9a-f]{64} when it first came; .* remove its line from .*sha256\.json"):
+    with pytest.raises(UserError, match=r"but was [0-9a-f]{64} at the first download; .* remove its line from .*sha256\.json"):
         mirror.fetch(to)
     (to / "downloads" / NAME_2018).unlink()
     packed(sets_2018, tmp_path / "whole" / NAME_2018)
     (mirror.folder / NAME_2018).write_bytes((tmp_path / "whole" / NAME_2018).read_bytes()[:-500])
-    with pytest.raises(UserError, match="when it first came"):
+    with pytest.raises(UserError, match="at the first download"):
         mirror.fetch(to)
 
 
@@ -250,7 +250,7 @@ def test_a_known_hash_counts(mirror: Mirror, sets_2018: Path, tmp_path: Path, mo
     packed(sets_2018, mirror.folder / NAME_2018)
     known = published.PublishedFile(f"http://example.org/{NAME_2018}", "sets", 2018, sha256="0" * 64)
     monkeypatch.setattr(published, "PUBLISHED", (known,))
-    with pytest.raises(UserError, match=f"what came has SHA-256 [0-9a-f]*, wanted {'0' * 64}"):
+    with pytest.raises(UserError, match=f"the download has SHA-256 [0-9a-f]*, expected {'0' * 64}"):
         mirror.fetch(tmp_path / "to")
     with pytest.raises(UserError, match=f"the published file has {'0' * 64}"):
         fetch_published(tmp_path / "to", mirror.folder / NAME_2018)
@@ -260,5 +260,5 @@ def test_a_known_hash_counts(mirror: Mirror, sets_2018: Path, tmp_path: Path, mo
 def test_a_broken_record_is_named(tmp_path: Path, content: str):
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "placed.json").write_text(content)
-    with pytest.raises(UserError, match=r"placed\.json: not a record this version wrote"):
+    with pytest.raises(UserError, match=r"placed\.json: not a record of this version"):
         fetch_published(tmp_path)

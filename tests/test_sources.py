@@ -15,11 +15,13 @@ import numpy as np
 import pretty_midi
 import pytest
 
+from score_following_game.data_preparation.building import fingerprint as fingerprints
 from score_following_game.data_preparation.building import make_piece as making
 from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_preparation.building.check_pictures import check_picture
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key, variants
-from score_following_game.data_preparation.building.make_piece import PieceTask, engrave_source, fingerprint, plausible_tempo
+from score_following_game.data_preparation.building.fingerprint import fingerprint
+from score_following_game.data_preparation.building.make_piece import PieceTask, engrave_source, plausible_tempo
 from score_following_game.data_preparation.building.records import RECORD_NAME, Records
 from score_following_game.data_preparation.building.sources import find_sources, slug
 from score_following_game.data_preparation.building.split import assign, parse_split
@@ -98,7 +100,8 @@ def test_compressed_and_misnamed_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("nowhere", "no such"), ("empty", "no score"), ("text.txt", "not a score"), ("bare.abc", "no tune")]
+    ("path", "message"),
+    [("nowhere", "no such"), ("empty", "no score"), ("text.txt", "not a supported score format"), ("bare.abc", "no tune")],
 )
 def test_wrong_sources(tmp_path: Path, path: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
@@ -120,7 +123,7 @@ def test_splits() -> None:
     shares = assign(parse_split("0.8/0.1/0.1"), works)
     assert [list(shares.values()).count(name) for name in ("train", "valid", "test")] == [8, 1, 1]
     assert set(assign(parse_split("0/0.5/0.5"), works).values()) == {"valid", "test"}
-    with pytest.raises(UserError, match="wants 11 pieces and there are 10"):
+    with pytest.raises(UserError, match="needs 11 pieces, there are 10"):
         assign(parse_split("9/1/1"), works)
 
 
@@ -274,7 +277,7 @@ def test_build(book: Path, tmp_path: Path) -> None:
     assert len(score.coords) == len(midi.instruments[0].notes) == 17
     picture = cv2.imread(str(tmp_path / "out" / "check" / "book_4_Tune_4.png"))
     assert picture.shape[0] == 3 * 44 and (picture[..., 2] > picture[..., 1] + 100).any()
-    assert report.lines()[0] == "8 pieces of 10 sources (9 engraved in this run), 2.6 minutes of music, 0.0 MB"
+    assert report.lines()[0] == "8 pieces from 10 sources (9 engraved in this run), 2.6 minutes of music, 0.0 MB"
 
 
 def test_building_again_repeats_nothing(book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +290,7 @@ def test_building_again_repeats_nothing(book: Path, tmp_path: Path, monkeypatch:
     assert build(find_sources([book]), options).engraved == 1
     book.write_text(book.read_text().replace("T:Tune 3", "T:Tune 3\nQ:1/4=66"))
     assert build(find_sources([book]), options).engraved == 1
-    monkeypatch.setattr(making, "_code_version", lambda *modules: "newer")
+    monkeypatch.setattr(fingerprints, "_code_version", lambda *modules: "newer")
     assert build(find_sources([book]), options).engraved == 8
     # Made again from nothing, the files are the same to the byte.
     shutil.rmtree(tmp_path / "out")
@@ -338,9 +341,9 @@ def test_duration_limits(book: Path, tmp_path: Path) -> None:
 
 
 def test_no_piece_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no piece made of 1 sources: wrong number of staves \(1; the score has 2"):
+    with pytest.raises(UserError, match=r"none of the 1 sources became a piece: wrong number of staves \(1; the score has 2"):
         build(find_sources([DATA / "piano.mei"]), BuildOptions(tmp_path))
-    with pytest.raises(UserError, match="split wants 3 pieces and there are 1"):
+    with pytest.raises(UserError, match="split needs 3 pieces, there are 1"):
         build(find_sources([DATA / "song.krn"]), BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
 
 
@@ -360,7 +363,7 @@ def test_files_of_the_users_are_neither_replaced_nor_removed(
     edited.write_bytes(b"my timing")
     again = build(find_sources([book]), BuildOptions(out))
     assert again.changed == ["book_2_Tune_2"] and "remove such a file" in again.lines()[1]
-    monkeypatch.setattr(making, "_code_version", lambda *modules: "newer")
+    monkeypatch.setattr(fingerprints, "_code_version", lambda *modules: "newer")
     build(find_sources([book]), BuildOptions(out))
     assert (theirs.read_bytes(), edited.read_bytes()) == (b"my own", b"my timing")
     # What changed since may be removed, but not the sheet that the edited MIDI belongs to.
@@ -370,7 +373,7 @@ def test_files_of_the_users_are_neither_replaced_nor_removed(
 
 
 def test_why_a_split_is_impossible_can_be_read(book: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="split wants 9 pieces and there are 1"):
+    with pytest.raises(UserError, match="split needs 9 pieces, there are 1"):
         build(find_sources([book]), BuildOptions(tmp_path / "out", split=parse_split("3/3/3"), name="x", max_seconds=5))
     assert (tmp_path / "out" / LEFT_OUT_NAME).read_text().count("longer than 5 s") == 7
 

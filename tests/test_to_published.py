@@ -190,8 +190,8 @@ def test_nothing_is_replaced(folder: Path, tmp_path: Path):
     (mine / "tune.npz").write_text("mine")
     for destination, message in (
         (mine, "mine: is in use"),
-        (mine / "tune.npz", "a file is there"),
-        (folder / "inside", "lies in .*outside it"),
+        (mine / "tune.npz", "is a file, expected a folder"),
+        (folder / "inside", "is inside .*outside it"),
         (folder, "is in use"),
     ):
         before = tree(tmp_path)
@@ -232,19 +232,19 @@ def test_two_pieces_for_one_place(folder: Path, tmp_path: Path):
     write_small_piece(folder, "tune", notes=5)
     report = to_published(folder, tmp_path / "out")
     assert report.pieces == 1
-    assert "another piece of that name would lie in the same folder" in report.left_out[0]
+    assert "another piece of this name goes to the same folder" in report.left_out[0]
 
 
 def test_the_script(run_here, folder: Path, tmp_path: Path):
     done = run_here("prepare_game_data.py", "--to-published", folder, "--destination", tmp_path / "out", "--layout", "2019")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"1 pieces in {tmp_path / 'out'}, 0 of them heard from recordings\n"
+    assert done.stdout == f"1 pieces in {tmp_path / 'out'}, 0 of them with a recording\n"
     assert set(tree(tmp_path / "out")) == {"score/tune.npz", "performance/tune.mid"}
     for arguments, message in (
         ((folder, "--destination", tmp_path / "out"), "is in use"),
         ((folder,), "is in use"),
         ((tmp_path / "none", "--destination", tmp_path / "x"), "none: no such folder"),
-        ((tmp_path / "out", "--destination", tmp_path / "x"), "none of its 1 pieces can be used"),
+        ((tmp_path / "out", "--destination", tmp_path / "x"), "none of its 1 pieces can be exported"),
     ):
         (tmp_path / "out" / "score" / "tune.npz").write_bytes(b"")
         done = run_here("prepare_game_data.py", "--to-published", *arguments)

@@ -123,7 +123,7 @@ def test_published_sets_with_empty_recordings_beside_ready_spectrograms(tmp_path
         write_manifest(folder, describe_published(folder, f"n_{part}", "n.tar", "0" * 64))
     assert told(tmp_path) == []
     np.save(folder / "tune.spec.npy", np.ones((78, 100), np.float32))
-    assert told(tmp_path) == ["n_test/tune: tune.spec.npy is not the file that was made"]
+    assert told(tmp_path) == ["n_test/tune: tune.spec.npy has changed since it was made"]
 
 
 # --- between sets
@@ -151,7 +151,7 @@ def test_a_score_in_two_sets_is_told(made: Path) -> None:
 
 def test_fonts_that_are_gone_or_changed_are_told(made: Path) -> None:
     (made / "one.sf2").write_bytes(b"other sounds")
-    changed = f"sound font {made}/one.sf2 is not the one that was chosen"
+    changed = f"sound font {made}/one.sf2 has changed since it was chosen"
     assert verify(made).problems == [f"{made}/x_test: {changed}", f"{made}/x_train: {changed}"]
     (made / "one.sf2").unlink()
     assert told(made) == ["x_test: sound font one.sf2 is missing", "x_train: sound font one.sf2 is missing"]
@@ -177,7 +177,7 @@ def test_a_notehead_outside_the_rows_is_told(made: Path) -> None:
 
 
 def test_a_file_is_no_folder(made: Path) -> None:
-    with pytest.raises(UserError, match=rf"^--verify {made / 'one.sf2'}: is a file, wanted a folder$"):
+    with pytest.raises(UserError, match=rf"^--verify {made / 'one.sf2'}: is a file, expected a folder$"):
         verify(made / "one.sf2")
 
 
@@ -218,7 +218,7 @@ def test_a_manifest_that_is_no_json_of_ours(made: Path, config: GameConfig) -> N
         with pytest.raises(UserError, match=f"{path}: not a manifest this version wrote .RecursionError"):
             reader(path)
     path.write_text(DEEP)
-    with pytest.raises(UserError, match=f"no {MANIFEST_NAME} below it but {path}, which is no data set's"):
+    with pytest.raises(UserError, match=f"no {MANIFEST_NAME} below it except {path}, which does not belong to a data set"):
         verify(path.parent)
     assert told(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}"]
 
@@ -294,7 +294,7 @@ PIECE = {"fingerprint": "", "origin": "", "facts": None}
 )
 def test_a_record_that_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / RECORD_NAME).write_text(content)
-    with pytest.raises(UserError, match=f"^{tmp_path / RECORD_NAME}: not a record this version wrote"):
+    with pytest.raises(UserError, match=f"^{tmp_path / RECORD_NAME}: not a record of this version"):
         Records.load(tmp_path)
 
 

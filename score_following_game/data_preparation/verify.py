@@ -1,4 +1,4 @@
-"""Whether data sets are what their manifests say, and what the game wants (spec: a piece on disk, onsets)."""
+"""Checks of data sets against their manifests and the rules of the game (spec: a piece on disk, onsets)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 
 _FPS = SpectrogramParams().fps
-_NO_SETS = {DOWNLOADS, "check"}  # folders of a destination that hold other things
+_NO_SETS = {DOWNLOADS, "check"}  # folders of a destination that are not data sets
 _SPECTROGRAM = ".spec.npy"
 
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """sets: folder -> pieces looked at.  problems: one line each."""
+    """sets: folder -> number of pieces checked.  problems: one line each."""
 
     sets: dict[str, int]
     problems: list[str]
@@ -36,22 +36,23 @@ class VerifyReport:
     def lines(self) -> list[str]:
         """The report as printed."""
         lines = [f"{count:5d} pieces  {name}" for name, count in self.sets.items()]
-        told = f"{len(self.problems)} problem{'s' * (len(self.problems) != 1)}"
-        return [*lines, *self.problems, told if self.problems else "every file is as its manifest says and fit for the game"]
+        if not self.problems:
+            return [*lines, "all files agree with their manifests and the rules of the game"]
+        return [*lines, *self.problems, "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"]
 
 
 def verify(destination: Path) -> VerifyReport:
-    """Check every data set below a folder: a set is a folder with a manifest, and what lies below it up to the next one.
+    """Check every data set below a folder. A set is a folder with a manifest, without subfolders that are sets themselves.
 
-    Raises UserError where there is no set, or a manifest that cannot be read.
+    Raises UserError when there is no set, and for a manifest that cannot be read.
     """
     manifests = _read_manifests(destination)
-    loaded: dict[Path | None, list[Path]] = defaultdict(list)  # set -> what a loader takes from it; None: from no set
+    loaded: dict[Path | None, list[Path]] = defaultdict(list)  # set (None: outside of any) -> files a loader would read
     for file in _visible(destination, "*"):
         if file.is_file() and _is_loaded(file):
             loaded[next((folder for folder in file.parents if folder in manifests), None)].append(file)
     problems: list[str] = []
-    digest = cache(_digest)  # sets of one destination share their fonts
+    digest = cache(_digest)  # the sets of a destination share sound fonts
     for folder, manifest in manifests.items():
         for name, entry in tqdm(manifest.pieces.items(), unit="piece", desc=folder.name, disable=None, leave=False):
             problems += [f"{folder / name}: {problem}" for problem in _piece_problems(folder, entry)]
@@ -64,22 +65,22 @@ def verify(destination: Path) -> VerifyReport:
 
 
 def _read_manifests(destination: Path) -> dict[Path, Manifest]:
-    """Folder -> its manifest."""
+    """Folder -> its manifest. Raises UserError when there is none."""
     if not destination.is_dir():
-        problem = "is a file, wanted a folder" if destination.exists() else "no such folder"
+        problem = "is a file, expected a folder" if destination.exists() else "no such folder"
         raise UserError(f"--verify {destination}: {problem}")
     paths = _visible(destination, MANIFEST_NAME)
     manifests = {path.parent: read_manifest(path) for path in paths if is_manifest(path)}
     if not manifests:
-        others = f" but {paths[0]}, which is no data set's" if paths else ""
+        others = f" except {paths[0]}, which does not belong to a data set" if paths else ""
         raise UserError(
-            f"--verify {destination}: no {MANIFEST_NAME} below it{others}; a set of an older version has none: build it again"
+            f"--verify {destination}: no {MANIFEST_NAME} below it{others}; sets of older versions have none: build them again"
         )
     return manifests
 
 
 def _visible(destination: Path, pattern: str) -> list[Path]:
-    """What matches below a folder and is not hidden, as what an interrupted build has not checked yet is; by name."""
+    """Sorted matches below a folder, without hidden ones: those are leftovers of interrupted builds."""
     return sorted(
         path
         for path in destination.rglob(pattern)
@@ -88,7 +89,7 @@ def _visible(destination: Path, pattern: str) -> list[Path]:
 
 
 def _is_loaded(file: Path) -> bool:
-    """Whether a loader takes the file for a piece's; for a recording: whether it would if another were not preferred."""
+    """Whether a loader may read the file. A recording counts even if another file has priority over it."""
     if file.name.endswith(_SPECTROGRAM):
         return performance_source(file.with_name(f"{file.name.removesuffix(_SPECTROGRAM)}.mid")) == file
     if is_recording(file):
@@ -100,7 +101,7 @@ def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
     for name, digest in entry.files.items():
         found = _digest(folder / name)
         if found != digest:
-            yield f"{name} is not the file that was made" if found else f"{name} is missing"
+            yield f"{name} has changed since it was made" if found else f"{name} is missing"
     for score in (folder / name for name in entry.files if name.endswith(".npz")):
         for midi in (folder / name for name in entry.performances):
             if score.is_file() and midi.is_file():
@@ -111,14 +112,14 @@ def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
 
 
 def _rules(score_path: Path, midi_path: Path, falling: bool) -> Iterator[str]:
-    """The rules of a piece (spec, sections 2 and 3); `falling`: x may not fall with time, since we engraved it."""
+    """Check the rules of a piece (spec, sections 2 and 3). falling: report x that falls with time."""
     score = read_score(score_path)  # shapes, types, columns, notehead indices
     frames, x = merge_onsets(score, onset_frames(note_onsets(read_midi(midi_path), midi_path), _FPS), score_path)
     rows = score.coords[:, 0]
     if rows.min() < 0 or rows.max() > score.sheet.shape[0]:
         yield f"a notehead is at row {rows[(rows < 0) | (rows > score.sheet.shape[0])][0]:g} of {score.sheet.shape[0]}"
     if len(frames) < 2:
-        yield "fewer than two onsets: there is nothing to follow"
+        yield "fewer than two onsets: nothing to follow"
     if falling and (falls := int((np.diff(x) < 0).sum())):
         yield f"x falls with time {falls} times ({midi_path.name})"
 
@@ -127,11 +128,11 @@ def _font_problems(manifest: Manifest, digest: Callable[[Path], str]) -> Iterato
     for font in manifest.sound_fonts.values():
         found = digest(Path(font["path"]))
         if found != font["sha256"]:
-            yield f"{font['path']} is not the one that was chosen" if found else f"{font['path']} is missing"
+            yield f"{font['path']} has changed since it was chosen" if found else f"{font['path']} is missing"
 
 
 def _folders_without(destination: Path, files: Iterable[Path]) -> Iterator[str]:
-    """Folders that hold pieces but belong to no set, as an interrupted build leaves them."""
+    """Report folders with pieces that belong to no set; an interrupted build can leave such folders."""
     scores = (
         file
         for file in files
@@ -145,7 +146,7 @@ def _folders_without(destination: Path, files: Iterable[Path]) -> Iterator[str]:
 
 
 def _shared_scores(manifests: Mapping[Path, Manifest]) -> Iterator[str]:
-    """Scores in two sets that lie side by side: one set knows the other's. Published sets are as they came."""
+    """Report equal scores in two sets of the same parent folder, so of one split. Published sets are not checked."""
     first: dict[tuple[Path, str], tuple[Path, str]] = {}
     for folder, manifest in manifests.items():
         made = (entry for entry in manifest.pieces.values() if _is_made_here(entry))
@@ -156,12 +157,12 @@ def _shared_scores(manifests: Mapping[Path, Manifest]) -> Iterator[str]:
 
 
 def _is_made_here(entry: PieceEntry) -> bool:
-    """Only what was engraved here was measured."""
+    """Whether the piece was engraved here: only these have checks."""
     return bool(entry.checks)
 
 
 def _digest(file: Path) -> str:
-    """SHA-256 of a file, "" where there is none. Raises UserError naming one that cannot be read."""
+    """SHA-256 of a file, "" if it does not exist. Raises UserError if it cannot be read."""
     try:
         return file_digest(file) if file.is_file() else ""
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Make game data (sheet images, notehead positions, MIDI) from music scores, or fetch the published sets.
+"""Make game data (sheet images, notehead positions, MIDI) from music scores, or download the published sets.
 
 python prepare_game_data.py --list
 python prepare_game_data.py --destination DATA_ROOT
@@ -29,8 +29,7 @@ from score_following_game.data_preparation.building.sources import SUFFIXES
 from score_following_game.data_preparation.building.split import GivenSplit, Split, parse_split
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.published.export import LAYOUTS, to_published
-from score_following_game.data_preparation.published.fetch import PUBLISHED as FILES
-from score_following_game.data_preparation.published.fetch import PublishedGone, fetch_published
+from score_following_game.data_preparation.published.fetch import PublishedGone, fetch_published, list_published
 from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.tempo import parse_tempi
 from score_following_game.errors import UserError
@@ -44,10 +43,10 @@ def parse_arguments() -> argparse.Namespace:
         nargs="?",
         metavar="COLLECTION",
         choices=[PUBLISHED, *COLLECTIONS],
-        help=f"what to make: {', '.join([PUBLISHED, *COLLECTIONS])} (default: folder with --source, else "
-        f"{PUBLISHED}); --list tells more",
+        help=f"what to make: {', '.join([PUBLISHED, *COLLECTIONS])} (default: folder if --source is given, else "
+        f"{PUBLISHED}); see --list",
     )
-    parser.add_argument("--list", action="store_true", help="tell of the collections, and how each is made")
+    parser.add_argument("--list", action="store_true", help="list the collections and how to make them")
     parser.add_argument(
         "--verify",
         type=Path,
@@ -59,21 +58,21 @@ def parse_arguments() -> argparse.Namespace:
         "--to_published",
         type=Path,
         metavar="DIR",
-        help="write a data set as the code of "
-        "2018 reads it (pickled npz, one for each performance), into the new folder --destination",
+        help="convert a data set to the published format of 2018 (pickled npz, one for each performance), into the new folder "
+        "--destination",
     )
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,
         default=LAYOUTS[0],
-        help="--to-published: 2018, one folder, or 2019, score/ and performance/ (default %(default)s)",
+        help="with --to-published: 2018 (one folder) or 2019 (score/ and performance/) (default %(default)s)",
     )
     parser.add_argument(
         "--source",
         nargs="+",
         type=Path,
         metavar="PATH",
-        help=f"scores ({', '.join(SUFFIXES)}), files or folders (searched recursively); music21: names",
+        help=f"scores ({', '.join(SUFFIXES)}), as files or folders (searched recursively); for music21: names of corpora",
     )
     parser.add_argument(
         "--destination",
@@ -81,10 +80,10 @@ def parse_arguments() -> argparse.Namespace:
         type=Path,
         default=Path(),
         metavar="DIR",
-        help=f"where the data goes (default: here); of a collection: DIR/{DATA_FOLDER}/...",
+        help=f"output folder (default: the current one); named collections are written to DIR/{DATA_FOLDER}/...",
     )
-    parser.add_argument("--archive", type=Path, metavar="FILE", help=f"{PUBLISHED}: take this file instead of downloading it")
-    parser.add_argument("--mirror", metavar="URL", help=f"{PUBLISHED}: where the files lie, in place of their own servers")
+    parser.add_argument("--archive", type=Path, metavar="FILE", help=f"{PUBLISHED}: use this file instead of downloading")
+    parser.add_argument("--mirror", metavar="URL", help=f"{PUBLISHED}: download from URL instead of the original servers")
     parser.add_argument(
         "--style",
         choices=sorted(STYLES),
@@ -93,11 +92,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--split",
         metavar="RULE",
-        help="make DIR/NAME_train, _valid and _test: pieces like 187/63/46, shares "
-        "like 0.8/0.1/0.1 (ranked by a hash of their melody, a work's movements together), or a YAML or JSON "
-        "file with their names",
+        help="make DIR/NAME_train, _valid and _test: numbers of pieces like 187/63/46, shares like 0.8/0.1/0.1 (both order the "
+        "pieces by a hash of the melody and keep the movements of a work together), or a YAML or JSON file with the names",
     )
-    parser.add_argument("--name", default="", help="NAME of the split's folders (default: the collection's, or that of DIR)")
+    parser.add_argument("--name", default="", help="NAME of the split's folders (default: name of the collection or of DIR)")
     parser.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
     parser.add_argument("--max_seconds", type=float, metavar="S", help="leave out longer pieces (default: the collection's)")
     parser.add_argument(
@@ -106,35 +104,35 @@ def parse_arguments() -> argparse.Namespace:
         type=Path,
         default=[],
         metavar="FILE.sf2",
-        help="play the pieces by these: one is chosen for each by a hash of its name",
+        help="sound fonts for the pieces; a hash of a performance's name chooses one",
     )
     parser.add_argument(
         "--tempo",
         default="1.0",
         metavar="LIST",
-        help="play each piece at these times its speed, like 0.9,1.0,1.1; 1.0 is always made",
+        help="tempo factors of the performances of each piece, like 0.9,1.0,1.1; 1.0 is always included",
     )
     parser.add_argument(
         "--audio",
         type=Path,
         metavar="FOLDER",
-        help="recordings named as the pieces: each is aligned with its score and heard instead of it",
+        help="recordings named like the pieces; each is aligned with its score and used as the performance",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N sources, in name order")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: the cores this process may use)")
+    parser.add_argument("--limit", type=int, metavar="N", help="use only the first N sources, in name order")
+    parser.add_argument("--jobs", type=int, metavar="N", help="number of processes (default: the available cores)")
     parser.add_argument(
         "--time_limit",
         type=float,
         default=120.0,
         metavar="S",
-        help="give a piece up after S seconds of engraving (default 120)",
+        help="leave out a piece after S seconds of engraving (default 120)",
     )
-    parser.add_argument("--check", action="store_true", help="also write DIR/check/NAME.png, a marker on every notehead")
+    parser.add_argument("--check", action="store_true", help="also draw DIR/check/NAME.png, with a marker on every notehead")
     return parser.parse_args()
 
 
 def options_from(arguments: argparse.Namespace, collection: Collection) -> BuildOptions:
-    """The arguments, checked; what was not given is the collection's."""
+    """Check the arguments; the collection has the defaults of those not given. Raises UserError."""
     chosen = {
         name: getattr(collection, name) if getattr(arguments, name) is None else getattr(arguments, name)
         for name in ("style", "min_seconds", "max_seconds")
@@ -142,13 +140,13 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
     for flag, least in (("jobs", 1), ("limit", 1), ("min_seconds", 0), ("max_seconds", 0), ("time_limit", 1)):
         value = chosen.get(flag, getattr(arguments, flag))
         if value is not None and not value >= least:
-            raise UserError(f"--{flag} {value}: wanted at least {least}")
+            raise UserError(f"--{flag} {value}: must be at least {least}")
     if chosen["min_seconds"] > chosen["max_seconds"]:
-        raise UserError(f"--min_seconds {chosen['min_seconds']:g} is more than --max_seconds {chosen['max_seconds']:g}")
+        raise UserError(f"--min_seconds {chosen['min_seconds']:g} is greater than --max_seconds {chosen['max_seconds']:g}")
     if arguments.destination.exists() and not arguments.destination.is_dir():
-        raise UserError(f"--destination {arguments.destination}: a file is there, wanted a folder")
+        raise UserError(f"--destination {arguments.destination}: is a file, expected a folder")
     if Path(arguments.name).name != arguments.name:
-        raise UserError(f"--name {arguments.name}: wanted a name, not a path")
+        raise UserError(f"--name {arguments.name}: expected a name, not a path")
     destination, name = collection.place(arguments.destination, [path.name for path in arguments.source])
     performances = Performances(tempi_from(arguments.tempo), tuple(arguments.sound_font), arguments.audio)
     performances.require()
@@ -167,78 +165,74 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
 
 
 def split_from(arguments: argparse.Namespace, collection: Collection) -> Split | GivenSplit | None:
-    """The one given; else the collection's: a rule, or the file that lies in the source's folder."""
+    """The split given by --split; else that of the collection: a rule, or a file in the source folder."""
     if arguments.split is not None:
         return parse_split(arguments.split)
     if collection.split == PIECES_FILE:
         listed = arguments.source[0] / PIECES_FILE
-        return parse_split(str(listed)) if listed.is_file() else None  # that it is wanted is told when sources are looked for
+        return parse_split(str(listed)) if listed.is_file() else None  # finding the sources reports a missing file
     split = parse_split(collection.split) if collection.split else None
-    if arguments.limit is not None and isinstance(split, Split) and split.counts:  # a few, to try: in the same proportions
-        split = Split(tuple(size / sum(split.sizes) for size in split.sizes), counts=False)
+    if arguments.limit is not None and isinstance(split, Split) and split.counts:
+        return split.as_shares()  # there may be fewer pieces than the numbers add up to
     return split
 
 
-def refuse_what_does_not_apply(arguments: argparse.Namespace, wanted: str) -> None:
-    """Arguments that the other kind of collection takes."""
-    if wanted == PUBLISHED:
+def require_applicable(arguments: argparse.Namespace, collection: str) -> None:
+    """Raise UserError for options that this collection does not use."""
+    if collection == PUBLISHED:
         names = ("source", "split", "name", "audio", "sound_font", "style", "limit")
         given = [name for name in names if getattr(arguments, name)]
     else:
         given = [name for name in ("archive", "mirror") if getattr(arguments, name)]
     if given:
-        raise UserError(f"--{given[0]} does not go with the collection {wanted}; --list tells of each")
+        raise UserError(f"--{given[0]} has no effect on the collection {collection}; see --list")
 
 
 def tempi_from(text: str) -> tuple[float, ...]:
-    """ "0.9,1.0,1.1" -> the numbers, 1.0 among them."""
+    """Parse --tempo. The result is sorted and includes 1.0."""
     return tuple(sorted({1.0, *parse_tempi(text)}))
 
 
 def make(arguments: argparse.Namespace, collection: Collection) -> None:
-    """Build a data set and tell of it."""
+    """Build a data set and print the report."""
     options = options_from(arguments, collection)
     began = time.monotonic()
     sources = collection.find(arguments.source)[: arguments.limit]
     try:
         report = build(sources, options)
     except KeyboardInterrupt:
-        print("stopped; finished pieces are kept: run the same command again to go on")
+        print("stopped; finished pieces are kept: run the same command again to continue")
         raise
     for line in report.lines():
         print(line)
     if report.left_out:
-        print(f"the full list: {options.destination / LEFT_OUT_NAME}")
+        print(f"full list: {options.destination / LEFT_OUT_NAME}")
     seconds = time.monotonic() - began
-    print(f"{seconds:.1f} s ({seconds / max(1, report.engraved):.2f} for each piece engraved), in {options.destination}")
-
-
-def published_urls(indent: int = 2) -> list[str]:
-    """A line for each published file."""
-    return [f"{'':{indent}}{file.url} ({file.what})" for file in FILES]
+    print(f"{seconds:.1f} s ({seconds / max(1, report.engraved):.2f} s per engraved piece), in {options.destination}")
 
 
 def fetch(arguments: argparse.Namespace) -> None:
-    """The published files; where their servers are gone, what can be made instead."""
+    """Fetch the published files; if their servers are gone, list what can be made instead."""
     try:
         report = fetch_published(arguments.destination, arguments.archive, arguments.mirror)
     except PublishedGone as error:
-        print("fetched by hand, each of these is taken by --archive FILE:", *published_urls(), *list_collections(), sep="\n")
-        raise UserError(f"{error}; what can be made instead, from scores, is told above") from None
+        print("use --archive FILE for any of these that you downloaded yourself:", *list_published(), sep="\n")
+        print("collections that can be made from scores instead:", *list_collections(), sep="\n")
+        raise UserError(f"{error}; see above for collections that can be made from scores") from None
     for line in report.lines():
         print(line)
     if report.missing:
-        raise UserError(f"not fetched: {', '.join(report.missing)}; the reasons are told above")
+        raise UserError(f"not fetched: {', '.join(report.missing)}; see above for the reasons")
 
 
 def _prepare() -> None:
     arguments = parse_arguments()
-    wanted = arguments.collection or ("folder" if arguments.source else PUBLISHED)
+    name = arguments.collection or ("folder" if arguments.source else PUBLISHED)
     if arguments.list:
         print(
-            f"{PUBLISHED:11}the archives and weights of 2018 and 2019, where their servers still have them\n"
+            f"{PUBLISHED:11}the published data sets and weights of 2018 and 2019, if their servers still have them\n"
             f"{'':11}python prepare_game_data.py --destination DATA_ROOT",
-            *published_urls(indent=13),
+            *list_published(indent=13),
             *list_collections(),
             sep="\n",
         )
@@ -247,23 +241,23 @@ def _prepare() -> None:
         print("\n".join(report.lines()))
         if report.problems:
             raise UserError(
-                f"--verify {arguments.verify}: {len(report.problems)} problems, told above; if they are not "
-                "meant, remove what is wrong and make the set again"
+                f"--verify {arguments.verify}: {len(report.problems)} problems, listed above; if they are not "
+                "intentional, remove the affected files and make the set again"
             )
     elif arguments.to_published is not None:
         print("\n".join(to_published(arguments.to_published, arguments.destination, arguments.layout).lines()))
     else:
-        refuse_what_does_not_apply(arguments, wanted)
-        if wanted == PUBLISHED:
+        require_applicable(arguments, name)
+        if name == PUBLISHED:
             fetch(arguments)
         elif not arguments.source:
-            raise UserError(f"--source is missing; {wanted} wants {COLLECTIONS[wanted].wanted}")
+            raise UserError(f"--source is missing; {name} needs {COLLECTIONS[name].source}")
         else:
-            make(arguments, COLLECTIONS[wanted])
+            make(arguments, COLLECTIONS[name])
 
 
 def main() -> None:
-    """The command: a user's mistake is one line on stderr and exit code 2."""
+    """Entry point. A UserError is printed as one line on stderr; the exit code is 2."""
     with script():
         _prepare()
 

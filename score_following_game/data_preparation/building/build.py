@@ -1,4 +1,4 @@
-"""Building a data set: sources -> engraved pieces -> folders, with a record of what was left out and why."""
+"""Building a data set: engrave the sources, choose the pieces, put them into the folders of the sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import cv2
 from tqdm import tqdm
 
 from score_following_game.data_preparation.building.check_pictures import check_picture
-from score_following_game.data_preparation.building.make_piece import PieceTask, fingerprint, make_piece
+from score_following_game.data_preparation.building.fingerprint import fingerprint
+from score_following_game.data_preparation.building.make_piece import PieceTask, make_piece
 from score_following_game.data_preparation.building.manifests import describe_pieces, manifests
 from score_following_game.data_preparation.building.options import BuildOptions
 from score_following_game.data_preparation.building.records import RECORD_NAME, Record, Records
@@ -25,7 +26,7 @@ from score_following_game.data_preparation.building.split import SETS
 from score_following_game.data_preparation.engraving.isolation import PASSING, run_isolated
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.engraving.lilypond.piece import WORK_PREFIX
-from score_following_game.data_preparation.recordings.pairing_and_retiming import find_recordings, pair
+from score_following_game.data_preparation.recordings.pairing import find_recordings, pair
 from score_following_game.data_processing.manifest import MANIFEST_NAME, remove_manifest, write_manifest
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
@@ -33,15 +34,15 @@ from score_following_game.errors import UserError
 from score_following_game.files import deferring_interrupts, locked, make_folder, replacing
 from score_following_game.optional_libraries import require_libraries
 
-_MAKING = ".engraved"  # pieces lie here until all are made and it is known which set they belong to
-_SAVE_EVERY = 2.0  # seconds between two writings of the record
+_MAKING = ".engraved"  # folder of new pieces: a piece's set is known only after all pieces are made
+_SAVE_EVERY = 2.0  # seconds between two saves of the record
 LEFT_OUT_NAME = "left_out.csv"
 
 
 def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
-    """Make or complete the data set of all sources. A second call engraves only what is missing or changed.
+    """Make or complete the data set of the sources. A second call engraves only what is missing or has changed.
 
-    Raises UserError where no piece can be made of them.
+    Raises UserError when no piece can be made, and when another process is building in the destination.
     """
     make_folder(options.destination)
     with locked(options.destination):
@@ -52,11 +53,14 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     records = Records.load(options.destination)
     _require_tools(sources, options)
     tasks, unpaired = _tasks(sources, options)
-    engraved = _engrave(records, tasks, options, [name for name in sources if not _is_known(records, tasks[name])])
+    fingerprints = {name: fingerprint(task) for name, task in tasks.items()}
+    unknown = [name for name in sources if not _is_known(records, name, fingerprints[name])]
+    engraved = _engrave(records, tasks, fingerprints, options, unknown)
     chosen = Selection()
     try:
         select(records.pieces, sources, options.name, options.split, (options.min_seconds, options.max_seconds), chosen)
-        engraved += _engrave(records, tasks, options, [name for name in chosen.folders if not records.is_there(name)])
+        missing = [name for name in chosen.folders if not records.is_there(name)]
+        engraved += _engrave(records, tasks, fingerprints, options, missing)
         _spare_users_files(records, sources, chosen)
     finally:
         chosen.left_out.sort(key=lambda row: row.name)
@@ -66,7 +70,8 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     _write_manifests(records, options)
     if not chosen.folders:
         raise UserError(
-            f"no piece made of {len(sources)} sources: {_reasons(chosen.left_out)}; see {options.destination / LEFT_OUT_NAME}"
+            f"none of the {len(sources)} sources became a piece: {_reasons(chosen.left_out)}; "
+            f"see {options.destination / LEFT_OUT_NAME}"
         )
     if options.check:
         _draw_checks(records, chosen.folders, options.destination / "check")
@@ -74,7 +79,7 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
 
 
 def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
-    """Raises UserError now for a program whose lack would only show in the child processes, piece after piece."""
+    """Raise UserError now for a missing program or library; otherwise every piece would fail in its child process."""
     require_libraries("engraving", "prepare", "verovio", "resvg_py")
     if any(source.path.suffix.lower() == ".ly" for source in sources.values()):
         require_lilypond()
@@ -83,7 +88,7 @@ def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
 
 
 def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str, PieceTask], list[str]]:
-    """-> what is to be done for each source, and the names of recordings that belong to none."""
+    """Return the task of each source, and the file names of the recordings that belong to no source."""
     played = options.performances
     recordings: dict[str, Path] = {}
     unpaired: list[str] = []
@@ -92,8 +97,8 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
         recordings, unpaired = paired.recordings, [path.name for path in paired.without_score]
         if not recordings:
             raise UserError(
-                f"--audio {played.recordings}: no recording there has the name of a piece; pieces are called "
-                f"{', '.join(sorted(sources)[:3])}" + " ..." * (len(sources) > 3)
+                f"--audio {played.recordings}: no recording there has the name of a piece; the pieces are named "
+                f"{', '.join(sorted(sources)[:3])}" + (" ..." if len(sources) > 3 else "")
             )
     return {
         name: PieceTask(
@@ -103,28 +108,30 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
     }, unpaired
 
 
-def _is_known(records: Records, task: PieceTask) -> bool:
-    record = records.pieces.get(task.source.name)
-    return record is not None and record.fingerprint == fingerprint(task) and record.reason not in PASSING
+def _is_known(records: Records, name: str, fingerprint: str) -> bool:
+    """Whether an earlier build made the piece, or left it out for a reason that is still valid."""
+    record = records.pieces.get(name)
+    return record is not None and record.fingerprint == fingerprint and record.reason not in PASSING
 
 
-def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOptions, names: list[str]) -> int:
-    """Engrave these into the making folder -> how many succeeded. The record is kept up to date all along."""
+def _engrave(
+    records: Records, tasks: dict[str, PieceTask], fingerprints: dict[str, str], options: BuildOptions, names: list[str]
+) -> int:
+    """Engrave the named pieces into the making folder, keeping the record up to date. Returns how many succeeded."""
     if not names:
         return 0
     made = 0
     saved = time.monotonic()
-    for name in names:  # what lay there under this name is of another source, style or version
+    for name in names:  # an existing piece of this name has another source, style or version
         if name in records.pieces:
             records.move(name, "")
-    wanted = [tasks[name] for name in names]
-    outcomes = run_isolated(make_piece, wanted, min(options.jobs, len(wanted)), options.time_limit)
+    outcomes = run_isolated(make_piece, [tasks[name] for name in names], min(options.jobs, len(names)), options.time_limit)
     try:
-        for outcome in tqdm(outcomes, total=len(wanted), unit="piece", desc="engraving", disable=None):
+        for outcome in tqdm(outcomes, total=len(names), unit="piece", desc="engraving", disable=None):
             source = outcome.task.source
             made += outcome.value is not None
             records.pieces[source.name] = Record(
-                fingerprint(outcome.task),
+                fingerprints[source.name],
                 source.origin,
                 outcome.value,
                 outcome.reason,
@@ -137,25 +144,25 @@ def _engrave(records: Records, tasks: dict[str, PieceTask], options: BuildOption
     finally:
         outcomes.close()
         records.save()
-        for left in (options.destination / _MAKING).glob(f"{WORK_PREFIX}*"):  # of a process that was stopped
+        for left in (options.destination / _MAKING).glob(f"{WORK_PREFIX}*"):  # of child processes that were stopped
             shutil.rmtree(left, ignore_errors=True)
     if any(name not in records.pieces for name in names):
         raise UserError(
-            "the engraving processes could not start; if Python reads this program from standard input, put it "
-            'into a file under `if __name__ == "__main__":`'
+            "the engraving processes could not start; a program that calls this must be a file (not standard input) and "
+            'make the call under `if __name__ == "__main__":`'
         )
     return made
 
 
 def _reasons(left_out: list[LeftOut]) -> str:
-    """The commonest reasons, each with how often and an example."""
+    """The three most frequent reasons, each with its count and an example."""
     counts = Counter(row.reason for row in left_out).most_common(3)
     details = {row.reason: row.detail for row in reversed(left_out)}
-    return ", ".join(f"{reason} ({count}{'; ' * bool(details[reason])}{details[reason]})" for reason, count in counts)
+    return ", ".join(f"{reason} ({'; '.join(filter(None, (str(count), details[reason])))})" for reason, count in counts)
 
 
 def _spare_users_files(records: Records, sources: dict[str, Source], chosen: Selection) -> None:
-    """Leave out what could only be put where a file of the user's lies; a made piece that the user changed stays."""
+    """Leave out pieces that would replace a file of the user's; a piece in place that the user has changed stays."""
     for name, folder in list(chosen.folders.items()):
         if records.pieces[name].folder != folder and (file := records.in_the_way(name, folder)):
             chosen.left_out.append(LeftOut(name, sources[name].origin, "a file of yours is in the way", str(file)))
@@ -163,9 +170,9 @@ def _spare_users_files(records: Records, sources: dict[str, Source], chosen: Sel
 
 
 def _place(records: Records, sources: dict[str, Source], folders: dict[str, str], options: BuildOptions) -> int:
-    """Move every piece where it belongs -> how many pieces of earlier builds were removed from the sets.
+    """Move every piece into its folder. Returns how many pieces of earlier builds were removed from the sets.
 
-    An interrupt takes effect when all are in their places: half of it would leave a piece in two sets.
+    An interrupt takes effect after all moves: in the middle of them it could leave a piece in two sets.
     """
     removed = 0
     own = {f"{options.name}_{part}" for part in SETS} if options.split is not None else set()
@@ -188,7 +195,7 @@ def _place(records: Records, sources: dict[str, Source], folders: dict[str, str]
 
 
 def _write_manifests(records: Records, options: BuildOptions) -> None:
-    """One for each set; a set that is empty now has none."""
+    """Write a manifest for each set and remove those of sets that have become empty."""
     parameters = {
         "split": options.split and str(options.split),
         "min_seconds": options.min_seconds,
@@ -215,6 +222,6 @@ def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> Non
         (folder / f"{name}.png").unlink(missing_ok=True)
     for name in tqdm(sorted(folders), unit="piece", desc="check pictures", disable=None):
         score = next(file for file in records.files(name) if file.suffix == ".npz")
-        picture = check_picture(read_score(score), records.pieces[name].facts.systems)
+        picture = check_picture(read_score(score), records.pieces[name].made.systems)
         with replacing(folder / f"{name}.png") as temporary:
             cv2.imwrite(str(temporary), picture)

@@ -1,4 +1,4 @@
-"""The collections that can be made by name, each with what it needs and how it is made."""
+"""The collections that can be made by name, with their sources and default options."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ from score_following_game.data_preparation.published.sets import ROOT as DATA_FO
 from score_following_game.errors import UserError
 from score_following_game.optional_libraries import missing_library
 
-PUBLISHED = "published"  # the collection that is downloaded, not made
-PIECES_FILE = "pieces.json"  # beside the LilyPond sources of the MSMD: main files and split
+PUBLISHED = "published"  # the collection that is downloaded instead of made
+PIECES_FILE = "pieces.json"  # in the folder of the MSMD's LilyPond sources: main files and split
 MUTOPIA_NAME = "COMPOSER__OPUS__BASE"
 
 
 @dataclass(frozen=True)
 class Collection:
-    """find: what --source names -> sources.  wanted: what --source is, for messages.  folder: DIR/DATA_FOLDER/folder holds
-    folder_train, folder_valid and folder_test ("": DIR itself; *: named as the source).  The rest are defaults of the arguments
-    of these names."""
+    """A collection.
+
+    source: description of its --source argument, for messages.
+    find: finds the sources in the paths given by --source.
+    folder: the sets are DIR/DATA_FOLDER/folder/folder_{train,valid,test}. "*" is replaced by the name of the source; for ""
+        the sets are in DIR itself.
+    style, split, min_seconds, max_seconds: defaults of the command-line options of these names.
+    """
 
     summary: str
-    wanted: str
+    source: str
     find: Callable[[Sequence[Path]], list[Source]]
     example: str
     folder: str = ""
@@ -39,15 +44,15 @@ class Collection:
     max_seconds: float = math.inf
 
     def place(self, destination: Path, source: Sequence[str]) -> tuple[Path, str]:
-        """-> the folder the sets go to, and their name."""
+        """Return the folder of the sets and their name. source: names of the --source paths."""
         folder = self.folder.replace("*", "_".join(source))
         return (destination / DATA_FOLDER / folder, folder) if folder else (destination, destination.resolve().name)
 
 
 def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
-    """The LilyPond scores of the MSMD: a folder of folders named as in it, with pieces.json.
+    """The LilyPond scores of the MSMD: folders with pieces.json and one subfolder for each piece, named like the piece.
 
-    Raises UserError where LilyPond cannot be run, or pieces.json or a piece's folder is missing.
+    Raises UserError when LilyPond cannot be run, or when pieces.json or a file it names is missing.
     """
     require_lilypond()
     sources = []
@@ -55,21 +60,21 @@ def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
         listed = path / PIECES_FILE
         if not listed.is_file():
             raise UserError(
-                f"{path}: no {PIECES_FILE} there, which names each piece's main file and the split; for a folder "
-                "of LilyPond files of your own use the collection `folder`"
+                f"{path}: has no {PIECES_FILE}, which lists each piece's main file and the split; for a folder of "
+                "LilyPond files of your own use the collection `folder`"
             )
         main_files = read_yaml(listed).get("main_file")
         if not isinstance(main_files, dict) or not main_files or not all(map(_is_below, main_files, main_files.values())):
-            raise UserError(f"{listed}: wanted a key main_file with NAME: FILE.ly")
+            raise UserError(f"{listed}: expected a key main_file with entries NAME: FILE.ly")
         for name, file in sorted(main_files.items()):
             if not (path / name / file).is_file():
-                raise UserError(f"{listed}: names {name}/{file}, which is not there")
+                raise UserError(f"{listed}: lists {name}/{file}, which does not exist")
             sources.append(lilypond_source(name, path / name / file, path / name))
     return sources
 
 
 def _is_below(name: object, file: object) -> bool:
-    """A piece's name, and a path that does not lead out of its folder."""
+    """Whether `name` is a single path component and `file` a path that stays in the piece's folder."""
     return (
         isinstance(name, str)
         and isinstance(file, str)
@@ -80,26 +85,26 @@ def _is_below(name: object, file: object) -> bool:
 
 
 def find_raw_msmd_sources(paths: Sequence[Path]) -> list[Source]:
-    """The pieces of the MSMD as it is distributed: pages, MuNG and performances."""
+    """The pieces of the MSMD as distributed: pages, MuNG and performances."""
     folders = [folder for path in paths for folder in find_msmd(path)]
     return [Source(folder.name, folder, folder_digest(folder), licence=licence_of(folder, "")) for folder in folders]
 
 
 def find_music21_sources(names: Sequence[Path]) -> list[Source]:
-    """Scores of corpora that come with music21. Raises UserError where music21 or a corpus of that name is missing."""
+    """Scores of corpora included in music21. Raises UserError when music21 or a corpus of that name is missing."""
     found = find_spec("music21")
-    if found is None:
+    if found is None or found.origin is None:
         raise UserError(missing_library("the collection music21", "corpora", "music21"))
     corpora = Path(found.origin).with_name("corpus")
-    there = sorted(entry.name for entry in corpora.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
-    if missing := [str(name) for name in names if str(name) not in there]:
-        raise UserError(f"--source {missing[0]}: music21 has no such corpus; there are {', '.join(there)}")
+    available = sorted(entry.name for entry in corpora.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
+    if missing := [str(name) for name in names if str(name) not in available]:
+        raise UserError(f"--source {missing[0]}: music21 has no such corpus; it has {', '.join(available)}")
     return find_sources([corpora / name for name in names])
 
 
 COLLECTIONS = {
     "nottingham": Collection(
-        "296 folk tunes as in the paper, 187/63/46, from the Nottingham tune books",
+        "296 folk tunes from the Nottingham tune books, split 187/63/46 as in the paper",
         "the folder of its ABC files",
         find_sources,
         "nottingham --source ABC_FOLDER",
@@ -109,8 +114,8 @@ COLLECTIONS = {
         max_seconds=90,
     ),
     "msmd": Collection(
-        "the piano pieces of the MSMD, engraved by LilyPond from Mutopia's sources, split v1.1",
-        f"the folder with a folder for each piece, named {MUTOPIA_NAME}, and {PIECES_FILE}",
+        "the piano pieces of the MSMD, engraved by LilyPond from the Mutopia sources, split v1.1",
+        f"a folder with {PIECES_FILE} and a subfolder {MUTOPIA_NAME} for each piece",
         find_msmd_sources,
         "msmd --source LILYPOND_FOLDER",
         "msmd_all",
@@ -118,8 +123,8 @@ COLLECTIONS = {
         split=PIECES_FILE,
     ),
     "msmd_raw": Collection(
-        "the same from the MSMD as it is distributed (pages, MuNG, performances)",
-        "its folder",
+        "the same pieces from the MSMD as distributed (pages, MuNG, performances)",
+        "the folder of the MSMD",
         find_raw_msmd_sources,
         "msmd_raw --source MSMD_FOLDER --split SPLIT.yaml",
         "msmd_all",
@@ -127,8 +132,8 @@ COLLECTIONS = {
         split="0.76/0.04/0.2",
     ),
     "music21": Collection(
-        "tunes of a corpus that music21 carries (pip install 'score_following_game[corpora]')",
-        "its name, for instance ryansMammoth",
+        "tunes of a corpus included in music21 (pip install 'score_following_game[corpora]')",
+        "the name of a corpus, for instance ryansMammoth",
         find_music21_sources,
         "music21 --source ryansMammoth",
         "*",
@@ -137,8 +142,8 @@ COLLECTIONS = {
         max_seconds=180,
     ),
     "folder": Collection(
-        "your own scores: ABC, MusicXML, MEI, Humdrum, LilyPond; files or folders",
-        "files and folders",
+        "your own scores (ABC, MusicXML, MEI, Humdrum, LilyPond)",
+        "files or folders of scores",
         find_sources,
         "folder --source MY_SCORES --split 0.8/0.1/0.1",
     ),
@@ -146,7 +151,7 @@ COLLECTIONS = {
 
 
 def list_collections() -> list[str]:
-    """What can be made and how, one collection after the other."""
+    """Two lines for each collection: its summary and an example command."""
     lines = []
     for name, collection in COLLECTIONS.items():
         lines += [

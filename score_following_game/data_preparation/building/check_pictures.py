@@ -1,4 +1,4 @@
-"""A picture to judge an engraved piece by eye: the sheet enlarged, wrapped in lines, a marker on every notehead."""
+"""Check pictures: the sheet enlarged and wrapped into lines, with a marker on every notehead, for inspection by eye."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from score_following_game.data_processing.score_npz import Score
 _ENLARGED = 3
 _GAP = 4  # rows of grey between lines, before enlargement
 _RED = (0, 0, 255)
-_HEIGHT_PER_RADIUS = 28  # sheet rows: a marker is about as large as a notehead in both styles
+_HEIGHT_PER_RADIUS = 28  # sheet rows per row of radius: markers are about as large as noteheads in both styles
 
 
 def check_picture(score: Score, systems: Sequence[int]) -> np.ndarray:
-    """uint8 (rows, columns, 3), BGR. `systems`: the sheet's columns at which a line begins, 0 among them."""
+    """Draw a piece. systems: first sheet column of each line, beginning with 0. Returns uint8 (rows, columns, 3), BGR."""
     height, width = score.sheet.shape
     starts = [*systems, width]
     longest = max(end - start for start, end in itertools.pairwise(starts))

@@ -1,4 +1,4 @@
-"""When two pieces are one work: digests of a melody and of its fragments, the same in every key."""
+"""Detection of duplicate pieces by digests of the melody and of its fragments, which do not depend on the key."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from itertools import pairwise
 
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
 
-FRAGMENT_STEPS = 6  # a fragment: this many steps from note to note (interval and time)
-SAME_WORK = 0.3  # share of the fragments of the piece that has fewer
-_LOOKED_AT = 300  # notes
+FRAGMENT_STEPS = 6  # steps from note to note (interval and time) in a fragment
+SAME_WORK = 0.3  # share of common fragments, relative to the piece with fewer fragments
+_LOOKED_AT = 300  # notes at the start of a piece
 
 
 def melody_key(notes: Sequence[PlayedNote]) -> str:
-    """SHA-256 of all pitches and onsets, relative to the first note."""
+    """SHA-256 of the pitches and onsets of all notes, relative to the first note."""
     first = notes[0]
     rows = (f"{note.pitch - first.pitch} {note.onset - first.onset}" for note in notes)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def fragments(notes: Sequence[PlayedNote]) -> str:
-    """The distinct fragments of the first notes, eight hexadecimal digits each, sorted, in one string."""
+    """The distinct fragments of the first notes: a string of sorted digests of eight hexadecimal digits each."""
     notes = notes[:_LOOKED_AT]
     steps = [f"{b.pitch - a.pitch} {b.onset - a.onset}" for a, b in pairwise(notes)]
     texts = {";".join(steps[i : i + FRAGMENT_STEPS]) for i in range(max(1, len(steps) - FRAGMENT_STEPS + 1))}
@@ -30,10 +30,10 @@ def fragments(notes: Sequence[PlayedNote]) -> str:
 
 
 def variants(pieces: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """(name, fragments) of pieces, in order -> name of each piece that varies an earlier kept one, and that one's name.
+    """Map each variant of an earlier piece to that piece. pieces: (name, fragments), in order of precedence.
 
-    A piece is a variant where it shares more than SAME_WORK of the fragments of the one that has fewer. In the Nottingham
-    collection the pairs above it are settings of one tune; unrelated tunes share up to about a fifth.
+    Two pieces are variants when their common fragments exceed the share SAME_WORK. In the Nottingham collection such pairs are
+    settings of one tune; unrelated tunes share up to about a fifth of their fragments.
     """
     holders: dict[str, list[str]] = defaultdict(list)
     sizes: dict[str, int] = {}

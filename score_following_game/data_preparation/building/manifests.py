@@ -1,4 +1,4 @@
-"""The manifest of each set that was built, from the records of its pieces."""
+"""The manifests of the sets that were built, from the records of their pieces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import score_following_game
-from score_following_game.data_preparation.building.make_piece import PieceTask, tool_versions
+from score_following_game.data_preparation.building.fingerprint import tool_versions
+from score_following_game.data_preparation.building.make_piece import PieceTask
 from score_following_game.data_preparation.building.options import Performances
 from score_following_game.data_preparation.building.records import Record, Records
 from score_following_game.data_preparation.engraving.lilypond.contained import lilypond_version
@@ -17,12 +18,12 @@ from score_following_game.files import file_digest
 
 
 def describe_pieces(records: Records, tasks: Mapping[str, PieceTask], names: Iterable[str], performances: Performances) -> None:
-    """Note in the records of these pieces what their manifest says of where they come from and how they are played."""
+    """Add the origin and the performances of the named pieces, and the sound fonts, to the records."""
     records.sound_fonts |= {
         font.name: {"path": str(font.resolve()), "sha256": file_digest(font)} for font in performances.sound_fonts
     }
     for name in names:
-        source, facts = tasks[name].source, records.pieces[name].facts
+        source, facts = tasks[name].source, records.pieces[name].made
         tempi = {tempo_suffix(tempo): tempo for tempo in performances.tempi if f"{tempo_suffix(tempo)}.mid" in facts.files}
         records.pieces[name].described = {
             "source": source.label,
@@ -41,7 +42,7 @@ def describe_pieces(records: Records, tasks: Mapping[str, PieceTask], names: Ite
 
 
 def manifests(records: Records, parameters: dict[str, Any]) -> dict[str, Manifest]:
-    """Folder inside the destination -> the manifest of the set there: of all made pieces, also those of earlier builds."""
+    """The manifest of each set, keyed by folder inside the destination. Pieces of earlier builds are included."""
     here = {
         name: record for name, record in sorted(records.pieces.items()) if record.facts and record.folder and record.described
     }
@@ -50,7 +51,9 @@ def manifests(records: Records, parameters: dict[str, Any]) -> dict[str, Manifes
         tools["lilypond"] = lilypond_version()
     sets = {}
     for folder in sorted({record.folder for record in here.values()}):
-        pieces = {name: _entry(name, record) for name, record in here.items() if record.folder == folder}
+        pieces = {
+            name: _entry(name, record, record.described or {}) for name, record in here.items() if record.folder == folder
+        }
         used = {played["sound_font"] for entry in pieces.values() for played in entry.performances.values()}
         fonts = {name: font for name, font in sorted(records.sound_fonts.items()) if name in used}
         sets[folder] = Manifest(
@@ -59,10 +62,10 @@ def manifests(records: Records, parameters: dict[str, Any]) -> dict[str, Manifes
     return sets
 
 
-def _entry(name: str, record: Record) -> PieceEntry:
-    facts = record.facts
+def _entry(name: str, record: Record, described: dict[str, Any]) -> PieceEntry:
+    facts = record.made
     return PieceEntry(
-        **record.described,
+        **described,
         files={f"{name}{suffix}": digest for suffix, digest in facts.files.items()},
         seconds=facts.seconds,
         notes=facts.notes,

@@ -1,4 +1,4 @@
-"""What a score file says of itself: its licence, and the work it is a movement of."""
+"""Metadata of score files: the licence, and the work that a file is a movement of."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _LICENCE_MARKS = {
     ".mei": (r"<useRestrict[^>]*>\s*([^<]+?)\s*<", r"<availability[^>]*>\s*<p>\s*([^<]+?)\s*<"),
     ".musicxml": (r"<rights[^>]*>\s*([^<]+?)\s*</rights>",),
 }
-# A movement of a work is a file that names both; a composer alone is no work.
+# A file is a movement when it names a work and a movement; naming only a composer is not enough.
 _WORK_MARKS = {
     ".musicxml": (r"<work-(?:title|number)[^>]*>\s*([^<]+?)\s*<", r"<movement-(?:title|number)[^>]*>\s*[^<\s]"),
     ".krn": (r"^!!!(?:OTL|OPS|ONM|SCT)(?:@\w+)?:\s*(.+)$", r"^!!!OM[VD]:\s*\S"),
 }
 _COMPOSER = re.compile(r"<creator[^>]*composer[^>]*>\s*([^<]+?)\s*<|^!!!COM(?:@\w+)?:\s*(.+)$", re.MULTILINE)
 _MOVEMENT = re.compile(r"(?:[-_. ](?:mov|mvt|movement|satz|no|nr)?[-_. ]?)(?:\d{1,2}|[ivx]{1,5})[a-z]?$", re.IGNORECASE)
-MOST_MOVEMENTS = 12  # a folder of more files that differ by a number is a collection, not a work
-_LOOKED_AT = 200_000  # characters of a file
-_LONGEST = 200
+MOST_MOVEMENTS = 12  # more files that differ only by a number are a collection, not a work
+_LOOKED_AT = 200_000  # characters searched at the start of a file
+_LONGEST = 200  # characters of a licence
 
 
 def licence_of(path: Path, text: str) -> str:
-    """The licence as the file gives it; else the first line of a licence file in its folder or one above; else ""."""
+    """The licence stated in `text`; else the first line of a licence file in the file's folder or its parent; else ""."""
     for mark in _LICENCE_MARKS.get(_form(path), ()):
         if found := re.search(mark, text[:_LOOKED_AT], re.MULTILINE | re.IGNORECASE):
             return " ".join(found.group(1).split())[:_LONGEST]
@@ -40,7 +40,7 @@ def licence_of(path: Path, text: str) -> str:
 
 
 def named_work(path: Path, text: str) -> str:
-    """Composer and title of the work that the file says it is a movement of; "" where it says no such thing."""
+    """Composer and title of the work if the file says it is a movement; otherwise ""."""
     marks = _WORK_MARKS.get(_form(path))
     head = text[:_LOOKED_AT]
     if marks is None or not re.search(marks[1], head, re.MULTILINE):
@@ -51,16 +51,16 @@ def named_work(path: Path, text: str) -> str:
 
 
 def _form(path: Path) -> str:
-    """The suffix under which the marks of its form stand."""
+    """Key of the file's format in the tables above."""
     suffix = path.suffix.lower()
     return ".musicxml" if suffix in (".xml", ".mxl") else suffix
 
 
 def works_by_name(roots: Mapping[Path, Path]) -> dict[Path, str]:
-    """File -> its work. roots: file -> the folder that was named as a source.
+    """Map files to works by their folders and names. roots: file -> the source folder it was found in.
 
-    Movements are the files of one subfolder, and files of one folder whose names differ only in a movement's number after a
-    separator; where these are more than MOST_MOVEMENTS, they are a collection.
+    The files of one subfolder are movements of one work, as are files of one folder whose names differ only in a movement's
+    number after a separator. A group of more than MOST_MOVEMENTS files is a collection and has no work.
     """
     groups: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     homes: dict[Path, list[Path]] = defaultdict(list)
@@ -78,7 +78,7 @@ def works_by_name(roots: Mapping[Path, Path]) -> dict[Path, str]:
 
 @lru_cache(maxsize=256)
 def _folder_licence(folder: Path) -> str:
-    """Name and first words of a folder's licence file."""
+    """Name and first line of a folder's licence file, "" without one."""
     file = next((file for file in sorted(folder.iterdir()) if _LICENCE_FILES.match(file.name) and file.is_file()), None)
     if file is None:
         return ""

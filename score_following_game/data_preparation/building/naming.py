@@ -1,4 +1,4 @@
-"""Names of pieces made of titles and file names."""
+"""Names of pieces, derived from titles and file names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import unicodedata
 
 
 def slug(text: str) -> str:
-    """Letters and digits of a title joined by underscores, accents gone."""
+    """The runs of letters and digits of a title, without accents, joined by underscores; may be empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9]+", "_", plain.replace("'", "")).strip("_")

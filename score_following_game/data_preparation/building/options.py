@@ -1,4 +1,4 @@
-"""What a build is asked for."""
+"""The options of a build."""
 
 from __future__ import annotations
 
@@ -14,30 +14,38 @@ from score_following_game.errors import UserError
 
 @dataclass(frozen=True)
 class Performances:
-    """How pieces are played. tempi: times the score's speed, 1.0 among them.  sound_fonts: one is chosen for each performance
-    by a hash of its name; none: whoever loads the set chooses.  recordings: a folder of recordings named as the pieces."""
+    """How the pieces are played.
+
+    tempi: factors of the score's speed; they include 1.0.
+    sound_fonts: a hash of a performance's name chooses its font. Empty: the loader of the set chooses.
+    recordings: folder with recordings named like the pieces.
+    """
 
     tempi: tuple[float, ...] = (1.0,)
     sound_fonts: tuple[Path, ...] = ()
     recordings: Path | None = None
 
     def require(self) -> None:
-        """Raises UserError for a font that is none, or two of one name."""
+        """Raises UserError for a file that is not a sound font, and for two fonts with the same file name."""
         for font in self.sound_fonts:
             require_sound_font(font)
         if len({font.name for font in self.sound_fonts}) < len(self.sound_fonts):
-            raise UserError("--sound_font: two fonts of one name; the manifest tells them apart by it")
+            raise UserError(
+                "--sound_font: two fonts have the same file name, by which the manifest identifies them; rename one"
+            )
 
     def font_of(self, performance: str) -> str:
-        """The name of the font that plays a performance ("" where none was given): the same wherever the fonts lie."""
+        """File name of the font for a performance, "" without fonts. It does not depend on the fonts' folders."""
         names = sorted(font.name for font in self.sound_fonts)
         return names[int(hashlib.sha256(performance.encode()).hexdigest(), 16) % len(names)] if names else ""
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """style: a name of STYLES.  name: of the sets' folders, NAME_train and so on.  seconds: a piece's length, inclusive.
-    performances: how the pieces are played."""
+    """destination: folder of the data set.  style: a key of STYLES.  name: of the sets' folders NAME_train, ...
+    check: also draw check pictures.  min_seconds, max_seconds: length of a piece, inclusive.
+    time_limit: seconds for engraving a piece.
+    """
 
     destination: Path
     style: str = "nottingham"

@@ -1,6 +1,6 @@
-"""What a destination folder holds and why: one json file, so that running again does not repeat finished pieces.
+"""The record of a destination folder (prepared.json): which pieces were made or left out, so that a second build skips them.
 
-A file that is not as it was written here is the user's: it is never replaced or removed.
+A file whose content differs from the recorded digest belongs to the user: it is never replaced or removed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ RECORD_NAME = "prepared.json"
 
 @dataclass
 class Record:
-    """One piece: engraved (`facts`) or left out by the engraver (`reason`). `folder`: where its files lie, "" nowhere.
-    described: what the set's manifest says of it beside the facts."""
+    """One piece: made (`facts`) or left out by the engraver (`reason`, `detail`).
+
+    folder: of its files, relative to the destination; "" when there are none.
+    described: the fields of its manifest entry that `facts` does not have.
+    """
 
     fingerprint: str
     origin: str
@@ -31,10 +34,20 @@ class Record:
     folder: str = ""
     described: dict[str, Any] | None = None
 
+    @property
+    def made(self) -> PieceFacts:
+        """The facts. Raises ValueError for a piece that was left out."""
+        if self.facts is None:
+            raise ValueError(f"a piece that was left out ({self.reason}) has no facts")
+        return self.facts
+
 
 @dataclass
 class Records:
-    """The records of one destination, by piece name; sound_fonts: name -> path and sha256 of those pieces are played with."""
+    """The records of one destination, by piece name.
+
+    sound_fonts: file name of a sound font -> its path and sha256.
+    """
 
     destination: Path
     pieces: dict[str, Record] = field(default_factory=dict)
@@ -42,7 +55,7 @@ class Records:
 
     @classmethod
     def load(cls, destination: Path) -> Records:
-        """Those on disk; none where there is no file. Raises UserError naming a file that is no record."""
+        """Read the record; empty when there is no file. Raises UserError for a file that cannot be read as a record."""
         path = destination / RECORD_NAME
         if not path.exists():
             return cls(destination)
@@ -51,48 +64,50 @@ class Records:
             raw = content["pieces"]
             pieces = {name: Record(**row | {"facts": row["facts"] and PieceFacts(**row["facts"])}) for name, row in raw.items()}
             if not all(_is_plain(name) and _is_sound(record) for name, record in pieces.items()):
-                raise ValueError("a value of the wrong type, a path where a name is wanted, or a digest missing")
+                raise ValueError("a value of the wrong type, a path in place of a name, or a missing digest")
             if not are_fonts(content["sound_fonts"]):
                 raise ValueError("sound fonts of the wrong type")
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError(
-                f"{path}: not a record this version wrote; take another destination, or remove it and the pieces "
-                "made with it (without a record they count as yours)"
+                f"{path}: not a record of this version; choose another destination, or remove the record and its pieces "
+                "(pieces without a record count as files of yours)"
             ) from None
         return cls(destination, pieces, content["sound_fonts"])
 
     def save(self) -> None:
-        """Write the record; the same pieces give the same bytes. Raises WriteError naming the file."""
+        """Write the record; equal records give equal bytes. Raises WriteError."""
         rows = {name: asdict(record) for name, record in sorted(self.pieces.items())}
         with replacing(self.destination / RECORD_NAME) as temporary:
             content = {"pieces": rows, "sound_fonts": self.sound_fonts}
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def files(self, name: str) -> list[Path]:
-        """NAME.npz, NAME.mid and the other files of a made piece, where the record says they are."""
+        """Paths of the files of a piece (NAME.npz, NAME.mid, ...) according to the record; they may be missing."""
         record = self.pieces[name]
         return [self.destination / record.folder / f"{name}{suffix}" for suffix in (record.facts.files if record.facts else ())]
 
     def is_ours(self, name: str, file: Path) -> bool:
-        """Whether a file, wherever, is the one of its name that was made for the piece."""
+        """Whether a file, in any folder, has the content that was made for the piece under this file name."""
         facts = self.pieces[name].facts
         return facts is not None and file.is_file() and file_digest(file) == facts.files.get(file.name.removeprefix(name))
 
     def in_the_way(self, name: str, folder: str) -> Path | None:
-        """A file of the user's where one of the piece's is to be put."""
+        """Path of a user's file that the piece would replace in `folder`, or None."""
         targets = (self.destination / folder / file.name for file in self.files(name))
         return next((target for target in targets if target.exists() and not self.is_ours(name, target)), None)
 
     def is_there(self, name: str) -> bool:
-        """Whether the piece was made and each of its files is still where it was put."""
+        """Whether the piece was made and all its files still exist."""
         files = self.files(name)
         return bool(self.pieces[name].folder and files) and all(file.is_file() for file in files)
 
     def move(self, name: str, folder: str) -> None:
-        """Put a piece's files into another folder of the destination ("" removes them, unless the user has changed one: each
-        is nothing without the others)."""
+        """Move a piece's files into another folder of the destination; "" removes them.
+
+        When the user has changed one of the files, none is removed: they only make sense together.
+        """
         if self.pieces[name].folder == folder:
             return
         files = [file for file in self.files(name) if file.is_file()] if self.pieces[name].folder else []
@@ -118,10 +133,10 @@ def _is_sound(record: Record) -> bool:
 
 def _only_a_suffix(text: str) -> str:
     if not isinstance(text, str) or "/" in text or "\\" in text or "." not in text:
-        raise ValueError("a suffix")
+        raise ValueError(f"not a suffix: {text!r}")
     return text
 
 
 def _is_plain(name: str) -> bool:
-    """A name that cannot lead out of a folder."""
+    """Whether the name is a single path component, so that it cannot lead out of a folder."""
     return isinstance(name, str) and Path(name).name == name and name not in ("", "..")

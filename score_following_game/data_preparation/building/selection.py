@@ -1,4 +1,4 @@
-"""Which of the engraved pieces make the data set, and which set each goes to: decided by their records alone."""
+"""Selection of the pieces of a data set and their assignment to train, valid and test, from the records alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from score_following_game.data_preparation.building.split import GivenSplit, Spl
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A source that became no piece."""
+    """A source that did not become a piece of the data set."""
 
     name: str
     origin: str
@@ -24,8 +24,9 @@ class LeftOut:
 
 @dataclass
 class Selection:
-    """folders: piece -> folder inside the destination ("." where there is no split).  related: pieces of a given split that
-    vary a piece of another set."""
+    """folders: piece -> folder inside the destination, "." without a split.
+    related: piece -> a similar piece of another set; only for a given split.
+    """
 
     folders: dict[str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -40,11 +41,12 @@ def select(
     seconds: tuple[float, float],
     chosen: Selection,
 ) -> None:
-    """Fill `chosen` (what was left out stands there also after a UserError): pieces within `seconds` (shortest, longest), one
-    of each melody, split.
+    """Fill `chosen` with the pieces to keep, their sets, and the pieces left out.
 
-    A given split is followed to the letter, whatever is like what: what of that reaches over its borders is told. Else no set
-    knows another's tunes: of settings of one tune the first by name stays, and movements of one work go together.
+    It is an argument so that the pieces left out are known also after a UserError. seconds: shortest and longest length.
+
+    A given split is followed exactly; similar pieces in different sets are only reported. Otherwise no two sets share a tune:
+    one piece of each melody is kept, of the settings of one tune the first by name, and the movements of a work stay together.
     """
 
     def leave_out(piece: str, reason: str, detail: str = "") -> None:
@@ -75,7 +77,7 @@ def select(
         return
     first: dict[str, str] = {}  # melody -> piece
     for piece in list(kept):
-        if (other := first.setdefault(records[piece].facts.melody, piece)) != piece:
+        if (other := first.setdefault(records[piece].made.melody, piece)) != piece:
             leave_out(piece, "same melody as another piece", other)
             kept.remove(piece)
     if split is None:
@@ -93,12 +95,12 @@ def select(
 
 
 def _variants(records: dict[str, Record], pieces: Iterable[str]) -> dict[str, str]:
-    return variants((piece, records[piece].facts.fragments) for piece in pieces)
+    return variants((piece, records[piece].made.fragments) for piece in pieces)
 
 
 def _works(records: dict[str, Record], sources: dict[str, Source], pieces: list[str]) -> dict[str, list[str]]:
-    """The pieces of each work, under the least of their melodies' digests."""
+    """The pieces of each work. A work's key is the smallest of its melody digests."""
     works: dict[str, list[str]] = defaultdict(list)
     for piece in pieces:
-        works[sources[piece].work or records[piece].facts.melody].append(piece)
-    return {min(records[piece].facts.melody for piece in members): members for members in works.values()}
+        works[sources[piece].work or records[piece].made.melody].append(piece)
+    return {min(records[piece].made.melody for piece in members): members for members in works.values()}

@@ -1,4 +1,4 @@
-"""Which scores a user points at: files and folders -> sources, one per tune or score file."""
+"""Finding the scores in files and folders: one source per tune of an ABC book or per score file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ _LARGEST_SCORE = 10**8  # bytes
 
 @dataclass(frozen=True)
 class Source:
-    """One piece to be: `tune` where the file is an ABC book, else the whole file (a folder: a piece of the raw MSMD).
+    """The source of one piece.
 
-    digest: SHA-256 of its content.  licence: as the file gives it.  work: pieces with the same one are movements of one work;
-    "" where nothing tells.  root: the folder that what a LilyPond file includes must lie in.
+    path: a score file, or the folder of a piece of the raw MSMD.  tune: the tune, if the file is an ABC book.
+    digest: SHA-256 of the content.  licence: as stated by the file.
+    work: equal for the movements of one work; "" if unknown.
+    root: folder that the includes of a LilyPond file must lie in.
     """
 
     name: str
@@ -43,12 +45,12 @@ class Source:
 
     @property
     def origin(self) -> str:
-        """Where a person finds it."""
+        """The path, and the tune in an ABC book, for messages and lists."""
         return f"{self.path} X:{self.tune.number} {self.tune.title}" if self.tune else str(self.path)
 
     @property
     def label(self) -> str:
-        """The same on every machine: the file and its folder."""
+        """The file and its folder without the path above it, so that it is the same on every machine."""
         parts = "/".join(self.path.resolve().parts[-2:])
         return f"{parts} X:{self.tune.number} {self.tune.title}" if self.tune else parts
 
@@ -56,8 +58,8 @@ class Source:
 def find_sources(paths: Iterable[Path]) -> list[Source]:
     """Sources of all files and folders (searched recursively), in name order.
 
-    Names: FILE_NUMBER_TITLE for a tune of an ABC book, FILE for a score; files of one name in several folders take their
-    folders' names as well. Raises UserError for a path that is not there, or a folder or file that holds no score.
+    A tune of an ABC book is named FILE_NUMBER_TITLE, any other score FILE. Files with the same name in several folders are
+    prefixed with the folders' names. Raises UserError for a missing path, and for a folder or file without a score.
     """
     paths = list(paths)
     roots = {file.resolve(): (file, path if path.is_dir() else path.parent) for path in paths for file in _files(path)}
@@ -74,12 +76,12 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
 
 
 def read_text(path: Path) -> str:
-    """UTF-8 text, Latin-1 where it is not that (old tune books), UTF-16 where its mark says so (old MusicXML)."""
+    """The text of a file, see `decode`. Raises UserError when the file cannot be read."""
     return decode(read_bytes(path))
 
 
 def decode(data: bytes) -> str:
-    """See read_text."""
+    """Decode UTF-16 with a byte order mark (old MusicXML), else UTF-8, else Latin-1 (old tune books)."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     try:
@@ -89,7 +91,7 @@ def decode(data: bytes) -> str:
 
 
 def score_text(path: Path) -> str:
-    """The text of a score file; of a compressed MusicXML file its score, "" where it holds none."""
+    """The text of a score file. For compressed MusicXML that of the score inside, "" if there is none."""
     if path.suffix.lower() != ".mxl":
         return read_text(path)
     try:
@@ -107,29 +109,29 @@ def score_text(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Raises UserError naming the file when it cannot be read."""
+    """The content of a file. Raises UserError when it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); make it readable or move it away") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}); make it readable or remove it") from None
 
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
         if not found:
-            raise UserError(f"{path}: no score in this folder; looked for {', '.join(SUFFIXES)}")
+            raise UserError(f"{path}: no score in this folder; expected {', '.join(SUFFIXES)}")
         return found
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: not a score this reads; wanted {', '.join(SUFFIXES)}")
+        raise UserError(f"{path}: not a supported score format; expected {', '.join(SUFFIXES)}")
     return [path]
 
 
 def _stems(files: list[Path]) -> list[str]:
-    """A name for each file: its own; with its suffix where its folder has two of that name; with the names of as many of
-    its folders as it takes where other folders have it too."""
+    """A name for each file: its stem; with its suffix when its folder has two files of that stem; with the names of as many
+    parent folders as needed when files in other folders have the same name."""
     homes = Counter((file.resolve().parent, slug(file.stem).lower()) for file in files)
     own = [
         slug(file.stem) + file.suffix.lower().replace(".", "_") * (homes[file.resolve().parent, slug(file.stem).lower()] > 1)
@@ -149,14 +151,14 @@ def _stems(files: list[Path]) -> list[str]:
 
 
 def _not_included(files: dict[Path, Path]) -> dict[Path, Path]:
-    """File -> root, without the LilyPond files that others of them include: those are parts of a score."""
+    """Drop the LilyPond files that others include, since they are parts of a score. files: file -> root."""
     scores = {file: root for file, root in files.items() if file.suffix.lower() == ".ly"}
     parts = {part for file, root in scores.items() for part in files_of(file, root)[1:]}
     return {file: root for file, root in files.items() if file.resolve() not in parts}
 
 
 def lilypond_source(name: str, main: Path, root: Path) -> Source:
-    """A LilyPond score, what it includes from below `root` with it."""
+    """The source of a LilyPond score; its digest covers the files it includes from `root`."""
     files = files_of(main, root)
     content = [(file.name, hashlib.sha256(read_bytes(file)).hexdigest()) for file in files]
     text = "\n".join(map(read_text, files))
@@ -188,14 +190,14 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
 
 
 def _distinct(sources: list[Source]) -> list[Source]:
-    """Names made unique, also where a file system does not tell cases apart."""
+    """Make the names unique, also on file systems that ignore case."""
     seen: Counter[str] = Counter()
     renamed = []
     for source in sources:
         seen[source.name.lower()] += 1
         number = seen[source.name.lower()]
         name = source.name if number == 1 else f"{source.name}_{number}"
-        if is_tempo_variant(name):  # as other tempi of another piece are called
+        if is_tempo_variant(name):  # this name would mean a tempo variant of another piece
             name += "_score"
         seen[name.lower()] += number > 1
         renamed.append(replace(source, name=name))
@@ -203,7 +205,7 @@ def _distinct(sources: list[Source]) -> list[Source]:
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 of the names and contents of all files below a folder, but for audio."""
+    """SHA-256 of the names and contents of all files below a folder, except audio."""
     digest = hashlib.sha256()
     for file in sorted(file for file in folder.rglob("*") if file.is_file() and not is_recording(file)):
         digest.update(f"{file.relative_to(folder).as_posix()} {file_digest(file)}\n".encode())

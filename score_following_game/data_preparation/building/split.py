@@ -1,4 +1,4 @@
-"""Which pieces train, which validate, which test: fixed by the music itself, or given in a file."""
+"""The split into train, valid and test sets: determined by the music itself or given in a file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from score_following_game.config import read_yaml
 from score_following_game.errors import UserError
 
 SETS = ("train", "valid", "test")
-_WANTED = (
-    "wanted pieces like 187/63/46 or shares like 0.8/0.1/0.1, for train/valid/test, or a YAML or JSON file that lists "
-    "the names of each"
+_EXPECTED = (
+    "expected numbers of pieces like 187/63/46 or shares like 0.8/0.1/0.1 (train/valid/test), or a YAML or JSON file with "
+    "the piece names of each set"
 )
 
 
 @dataclass(frozen=True)
 class Split:
-    """Sizes of train, valid and test: pieces (`counts`) or shares of all pieces."""
+    """Sizes of train, valid and test: numbers of pieces if `counts`, otherwise shares of all pieces."""
 
     sizes: tuple[float, float, float]
     counts: bool
@@ -28,10 +28,16 @@ class Split:
     def __str__(self) -> str:
         return "/".join(f"{size:g}" if self.counts or size % 1 else f"{size:.1f}" for size in self.sizes)
 
+    def as_shares(self) -> Split:
+        """The same proportions, as shares of all pieces."""
+        train, valid, test = self.sizes
+        total = sum(self.sizes)
+        return Split((train / total, valid / total, test / total), counts=False)
+
 
 @dataclass(frozen=True)
 class GivenSplit:
-    """Piece name -> "train", "valid" or "test", as a file says."""
+    """A split read from a file. sets: piece name -> "train", "valid" or "test".  origin: the file's name."""
 
     sets: dict[str, str]
     origin: str
@@ -41,33 +47,39 @@ class GivenSplit:
 
 
 def parse_split(rule: str) -> Split | GivenSplit:
-    """ "187/63/46" (whole numbers: pieces), "0.8/0.1/0.1" (shares of 1), or a file's name."""
-    with contextlib.suppress(OSError, ValueError):  # too long for a name, or a NUL in it
+    """Parse the --split option: "187/63/46" (numbers of pieces), "0.8/0.1/0.1" (shares) or the path of a file.
+
+    Raises UserError for anything else.
+    """
+    with contextlib.suppress(OSError, ValueError):  # a rule that cannot be a path: too long, or with a NUL
         if Path(rule).is_file():
             return read_split(Path(rule))
     if rule.lower().endswith((".yaml", ".yml", ".json")):
         raise UserError(f"--split {rule}: no such file")
-    parts = rule.split("/")
     try:
-        sizes = tuple(float(part) for part in parts)
+        train, valid, test = map(float, rule.split("/"))
     except ValueError:
-        raise UserError(f"--split {rule}: {_WANTED}") from None
+        raise UserError(f"--split {rule}: {_EXPECTED}") from None
+    sizes = (train, valid, test)
     counts = "." not in rule
-    if len(sizes) != 3 or not all(0 <= size < float("inf") for size in sizes) or not sum(sizes):
-        raise UserError(f"--split {rule}: {_WANTED}")
+    if not all(0 <= size < float("inf") for size in sizes) or not sum(sizes):
+        raise UserError(f"--split {rule}: {_EXPECTED}")
     if not counts and sum(sizes) > 1 + 1e-9:
         raise UserError(f"--split {rule}: the shares sum to {sum(sizes):g}, more than 1")
     return Split(sizes, counts)
 
 
 def read_split(path: Path) -> GivenSplit:
-    """Keys train, valid and test, each a list of piece names, at the top or below a key `split`."""
+    """Read a YAML or JSON file with the keys train, valid and test (lists of piece names), at the top or under `split`.
+
+    Raises UserError for other content, and when a piece is named twice.
+    """
     content = read_yaml(path)
     content = content.get("split", content)
     if not isinstance(content, dict) or not all(
         isinstance(content.get(part), list) and all(isinstance(name, str) for name in content[part]) for part in SETS
     ):
-        raise UserError(f"{path}: wanted keys train, valid and test, each with a list of piece names")
+        raise UserError(f"{path}: expected the keys train, valid and test, each with a list of piece names")
     sets = {name: part for part in SETS for name in content[part]}
     if len(sets) < sum(len(content[part]) for part in SETS):
         raise UserError(f"{path}: a piece is named twice")
@@ -75,17 +87,19 @@ def read_split(path: Path) -> GivenSplit:
 
 
 def assign(split: Split, works: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Piece -> "train", "valid" or "test"; a piece that is not in the answer is in none.
+    """Map pieces to "train", "valid" or "test". Pieces beyond the sizes of the split are left out of the result.
 
-    works: key -> the pieces of one work, which go to one set. Keys are SHA-256 digests of melodies. In their order the first
-    pieces go to train, the next to valid, the next to test (a work on a border goes where its middle is): the answer depends
-    on the set of melodies and works and on nothing else, neither on names nor on the order of files.
+    works: SHA-256 digest of a melody -> the pieces of one work, which go to one set. In the order of the digests, the first
+    works go to train, the next to valid, the next to test; a work on a border goes where its middle is. The result therefore
+    depends only on the melodies and works, not on names or the order of files.
+
+    Raises UserError when the split needs more pieces than there are.
     """
     total = sum(map(len, works.values()))
     if split.counts:
         if sum(split.sizes) > total:
             raise UserError(
-                f"--split wants {sum(split.sizes):g} pieces and there are {total}; "
+                f"--split needs {sum(split.sizes):g} pieces, there are {total}; "
                 "give smaller numbers, shares like 0.8/0.1/0.1, or more sources"
             )
         ends = [int(end) for end in accumulate(split.sizes)]

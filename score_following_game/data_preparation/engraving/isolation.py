@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -43,7 +43,7 @@ def run_isolated(
     tasks: Iterable[Any],
     processes: int = 1,
     time_limit: float = 120.0,
-) -> Iterator[TaskOutcome]:
+) -> Generator[TaskOutcome, None, None]:
     """Yield a TaskOutcome per task, in the order in which the tasks finish.
 
     function: defined at the top level of a module, from which the child imports it.  time_limit: seconds per task. An

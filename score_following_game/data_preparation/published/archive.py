@@ -1,7 +1,7 @@
-"""Unpacking an archive from outside: nothing lands beyond the folder it is unpacked to, and it cannot fill the disk.
+"""Safe unpacking of archives from the network: no file outside the target folder, no more data than the limits allow.
 
-Only folders and plain files are made, by names checked here and (tar) by Python's own filter="data"; links and devices are
-passed over. What is counted against the limits is what comes out, not what the archive says.
+Only folders and plain files are created, with names checked here and (tar) by Python's filter="data"; links and devices are
+skipped. The limits apply to the data actually unpacked, not to the sizes stated by the archive.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from gzip import GzipFile
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO
+from typing import IO, Protocol
 
 from tqdm import tqdm
 
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, make_folder
 
-LARGEST = 64 * 2**30  # bytes of all files together
+LARGEST = 64 * 2**30  # bytes, total of all files
 MOST_MEMBERS = 500_000
-_LARGEST_HEADER = 2**20  # bytes between two files of a tar; Python reads them into memory whole
+_LARGEST_HEADER = 2**20  # bytes between two files of a tar; tarfile reads them into memory at once
 _CHUNK = 2**16
 
 
 class NoArchive(UserError):
-    """A file that is no archive at all, such as the page some servers send for a file that is gone."""
+    """The file is not an archive, for example the web page that some servers send for a deleted file."""
 
 
 @dataclass
 class Unpacked:
-    """What came out of an archive. folder: a temporary one. skipped: names of links and devices."""
+    """An unpacked archive. folder: temporary. members, size: number and bytes unpacked. skipped: links and devices."""
 
     folder: Path
     members: int = 0
@@ -52,9 +52,9 @@ class _Limits:
 
     def check(self, unpacked: Unpacked) -> None:
         if unpacked.size > self.largest:
-            raise UserError(f"{self.archive}: unpacks to more than the {self.largest} bytes allowed; nothing of it was kept")
+            raise UserError(f"{self.archive}: unpacks to more than the {self.largest} bytes allowed; nothing was kept")
         if unpacked.members > self.most_members:
-            raise UserError(f"{self.archive}: holds more than the {self.most_members} files allowed; nothing of it was kept")
+            raise UserError(f"{self.archive}: holds more than the {self.most_members} files allowed; nothing was kept")
 
 
 @contextlib.contextmanager
@@ -65,10 +65,11 @@ def unpacked(
     largest: int = LARGEST,
     most_members: int = MOST_MEMBERS,
 ) -> Iterator[Unpacked]:
-    """Unpack a .tar.gz, .tgz, .tar or .zip (told by content) to a new folder in `destination`; it goes with the block's end.
+    """Unpack a .tar.gz, .tgz, .tar or .zip (recognised by content) into a temporary folder in `destination`.
 
-    The caller moves out of it what is to stay. largest: bytes. Raises NoArchive for another kind of file, UserError for a
-    broken or unsafe archive or one over the limits, WriteError where nothing can be written; nothing remains then.
+    The folder is removed at the end of the block: the caller moves files out of it to keep them. largest: bytes. Raises
+    NoArchive for another kind of file, UserError for an archive that is broken, unsafe or over the limits, WriteError when
+    the destination cannot be written; no files remain in these cases.
     """
     unpack = _unpacker(archive)
     make_folder(destination)
@@ -88,7 +89,7 @@ def unpacked(
 
 
 def _unpacker(archive: Path) -> Callable[[Path, Unpacked, _Limits, tqdm], None]:
-    """By the first bytes: names lie, and servers send pages in the name of archives."""
+    """Choose by the first bytes, since file names are not reliable: servers send web pages under an archive's name."""
     try:
         with archive.open("rb") as stream:
             head = stream.read(512)
@@ -101,13 +102,17 @@ def _unpacker(archive: Path) -> Callable[[Path, Unpacked, _Limits, tqdm], None]:
     if head.startswith(b"\x1f\x8b") or head[257:262] == b"ustar":
         return _unpack_tar
     kind = "a web page, not" if head.lstrip()[:1] == b"<" else "not"
-    raise NoArchive(f"{archive}: is {kind} an archive (.tar.gz, .tgz, .tar or .zip); fetch it again, or from another place")
+    raise NoArchive(f"{archive}: is {kind} an archive (.tar.gz, .tgz, .tar or .zip); fetch it again or from another place")
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Metered:
-    """A stream that fails when more than `allowed` bytes have been read of it: a header may not fill the memory."""
+    """A stream that fails when it is read beyond position `allowed`, so that a header cannot fill the memory."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: _Readable) -> None:
         self._stream = stream
         self.position = 0
         self.allowed = 0
@@ -116,23 +121,24 @@ class _Metered:
         data = self._stream.read(size)
         self.position += len(data)
         if self.position > self.allowed:
-            raise tarfile.ReadError("more between two of its files than belongs there")
+            raise tarfile.ReadError("too much data between two of its files")
         return data
 
 
 def _unpack_tar(archive: Path, result: Unpacked, limits: _Limits, bar: tqdm) -> None:
     if not hasattr(tarfile, "data_filter"):
         raise UserError(
-            "this Python's tarfile has no filter='data', without which archives are not safe; take Python 3.11.4 or later"
+            "this Python's tarfile has no filter='data', which is needed to unpack archives safely; use Python 3.11.4 or later"
         )
     with _reading(archive), archive.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         stream = _Metered(GzipFile(fileobj=raw) if packed else raw)
         stream.allowed = _LARGEST_HEADER
-        with tarfile.open(fileobj=stream, mode="r|") as content:
+        # The stub asks for a writable, seekable file; mode "r|" only calls read.
+        with tarfile.open(fileobj=stream, mode="r|") as content:  # type: ignore[call-overload]
             while (member := content.next()) is not None:
-                content.members.clear()  # it would keep all of them, for looking up by name
+                content.members.clear()  # tarfile would keep all of them in memory, for look-ups by name
                 _count(result, limits)
                 if not _is_plain(member):
                     result.skipped.append(member.name)
@@ -145,12 +151,12 @@ def _unpack_tar(archive: Path, result: Unpacked, limits: _Limits, bar: tqdm) -> 
                     stream.allowed = stream.position + member.size + _LARGEST_HEADER
                     _write(content.extractfile(member), path, member.size, result, limits, bar)
                 stream.allowed = stream.position + _LARGEST_HEADER
-        while stream.read(_CHUNK):  # to the end, where gzip's checksum is
+        while stream.read(_CHUNK):  # gzip's checksum is checked at the end of the file
             pass
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
-    """A folder or a file whose bytes are all there; a sparse one may claim any size."""
+    """Whether it is a folder or a plain file; a sparse file is not, since it may claim any size."""
     return member.isdir() or (member.isreg() and not member.issparse())
 
 
@@ -163,7 +169,7 @@ def _unpack_zip(archive: Path, result: Unpacked, limits: _Limits, bar: tqdm) -> 
                 result.skipped.append(member.filename)
                 continue
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile("packed in a way that is not read here")
+                raise zipfile.BadZipFile("compression method not supported")
             path = _inside(archive, result.folder, member.filename)
             if member.is_dir():
                 _make(path)
@@ -179,13 +185,13 @@ def _count(result: Unpacked, limits: _Limits) -> None:
 
 @contextlib.contextmanager
 def _reading(archive: Path) -> Iterator[None]:
-    """Whatever a broken or hostile archive makes the readers raise is one line."""
+    """Turn any exception that a broken or hostile archive causes in the readers into a UserError."""
     try:
         yield
     except UserError:
         raise
     except tarfile.FilterError as error:
-        raise UserError(f"{archive}: not unpacked, it is not safe ({error})") from None
+        raise UserError(f"{archive}: not unpacked, since it is unsafe ({error})") from None
     except (
         tarfile.TarError,
         zipfile.BadZipFile,
@@ -202,11 +208,11 @@ def _reading(archive: Path) -> Iterator[None]:
 
 
 def _inside(archive: Path, folder: Path, name: str) -> Path:
-    """Where a member goes. Raises UserError for a name that leads out of the folder, on this system or another."""
+    """Target path of a member. Raises UserError for a name that leads out of the folder on any system."""
     parts = PurePosixPath(name).parts
     leads_out = name.startswith("/") or ".." in parts or "\\" in name or PureWindowsPath(name).drive
     if not name or leads_out or any(ord(character) < 32 for character in name):
-        raise UserError(f"{archive}: not unpacked, it is not safe: it holds a file named {name!a}")
+        raise UserError(f"{archive}: not unpacked, since it is unsafe: it holds a file named {name!a}")
     return folder.joinpath(*parts)
 
 
@@ -214,11 +220,11 @@ def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{path}: cannot be made a folder ({error.strerror})") from None
+        raise WriteError(f"{path}: cannot create this folder ({error.strerror})") from None
 
 
 def _write(stream: IO[bytes], path: Path, size: int | None, result: Unpacked, limits: _Limits, bar: tqdm) -> None:
-    """Copy one file, counting. size: the bytes it must have, where the reader does not check that itself."""
+    """Copy one file, counting its bytes. size: the expected size, or None if the reader checks it."""
     _make(path.parent)
     begun = result.size
     try:

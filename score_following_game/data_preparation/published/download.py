@@ -1,7 +1,7 @@
-"""Fetching one large file over HTTP: resumed where it stopped, tried again where the line drops, checked at the end.
+"""Downloading one large file over HTTP, with resuming, retries and a final check.
 
-While it comes it is TARGET.part; TARGET.part.json tells of which state of the server's file (ETag or Last-Modified), so that
-a file that changed meanwhile is begun anew, not patched together.
+An unfinished download is TARGET.part. TARGET.part.json holds the ETag or Last-Modified of the server's file, so that the
+download starts again, instead of mixing two versions, when the file has changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -24,8 +24,8 @@ from tqdm import tqdm
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, file_digest, replacing
 
-WAITS = (0.5, 1.0, 2.0)  # seconds before each further try; counted anew whenever more of the file has come
-TIMEOUT = 10.0  # seconds without an answer or without a byte
+WAITS = (0.5, 1.0, 2.0)  # seconds before each retry; progress resets the count
+TIMEOUT = 10.0  # seconds without any data
 LARGEST = 16 * 2**30  # bytes
 _CHUNK = 2**16
 _TRY_AGAIN = (408, 429, 500, 502, 503, 504)
@@ -33,24 +33,24 @@ _USER_AGENT = "score-following-game"
 
 
 class Unreachable(UserError):
-    """The server is gone, or it has the file no more: what is to be had from it must be had in another way."""
+    """The server is gone or no longer has the file, so that a retry is pointless."""
 
 
 class HostUnreachable(Unreachable):
-    """Not this file only: the server does not answer, or breaks off again and again."""
+    """The server does not answer or breaks off repeatedly, so that other files on it are unreachable too."""
 
 
 class _Dropped(Exception):
-    """The transfer failed in a way that another try may mend."""
+    """The transfer failed in a way that a retry may fix."""
 
 
 class _Changed(Exception):
-    """What there is of the file cannot be continued: begin anew."""
+    """The partial file cannot be continued: start again."""
 
 
 class _WebRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         _require_web(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -58,7 +58,7 @@ class _WebRedirects(urllib.request.HTTPRedirectHandler):
 
 @dataclass
 class _Part:
-    """The beginning of a file: TARGET.part, and beside it which state of which URL it is the beginning of."""
+    """A partial download: TARGET.part, and the note TARGET.part.json on its URL and the version of the file."""
 
     target: Path
     url: str
@@ -73,11 +73,11 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """Bytes there are."""
+        """Bytes downloaded so far."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def validator(self) -> str:
-        """The state of the server's file that this is part of; "" when it cannot be continued."""
+        """The validator of the server's file that this is a part of; "" if the download cannot be continued."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             return note["validator"] if self.size and note["url"] == self.url and isinstance(note["validator"], str) else ""
@@ -103,11 +103,12 @@ def download(
     waits: Sequence[float] = WAITS,
     timeout: float = TIMEOUT,
 ) -> str:
-    """Fetch `url` to `target`, going on where an earlier call stopped -> its SHA-256. An existing target is replaced.
+    """Download `url` to `target`, continuing an earlier unfinished call. An existing target is replaced.
 
-    sha256: what it must be, in hexadecimal. largest: bytes. waits, timeout: seconds. Raises Unreachable when the server
-    cannot be found, does not answer or has no such file; UserError for another SHA-256, a file too large, a URL that is
-    no http(s); WriteError where the target cannot be written.
+    sha256: expected digest, in hexadecimal. largest: bytes. waits, timeout: seconds.
+    Returns the SHA-256. Raises Unreachable when the server cannot be found, does not answer or does not have the file;
+    UserError for a different SHA-256, a file that is too large, or a URL that is not http(s); WriteError when the target
+    cannot be written.
     """
     _require_web(url)
     part = _Part(target, url)
@@ -117,8 +118,8 @@ def download(
         if sha256 is not None and digest != sha256.lower():
             part.remove()
             raise UserError(
-                f"{url}: what came has SHA-256 {digest}, wanted {sha256}; it was changed or damaged, so it was not "
-                "kept; try again, or get it from another place"
+                f"{url}: the download has SHA-256 {digest}, expected {sha256}; it was changed or damaged, so it was not "
+                "kept; try again, or fetch it from another place"
             )
         part.path.replace(target)
         part.remove()
@@ -128,7 +129,7 @@ def download(
 
 
 def _fetch_whole(part: _Part, largest: int, waits: Sequence[float], timeout: float) -> None:
-    """Try until the whole file is there, or as many tries as there are waits have brought no more of it."""
+    """Retry until the file is complete, or until len(waits) retries in a row made no progress."""
     furthest, tries = 0, 0
     while True:
         try:
@@ -138,13 +139,15 @@ def _fetch_whole(part: _Part, largest: int, waits: Sequence[float], timeout: flo
                 part.remove()
             furthest, tries = max(furthest, part.size), 0 if part.size > furthest else tries + 1
             if tries > len(waits):
-                kept = f"; {part.size / 2**20:.1f} MB are kept, and the next try goes on from there" if part.validator() else ""
+                kept = (
+                    f"; {part.size / 2**20:.1f} MB are kept, and the next call continues from there" if part.validator() else ""
+                )
                 raise HostUnreachable(f"{part.url}: {failure}, {tries} times without progress{kept}") from None
             time.sleep(waits[tries - 1] if tries else 0)
 
 
 def _fetch_rest(part: _Part, largest: int, timeout: float, may_retry: bool) -> None:
-    """One request. may_retry: the server was there a moment ago, so failing to reach it may pass."""
+    """Send one request. may_retry: the server answered before, so a failure to reach it may be temporary."""
     validator = part.validator()
     begun = part.size if validator else 0
     headers = {"User-Agent": _USER_AGENT}
@@ -178,7 +181,7 @@ def _fetch_rest(part: _Part, largest: int, timeout: float, may_retry: bool) -> N
 
 
 def _store(response: http.client.HTTPResponse, part: _Part, largest: int, bar: tqdm) -> None:
-    """Append the answer's body to the part."""
+    """Append the body of the response to the part."""
     with part.path.open("ab") as stream:
         while chunk := _read(response):
             if stream.tell() + len(chunk) > largest:
@@ -196,55 +199,55 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 
 @contextlib.contextmanager
 def _opened(request: urllib.request.Request, timeout: float, may_retry: bool) -> Iterator[http.client.HTTPResponse]:
-    """The answer to a request, failures told apart: gone, or worth another try."""
+    """The response to a request. Raises Unreachable for a permanent failure, _Dropped or _Changed for one worth a retry."""
     try:
         response = urllib.request.build_opener(_WebRedirects).open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
-            raise _Changed("the server has less of the file than is here") from None
+            raise _Changed("the server's file is smaller than the part downloaded so far") from None
         kind = _Dropped if error.code in _TRY_AGAIN else Unreachable
         answer = f"the server answered {error.code} {' '.join(str(error.reason).split())}"
         raise kind(answer if kind is _Dropped else f"{request.full_url}: {answer}") from None
     except urllib.error.URLError as error:  # no such host, refused, no route, no answer, no valid certificate
         reason = error.reason if isinstance(error.reason, Exception) else error
-        told = f"{urlsplit(request.full_url).hostname} is not reached ({_reason(reason)})"
+        problem = f"{urlsplit(request.full_url).hostname} cannot be reached ({_reason(reason)})"
         if may_retry or isinstance(reason, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
-            raise _Dropped(told) from None
-        raise HostUnreachable(told) from None
+            raise _Dropped(problem) from None
+        raise HostUnreachable(problem) from None
     except (OSError, http.client.HTTPException) as error:
-        raise _Dropped(f"no proper answer ({_reason(error)})") from None
+        raise _Dropped(f"no valid HTTP response ({_reason(error)})") from None
     except ValueError as error:
-        raise UserError(f"{request.full_url}: not a URL that can be asked for ({_reason(error)})") from None
+        raise UserError(f"{request.full_url}: not a valid URL ({_reason(error)})") from None
     with response:
         yield response
 
 
-def _require_continuation(headers: Mapping[str, str], begun: int, validator: str) -> None:
-    """Does a 206 continue the very file there is a part of? Some servers send a range whatever If-Range says."""
+def _require_continuation(headers: Message, begun: int, validator: str) -> None:
+    """Raise _Changed unless a 206 response continues the same version of the file. Some servers ignore If-Range."""
     starts_right = (headers.get("Content-Range") or "").startswith(f"bytes {begun}-")
     if not starts_right or validator != _validator(headers):
         raise _Changed("the file on the server has changed")
 
 
-def _validator(headers: Mapping[str, str]) -> str:
-    """What tells one state of the server's file from another; "" where nothing does so for sure (a weak ETag does not)."""
+def _validator(headers: Message) -> str:
+    """The strong ETag or Last-Modified that identifies a version of the file; "" without one (a weak ETag does not)."""
     etag = headers.get("ETag") or ""
     return etag if etag.startswith('"') else headers.get("Last-Modified") or ""
 
 
 def _require_web(url: str) -> None:
-    """Raises UserError for all but http(s)://HOST/..."""
+    """Raise UserError for a URL other than http(s)://HOST/..."""
     try:
         parts = urlsplit(url)
         is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         is_web = False
     if not is_web:
-        raise UserError(f"{url}: wanted a URL that begins with http:// or https://")
+        raise UserError(f"{url}: expected a URL that begins with http:// or https://")
 
 
 def _reason(error: BaseException) -> str:
-    """A system's own words in one line, without its error number."""
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(told.split()) or type(error).__name__
+    """The message of an exception in one line, without the number of an OSError."""
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(message.split()) or type(error).__name__

@@ -1,10 +1,10 @@
-"""Data sets in the files of the releases of 2018 and 2019: coord2onset is a pickled dict, and every performance has an npz.
+"""Export of data sets in the formats of the releases of 2018 and 2019: coord2onset is a pickled dict, one npz per performance.
 
-    layout 2018: NAME.npz, NAME.mid and, where a recording is heard, NAME.wav beside each other
+    layout 2018: NAME.npz, NAME.mid and, for a recording, NAME.wav in one folder
     layout 2019: score/NAME.npz, performance/NAME.mid, performance/NAME.wav
 
-Their code takes the noteheads in order, the first of a frame for its x and the last of all for the end (spec: onsets and the
-true position; quirk 31), so they are written by time.
+The code of these releases relies on the order of the noteheads: the first one of a frame gives its x, the last one of all the
+end of the piece (spec: onsets and the true position; quirk 31). They are therefore written in order of time.
 """
 
 from __future__ import annotations
@@ -40,13 +40,17 @@ from score_following_game.errors import UserError
 from score_following_game.files import WriteError, make_folder, replacing
 
 LAYOUTS = ("2018", "2019")
-_FPS = SpectrogramParams().fps  # of both releases
+_FPS = SpectrogramParams().fps  # both releases use the default
 
 
 @dataclass(frozen=True)
 class PublishedCopy:
-    """What was written. left_out: a line for each piece that was not. own_font: pieces that a manifest has played by a sound
-    font of their own, which these files cannot say."""
+    """The result of an export.
+
+    pieces, recorded: number of pieces written, and of those with a recording.
+    left_out: a line for each piece left out.
+    own_font: number of pieces with a sound font chosen by a manifest, which the exported files cannot express.
+    """
 
     destination: Path
     pieces: int
@@ -56,11 +60,11 @@ class PublishedCopy:
 
     def lines(self) -> list[str]:
         """The report as printed."""
-        lines = [f"{self.pieces} pieces in {self.destination}, {self.recorded} of them heard from recordings"]
+        lines = [f"{self.pieces} pieces in {self.destination}, {self.recorded} of them with a recording"]
         if self.own_font:
             lines.append(
-                f"{self.own_font} pieces have a sound font of their own, which these files cannot name: they will be "
-                "played by another"
+                f"{self.own_font} pieces have a sound font of their own, which this format cannot express: they will be "
+                "played with another one"
             )
         if self.left_out:
             lines += [f"{len(self.left_out)} left out:", *(f"  {line}" for line in self.left_out)]
@@ -68,10 +72,21 @@ class PublishedCopy:
 
 
 def to_published(source: Path, destination: Path, layout: str = LAYOUTS[0]) -> PublishedCopy:
-    """Write a data set (a folder, searched recursively; subfolders stay) as the code of 2018 or 2019 reads it.
+    """Export a data set in the published format of 2018 or 2019.
 
-    destination: a folder that is not there yet, or empty; it is there when all is written, or not at all. Pieces that cannot
-    be played are left out. Raises UserError for any other destination, and where no piece can be used.
+    Pieces that cannot be played are left out. The destination appears only when everything is written.
+
+    Args:
+        source: Folder of the data set, searched recursively; subfolders are kept.
+        destination: A folder that is empty or does not exist yet.
+        layout: One of LAYOUTS.
+
+    Returns:
+        The counts of what was written and left out.
+
+    Raises:
+        UserError: The destination is in use, or no piece can be exported.
+        WriteError: The destination cannot be written.
     """
     folder = find_data_set(source)
     _require_free(destination, folder)
@@ -82,10 +97,10 @@ def to_published(source: Path, destination: Path, layout: str = LAYOUTS[0]) -> P
     except OSError as error:
         raise WriteError(f"{target.parent}: cannot be written ({error.strerror})") from None
     with holder as name:
-        made = Path(name) / "set"  # not the temporary folder itself, which is for its maker's eyes only
+        made = Path(name) / "set"  # not the temporary folder itself, which only its owner may read
         heard, left_out = _write_all(folder, made, layout)
         if not heard:
-            raise UserError(f"{source}: none of its {len(left_out)} pieces can be used; the first: {left_out[0]}")
+            raise UserError(f"{source}: none of its {len(left_out)} pieces can be exported; the first: {left_out[0]}")
         copy = PublishedCopy(destination, len(heard), sum(map(is_recording, heard)), left_out, _with_own_font(heard))
         try:
             if target.exists():
@@ -97,19 +112,20 @@ def to_published(source: Path, destination: Path, layout: str = LAYOUTS[0]) -> P
 
 
 def _require_free(destination: Path, folder: Path) -> None:
-    """Nothing that is there is replaced, and what is written is no part of what is read."""
+    """Raise UserError for a destination that holds files, or that lies inside the data set itself."""
     if destination.exists() and not destination.is_dir():
-        raise UserError(f"--destination {destination}: a file is there, wanted a folder")
+        raise UserError(f"--destination {destination}: is a file, expected a folder")
     if destination.resolve() == Path.cwd() or (destination.is_dir() and any(destination.iterdir())):
-        raise UserError(f"--destination {destination}: is in use; name a folder that is empty or not there yet")
+        raise UserError(f"--destination {destination}: is in use; choose a folder that is empty or does not exist yet")
     if folder.resolve() in destination.resolve().parents:
         raise UserError(
-            f"--destination {destination}: lies in {folder}, whose pieces would be there twice; name a folder outside it"
+            f"--destination {destination}: is inside {folder}, which would then hold its pieces twice; "
+            "choose a folder outside it"
         )
 
 
 def _write_all(folder: Path, made: Path, layout: str) -> tuple[list[Path], list[str]]:
-    """-> the files that the written pieces are heard from, as they were, and a line for each piece left out."""
+    """Return the performance files of the pieces written (paths in the source), and a line for each piece left out."""
     heard: list[Path] = []
     left_out: list[str] = []
     written: set[Path] = set()
@@ -119,7 +135,7 @@ def _write_all(folder: Path, made: Path, layout: str) -> tuple[list[Path], list[
         score_path, midi_path = _targets(made / _place(own, midi, folder), own.stem, layout)
         try:
             if score_path in written:
-                raise UserError(f"{name}: another piece of that name would lie in the same folder")
+                raise UserError(f"{name}: another piece of this name goes to the same folder")
             heard.append(_write_piece(find_score(own), midi, score_path, midi_path))
             written.add(score_path)
         except WriteError:
@@ -130,22 +146,22 @@ def _write_all(folder: Path, made: Path, layout: str) -> tuple[list[Path], list[
 
 
 def _place(own: Path, midi: Path, folder: Path) -> Path:
-    """The folder a piece is in, whichever layout it has, below that of the set; the set may be one of a pair itself."""
+    """Folder of a piece relative to the set, for either layout; the set may itself be the score or performance folder."""
     place = own.parent if midi.parent == own.parent else own.parent.parent
     return place.relative_to(folder) if place.is_relative_to(folder) else Path()
 
 
 def _targets(folder: Path, name: str, layout: str) -> tuple[Path, Path]:
-    """Where the npz and the MIDI of a piece go."""
+    """Paths of the npz and the MIDI of a piece."""
     scores, performances = (folder, folder) if layout == "2018" else (folder / SCORES, folder / PERFORMANCES)
     return scores / f"{name}.npz", performances / f"{name}.mid"
 
 
 def _write_piece(score_path: Path, midi_path: Path, score_target: Path, midi_target: Path) -> Path:
-    """-> the file the piece is heard from. Raises UserError, and writes nothing, where it cannot be played."""
+    """Write one piece. Returns its performance file. Raises UserError, before writing, if it cannot be played."""
     score = read_score(score_path)
     note_frames = onset_frames(note_onsets(read_midi(midi_path), midi_path), _FPS)
-    merge_onsets(score, note_frames, score_path)  # refuses files that do not belong together
+    merge_onsets(score, note_frames, score_path)  # raises UserError for files that do not belong together
     source = performance_source(midi_path)
     if is_recording(source):
         _write_wav(source, midi_target.with_suffix(".wav"))
@@ -157,10 +173,10 @@ def _write_piece(score_path: Path, midi_path: Path, score_target: Path, midi_tar
 
 
 def by_time(score: Score, note_frames: np.ndarray) -> Score:
-    """The same score, a coordinate of its own for each pair of notehead and note, in the order of their frames.
+    """The same score with one coordinate for each pair of notehead and note, ordered by frame.
 
-    note_frames: int64, the frame of each of the MIDI's notes by onset time. Pairs of one frame keep their order, so that the
-    first one stays the first; noteheads without a note follow at the end.
+    note_frames: int64 (notes,), frame of each note of the MIDI, by onset time. Pairs of the same frame keep their order, so
+    that the first one stays the first. Noteheads without a note follow at the end.
     """
     pairs = score.coord2onset[np.argsort(score.coord2onset[:, 0], kind="stable")]
     pairs = pairs[np.argsort(note_frames[pairs[:, 1]], kind="stable")]
@@ -170,17 +186,17 @@ def by_time(score: Score, note_frames: np.ndarray) -> Score:
 
 
 def write_published_score(path: Path, score: Score) -> None:
-    """Write a score npz whose coord2onset is an object array of shape (1,) holding a dict {notehead index: note index}.
+    """Write a score npz whose coord2onset is an object array of shape (1,) with a dict {notehead index: note index}.
 
-    The same score gives the same bytes. score.coord2onset: each notehead once.
+    score.coord2onset must name each notehead at most once. Equal scores give equal bytes.
     """
     content = np.empty(1, dtype=object)
     content[0] = dict(score.coord2onset.tolist())
     data = io.BytesIO()
     npy_format.write_array_header_1_0(data, {"descr": "|O", "fortran_order": False, "shape": (1,)})
-    # Protocol 2 and the old name of numpy's module, as published: numpy before 2 (and Python 2) have no other.
+    # Protocol 2 and the old name of numpy's module, as published: numpy before 2 and Python 2 need them.
     data.write(pickle.dumps(content, protocol=2).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
-    member = zipfile.ZipInfo("coord2onset.npy")  # without a date
+    member = zipfile.ZipInfo("coord2onset.npy")  # fixed date
     member.compress_type = zipfile.ZIP_DEFLATED
     with replacing(path) as temporary:
         np.savez_compressed(temporary, sheet=score.sheet, coords=score.coords.astype(np.float32))
@@ -189,7 +205,7 @@ def write_published_score(path: Path, score: Score) -> None:
 
 
 def _write_wav(recording: Path, target: Path) -> None:
-    """A 16-bit wav as it is, any other recording as one, mono, at 22 050 Hz: the old decoders know few others."""
+    """Copy a 16-bit wav; convert any other recording to one (mono, 22 050 Hz), since the old decoders read few formats."""
     import soundfile
 
     if recording.suffix.lower() == ".wav" and _is_16_bit(recording):
@@ -206,7 +222,7 @@ def _is_16_bit(recording: Path) -> bool:
     try:
         return soundfile.info(recording).subtype == "PCM_16"
     except (soundfile.SoundFileError, OSError):
-        return False  # for load_recording to say what is wrong
+        return False  # load_recording reports what is wrong
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -218,7 +234,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _with_own_font(heard: list[Path]) -> int:
-    """How many of these files are MIDIs that their set's manifest has played by a sound font chosen for them."""
+    """Number of MIDI files among these for which a manifest chose a sound font."""
     manifests = filter(is_manifest, {file.parent / MANIFEST_NAME for file in heard})
     chosen = {path.parent / midi for path in manifests for midi in read_manifest(path).fonts()}
     return sum(file in chosen for file in heard)

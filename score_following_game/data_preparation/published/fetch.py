@@ -1,11 +1,11 @@
-"""The published data sets and weights: fetched, or taken from a file fetched by hand, and laid out as this project wants them.
+"""Fetching the published data sets and weights, from the network or from a file, and placing them in a destination DIR.
 
-    DIR/downloads/                     the files as they came; sha256.json: their SHA-256 when they first came
+    DIR/downloads/                     the files as downloaded; sha256.json: their SHA-256 at the first download
     DIR/score_following_game_data/     nottingham/nottingham_{train,valid,test}, msmd_all/msmd_all_{train,valid,test}
-    DIR/score_following_game_data_2019 the sets of the archive of 2019 (or _2018) where the place above is taken
+    DIR/score_following_game_data_2019 sets of the archive of 2019 (or _2018) if the folder above already has such sets
     DIR/models/                        the weights
 
-Nothing that is there is ever replaced, and a second call does what is missing.
+Existing files are never replaced. A second call fetches only what is missing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SHARE_2018 = "http://www.cp.jku.at/people/dorfer/share"
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """url: where it was published. what: in words. year: of the system it belongs to. sha256: hexadecimal, where known."""
+    """url: original address. what: description. year: of the release. sha256: hexadecimal, if known."""
 
     url: str
     what: str
@@ -42,7 +42,7 @@ class PublishedFile:
 
     @property
     def name(self) -> str:
-        """The file's name at the end of its URL."""
+        """The last component of the URL."""
         return self.url.rpartition("/")[2]
 
 
@@ -54,8 +54,8 @@ PUBLISHED = (
 
 
 @dataclass
-class Outcome:
-    """What became of one published file. problem: why it is not here, "" when it is."""
+class FetchOutcome:
+    """The result for one published file. problem: why it is missing, "" if it is in place."""
 
     name: str
     what: str
@@ -66,46 +66,49 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PublishedReport:
-    """What is in the destination now, file by file."""
+    """The result of a call, file by file."""
 
     destination: Path
-    outcomes: list[Outcome]
+    outcomes: list[FetchOutcome]
 
     @property
     def missing(self) -> dict[str, str]:
-        """Name of each published file that is not here -> why."""
+        """Name of each missing file -> reason."""
         return {outcome.name: outcome.problem for outcome in self.outcomes if outcome.problem}
 
     def lines(self) -> list[str]:
         """The report as printed."""
         lines = []
         for outcome in self.outcomes:
-            lines.append(f"{outcome.name} ({outcome.what})" + (f": not here: {outcome.problem}" if outcome.problem else ""))
-            lines += [f"  {self.destination / place.path}{place.told()}" for place in outcome.placed]
+            lines.append(f"{outcome.name} ({outcome.what})" + (f": missing: {outcome.problem}" if outcome.problem else ""))
+            lines += [f"  {self.destination / place.path}{place.described()}" for place in outcome.placed]
             lines += [f"  {note}" for note in outcome.notes]
         return lines
 
 
+def list_published(indent: int = 2) -> list[str]:
+    """A line with URL and description for each published file."""
+    return [f"{'':{indent}}{file.url} ({file.what})" for file in PUBLISHED]
+
+
 class PublishedGone(Unreachable):
-    """Nothing published can be had. problems: name of each file -> why."""
+    """None of the published files can be fetched. problems: name of each file -> reason."""
 
     def __init__(self, problems: dict[str, str]) -> None:
-        reasons = "; ".join(dict.fromkeys(problems.values()))  # one server that is gone is told once
-        super().__init__(
-            f"the published files cannot be fetched ({reasons}); a file fetched by hand is taken by --archive FILE"
-        )
+        reasons = "; ".join(dict.fromkeys(problems.values()))  # each server once
+        super().__init__(f"the published files cannot be fetched ({reasons}); use --archive FILE for a file from elsewhere")
         self.problems = problems
 
 
 def fetch_published(destination: Path, archive: Path | None = None, mirror: str | None = None) -> PublishedReport:
-    """Have every published file in `destination`, as far as it can be had; what is there already is not fetched again.
+    """Fetch the published files that are missing in `destination` and put them into place.
 
-    archive: take this file (an archive of data sets, or weights: .pt) and nothing from the network. mirror: a URL that has
-    the files by their names. Raises PublishedGone when no server has anything and nothing is here; UserError for a file that
-    is broken, unsafe or not the one that came first (beside others that are fine it is told in the report).
+    archive: use this file (an archive of data sets, or weights: .pt) and not the network. mirror: URL of a folder that has the
+    files under their names. Raises PublishedGone when all files are missing and no server has any; UserError when `archive`, or
+    every file, is broken, unsafe or different from the first download. Problems of single files are in the report.
     """
     if archive is not None and mirror is not None:
-        raise UserError("--archive and a mirror: take one of them, a file fetched by hand needs no server")
+        raise UserError("--archive and --mirror cannot be combined")
     records = PublishedRecords.load(destination)
     if archive is not None:
         return PublishedReport(destination, [_take(archive, destination, records)])
@@ -127,9 +130,9 @@ def _fetch(
     records: PublishedRecords,
     unreached: dict[str, str],
     gone: dict[str, str],
-) -> Outcome:
-    """One file of the table. unreached: host -> why, not asked again. gone: file name -> why; both are added to."""
-    outcome = Outcome(file.name, file.what, _already_placed(file, destination, records))
+) -> FetchOutcome:
+    """Fetch one file of the table. Adds to `unreached` (host -> reason; not asked again) and `gone` (file name -> reason)."""
+    outcome = FetchOutcome(file.name, file.what, _already_placed(file, destination, records))
     if outcome.placed:
         return outcome
     url = file.url if mirror is None else f"{mirror.rstrip('/')}/{file.name}"
@@ -146,7 +149,7 @@ def _fetch(
     except (Unreachable, NoArchive) as error:
         if isinstance(error, HostUnreachable):
             unreached[host] = str(error)
-        if isinstance(error, NoArchive) and fetched:  # what a server sends in place of a file it has no more
+        if isinstance(error, NoArchive) and fetched:  # servers may send a web page instead of a deleted file
             path.unlink()
         gone[file.name] = outcome.problem = str(error)
     except UserError as error:
@@ -154,18 +157,18 @@ def _fetch(
     return outcome
 
 
-def _take(path: Path, destination: Path, records: PublishedRecords) -> Outcome:
-    """A file fetched by hand; it stays where it is."""
+def _take(path: Path, destination: Path, records: PublishedRecords) -> FetchOutcome:
+    """Use a file given by the user, which stays in place."""
     if not path.is_file():
-        raise UserError(f"--archive {path}: {'a folder, wanted a file' if path.is_dir() else 'no such file'}")
+        raise UserError(f"--archive {path}: {'is a folder, expected a file' if path.is_dir() else 'no such file'}")
     file = next((file for file in PUBLISHED if file.name == path.name), None)
-    outcome = Outcome(path.name, file.what if file else "fetched by hand")
+    outcome = FetchOutcome(path.name, file.what if file else "given by --archive")
     _place(path, file, destination, records, outcome)
     return outcome
 
 
 def _already_placed(file: PublishedFile, destination: Path, records: PublishedRecords) -> list[Placed]:
-    """All that comes of a file, when all of it is here; told by the records, without reading the file."""
+    """Everything that a file contains, if the records say that all of it is in place; otherwise an empty list."""
     digest = records.sha256.get(file.name, "")
     if not file.name.endswith(WEIGHTS_SUFFIX):
         return placed_sets(digest, destination, records)
@@ -173,8 +176,8 @@ def _already_placed(file: PublishedFile, destination: Path, records: PublishedRe
     return [Placed(f"{MODELS}/{file.name}")] if weights.is_file() and file_digest(weights) == digest else []
 
 
-def _place(path: Path, file: PublishedFile | None, destination: Path, records: PublishedRecords, outcome: Outcome) -> None:
-    """Check a file that is here and lay out what is in it. The SHA-256 of a published one is noted when it proved sound."""
+def _place(path: Path, file: PublishedFile | None, destination: Path, records: PublishedRecords, outcome: FetchOutcome) -> None:
+    """Check a file and put its contents into place. The SHA-256 of a published file is recorded if that succeeds."""
     try:
         digest = file_digest(path)
     except OSError as error:
@@ -197,23 +200,24 @@ def _require_same(path: Path, digest: str, file: PublishedFile, records: Publish
         raise UserError(f"{path}: its SHA-256 is {digest}, the published file has {file.sha256}; remove it and fetch it again")
     if first is not None and digest != first:
         raise UserError(
-            f"{path}: its SHA-256 is {digest}, but {first} when it first came; remove it and fetch it again, or, "
-            f"where this one is right, remove its line from {records.sha256_path}"
+            f"{path}: its SHA-256 is {digest}, but was {first} at the first download; remove it and fetch it again, or, "
+            f"if this file is right, remove its line from {records.sha256_path}"
         )
 
 
-def _place_weights(path: Path, digest: str, destination: Path, outcome: Outcome) -> None:
-    """Copy weights to the models, unless something of that name is there. They are not loaded here."""
+def _place_weights(path: Path, digest: str, destination: Path, outcome: FetchOutcome) -> None:
+    """Copy weights to DIR/models, unless a file of that name exists. They are not loaded here."""
     with path.open("rb") as stream:
         head = stream.read(2)
-    if head not in (b"PK", b"\x80\x02"):  # as torch writes them now, and as it did in 2018
+    if head not in (b"PK", b"\x80\x02"):  # torch's current format, and that of 2018
         raise NoArchive(
-            f"{path}: holds no weights{' but a web page' if head[:1] == b'<' else ''}; fetch it again, or from another place"
+            f"{path}: is {'a web page, ' if head[:1] == b'<' else ''}not a file of weights; "
+            "fetch it again or from another place"
         )
     target = destination / MODELS / path.name
     if target.exists():
         if not target.is_file() or file_digest(target) != digest:
-            outcome.notes.append(f"{target}: is another one and was kept; move it away to have this one")
+            outcome.notes.append(f"{target}: a different file of this name exists and was kept; move it away first")
             return
         outcome.placed.append(Placed(f"{MODELS}/{path.name}"))
         return

@@ -1,4 +1,4 @@
-"""The manifest of a set that was not made here but came in an archive: its files as they came."""
+"""The manifest of a published set: its files as they came in the archive."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from score_following_game.files import file_digest
 
 
 def describe_published(folder: Path, name: str, archive: str, digest: str) -> Manifest:
-    """Every score of the set `name`, with its performances; `archive` and `digest` (SHA-256): where it comes from.
+    """Describe every score of the set `name`, with its performances.
 
-    The archives name no licence; what is checked of a piece is checked when the set is verified.
+    archive, digest: file name and SHA-256 of the archive it comes from. The entries have no licence, since the archives state
+    none, and no checks, since these need a piece that was engraved here.
     """
     scores: dict[Path, list[Path]] = defaultdict(list)
     for own in score_paths(folder).values():

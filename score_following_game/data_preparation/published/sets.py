@@ -1,4 +1,4 @@
-"""Where the data sets of a published archive go, and the record of it: laid out once, replacing nothing."""
+"""Placing the data sets of a published archive, and the record of it. Existing folders are never replaced."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _COLLECTIONS = {"nottingham": "nottingham", "msmd_all": "msmd_all", "msmd": "msm
 
 @dataclass(frozen=True)
 class Placed:
-    """path: a set's folder or the weights, relative to the destination. scores: how many it holds. new: made by this call."""
+    """path: a set's folder or the weights, relative to the destination. scores: number in the set. new: placed by this call."""
 
     path: str
     scores: int | None = None
     new: bool = False
 
-    def told(self) -> str:
-        """What follows the path where it is printed."""
+    def described(self) -> str:
+        """The text that follows the path in the report."""
         count = "" if self.scores is None else f": {self.scores} scores"
-        return count + ("" if self.new else " (was here)")
+        return count + ("" if self.new else " (already here)")
 
 
 @dataclass
 class PublishedRecords:
-    """What DIR/downloads tells of earlier calls.
+    """The records of earlier calls in DIR/downloads.
 
-    sha256: name of a published file -> its SHA-256 when it first came. placed: SHA-256 of an archive -> set ->
-    its folder relative to the destination, "" where there was no room for it.
+    sha256: name of a published file -> its SHA-256 when it was first fetched.
+    placed: SHA-256 of an archive -> set -> its folder relative to the destination, "" if all places were taken.
     """
 
     folder: Path
@@ -57,7 +57,7 @@ class PublishedRecords:
 
     @classmethod
     def load(cls, destination: Path) -> PublishedRecords:
-        """Those on disk; none where there are no files. Raises UserError naming the one that is broken."""
+        """Read the records; empty when there are no files. Raises UserError for a broken file."""
         records = cls(destination / DOWNLOADS)
         records.sha256 = _read(records.sha256_path, _is_text_table)
         records.placed = _read(records.placed_path, _is_placed_table)
@@ -75,7 +75,7 @@ class PublishedRecords:
 
 
 def placed_sets(digest: str, destination: Path, records: PublishedRecords) -> list[Placed]:
-    """The sets of the archive with this SHA-256, when each of them is where it was laid; else none."""
+    """The sets of the archive with this SHA-256 if all of them are still in place; otherwise an empty list."""
     folders = records.placed.get(digest, {})
     if not all(folder and _is_taken(destination / folder) for folder in folders.values()):
         return []
@@ -89,9 +89,10 @@ def place_sets(
     destination: Path,
     records: PublishedRecords,
 ) -> tuple[list[Placed], list[str]]:
-    """Unpack an archive and move its sets where they belong -> (the sets that are here now, notes to print).
+    """Unpack an archive and move its sets into place.
 
-    digest: its SHA-256. year: 2018 or 2019; None: told by its layout. Raises UserError when it holds no set.
+    digest: SHA-256 of the archive. year: 2018 or 2019; None = determined by the layout.
+    Returns the sets that are in place now, and notes to print. Raises UserError when the archive holds no set.
     """
     already = placed_sets(digest, destination, records)
     if already:
@@ -99,15 +100,15 @@ def place_sets(
     with unpacked(archive, destination) as content:
         found = _find_sets(content.folder)
         if not found:
-            raise UserError(f"{archive}: holds no data set; wanted folders named nottingham_train, msmd_all_test and the like")
+            raise UserError(f"{archive}: holds no data set; expected folders with names like nottingham_train or msmd_all_test")
         if year is None:
             year = 2019 if any((folder / SCORES).is_dir() for folder in found.values()) else 2018
         folders = _choose_folders(found, year, destination, records.placed.get(digest, {}))
-        # Noted before the first is moved: what an interrupted call has moved counts as ours in the next.
+        # Recorded before the first move, so that a call after an interrupt recognises the folders moved so far.
         records.note_placed(digest, folders)
         notes = [f"{len(content.skipped)} links or devices were not unpacked"] if content.skipped else []
         notes += [
-            f"{name}: not laid out, there are others in {ROOT} and {ROOT}_{year}; move those away to have it"
+            f"{name}: not unpacked, {ROOT} and {ROOT}_{year} already have such sets; move those away first"
             for name, folder in folders.items()
             if not folder
         ]
@@ -118,7 +119,10 @@ def place_sets(
 
 
 def _find_sets(folder: Path) -> dict[str, Path]:
-    """Set (nottingham_train, msmd_all_test, ...) -> its folder, at any depth; of two, the one by that very name, the higher."""
+    """Set (nottingham_train, msmd_all_test, ...) -> its folder, at any depth.
+
+    Of several candidates, an exact name has priority, then the folder nearest to the top.
+    """
     candidates = []
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
@@ -134,9 +138,9 @@ def _find_sets(folder: Path) -> dict[str, Path]:
 
 
 def _choose_folders(found: Mapping[str, Path], year: int, destination: Path, noted: Mapping[str, str]) -> dict[str, str]:
-    """Set -> folder, relative to the destination, as noted by an earlier call where it was; "" where all places are taken.
+    """Set -> folder relative to the destination; "" when all places are taken. `noted`: the choice of an earlier call.
 
-    A collection stays together: training pieces of one archive may be test pieces of another.
+    The sets of a collection go to one folder: training pieces of one archive may be test pieces of another.
     """
     folders = {}
     for name in found:
@@ -173,7 +177,7 @@ def _scores(folder: Path) -> int:
 
 
 def _is_taken(path: Path) -> bool:
-    """Something is there; an empty folder is nothing."""
+    """Whether a file or a folder that is not empty exists at the path."""
     return path.exists() and not (path.is_dir() and not any(path.iterdir()))
 
 
@@ -182,7 +186,7 @@ def _is_text_table(content: object) -> bool:
 
 
 def _is_placed_table(content: object) -> bool:
-    """Folders below the destination only: the record names what is moved where."""
+    """Whether a JSON value is a table of folders, all below the destination (nothing may be moved elsewhere)."""
     return isinstance(content, dict) and all(
         _is_text_table(folders) and all(_is_below(folder) for folder in folders.values()) for folders in content.values()
     )
@@ -200,7 +204,7 @@ def _read(path: Path, is_sound: Callable[[object], bool]) -> dict:
     except (OSError, ValueError):
         content = None
     if not is_sound(content):
-        raise UserError(f"{path}: not a record this version wrote; remove it (data sets that are here stay as they are)")
+        raise UserError(f"{path}: not a record of this version; remove it (existing data sets stay as they are)")
     return content
 
 

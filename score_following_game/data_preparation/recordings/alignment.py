@@ -1,7 +1,7 @@
-"""Dynamic time warping of a score's audio onto a recording of it: pure arrays, no files.
+"""Dynamic time warping of a score's audio onto a recording; arrays only, no files.
 
-Two levels: coarse frames over everything, then fine frames around the coarse path, a stretch of score at a time, so that
-memory does not grow with the square of a long piece.
+There are two levels: coarse frames over the whole piece, then fine frames around the coarse path, one stretch of the score at a
+time, so that memory does not grow with the square of the length.
 """
 
 from __future__ import annotations
@@ -16,27 +16,31 @@ from score_following_game.data_processing.spectrogram import BANDS_PER_OCTAVE, L
 
 FPS = 50
 COARSE_FPS = 10
-MOST_CELLS = 12_000_000  # of one cost matrix; librosa holds about 20 bytes for each
-_LEVEL = 3.0  # peak of the samples before the logarithm: louder brings up noise and room
-_ONSET_WEIGHT = 0.5  # of the onsets' distance beside the chroma's
-_DECAY = 0.85  # of an onset from frame to frame: it draws the path from 100 ms away
-_STRETCH, _MARGIN = 12.0, 2.0  # seconds of score aligned finely at a time, and more on either side that is thrown away
-_SKIP = 1.5  # cost of a recording frame outside the score, over the usual one of a frame's best match
-_LONGEST_STOP = 8  # times its length that a stretch may take in the recording; such are refused anyway
-_REACH = 3  # frames on either side of an onset's place in the path where it is looked for
-_NEIGHBOURS, _FEWEST = 6, 4  # onsets on each side of a run that say where it belongs; the fewest that can
-_LONGEST_RUN = 3  # onsets that may have been misplaced together
-_AGREED, _MISPLACED = 0.12, 0.25  # seconds: the two sides agree within; a run is misplaced by more than
-_JUMP = 1.5  # times the usual tempo: into a misplaced run or out of it, and the reverse at its other end
-_HEARD_TOO = 0.5  # of the rise where a run was found: what must be heard where it is put
-_HEARD_NEAR = 4  # frames on either side
-_LOWEST_STEP = int(np.ceil(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)))  # of the first filter corner, A4 = 0
+MOST_CELLS = 12_000_000  # of one cost matrix; librosa needs about 20 bytes per cell
+_LEVEL = 3.0  # peak of the samples before the logarithm; a higher level emphasises noise and reverberation
+_ONSET_WEIGHT = 0.5  # weight of the onsets' distance, relative to that of the chroma
+_DECAY = 0.85  # of an onset per frame; an onset then attracts the path from 100 ms away
+_STRETCH, _MARGIN = 12.0, 2.0  # seconds of score per fine alignment, and margin on both sides that is discarded
+_SKIP = 1.5  # cost of a recording frame outside the score, relative to the median cost of the best matches
+_LONGEST_STOP = 8  # a stretch takes at most this many times its length in the recording; slower ones are refused anyway
+_REACH = 3  # frames; an onset is searched within this distance of its place on the path
+_NEIGHBOURS, _FEWEST = 6, 4  # onsets on each side of a run that predict its place; minimum number
+_LONGEST_RUN = 3  # onsets that are corrected together
+_AGREED, _MISPLACED = 0.12, 0.25  # seconds: largest difference of the two predictions; least error of a misplaced run
+_JUMP = 1.5  # factor of the usual tempo at one end of a misplaced run, and its inverse at the other end
+_HEARD_TOO = 0.5  # least rise at the corrected place, relative to that at the old place
+_HEARD_NEAR = 4  # frames on both sides of a place that count as heard there
+_LOWEST_STEP = int(np.ceil(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)))  # semitone of the first filter corner, A4 = 0
 
 
 @dataclass(frozen=True)
 class Features:
-    """chroma: float32 (12, n), columns of length 1, 0 where silent.  onsets: float32 (12, n), rise per pitch class, decaying.
-    rises: float32 (bands, n), the rise of each band of the spectrogram.  Frame k is centred on second k / FPS."""
+    """Features of n frames; frame k is centred on second k / FPS.
+
+    chroma: float32 (12, n), columns of length 1, 0 in silence.
+    onsets: float32 (12, n), rise of each pitch class, decaying over time.
+    rises: float32 (bands, n), rise of each band of the spectrogram.
+    """
 
     chroma: np.ndarray
     onsets: np.ndarray
@@ -48,12 +52,12 @@ class Features:
 
 
 def band_of(pitch: int | np.ndarray) -> np.ndarray:
-    """The spectrogram band of a MIDI pitch; may lie outside the spectrogram."""
+    """Spectrogram band of a MIDI pitch; it may lie outside the spectrogram."""
     return np.asarray(pitch) - 69 - _LOWEST_STEP - 1
 
 
 def compute_features(samples: np.ndarray) -> Features:
-    """float32 (n,) mono at 22 050 Hz, not empty -> its features at FPS."""
+    """Features of audio at FPS. samples: float32 (n,), mono, 22 050 Hz, not empty."""
     spectrogram = compute_spectrogram(set_peak(samples, _LEVEL), fps=FPS)
     rises = np.zeros_like(spectrogram)
     rises[:, 1:-1] = np.maximum(spectrogram[:, 2:] - spectrogram[:, :-2], 0)
@@ -66,7 +70,7 @@ def compute_features(samples: np.ndarray) -> Features:
 
 
 def _decaying(rises: np.ndarray) -> np.ndarray:
-    """Each onset against the loudest within half a second, then fading out."""
+    """Scale each onset by the strongest one within half a second and let it decay. rises, result: float32 (12, n)."""
     length = np.linalg.norm(rises, axis=0)
     nearby = maximum_filter1d(length, FPS)
     onsets = rises / np.maximum(nearby, 0.2 * length.max() + 1e-9)
@@ -76,9 +80,10 @@ def _decaying(rises: np.ndarray) -> np.ndarray:
 
 
 def warp(score: Features, recording: Features, most_cells: int = MOST_CELLS) -> np.ndarray:
-    """-> int64 (score frames, 2): the first and the last recording frame matched with each score frame.
+    """Match the whole score with a part of the recording.
 
-    All of the score is matched with a part of the recording. `most_cells` bounds one cost matrix, thus the memory.
+    most_cells: limit for the size of a cost matrix, and so for the memory.
+    Returns int64 (score frames, 2): the first and last recording frame matched with each score frame.
     """
     pool = max(FPS // COARSE_FPS, int(np.ceil(np.sqrt(score.frames * recording.frames / most_cells))))
     coarse = (_spans(_path(pooled(score, pool), pooled(recording, pool), free_ends=True)).mean(axis=1) + 0.5) * pool
@@ -98,12 +103,12 @@ def warp(score: Features, recording: Features, most_cells: int = MOST_CELLS) -> 
 
 
 def _path(score: Features, recording: Features, free_ends: bool) -> np.ndarray:
-    """int64 (steps, 2): (score frame, recording frame), from the start. free_ends: a part of the recording will do."""
+    """Warping path, int64 (steps, 2): (score frame, recording frame). free_ends: match only a part of the recording."""
     import librosa  # slow to import
 
-    # A row before and one after the score take in the rest of the recording, at about what a matched frame costs: for
-    # nothing, the path would rather crowd the first notes together than follow them. (librosa's own `subseq` does, and
-    # exchanges score and recording where the score is the longer.)
+    # An extra row before and after the score absorbs the rest of the recording, at about the cost of a matched frame. If it
+    # were free, as with librosa's `subseq`, the path would compress the first notes. (`subseq` also swaps score and recording
+    # when the score is longer.)
     cost = _cost(score, recording)
     if free_ends:
         cost = np.pad(cost, ((1, 1), (0, 0)), constant_values=_SKIP * float(np.median(cost.min(axis=0))))
@@ -112,9 +117,9 @@ def _path(score: Features, recording: Features, free_ends: bool) -> np.ndarray:
 
 
 def _cost(score: Features, recording: Features) -> np.ndarray:
-    """float32 (score frames, recording frames): cosine distance of the chroma, and Euclidean distance of the onsets."""
+    """float32 (score frames, recording frames): cosine distance of the chroma + weighted Euclidean distance of onsets."""
     cost = (score.onsets**2).sum(axis=0)[:, None] + (recording.onsets**2).sum(axis=0) - 2 * score.onsets.T @ recording.onsets
-    np.sqrt(np.maximum(cost, 0, out=cost), out=cost)  # in place: these are the large arrays
+    np.sqrt(np.maximum(cost, 0, out=cost), out=cost)  # in place: this is a large array
     cost *= _ONSET_WEIGHT
     cost += 1
     cost -= score.chroma.T @ recording.chroma
@@ -122,7 +127,7 @@ def _cost(score: Features, recording: Features) -> np.ndarray:
 
 
 def _spans(path: np.ndarray) -> np.ndarray:
-    """int64 (score frames, 2): first and last recording frame of each score frame of the path."""
+    """int64 (score frames, 2): first and last recording frame of each score frame on the path."""
     first = np.unique(path[:, 0], return_index=True)[1]
     last = np.append(first[1:], len(path)) - 1
     return path[np.stack([first, last], axis=1), 1]
@@ -135,9 +140,13 @@ def locate(
     score: Features,
     recording: Features,
 ) -> np.ndarray:
-    """Seconds in the recording of each onset (float64 seconds in the score, pitches sounding there): where those pitches
-    rise most steeply among the frames that the path allows, less what the same search errs by in the score itself. Few that
-    are far from what the onsets around them say are put there."""
+    """Locate each onset in the recording: where its pitches rise most steeply near the path.
+
+    The systematic error of this search, measured on the score itself, is subtracted. Afterwards `mend` corrects outliers.
+
+    onsets: float64 (n,), seconds in the score.  pitches: MIDI pitches of each onset.  spans: result of `warp`.
+    Returns float64 (n,), seconds in the recording, never decreasing.
+    """
     own = np.arange(score.frames)[:, None] + (0, 0)
     frames = np.round(onsets * FPS).astype(np.int64)
     found = [
@@ -149,16 +158,18 @@ def locate(
 
 
 def never_falling(values: np.ndarray) -> np.ndarray:
-    """Where they fall, half way between what the values before and those behind allow."""
+    """Replace values that decrease by the mean of the largest value before and the smallest value after them."""
     return (np.maximum.accumulate(values) + np.minimum.accumulate(values[::-1])[::-1]) / 2
 
 
 def mend(onsets: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, rises: np.ndarray) -> np.ndarray:
-    """Places (float64 seconds, never falling) of the onsets, with misplaced runs of up to three put where they belong.
+    """Correct misplaced runs of up to three onsets. Returns the corrected places.
 
-    A run is misplaced when the lines through the onsets before and behind it agree on places far from it, the tempo jumps one
-    way into it and the other way out of it, and its pitches rise where the lines say too. A pause or a ritardando jumps one way
-    only; the lines alone, through a rubato, would move more right notes than wrong ones.
+    A run is misplaced when the lines through the onsets before and after it agree on places far away from it, the tempo jumps
+    in opposite directions at its two ends, and its pitches rise at the predicted places too. The jumps are needed since a
+    pause or a ritardando jumps in one direction only: the lines alone would move more right notes than wrong ones in a rubato.
+
+    onsets: float64 (n,), seconds in the score.  places: float64 (n,), seconds in the recording, never decreasing.
     """
     places = places.copy()
     for size in range(1, _LONGEST_RUN + 1):
@@ -184,28 +195,28 @@ def mend(onsets: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, rise
 
 
 def _jumps(onsets: np.ndarray, places: np.ndarray, run: slice) -> bool:
-    """Whether the tempo around a run is far above the usual on one side of it and far below on the other."""
+    """Whether the tempo is far above the usual one at one end of the run and far below it at the other."""
     near = slice(max(run.start - _NEIGHBOURS, 0), run.stop + _NEIGHBOURS)
     usual = max(float(np.median(np.diff(places[near]) / np.diff(onsets[near]))), 1e-3)
     ends = [(places[end] - places[end - 1]) / (onsets[end] - onsets[end - 1]) / usual for end in (run.start, run.stop)]
     return min(ends) < 1 / _JUMP and max(ends) > _JUMP
 
 
-def _extrapolated(onsets: np.ndarray, places: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Places of the wanted onsets on the line of median slope and height through the others (Theil and Sen's)."""
+def _extrapolated(onsets: np.ndarray, places: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Predict the places of other onsets by the Theil-Sen line (median slope and intercept) through these."""
     first, last = np.triu_indices(len(onsets), 1)
     slope = np.median((places[last] - places[first]) / (onsets[last] - onsets[first]))
-    return np.median(places - slope * onsets) + slope * wanted
+    return np.median(places - slope * onsets) + slope * others
 
 
 def _heard(pitches: np.ndarray, place: float, rises: np.ndarray) -> float:
-    """The largest rise of the pitches near a second of the recording."""
+    """Largest rise of the pitches near a place (second) in the recording."""
     frame = max(round(place * FPS), 0)
     return float(rise_of(pitches, rises[:, max(frame - _HEARD_NEAR, 0) : frame + _HEARD_NEAR + 1]).max(initial=0.0))
 
 
 def _steepest(pitches: np.ndarray, frame: int, spans: np.ndarray, features: Features) -> float:
-    """The recording frame, to a fraction, of the steepest rise near a score frame."""
+    """Fractional recording frame of the steepest rise near a score frame."""
     near = spans[max(frame - _REACH, 0) : frame + _REACH + 1]
     low, high = int(near[0, 0]), int(near[-1, 1])
     first, last = max(low - _REACH, 0), min(high + _REACH, features.frames - 1)
@@ -218,7 +229,7 @@ def _steepest(pitches: np.ndarray, frame: int, spans: np.ndarray, features: Feat
 
 
 def rise_of(pitches: np.ndarray, rises: np.ndarray) -> np.ndarray:
-    """float32 (n,): the rise (bands, n) in the bands of the pitches and of their next two partials."""
+    """float32 (n,): sum of the rises (bands, n) in the bands of the pitches and of their next two partials."""
     bands = (band_of(pitches)[:, None] + (0, 12, 19)).ravel()
     return rises[bands[(bands >= 0) & (bands < len(rises))]].sum(axis=0)
 
@@ -228,7 +239,7 @@ def _cut(features: Features, first: int, last: int) -> Features:
 
 
 def pooled(features: Features, size: int) -> Features:
-    """Means of `size` frames, the loudest of the onsets."""
+    """Pool groups of `size` frames: mean chroma, strongest onsets."""
     starts = np.arange(0, features.frames, size)
     chroma = np.add.reduceat(features.chroma, starts, axis=1)
     chroma /= np.maximum(np.linalg.norm(chroma, axis=0), 1e-9)

@@ -1,8 +1,8 @@
-"""How well a recording fits a score once they are aligned, and the rule by which it is refused.
+"""The quality of an alignment of a recording with a score, and the rules by which a recording is refused.
 
-The limits lie between what recordings of known timing gave (other instruments and velocities, rubato, pauses, room, noise,
-applause, 20 cents off) and what wrong ones gave: another piece, a semitone off, a third left out or repeated, noise, silence.
-What may still pass: a part played twice in a short tune that repeats itself.
+The limits separate two groups of recordings of known timing. Accepted: other instruments and velocities, rubato, pauses,
+reverberation, noise, applause, tuning off by 20 cents. Refused: another piece, a transposition by a semitone, a third of the
+piece left out or repeated, noise, silence. A known gap: a part played twice in a short tune that repeats itself may pass.
 """
 
 from __future__ import annotations
@@ -14,31 +14,35 @@ from scipy.ndimage import maximum_filter1d
 
 from score_following_game.data_preparation.recordings.alignment import FPS, Features, pooled, rise_of
 
-_NEAR = 0.1  # seconds from its place within which a note's onset is looked for
-_LOUD = 0.25  # of a pitch's loudest rises: what counts as its onset
-_SHIFTS = (2.0, 3.1, 5.3, 8.2)  # seconds by which the path is shifted, either way, to see how alike any two places are
-_STRETCHES, _STRETCH_NOTES = 6, 16  # the weakest stretch: a sixth of the notes, but so many at least
-_IN_A_ROW = 4  # half seconds that must be like as many of the score to count as music,
-_LIKE_MUSIC = 0.68  # with this mean correlation at least: 3 of 4 of noise were below 0.66, 19 of 20 below 0.71
+_NEAR = 0.1  # seconds; a note counts as heard if it starts within this distance of its place
+_LOUD = 0.25  # a rise counts as an onset above this share of the pitch's strongest rises (99th percentile)
+_SHIFTS = (2.0, 3.1, 5.3, 8.2)  # seconds; shifts of the path, in both directions, that give the similarity by chance
+_STRETCHES, _STRETCH_NOTES = 6, 16  # length of the weakest stretch: a sixth of the notes, at least 16
+_IN_A_ROW = 4  # sound counts as music of the score if this many half seconds in a row resemble it,
+_LIKE_MUSIC = 0.68  # with at least this mean correlation; of noise, 3 of 4 were below 0.66 and 19 of 20 below 0.71
 
 REPEATS = " (each section is played once: a repeat must be written out in the score)"
 _LEAST_SIMILARITY = 0.7
-_LEAST_ABOVE_CHANCE = 0.3  # similarity less chance_similarity
-_LEAST_HITS = 0.5  # of the way from chance_hits to 1
-_WEAKEST_AND_FASTEST = 1.1  # their sum: a stretch that is hurried over, with its notes unheard
+_LEAST_ABOVE_CHANCE = 0.3  # similarity - chance_similarity
+_LEAST_HITS = 0.5  # as a share of the range from chance_hits to 1
+_WEAKEST_AND_FASTEST = 1.1  # weakest + fastest; less means a stretch that is passed quickly and not heard
 _SLOWEST = 3.0
-_MUSIC_OUTSIDE = 4.0, 0.12  # seconds, or this share of what is played where that is more
+_MUSIC_OUTSIDE = 4.0, 0.12  # seconds, or this share of the played part if that is longer
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures of an alignment; shares are 0 .. 1, correlations -1 .. 1.
+    """Measurements of an alignment; shares are 0 .. 1, correlations -1 .. 1.
 
-    similarity: median correlation of the chroma along the path; chance_similarity: along the path shifted by some seconds.
-    hits: share of the notes whose pitch rises within 100 ms of its place; chance_hits: within 100 ms of any place; weakest:
-    hits in the weakest sixth of the piece.  tempo_low, tempo, tempo_high: 5th, 50th, 95th percentile of recording over score
-    seconds, in stretches of 4 s; fastest, slowest: the extremes over the median.  seconds: of the recording from the first
-    note to the last; music_outside: seconds before and after them that sound like some of the score.
+    similarity: median correlation of the chroma along the path.
+    chance_similarity: the same for the path shifted by some seconds.
+    hits: share of the notes whose pitch rises within 100 ms of its place.
+    chance_hits: the same for any place.
+    weakest: hits in the weakest sixth of the piece.
+    tempo_low, tempo, tempo_high: 5th, 50th and 95th percentile of recording seconds per score second, in stretches of 4 s.
+    fastest, slowest: the extremes of these, relative to the median.
+    seconds: of the recording, from the first note to the last.
+    music_outside: seconds of the recording before and after these that sound like a part of the score.
     """
 
     similarity: float
@@ -55,7 +59,7 @@ class Quality:
     music_outside: float
 
     def refusal(self) -> str:
-        """Why this is no recording of the score; "" when it is one. The first rule broken, in words and figures."""
+        """The first rule that is broken, with its measurements; "" if this is a recording of the score."""
         longest, share = _MUSIC_OUTSIDE
         rules = [
             (
@@ -64,21 +68,21 @@ class Quality:
             ),
             (
                 self.hits - self.chance_hits < _LEAST_HITS * (1 - self.chance_hits) or self.chance_hits == 1,
-                f"{self.hits:.0%} of the notes are heard in their place, {self.chance_hits:.0%} by chance",
+                f"{self.hits:.0%} of the notes are heard where expected, {self.chance_hits:.0%} by chance",
             ),
             (
                 self.weakest + self.fastest < _WEAKEST_AND_FASTEST,
-                f"a part of the score is not played: {self.weakest:.0%} of a stretch's notes are heard in their place, and 4 s "
-                f"of score pass in {self.fastest:.0%} of the usual time",
+                f"a part of the score is not played: in one stretch {self.weakest:.0%} of the notes are heard where expected, "
+                f"and 4 s of score take {self.fastest:.0%} of the usual time",
             ),
             (
                 self.slowest > _SLOWEST,
-                f"the recording has music that the score has not: 4 s of score take {self.slowest:.1f} times as long as usual"
+                f"the recording has music that is not in the score: 4 s of score take {self.slowest:.1f} times as long as usual"
                 + REPEATS,
             ),
             (
                 self.music_outside > max(longest, share * self.seconds),
-                f"the recording has music that the score has not: {self.music_outside:.0f} s before or after it" + REPEATS,
+                f"the recording has music that is not in the score: {self.music_outside:.0f} s before or after it" + REPEATS,
             ),
         ]
         return next((text for broken, text in rules if broken), "")
@@ -87,8 +91,12 @@ class Quality:
 def measure(
     score: Features, recording: Features, spans: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, tempo: np.ndarray
 ) -> Quality:
-    """spans: of `alignment.warp`.  pitches, places: per onset of the score, its pitches and its second in the recording, never
-    falling.  tempo: recording over score seconds in stretches all along the piece."""
+    """Measure an alignment.
+
+    spans: result of `alignment.warp`.
+    pitches, places: for each onset of the score its pitches and its second in the recording, never decreasing.
+    tempo: float64 (n,), recording seconds per score second in stretches along the whole piece.
+    """
     path = spans.mean(axis=1).astype(np.int64)
     similarity, chance_similarity = _similarity(score, recording, path)
     hits, chance_hits = _hits(recording.rises[:, path[0] : path[-1] + 1], pitches, np.round(places * FPS) - path[0])
@@ -114,11 +122,11 @@ def measure(
 
 
 def _similarity(score: Features, recording: Features, path: np.ndarray) -> tuple[float, float]:
-    """Median correlation of the chroma along the path, and along it shifted within the part that is played."""
-    wanted, heard = centred(score.chroma), centred(recording.chroma)
+    """Median correlation of the chroma along the path, and along the path shifted within the played part."""
+    expected, heard = centred(score.chroma), centred(recording.chroma)
 
     def along(frames: np.ndarray) -> float:
-        return float(np.median((wanted * heard[:, frames]).sum(axis=0)))
+        return float(np.median((expected * heard[:, frames]).sum(axis=0)))
 
     length = path[-1] - path[0] + 1
     shifts = [sign * round(shift * FPS) for shift in _SHIFTS for sign in (-1, 1)]
@@ -126,7 +134,7 @@ def _similarity(score: Features, recording: Features, path: np.ndarray) -> tuple
 
 
 def _hits(rises: np.ndarray, pitches: list[np.ndarray], frames: np.ndarray) -> tuple[np.ndarray, float]:
-    """Whether each note's pitch rises near its frame -> float64 (notes,), by onset; the share of places where it does."""
+    """Return whether each note's pitch rises near its frame (float64 (notes,), by onset), and the share expected by chance."""
     frames = np.clip(frames, 0, rises.shape[1] - 1).astype(np.int64)
     width = 2 * round(_NEAR * FPS) + 1
     risen = {}
@@ -139,15 +147,15 @@ def _hits(rises: np.ndarray, pitches: list[np.ndarray], frames: np.ndarray) -> t
 
 
 def centred(chroma: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and length 1, so that their products are correlations: noise, whose chroma is flat, is like nothing."""
+    """Columns scaled to mean 0 and length 1, so that products are correlations. The flat chroma of noise resembles nothing."""
     chroma = chroma - chroma.mean(axis=0)
     return chroma / np.maximum(np.linalg.norm(chroma, axis=0), 1e-6)
 
 
 def music_outside(score: Features, recording: Features, path: np.ndarray) -> float:
-    """Seconds of the recording before and after the path that are as like some place of the score as the path mostly is.
+    """Seconds of the recording outside the path that resemble a part of the score about as well as the path itself does.
 
-    path: int64 (score frames,), the recording frame of each.
+    path: int64 (score frames,), the recording frame of each score frame.
     """
     size = FPS // 2
     products = centred(pooled(score, size).chroma).T @ centred(pooled(recording, size).chroma)

@@ -1,22 +1,20 @@
-"""Recordings of pieces: which score each belongs to, and the piece's MIDI timed as the recording plays it."""
+"""Timing a piece's MIDI as a recording plays it, and cutting the piece out of the recording."""
 
 from __future__ import annotations
 
 import io
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.recordings.alignment import MOST_CELLS, compute_features, locate, warp
 from score_following_game.data_preparation.recordings.quality import REPEATS, Quality, measure
-from score_following_game.data_processing.audio import is_recording, load_recording
+from score_following_game.data_processing.audio import load_recording
 from score_following_game.data_processing.performance import note_onsets, read_midi
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.data_processing.synthesis import synthesise
@@ -28,100 +26,41 @@ if TYPE_CHECKING:
 
 POOR = "poor alignment"
 UNREADABLE = "unreadable recording"
-_RESOLUTION, _TEMPO = 500, 120.0  # ticks per quarter, quarters per minute: a tick of the MIDI written is 1 ms
-_SHORTEST = 20  # ms a note lasts at least
-_BEFORE, _AFTER = 0.1, 1.5  # seconds of a recording kept before its first note and after its last
-_NEAR_TWICE = 1.7, 2.3  # times as long as the score: its repeats may be played
-_LEAD, _TAIL = 0.4, 0.5  # seconds of silence before the score's audio, without which the first note is found late; of
-# its audio after the last note
-_TEMPO_SPAN = 4.0  # seconds of score over which a local tempo is taken
-_LONGEST = 4.0, 120.0  # a recording lasts no longer than so many times the score, and these seconds
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """recordings: by the score's name.  without_recording: names.  without_score: recordings, by path."""
-
-    recordings: dict[str, Path]
-    without_recording: list[str]
-    without_score: list[Path]
+_RESOLUTION, _TEMPO = 500, 120.0  # ticks per quarter and quarters per minute: a tick of the written MIDI is 1 ms
+_SHORTEST = 20  # minimum length of a note, ms
+_BEFORE, _AFTER = 0.1, 1.5  # seconds of the recording kept before the first note and after the last
+_NEAR_TWICE = 1.7, 2.3  # length relative to the score at which the recording may include repeats
+_LEAD = 0.4  # seconds of silence before the score's audio: without it the first note is located late
+_TAIL = 0.5  # seconds of the score's audio after the last note
+_TEMPO_SPAN = 4.0  # seconds of score over which a local tempo is measured
+_LONGEST = 4.0, 120.0  # longest recording: this many times the score, plus this many seconds
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """score_seconds: float64 (K,), the score's distinct onsets and its end; recording_seconds: float64 (K,), where they are
-    played, never falling."""
+    """score_seconds: float64 (K,), the distinct onsets of the score and its end.
+    recording_seconds: float64 (K,), the times in the recording at which these are played, never decreasing.
+    """
 
     score_seconds: np.ndarray
     recording_seconds: np.ndarray
     quality: Quality
 
     def refusal(self) -> str:
-        """Why this is no recording of the score; "" when it is one. See Quality."""
+        """The reason why this is not a recording of the score; "" if it is one. See Quality."""
         return self.quality.refusal()
 
 
 @dataclass(frozen=True)
 class RecordingFacts:
-    """digest: SHA-256 of the recording as it was given.  seconds: of the part that plays the piece, which begins at `begins`
-    of it.  quality: the figures of Quality by name."""
+    """digest: SHA-256 of the original recording.  quality: the fields of Quality.
+    seconds, begins: length of the part that plays the piece, and its start in the recording, seconds.
+    """
 
     digest: str
     seconds: float
     begins: float
     quality: dict[str, float]
-
-
-def find_recordings(folder: Path) -> dict[str, Path]:
-    """Recordings of a folder and those below it, by stem, in its order.
-
-    Raises UserError when there is no such folder, no recording in it, or two of one stem.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of recordings")
-    found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if is_recording(path) and path.is_file()):
-        if (other := found.setdefault(path.stem, path)) != path:
-            raise UserError(
-                f"{other} and {path} have one name, and either could be the recording of a score; rename one or move it away"
-            )
-    if not found:
-        raise UserError(f"{folder}: no recording in this folder; looked for .wav, .flac, .mp3 and .ogg")
-    return dict(sorted(found.items()))
-
-
-def pair(names: Iterable[str], recordings: dict[str, Path]) -> Pairs:
-    """Scores and recordings of the same name; where that finds none, of the same letters and digits in any case.
-
-    Raises UserError when, of what is left, two recordings or two scores are alike in that sense and have a partner.
-    """
-    names = list(names)
-    pairs = {name: recordings[name] for name in names if name in recordings}
-    scores, stems = defaultdict(list), defaultdict(list)
-    for name in names:
-        if name not in pairs:
-            scores[_key(name)].append(name)
-    for stem in recordings:
-        if stem not in pairs:
-            stems[_key(stem)].append(stem)
-    for key in sorted(scores.keys() & stems.keys()):
-        if len(scores[key]) + len(stems[key]) > 2:
-            files = ", ".join(str(recordings[stem]) for stem in stems[key])
-            raise UserError(
-                f"scores {', '.join(scores[key])} and recordings {files}: it is not clear which belongs to which; "
-                "give each recording the exact name of its score"
-            )
-        pairs[scores[key][0]] = recordings[stems[key][0]]
-    used = set(pairs.values())
-    return Pairs(
-        {name: pairs[name] for name in names if name in pairs},
-        [name for name in names if name not in pairs],
-        sorted(path for path in recordings.values() if path not in used),
-    )
-
-
-def _key(name: str) -> str:
-    return (slug(name) or name).casefold()
 
 
 def align(
@@ -130,10 +69,19 @@ def align(
     sound_font: Path | None = None,
     most_cells: int = MOST_CELLS,
 ) -> Alignment:
-    """Find where a recording plays each note of a score.
+    """Find the time at which a recording plays each note of a score.
 
-    samples: float32 (n,) mono at 22 050 Hz, with whatever before and after the piece.  midi: the score's timing, with notes.
-    most_cells: size of the largest cost matrix, 20 bytes each.  Raises UserError as `synthesise` does.
+    Args:
+        samples: float32 (n,), mono, 22 050 Hz. There may be other sound before and after the piece.
+        midi: The notes with the timing of the score; at least one.
+        sound_font: Sound font to play the score with; None for the default.
+        most_cells: Number of cells of the largest cost matrix, of about 20 bytes each.
+
+    Returns:
+        The alignment with its quality.
+
+    Raises:
+        UserError: The score cannot be synthesised (see `synthesise`).
     """
     chords: dict[float, list[int]] = defaultdict(list)
     for note in _by_onset(midi):
@@ -152,12 +100,12 @@ def align(
 
 
 def _by_onset(midi: pretty_midi.PrettyMIDI) -> list[pretty_midi.Note]:
-    """As the game counts notes: by onset, and within one as they stand in the file."""
+    """The notes in the order in which the game counts them: by onset, then as in the file."""
     return sorted((note for part in midi.instruments for note in part.notes), key=lambda note: note.start)
 
 
 def _local_tempo(onsets: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Recording seconds per score second from each onset over the next 4 s; over the whole where it is shorter."""
+    """Recording seconds per score second, measured over 4 s from each onset; over everything for a shorter score."""
     later = np.searchsorted(onsets, onsets + _TEMPO_SPAN)
     begins = np.flatnonzero(later < len(onsets))
     if not len(begins):
@@ -167,10 +115,10 @@ def _local_tempo(onsets: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def retime(midi: pretty_midi.PrettyMIDI, alignment: Alignment) -> bytes:
-    """The MIDI file of the same notes, instruments and programs, timed as the recording plays them; to the ms, one tempo.
+    """Return a MIDI file with the same notes, instruments and programs, timed as in the recording.
 
-    The notes keep their order by onset, chords stay together and distinct onsets distinct. Notes last 20 ms or more and no
-    pitch of an instrument overlaps itself.
+    It has one tempo and a resolution of 1 ms. The notes keep their order by onset, chords stay together and distinct onsets
+    stay distinct. Notes last at least 20 ms, and notes of the same pitch and instrument do not overlap.
     """
     from score_following_game.data_processing.midi_library import pretty_midi
 
@@ -186,7 +134,7 @@ def retime(midi: pretty_midi.PrettyMIDI, alignment: Alignment) -> bytes:
             end = round(1000 * float(np.interp(note.end, alignment.score_seconds, alignment.recording_seconds)))
             end = max(end, start + _SHORTEST)
             for onset in onsets[note.pitch][bisect_right(onsets[note.pitch], start) :][:1]:
-                end = min(end, onset - 1)  # a ms before the same pitch again
+                end = min(end, onset - 1)  # 1 ms before the next note of this pitch
             copy.notes.append(pretty_midi.Note(note.velocity, note.pitch, start / 1000, end / 1000))
         result.instruments.append(copy)
     stream = io.BytesIO()
@@ -195,8 +143,10 @@ def retime(midi: pretty_midi.PrettyMIDI, alignment: Alignment) -> bytes:
 
 
 def _onset_ticks(midi: pretty_midi.PrettyMIDI, alignment: Alignment) -> dict[float, int]:
-    """Score second of each onset -> ms in the recording, each later than the one before and late enough for the shortest
-    note of its pitches to have ended."""
+    """Onset in the score (seconds) -> onset in the recording (ms).
+
+    Each is later than the one before, by enough for the previous notes of its pitches to last _SHORTEST.
+    """
     places = dict(zip(alignment.score_seconds[:-1].tolist(), alignment.recording_seconds.tolist()))
     pitches: dict[float, set[int]] = defaultdict(set)
     for note in _by_onset(midi):
@@ -212,14 +162,14 @@ def _onset_ticks(midi: pretty_midi.PrettyMIDI, alignment: Alignment) -> dict[flo
 
 
 def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_audio: Path) -> RecordingFacts:
-    """Write the piece's MIDI timed as the recording plays it, and beside it the part of the recording that plays it. For a
-    child process.
+    """Align a recording with a piece; write the MIDI retimed to it and the part of the recording that plays the piece.
 
-    The part is 16-bit wav, mono, 22 050 Hz, whatever the target's suffix. It begins where its first note is as far from its
-    beginning as in the score, but _BEFORE at least: agents wait for the music where the score begins.
+    The audio is 16-bit wav, mono, 22 050 Hz, whatever the suffix of the target. The silence before its first note is as long
+    as in the score, but at least _BEFORE, since agents wait at the start of the score for the music.
 
-    Raises EngravingError, and writes nothing, when the recording cannot be read or is not one of this score; UserError as
-    `synthesise` does, which holds for every piece.
+    Raises:
+        EngravingError: The recording cannot be read or is not a recording of this score. Nothing is written.
+        UserError: No piece can be synthesised here (see `synthesise`).
     """
     import soundfile
 
@@ -246,28 +196,31 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
 
 
 def _part(alignment: Alignment) -> tuple[float, float]:
-    """Seconds of the recording between which the piece is played."""
+    """Start and end of the part of the recording that plays the piece, seconds."""
     first, last = float(alignment.recording_seconds[0]), float(alignment.recording_seconds[-1])
-    # Whole milliseconds, as the MIDI has.
+    # The start is rounded to whole milliseconds, the resolution of the MIDI.
     return max(0.0, round(first - max(float(alignment.score_seconds[0]), _BEFORE), 3)), last + _AFTER
 
 
 def _require_likely_length(recording: Path, seconds: float) -> None:
-    """Spares decoding and aligning an album or a snippet. seconds: of the score."""
+    """Raise EngravingError for a recording far too long or short, without decoding it. seconds: length of the score."""
     import soundfile
 
     try:
         length = soundfile.info(recording).duration
     except (soundfile.SoundFileError, OSError):
-        return  # for the decoder to say what is wrong
+        return  # the decoder reports what is wrong
     times, extra = _LONGEST
     if not seconds / times <= length <= seconds * times + extra:
         hint = REPEATS if length > seconds else ""
-        raise EngravingError(POOR, f"{recording}: lasts {length:.0f} s, its score {seconds:.0f} s{hint}")
+        raise EngravingError(POOR, f"{recording}: is {length:.0f} s long, its score {seconds:.0f} s{hint}")
 
 
 def _require_same_notes(midi: pretty_midi.PrettyMIDI, content: bytes) -> None:
-    """Read back, the notes by onset must be those of the score: the noteheads are counted by them."""
+    """Raise EngravingError unless the retimed notes, read back, are those of the score in the same order by onset.
+
+    The score npz refers to notes by their place in this order.
+    """
     from score_following_game.data_processing.midi_library import pretty_midi
 
     def chords(source: pretty_midi.PrettyMIDI) -> list[list[int]]:
@@ -277,4 +230,4 @@ def _require_same_notes(midi: pretty_midi.PrettyMIDI, content: bytes) -> None:
         return [sorted(chord) for chord in result.values()]
 
     if chords(midi) != chords(pretty_midi.PrettyMIDI(io.BytesIO(content))):
-        raise EngravingError("MIDI that cannot be retimed", "its notes read back in another order")
+        raise EngravingError("MIDI that cannot be retimed", "its notes are read back in another order")

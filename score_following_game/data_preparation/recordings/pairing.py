@@ -1,0 +1,71 @@
+"""Pairing of recordings with scores, by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from score_following_game.data_preparation.building.naming import slug
+from score_following_game.data_processing.audio import is_recording
+from score_following_game.errors import UserError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """recordings: score name -> its recording.  without_score: recordings that belong to no score, by path."""
+
+    recordings: dict[str, Path]
+    without_score: list[Path]
+
+
+def find_recordings(folder: Path) -> dict[str, Path]:
+    """Stem -> path of all recordings below a folder, sorted by stem.
+
+    Raises UserError when the folder is missing or has no recording, and when two recordings have the same stem.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of recordings")
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in folder.rglob("*") if is_recording(path) and path.is_file()):
+        if (other := found.setdefault(path.stem, path)) != path:
+            raise UserError(
+                f"{other} and {path} have the same name, so it is not clear which one to use; rename one or move it away"
+            )
+    if not found:
+        raise UserError(f"{folder}: no recording in this folder; expected .wav, .flac, .mp3 or .ogg")
+    return dict(sorted(found.items()))
+
+
+def pair(names: Iterable[str], recordings: dict[str, Path]) -> Pairs:
+    """Pair score names and recordings: by exact name first, then by equal letters and digits, ignoring case.
+
+    recordings: stem -> path. Raises UserError when the second rule is ambiguous.
+    """
+    names = list(names)
+    pairs = {name: recordings[name] for name in names if name in recordings}
+    scores, stems = defaultdict(list), defaultdict(list)
+    for name in names:
+        if name not in pairs:
+            scores[_key(name)].append(name)
+    for stem in recordings:
+        if stem not in pairs:
+            stems[_key(stem)].append(stem)
+    for key in sorted(scores.keys() & stems.keys()):
+        if len(scores[key]) + len(stems[key]) > 2:
+            files = ", ".join(str(recordings[stem]) for stem in stems[key])
+            raise UserError(
+                f"scores {', '.join(scores[key])} and recordings {files}: it is not clear which belongs to which; "
+                "give each recording the exact name of its score"
+            )
+        pairs[scores[key][0]] = recordings[stems[key][0]]
+    used = set(pairs.values())
+    return Pairs(
+        {name: pairs[name] for name in names if name in pairs},
+        sorted(path for path in recordings.values() if path not in used),
+    )
+
+
+def _key(name: str) -> str:
+    return (slug(name) or name).casefold()
