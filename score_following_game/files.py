@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -105,6 +106,41 @@ def _lock(lock: int, folder: Path) -> None:
         raise UserError(f"{folder}: another run is at work there; wait for it to end, or choose another destination") from None
     except OSError as error:
         raise WriteError(f"{folder}: cannot be locked ({error.strerror})") from None
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder, links to folders followed; files and folders whose names begin with "." are left out.
+
+    A folder that several paths lead to is read once, by a path without links where there is one, so that loops end.
+    """
+    real = folder.resolve()
+    seen = {_identity(place) for place in real.parents}
+    pending = deque([folder])
+    while pending:
+        place = pending.popleft()
+        if (identity := _identity(place)) in seen:
+            continue
+        seen.add(identity)
+        for path in _entries(place):
+            if path.is_file():
+                yield path
+            elif path.is_dir() and path.is_symlink():
+                pending.append(path)
+            elif path.is_dir():
+                pending.appendleft(path)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is visible in a folder, in name order; nothing where it may not be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except PermissionError:
+        return []
 
 
 def file_digest(path: Path) -> str:

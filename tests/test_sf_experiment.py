@@ -132,7 +132,7 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
         (("--n_worker", "1e13"), "--n_worker 10000000000000, wanted less than 2^31"),
         (("--max_updates", "0"), "--max_updates 0, wanted at least 1"),
         (("--max_minutes", "-1"), "--max_minutes -1.0, wanted a number above 0"),
-        (("--threads", "100000"), "--threads 100000: wanted 1 to"),
+        (("--threads", "100000"), "--threads 100000: expected 1 to"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_leaves_nothing(run_here, data_set: Path, tmp_path: Path, arguments, message: str):
