@@ -151,7 +151,7 @@ def test_each_performance_is_heard_with_the_font_chosen_for_it(made: Path, confi
 def test_a_font_that_is_gone_is_named_and_another_can_be_given(copy: Path, config: GameConfig) -> None:
     path = copy / MANIFEST_NAME
     path.write_text(path.read_text().replace('one.sf2"', 'gone.sf2"').replace('two.sf2"', 'gone.sf2"'))
-    with pytest.raises(UserError, match=r"prepared to be played with .*gone\.sf2, which is not there; name a sound font"):
+    with pytest.raises(UserError, match=r"prepared to be played with .*gone\.sf2, which is missing; name a sound font"):
         load_data_set(copy, config)
     assert len(load_data_set(copy, config, sound_font=default_sound_font())) == 4
 
