@@ -289,7 +289,7 @@ def test_a_hostile_or_foreign_manifest_is_refused(copy: Path, tmp_path: Path) ->
     # A file of that name which is the user's is neither replaced nor removed.
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / MANIFEST_NAME).write_text('{"name": "my app"}')
-    with pytest.raises(UserError, match="a file of yours that is no manifest"):
+    with pytest.raises(UserError, match="this file is not a manifest of this program"):
         make(tmp_path / "web")
     assert (tmp_path / "web" / MANIFEST_NAME).read_text() == '{"name": "my app"}'
 
