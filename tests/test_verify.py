@@ -254,7 +254,7 @@ def test_a_broken_manifest_of_ours_is_told_and_may_be_replaced(made: Path, confi
     path.mkdir()
     assert not is_manifest(path)
     remove_manifest(path.parent)
-    with pytest.raises(UserError, match="a file of yours"):
+    with pytest.raises(UserError, match="this file is not a manifest"):
         write_manifest(path.parent, Manifest("x", {}, {}, {}))
 
 
