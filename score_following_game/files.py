@@ -136,7 +136,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is visible in a folder, in name order; nothing where it may not be read."""
+    """The visible entries of a folder, in name order; none where it may not be read."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except PermissionError:
