@@ -1,4 +1,4 @@
-"""What every script shares: a user's mistake is one line and exit code 2; arguments about the machine."""
+"""Shared by all scripts: error reports of one line with exit code 2, and the arguments about the machine."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
 
 
 class Parser(argparse.ArgumentParser):
-    """The scripts' argument parser; to be run within `script`. A wrong argument is one line, as every user's mistake."""
+    """The scripts' argument parser. Raises UserError for a wrong argument, so it must be used within `script`."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; {self.prog} --help tells the arguments")
+        raise UserError(f"{message}; see {self.prog} --help")
 
 
 @contextlib.contextmanager
 def script() -> Iterator[None]:
-    """Run a script's work: UserError -> one line on stderr, exit code 2; Ctrl-C -> exit code 130; plain log lines."""
+    """Run a script's work with plain log lines. A UserError becomes one line on stderr and exit code 2, Ctrl-C code 130."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
@@ -38,29 +38,26 @@ def script() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        told = textwrap.shorten(str(error), 160, placeholder=" ...")
-        print(
-            f"error: out of memory ({told}); take fewer games at once where there are any (--n_worker, --trials)",
-            file=sys.stderr,
-        )
+        message = textwrap.shorten(str(error), 160, placeholder=" ...")
+        print(f"error: out of memory ({message}); run fewer games at once (--n_worker, --trials)", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
+    except BrokenPipeError:  # the reader of our output (head, less) has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """torch tells of memory by RuntimeErrors of several wordings."""
-    told = str(error).lower()
+    """torch reports a lack of memory as RuntimeErrors with different messages."""
+    message = str(error).lower()
     signs = ("allocate memory", "out of memory", "storage size calculation overflowed")
-    return isinstance(error, MemoryError) or any(words in told for words in signs)
+    return isinstance(error, MemoryError) or any(words in message for words in signs)
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    """A killed script ends, and saves, as by Ctrl-C: also in the background, where shells have it ignore SIGINT."""
+    """End, and save, as after Ctrl-C; also in the background, where shells make scripts ignore SIGINT."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     if callable(on_interrupt):
         on_interrupt(signal.SIGINT, frame)
@@ -69,12 +66,13 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = DEFAULT_SEED) -> None:
-    """--seed, --device and --threads, the same for every script that runs a network."""
+    """Add --seed, --device and --threads, the same for every script that runs a network."""
     parser.add_argument(
         "--seed",
         type=int,
         default=seed,
-        help="seeds every random choice " + ("(default: another one each time)" if seed is None else "(default %(default)s)"),
+        help="seeds every random choice "
+        + ("(default: a different seed each time)" if seed is None else "(default %(default)s)"),
     )
     parser.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default %(default)s)")
     parser.add_argument("--threads", type=int, default=None, metavar="N", help=THREADS_HELP)

@@ -1,6 +1,6 @@
-"""Work on arrays compiled by numba for CPUs: how it is compiled, and shared among threads.
+"""numba for CPU kernels: how they are compiled, and how their work is divided among threads.
 
-Takes a third of a second to import, so modules that import it are imported where they are first needed.
+Importing numba takes a third of a second, so modules that use this one are imported where they are first needed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import numba
 import numpy as np
 import torch
 
-RUN_VALUES = 2**17  # a thread's work at a time at the least, about 0.1 ms: less is not worth handing out
-RUNS_PER_THREAD = 4  # so that one held up by another program does not hold up the rest
+RUN_VALUES = 2**17  # at least so many values per task, about 0.1 ms: smaller tasks cost more to hand out than they save
+RUNS_PER_THREAD = 4  # so that a thread delayed by another program does not delay the whole
 
 
 def compiled(**options: Any) -> Callable[[Callable], Callable]:
-    """Decorator: numba.njit that lets other threads run meanwhile. The code is kept in __pycache__, or where numba finds a
-    place of the user's; where there is none, every process compiles it anew, in about two seconds."""
+    """Decorator: numba.njit without Python's lock.
+
+    The machine code is cached in __pycache__ or the user's cache folder; where neither can be written, every process compiles
+    it again, in about two seconds.
+    """
     options = {"nogil": True, "error_model": "numpy", **options}
 
     def compile_(function: Callable) -> Callable:
@@ -34,22 +37,22 @@ def compiled(**options: Any) -> Callable[[Callable], Callable]:
 
 
 @compiled()
-def float32_bits(value):
+def float32_bits(value: np.float32) -> np.uint32:
     return np.float32(value).view(np.uint32)
 
 
 @compiled()
-def bfloat16_bits(value):
-    """The upper half of a float32, rounded to nearest even. numba makes sums of 32 bits into 64 unless told each time."""
+def bfloat16_bits(value: np.float32) -> np.uint32:
+    """The upper half of a float32, rounded to nearest even. The casts keep numba from widening 32-bit sums to 64 bits."""
     bits = float32_bits(value)
     odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
     return np.uint32(np.uint32(bits + np.uint32(0x7FFF)) + odd) >> np.uint32(16)
 
 
 def in_threads(work: Callable[[slice], object], count: int, values: int = 1) -> None:
-    """work over runs of 0 .. count, each item of so many values, by as many threads as torch has.
+    """Call work(slice) for consecutive runs of 0 .. count, each item of `values` values, in as many threads as torch has.
 
-    (numba's own threads would bring a second OpenMP beside torch's.)
+    numba's own threads are not used: they would start a second OpenMP runtime beside torch's.
     """
     threads = torch.get_num_threads()
     size = max(-(-count // (threads * RUNS_PER_THREAD)), RUN_VALUES // max(1, values), 1)
@@ -66,4 +69,4 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork

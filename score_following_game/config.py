@@ -1,9 +1,10 @@
-"""One YAML game config: what a game looks like, typed and validated."""
+"""Game configs: the parameters of a game, read from a YAML file and validated."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from score_following_game.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
 DEFAULT_GAME_CONFIG = "game_configs/nottingham.yaml"
-BANDS = 78  # of the spectrogram, whatever its other parameters
+BANDS = 78  # of every spectrogram, for all sample rates and frame sizes
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,24 @@ class SpectrogramParams:
 
 @dataclass(frozen=True)
 class GameConfig:
-    """The rules' numbers (paper, section 3; spec keys of 2018). Lengths of the sheet are pixels of the un-resized image.
+    """The parameters of a game (paper, section 3), named as in the published config files.
 
-    spec_context: frames of audio seen; sheet_context: width, staff_height: height of the sheet window.
-    spec_factor, sheet_factor: resize factors (0.5 or 1.0) of what is seen; spec_shape, sheet_shape: the (2, H, W) results.
-    target_frame: right_most = the audio ends just before the present frame, center = the present frame is in its middle.
-    actions: the speed changes of the discrete game, pixels per frame; none in the continuous one.
-    reward_window: rewarded only within this many frames of an onset; -1 = always.
-    audio_peak: every performance is brought to this peak (1 = full scale) before its spectrogram is computed.
+    Lengths on the sheet are pixels of the image before it is resized.
+
+    Attributes:
+        spec_context: Width of the spectrogram excerpt, frames.
+        sheet_context: Width of the sheet window, pixels.
+        staff_height: Height of the sheet window, pixels.
+        spectrogram_params: Sample rate, frame size and frame rate of the spectrogram.
+        spec_factor: Factor by which the spectrogram excerpt is resized, 0.5 or 1.0.
+        sheet_factor: Factor by which the sheet window is resized, 0.5 or 1.0.
+        spec_shape: Shape (2, bands, frames) of the resized excerpt and its change.
+        sheet_shape: Shape (2, rows, columns) of the resized window and its change.
+        target_frame: "right_most": the excerpt ends just before the current frame. "center": that frame is in its middle.
+        continuous: Whether the agent chooses any change of speed, or one of `actions`.
+        actions: Speed changes of the discrete game, pixels per frame; empty in the continuous game.
+        reward_window: A reward is given only within this many frames of an onset; -1: at every frame.
+        audio_peak: Audio is scaled to this peak (1 = full scale) before its spectrogram is computed.
     """
 
     spec_context: int
@@ -54,52 +65,63 @@ class GameConfig:
 
     @property
     def spec_pad(self) -> int:
-        """Empty frames put before and after a spectrogram."""
+        """Silent frames added before and after a spectrogram."""
         return 2 * self.spec_context
 
     @property
     def sheet_pad(self) -> int:
-        """Paper columns put before and after a sheet."""
+        """Blank columns added before and after a sheet."""
         return 2 * self.sheet_context
 
     @property
     def threshold(self) -> int:
-        """Pixels beyond which the tracker is lost."""
+        """Largest tracking error, pixels, at which a game continues."""
         return self.sheet_context // 3
 
 
 def find_game_config(path: str | os.PathLike[str]) -> Path:
-    """The file itself when it exists, else the config of that name that came with the project.
+    """The file itself where it exists, else the config of that name that comes with the project.
 
-    Raises UserError naming the path and the configs there are.
+    Raises UserError naming the path and the available configs.
     """
-    wanted = Path(path)
+    requested = Path(path)
     folders = [PACKAGE / "game_configs", PACKAGE.parent / "game_configs"]
-    if wanted.is_file():
-        return wanted
-    name = wanted.name if wanted.suffix else f"{wanted.name}.yaml"
+    if requested.is_file():
+        return requested
+    name = requested.name if requested.suffix else f"{requested.name}.yaml"
     for folder in folders:
-        if (folder / name).is_file() and wanted.parent.name in ("", "game_configs"):
+        if (folder / name).is_file() and requested.parent.name in ("", "game_configs"):
             return folder / name
-    if wanted.is_dir():
-        raise UserError(f"{path}: is a folder, wanted a game config (a YAML file)")
+    if requested.is_dir():
+        raise UserError(f"{path}: is a folder, expected a game config (a YAML file)")
     names = sorted({f.name for folder in folders for f in folder.glob("*.yaml")})
-    raise UserError(f"{path}: no such game config; there are game_configs/{{{','.join(names)}}}")
+    raise UserError(f"{path}: no such game config; available are game_configs/{{{','.join(names)}}}")
 
 
 def freely_moving(config: GameConfig) -> GameConfig:
-    """The same game in which the speed is chosen freely."""
+    """The continuous variant of a game: any change of speed is allowed."""
     return replace(config, continuous=True, actions=())
 
 
 def load_game_config(path: str | os.PathLike[str]) -> GameConfig:
-    """Read a game config. Raises UserError naming the file and the unknown, missing or ill-typed key."""
-    path = find_game_config(path)
-    return parse_game_config(read_yaml(path), str(path))
+    """Read a game config.
+
+    Args:
+        path: A YAML file, or the name of a config that comes with the project: "nottingham.yaml" or
+            "game_configs/nottingham.yaml".
+
+    Returns:
+        The validated config.
+
+    Raises:
+        UserError: No such config, or a key is unknown, missing, of the wrong type or inconsistent with the others.
+    """
+    found = find_game_config(path)
+    return parse_game_config(read_yaml(found), str(found))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Raises UserError naming the file when it holds no mapping."""
+    """Read a YAML mapping. Raises UserError naming the file when it cannot be read or holds something else."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -107,18 +129,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path}: wanted keys and values, found {content!r:.60}")
+        raise UserError(f"{path}: expected keys and values, found {content!r:.60}")
     return content
 
 
 def parse_game_config(content: Any, where: str) -> GameConfig:
-    """Mapping -> GameConfig; `where` names it in errors."""
+    """A validated config from a mapping; `where` names its origin in errors."""
     values = _known_keys(content, GameConfig, where, optional={"audio_peak"})
     params = _known_keys(values["spectrogram_params"], SpectrogramParams, f"{where}: spectrogram_params")
-    checks = dict.fromkeys(("spec_context", "sheet_context", "staff_height", "reward_window"), _whole)
-    checks |= {"spec_factor": _number, "sheet_factor": _number, "audio_peak": _number, "target_frame": _word}
-    checks |= {"spec_shape": _shape, "sheet_shape": _shape, "continuous": _flag, "actions": _numbers}
-    values = {key: checks[key](value, f"{where}: {key}") for key, value in values.items() if key in checks}
+    values = {key: _CHECKS[key](value, f"{where}: {key}") for key, value in values.items() if key in _CHECKS}
     params = {key: _whole(value, f"{where}: spectrogram_params: {key}") for key, value in params.items()}
     config = GameConfig(**values, spectrogram_params=SpectrogramParams(**params))
     _consistent(config, where)
@@ -126,7 +145,7 @@ def parse_game_config(content: Any, where: str) -> GameConfig:
 
 
 def config_as_dict(config: GameConfig) -> dict[str, Any]:
-    """The config as the mapping that parse_game_config reads."""
+    """The mapping from which parse_game_config makes this config."""
     result: dict[str, Any] = {}
     for field in fields(config):
         value = getattr(config, field.name)
@@ -138,7 +157,7 @@ def config_as_dict(config: GameConfig) -> dict[str, Any]:
 
 def _known_keys(content: Any, kind: type, where: str, optional: frozenset[str] | set[str] = frozenset()) -> dict:
     if not isinstance(content, dict):
-        raise UserError(f"{where}: wanted keys and values, found {content!r:.60}")
+        raise UserError(f"{where}: expected keys and values, found {content!r:.60}")
     names = {field.name for field in fields(kind)}
     if unknown := sorted(map(str, set(content) - names)):
         raise UserError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(names))}")
@@ -149,45 +168,62 @@ def _known_keys(content: Any, kind: type, where: str, optional: frozenset[str] |
 
 def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UserError(f"{where} is {value!r}, wanted a whole number")
+        raise UserError(f"{where} is {value!r}, expected a whole number")
     return value
 
 
 def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UserError(f"{where} is {value!r}, wanted a number")
+        raise UserError(f"{where} is {value!r}, expected a number")
     return float(value)
 
 
 def _word(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise UserError(f"{where} is {value!r}, wanted a word")
+        raise UserError(f"{where} is {value!r}, expected a word")
     return value
 
 
 def _flag(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
-        raise UserError(f"{where} is {value!r}, wanted True or False")
+        raise UserError(f"{where} is {value!r}, expected True or False")
     return value
 
 
 def _numbers(value: Any, where: str) -> tuple[float, ...]:
     if not isinstance(value, (list, tuple)):
-        raise UserError(f"{where} is {value!r}, wanted a list of numbers")
+        raise UserError(f"{where} is {value!r}, expected a list of numbers")
     return tuple(_number(item, where) for item in value)
 
 
 def _shape(value: Any, where: str) -> tuple[int, int, int]:
     if not isinstance(value, (list, tuple)) or len(value) != 3:
-        raise UserError(f"{where} is {value!r}, wanted [channels, height, width]")
-    return tuple(_whole(item, where) for item in value)
+        raise UserError(f"{where} is {value!r}, expected [channels, height, width]")
+    channels, height, width = (_whole(item, where) for item in value)
+    return channels, height, width
+
+
+_CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    "spec_context": _whole,
+    "sheet_context": _whole,
+    "staff_height": _whole,
+    "spec_factor": _number,
+    "sheet_factor": _number,
+    "spec_shape": _shape,
+    "sheet_shape": _shape,
+    "target_frame": _word,
+    "continuous": _flag,
+    "actions": _numbers,
+    "reward_window": _whole,
+    "audio_peak": _number,
+}
 
 
 def _consistent(config: GameConfig, where: str) -> None:
-    """Refuse numbers that contradict each other; each message names the key."""
+    """Reject values out of range and values that contradict each other; the message names the key."""
 
-    def refuse(key: str, wanted: str) -> None:
-        raise UserError(f"{where}: {key} is {getattr(config, key)!r}, wanted {wanted}")
+    def refuse(key: str, expected: str) -> None:
+        raise UserError(f"{where}: {key} is {getattr(config, key)!r}, expected {expected}")
 
     for key in ("spec_context", "sheet_context", "staff_height"):
         if getattr(config, key) < 2 or getattr(config, key) % 2:
@@ -200,7 +236,7 @@ def _consistent(config: GameConfig, where: str) -> None:
     if config.reward_window < -1:
         refuse("reward_window", "-1 (always rewarded) or a number of frames")
     if not 0 < config.audio_peak <= 1:
-        refuse("audio_peak", "a share of full scale above 0 and up to 1")
+        refuse("audio_peak", "a share of full scale, above 0 and at most 1")
     if config.threshold < 1:
         refuse("sheet_context", "at least 6")
     if config.continuous and config.actions:

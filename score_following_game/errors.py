@@ -1,7 +1,7 @@
-"""The one exception the scripts turn into a line and exit code 2."""
+"""The exception that the scripts report as one line, with exit code 2."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something a user can mend: says what was wrong, where (file, piece, key, value) and what to do, in one line."""
+    """A problem the user can fix. One line: the file, piece, key or value, what is wrong with it, and what to do."""

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and telling them apart."""
+"""File operations that several processes may do at once: complete writes, locks and digests."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import contextlib
 import hashlib
 import os
 import signal
+import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 from score_following_game.errors import UserError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
+LOCK_NAME = ".lock"
 # Read once: the umask can only be read by setting it, which would race with other threads later.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
 
 class WriteError(UserError):
-    """A file or folder that cannot be written."""
+    """A file or folder cannot be written."""
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it there when the block ends well, remove it otherwise.
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, remove it otherwise.
 
-    The temporary name keeps the suffix, since writers (numpy, OpenCV, ffmpeg) choose the format by it, and is unique:
-    several processes may write one file, and the last one wins whole. Raises WriteError naming the path.
+    The temporary name keeps the suffix, because writers (numpy, OpenCV, ffmpeg) derive the format from it. It is unique:
+    several processes may write the same file, and the last complete one stays. Raises WriteError naming the path.
     """
     path = Path(path)
-    if path.is_dir():  # "" counts as the present folder
+    if path.is_dir():  # "" is the current folder
         raise WriteError(f"{path}: is a folder; name a file in it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,44 +56,91 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def deferring_interrupts() -> Iterator[None]:
-    """Ctrl-C and SIGTERM take effect when the block has ended. For work of a moment that must not be left half done."""
+    """Delay Ctrl-C and SIGTERM until the block has ended. For brief work that must not be left half done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
+    received: list[tuple[int, FrameType | None]] = []
     before = {
-        number: signal.signal(number, lambda *arguments: came.append(arguments)) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, lambda *arguments: received.append(arguments))
+        for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for number, frame in came[:1]:
-        if callable(handler := before[number]):
-            handler(number, frame)
+    for first, frame in received[:1]:
+        if callable(handler := before[signal.Signals(first)]):
+            handler(first, frame)
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """For one process at a time (where the system knows such locks). Raises UserError when another is in there."""
-    if fcntl is None:
+    """Hold the folder's lock, a file .lock in it that stays there; not on Windows, which has no such locks.
+
+    Raises UserError when another process holds it, WriteError when the lock file cannot be opened.
+    """
+    if sys.platform == "win32":
         yield
         return
-    path = folder / ".lock"
+    path = folder / LOCK_NAME
     try:
-        stream = path.open("w")
+        # Never truncated, since it may be a file of the user's; nor may a link lead to one elsewhere.
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise WriteError(f"{folder}: cannot be written to ({error.strerror})") from None
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder}: another run is at work there; wait for its end, or take another destination") from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        raise WriteError(f"{path}: cannot be opened to lock the folder ({error.strerror})") from None
+    try:
+        _lock(lock, folder)
+        # Not removed at the end: a process that has opened the file by then would lock a file without a name, and another
+        # one a new file, both at once.
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"{folder}: another run is at work there; wait for it to end, or choose another destination") from None
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be locked ({error.strerror})") from None
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder, links to folders followed; files and folders whose names begin with "." are left out.
+
+    A folder that several paths lead to is read once, by a path without links where there is one, so that loops end.
+    """
+    real = folder.resolve()
+    seen = {_identity(place) for place in real.parents}
+    pending = deque([folder])
+    while pending:
+        place = pending.popleft()
+        if (identity := _identity(place)) in seen:
+            continue
+        seen.add(identity)
+        for path in _entries(place):
+            if path.is_file():
+                yield path
+            elif path.is_dir() and path.is_symlink():
+                pending.append(path)
+            elif path.is_dir():
+                pending.appendleft(path)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _entries(folder: Path) -> list[Path]:
+    """The visible entries of a folder, in name order; none where it may not be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except PermissionError:
+        return []
 
 
 def file_digest(path: Path) -> str:
@@ -101,20 +149,20 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-class _Tried(Exception):
+class _DryRun(Exception):
     """Leaves `replacing` without replacing."""
 
 
 def require_writable(*paths: str | os.PathLike[str] | None) -> None:
-    """Raise WriteError now for a file that could not be written after long work; None stands for no file."""
+    """Raise WriteError for a file that cannot be written, before the long work whose result it is to hold. None: no file."""
     for path in paths:
         if path is not None:
-            with contextlib.suppress(_Tried), replacing(path):
-                raise _Tried
+            with contextlib.suppress(_DryRun), replacing(path):
+                raise _DryRun
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder and those above it where they are missing. Raises WriteError naming it."""
+    """Make a folder and missing parents. Raises WriteError naming it."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The machine a run uses: seeds, device, threads, memory."""
+"""The machine a run uses: random seeds, device, threads and memory allocation."""
 
 from __future__ import annotations
 
@@ -17,54 +17,70 @@ from score_following_game.errors import UserError
 DEFAULT_SEED = 4711
 MOST_THREADS = 512
 DEVICE_HELP = "cpu, cuda or cuda:N"
-THREADS_HELP = "torch threads (default: the cores this process may use; take 1 beside another busy program)"
-TRIAL_HELP = "torch threads (default: as many as a trial of a second finds fastest, up to the cores this process may use)"
+THREADS_HELP = "threads (default: the cores this process may use; 1 is best beside another busy program)"
+TRIAL_HELP = "threads (default: the fastest number in a trial of about a second, at most the cores this process may use)"
 PROBE_SECONDS = 0.3
-LEAST_GAIN = 1.1  # more threads are taken only for a rate a tenth higher
+LEAST_GAIN = 1.1  # more threads must be at least a tenth faster
+
+_threads: int | None = None  # set by prepare_machine
 
 
 def prepare_machine(seed: int, device: str, threads: int | None, trial: bool = False) -> str:
-    """Seed every generator and set torch's threads: those given, else all cores, or as many as a trial finds fastest.
+    """Seed every random generator and set the number of threads: `threads`, else one per core this process may use.
 
-    -> what the trial found, in a line; "" where none was made. (Not for evaluations: their numbers are to be the same again.)
-    Raises UserError for a seed, device or number of threads that cannot be.
+    trial: without `threads`, measure on the CPU which number is fastest. Not for evaluations, whose results must be
+    reproducible. Returns a line that reports the measurement, "" where there was none. Raises UserError for a seed, device
+    or number of threads that is not possible.
     """
-    import torch  # the data pipeline asks this module for its cores and needs no torch
+    import torch  # here, because the data pipeline uses this module and needs no torch
 
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UserError(
-            f"--threads {threads}: wanted 1 to {MOST_THREADS}; more than the {available_cores()} cores here gain nothing"
+            f"--threads {threads}: expected 1 to {MOST_THREADS}; more than the {available_cores()} cores here bring no gain"
         )
     if not 0 <= seed < 2**63:
-        raise UserError(f"--seed {seed}: wanted a whole number from 0 to 2^63 - 1")
+        raise UserError(f"--seed {seed}: expected a whole number from 0 to 2^63 - 1")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise UserError(f"--device {device}: wanted cpu, cuda or cuda:N")
-    wanted = torch.device(device)
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"--device {device}: expected cpu, cuda or cuda:N")
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise UserError(f"--device {device}: torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu")
     _keep_freed_memory()
-    torch.set_num_threads(threads or available_cores())
-    told = ""
-    if trial and threads is None and wanted.type == "cpu" and available_cores() > 1:
+    _set_threads(threads or available_cores())
+    report = ""
+    if trial and threads is None and chosen.type == "cpu" and available_cores() > 1:
         rates = thread_rates(_small_training_step, available_cores())
-        torch.set_num_threads(fastest(rates))
-        tried = ", ".join(f"{rate:.0f}/s with {number}" for number, rate in rates.items())
-        told = f"Threads: {fastest(rates)} (tried: {tried}; --threads N sets it)"
+        _set_threads(fastest(rates))
+        measured = ", ".join(f"{rate:.0f}/s with {number}" for number, rate in rates.items())
+        report = f"Threads: {fastest(rates)} (measured: {measured}; --threads N overrides it)"
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  (for libraries that draw from it; ours have generators)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  (for libraries that draw from it; this project uses generators)
     torch.manual_seed(seed)
-    return told
+    return report
+
+
+def worker_threads() -> int:
+    """Threads in a pool of this process: as many as prepare_machine has set, else one per core it may use."""
+    return _threads or available_cores()
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    global _threads
+    _threads = threads
+    torch.set_num_threads(threads)
 
 
 def available_cores() -> int:
-    """The cores this process may use."""
+    """Number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_rates(work: Callable[[], object], cores: int, seconds: float = PROBE_SECONDS) -> dict[int, float]:
-    """Calls of work() per second with 1, 2, 4 ... and `cores` torch threads, each tried for some seconds.
+    """Calls of work() per second by number of torch threads: 1, 2, 4 ... and `cores`, each measured for `seconds`.
 
-    Another busy program shows here: threads that wait for one held up by it can be slower than one alone.
+    The measurement shows the effect of other busy programs: threads that wait for a delayed one can be slower than one thread.
     """
     import torch
 
@@ -81,13 +97,13 @@ def thread_rates(work: Callable[[], object], cores: int, seconds: float = PROBE_
 
 
 def fastest(rates: dict[int, float]) -> int:
-    """The smallest number of threads whose rate falls short of the best by less than LEAST_GAIN."""
+    """The smallest number of threads whose rate is within a factor of LEAST_GAIN of the best."""
     best = max(rates.values())
     return min(threads for threads, rate in rates.items() if rate * LEAST_GAIN > best)
 
 
 def _small_training_step() -> None:
-    """A convolution of a small network on 16 windows, forward and backward, without a random number."""
+    """A convolution of a small network on 16 windows, forward and backward; draws no random numbers."""
     import torch
 
     windows = torch.linspace(-1, 1, 16 * 16 * 19 * 72).view(16, 16, 19, 72).to(memory_format=torch.channels_last)
@@ -97,9 +113,9 @@ def _small_training_step() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc to reuse the memory of large tensors instead of giving it back and faulting it in again at every step.
+    """Make glibc reuse the memory of large tensors instead of returning it and faulting it in again at every step.
 
-    Doubles the rate of observations and gains training about a tenth (docs/performance.md). Elsewhere nothing is done.
+    Doubles the rate of observations and speeds up training by about a tenth (docs/performance.md). No effect without glibc.
     """
     trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
     with contextlib.suppress(OSError, AttributeError):

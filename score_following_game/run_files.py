@@ -1,4 +1,4 @@
-"""The names of the files of a training run, which training writes and everything else reads."""
+"""File names in a run directory, shared by the code that writes and the code that reads them."""
 
 from __future__ import annotations
 

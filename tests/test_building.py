@@ -156,7 +156,6 @@ def test_two_builds_of_one_folder_do_not_meet(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="another run is at work there"):
             build(find_sources([TUNES])[:1], BuildOptions(tmp_path))
     assert build(find_sources([TUNES])[:1], BuildOptions(tmp_path)).engraved == 1
-    assert not (tmp_path / ".lock").exists()
 
 
 def test_a_piece_that_was_given_up_for_time_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import torch
 from small_piece import write_small_piece
 
 from score_following_game.config import GameConfig
-from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.dataset import load_data_set, score_paths
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.environment.observation import Position, observe
 from score_following_game.environment.score_bank import ScoreBank
@@ -137,3 +137,17 @@ def test_a_shared_score_is_read_once(folder: Path, config: GameConfig, monkeypat
     )
     assert len(load_data_set(folder, config)) == 5
     assert reads == [folder / "tune.npz"]
+
+
+def test_linked_subfolders_are_searched_once_and_loops_end(folder: Path, tmp_path: Path, config: GameConfig):
+    collection = tmp_path / "collection"
+    (collection / "real").mkdir(parents=True)
+    write_small_piece(collection / "real", "own")
+    (collection / "all").symlink_to(folder, target_is_directory=True)
+    (collection / "again").symlink_to(collection / "real", target_is_directory=True)
+    (collection / "real" / "up").symlink_to(collection, target_is_directory=True)
+    (collection / "out").symlink_to(tmp_path, target_is_directory=True)  # also a loop, though it begins above the set
+    (collection / "broken").symlink_to(tmp_path / "nowhere")
+    found = score_paths(collection)
+    assert found == {"own": collection / "real" / "own.npz", "tune": collection / "all" / "tune.npz"}
+    assert [piece.name for piece in load_data_set(collection, config)] == ["own", "tune"]

@@ -104,7 +104,7 @@ def test_misuse_is_told(data_set: Path):
     with pytest.raises(ResetNeeded):
         env.step(1)
     env.reset()
-    with pytest.raises(ValueError, match="wanted an index from 0 to 2"):
+    with pytest.raises(ValueError, match="expected an index from 0 to 2"):
         env.step(3)
     while not env.step(2)[2]:
         pass
@@ -127,7 +127,7 @@ def test_continuous_actions_take_any_float_and_are_not_clipped(data_set: Path):
 def test_impossible_continuous_actions_are_refused(data_set: Path, action: object):
     env = make(data_set, "nottingham_continuous").unwrapped
     env.reset(seed=0)
-    with pytest.raises(ValueError, match="wanted 1 finite speed change"):
+    with pytest.raises(ValueError, match="expected 1 finite speed change"):
         env.step(action)
 
 
@@ -208,5 +208,5 @@ def test_vector_env_refuses_wrong_seeds_and_actions(data_set: Path):
     with pytest.raises(ValueError, match="num_envs is 0"):
         gymnasium.make_vec("ScoreFollowing-v0", num_envs=0, vectorization_mode="vector_entry_point", data_set=data_set)
     for actions in ([0, 3], [1.7, 0.0], [1], [-1, 0]):
-        with pytest.raises(ValueError, match="wanted 2 indices from 0 to 2"):
+        with pytest.raises(ValueError, match="expected 2 indices from 0 to 2"):
             env.step(np.array(actions))

@@ -226,7 +226,7 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
         (("--trials", "0"), "--trials 0"),
         (("--trials", "10000000000000"), "out of memory"),
         (("--csv", "tests"), "tests: is a folder; name a file in it"),
-        (("--trials", "1e3"), "argument --trials: invalid int value: '1e3'; eval_score_following.py --help tells"),
+        (("--trials", "1e3"), "argument --trials: invalid int value: '1e3'; see eval_score_following.py --help"),
         (("--csv", "/proc/none/a.csv"), "/proc/none/a.csv: cannot be written"),
         (("--piece", "zzz"), "piece zzz: is no piece"),
         (("--net", "ScoreFollowingNetMSMDLCHSDeepDo"), "the game config shows"),

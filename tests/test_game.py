@@ -216,7 +216,7 @@ def test_random_starts_may_be_off_the_music(bank: ScoreBank):
     torch.testing.assert_close(game.tracking_error()[free], start.off[free])
     assert (game.x == game.previous_x).all()
     assert not StartSampler(bank, 1, random_start=1.0).draw(100).off.any()
-    with pytest.raises(UserError, match=f"random_offset is 80, wanted a number from 0 to below {bank.config.threshold}"):
+    with pytest.raises(UserError, match=f"random_offset is 80, expected a number from 0 to below {bank.config.threshold}"):
         StartSampler(bank, 1, random_offset=80)
 
 

@@ -151,7 +151,7 @@ def test_each_performance_is_heard_with_the_font_chosen_for_it(made: Path, confi
 def test_a_font_that_is_gone_is_named_and_another_can_be_given(copy: Path, config: GameConfig) -> None:
     path = copy / MANIFEST_NAME
     path.write_text(path.read_text().replace('one.sf2"', 'gone.sf2"').replace('two.sf2"', 'gone.sf2"'))
-    with pytest.raises(UserError, match=r"prepared to be played with .*gone\.sf2, which is not there; name a sound font"):
+    with pytest.raises(UserError, match=r"prepared to be played with .*gone\.sf2, which is missing; name a sound font"):
         load_data_set(copy, config)
     assert len(load_data_set(copy, config, sound_font=default_sound_font())) == 4
 
@@ -289,7 +289,7 @@ def test_a_hostile_or_foreign_manifest_is_refused(copy: Path, tmp_path: Path) ->
     # A file of that name which is the user's is neither replaced nor removed.
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / MANIFEST_NAME).write_text('{"name": "my app"}')
-    with pytest.raises(UserError, match="a file of yours that is no manifest"):
+    with pytest.raises(UserError, match="this file is not a manifest of this program"):
         make(tmp_path / "web")
     assert (tmp_path / "web" / MANIFEST_NAME).read_text() == '{"name": "my app"}'
 

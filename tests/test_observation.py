@@ -164,7 +164,7 @@ def test_the_last_row_is_still_inside():
     rows = torch.arange(10, dtype=torch.float32)[:, None]
     seen = gather.compiled_windows(rows, torch.tensor([5]), torch.tensor([0]), 3, 2, 1, torch.float32)
     assert seen[0, 0, 0].tolist() == [5, 7, 9]
-    with pytest.raises(IndexError, match="a window of 3 rows, every 2, leaves the 10 rows"):
+    with pytest.raises(IndexError, match="a window of 3 rows, every 2, is not within the 10 rows"):
         gather.compiled_windows(rows, torch.tensor([6]), torch.tensor([0]), 3, 2, 1, torch.float32)
 
 

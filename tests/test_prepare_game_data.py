@@ -76,7 +76,7 @@ def test_piano(tmp_path: Path) -> None:
         (("nottingam",), "error: argument COLLECTION: invalid choice: 'nottingam'"),
         (("msmd", "--source", DATA), f"error: {DATA}: has no pieces.json"),
         (("music21", "--source", "no_such_corpus"), "error: "),
-        (("--source", DATA / "song.krn", "--tempo", "0.9,fast"), "error: --tempo 0.9,fast: "),
+        (("--source", DATA / "song.krn", "--tempo", "0.9,fast"), "error: --tempo 0.9,fast: expected numbers from 0.25 to 4"),
         (("--source", DATA / "song.krn", "--sound_font", DATA / "song.krn"), f"error: {DATA / 'song.krn'}: not a SoundFont"),
         (("--source", DATA / "song.krn", "--audio", "no_such/folder"), "error: "),
         (("--verify", "no_such/folder"), "error: --verify no_such/folder: no such folder"),

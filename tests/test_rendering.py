@@ -9,8 +9,9 @@ from small_piece import FIRST_X, write_small_piece
 
 from score_following_game.config import find_game_config, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
-from score_following_game.environment import drawing, rendering
 from score_following_game.environment.game import Game
+from score_following_game.environment.rendering import drawing
+from score_following_game.environment.rendering import picture as rendering
 from score_following_game.environment.rendering.picture import Overlay, render
 from score_following_game.environment.score_bank import ScoreBank
 

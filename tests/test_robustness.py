@@ -92,7 +92,7 @@ def test_a_broken_midi_at_another_tempo_is_named(folder: Path, config: GameConfi
 def test_tempi_by_text():
     assert parse_tempi("1.5,0.5,1,1.0,0.33333") == (1.5, 0.5, 1.0, 0.333)
     for wrong in ("", "x", "0.5,,1", "0.2", "4.1", "nan", "0.5;1"):
-        with pytest.raises(UserError, match=r"^--tempo .*: wanted numbers from 0\.25 to 4"):
+        with pytest.raises(UserError, match=r"^--tempo .*: expected numbers from 0\.25 to 4"):
             parse_tempi(wrong)
 
 
@@ -232,7 +232,7 @@ def test_one_condition_prints_the_published_rows(run_here, arguments: tuple):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("--tempo", "0.5,fast"), "--tempo 0.5,fast: wanted numbers from 0.25 to 4"),
+        (("--tempo", "0.5,fast"), "--tempo 0.5,fast: expected numbers from 0.25 to 4"),
         (("--sound_font", "default", "none.sf2"), "none.sf2: no such sound font"),
         (("--unit", "m"), "argument --unit: invalid choice: 'm'"),
     ],

@@ -224,7 +224,7 @@ def test_the_script_writes_the_film_after_the_game(tmp_path):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--saliency", "film.txt"], "film.txt: wanted a name that ends in .mp4"),
+        (["--saliency", "film.txt"], "film.txt: expected a name that ends in .mp4"),
         (["--alignment", "plot.xyz"], "--alignment plot.xyz: wanted a name that ends in .png"),
         (["--saliency", "a.mp4", "--video", "a.mp4"], "two of them are one file"),
         (["--alignment", "a.png", "--video", "a.mp4"], "two of them are one file"),

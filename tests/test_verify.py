@@ -234,7 +234,7 @@ def test_another_programs_manifest_is_left_alone(tmp_path: Path, config: GameCon
     assert not is_manifest(path)
     assert len(load_data_set(path.parent, config)) == 1
     remove_manifest(path.parent)
-    with pytest.raises(UserError, match="a file of yours that is no manifest"):
+    with pytest.raises(UserError, match="this file is not a manifest of this program"):
         write_manifest(path.parent, Manifest("web", {}, {}, {}))
     assert path.read_text() == foreign
 
@@ -254,7 +254,7 @@ def test_a_broken_manifest_of_ours_is_told_and_may_be_replaced(made: Path, confi
     path.mkdir()
     assert not is_manifest(path)
     remove_manifest(path.parent)
-    with pytest.raises(UserError, match="a file of yours"):
+    with pytest.raises(UserError, match="this file is not a manifest"):
         write_manifest(path.parent, Manifest("x", {}, {}, {}))
 
 

@@ -197,9 +197,9 @@ def test_film_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"), film(tmp_path / "file" / "film.mp4", 20):
         pass
-    with pytest.raises(UserError, match="wanted a name that ends in"), film(tmp_path / "film.txt", 20):
+    with pytest.raises(UserError, match="expected a name that ends in"), film(tmp_path / "film.txt", 20):
         pass
-    for program, told in ((shutil.which("false"), "ffmpeg failed"), (str(tmp_path / "none"), "no ffmpeg here")):
+    for program, told in ((shutil.which("false"), "ffmpeg failed"), (str(tmp_path / "none"), "there is no ffmpeg")):
         monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", program)
         with pytest.raises(UserError, match=told), film(tmp_path / "film.mp4", 20) as record:
             record(np.zeros((720, 1280, 3), np.uint8))

@@ -1,7 +1,7 @@
-"""A data set: a folder of pieces, searched recursively.
+"""A data set: a folder of pieces, searched recursively; links to folders are followed.
 
-A piece is NAME.npz with NAME.mid beside it, or score/NAME.npz with performance/NAME.mid, as the archive of 2019 has them.
-NAME_tempo_0900.mid without an npz of its own is one more performance of NAME's score, and a piece of its own.
+A piece is NAME.npz with NAME.mid beside it, or score/NAME.npz with performance/NAME.mid, as in the archive of 2019.
+NAME_tempo_0900.mid without an npz of its own is another performance of NAME's score, and a separate piece.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_re
 from score_following_game.data_processing.piece import Piece, ScoreReader, find_score, load_piece, place_of_score
 from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError
-from score_following_game.machine import available_cores
+from score_following_game.files import visible_files
+from score_following_game.machine import worker_threads
 
 BUNDLED = {"test_sample": PACKAGE / "bundled" / "test_sample", "test_sample_clip": PACKAGE / "bundled" / "test_sample"}
 
@@ -34,10 +35,23 @@ def load_data_set(
     sound_font: Path | None = None,
     tempo: float = 1.0,
 ) -> list[Piece]:
-    """Every piece of a folder, in name order; with `piece`, that one only; at `tempo` times their speed.
+    """Load the pieces of a data set, in name order.
 
-    data_set: a folder, or the name of a bundled set (test_sample) where no such folder exists. Pieces that cannot be used
-    are left out and counted in a warning; raises UserError when none is left, and, with `piece`, when that one cannot be used.
+    Pieces that cannot be used are left out and counted in a warning.
+
+    Args:
+        data_set: A folder, or the name of a bundled set (test_sample) where no such folder exists.
+        config: The game the pieces are loaded for; it determines the spectrogram and the least height of a sheet.
+        piece: Load only this piece: its name, or a part of it that no other name contains.
+        sound_font: The SoundFont that MIDI files are played with. Default: the one named in the set's manifest, else
+            pretty_midi's.
+        tempo: Play every MIDI file this many times as fast.
+
+    Returns:
+        The pieces. Each has a unique name: its file's, preceded by its subfolder where several files share it.
+
+    Raises:
+        UserError: No such data set, no usable piece in it, or `piece` is unknown, ambiguous or unusable.
     """
     scores = score_paths(data_set)
     if sound_font is not None:
@@ -52,16 +66,16 @@ def load_data_set(
 
 
 def score_paths(data_set: str | os.PathLike[str]) -> dict[str, Path]:
-    """Name -> path of its npz, in name order, of every piece of a data set, whether it can be used or not.
+    """The npz path of every piece of a data set by piece name, in name order, including pieces that cannot be used.
 
-    A tempo variant has the path where an npz of its own would be; `load_piece` takes it as any other.
+    A tempo variant is listed under the path its own npz would have; `load_piece` accepts that path.
     """
     folder = find_data_set(data_set)
     return _named(_find_scores(folder), folder)
 
 
 def find_data_set(data_set: str | os.PathLike[str]) -> Path:
-    """An existing folder wins, else the bundled set of that name. Raises UserError naming both."""
+    """The folder itself where it exists, else the bundled set of that name. Raises UserError where there is neither."""
     path = Path(data_set)
     if path.is_dir():
         return path
@@ -70,41 +84,38 @@ def find_data_set(data_set: str | os.PathLike[str]) -> Path:
     raise UserError(f"{data_set}: no such folder, and no bundled data set of that name ({', '.join(BUNDLED)})")
 
 
-def choose_piece(wanted: str, names: Sequence[str], where: str) -> str:
-    """The name itself, else the only name that contains it. Raises UserError with the candidates."""
-    if wanted in names:
-        return wanted
-    matches = sorted(name for name in names if wanted in name)
+def choose_piece(query: str, names: Sequence[str], where: str) -> str:
+    """The name that equals the query, else the only one that contains it. Raises UserError listing the candidates."""
+    if query in names:
+        return query
+    matches = sorted(name for name in names if query in name)
     if len(matches) == 1:
         return matches[0]
     candidates = matches or sorted(names)
     shown = ", ".join(candidates[:10]) + (f", and {len(candidates) - 10} more" if len(candidates) > 10 else "")
     problem = f"is part of {len(matches)} names" if matches else "is no piece"
-    raise UserError(f"piece {wanted}: {problem} of {where}; candidates: {shown}")
+    raise UserError(f"piece {query}: {problem} of {where}; candidates: {shown}")
 
 
 def _find_scores(folder: Path) -> list[Path]:
-    """The npz path each piece has or should have: a MIDI or recording without one is a piece with a partner missing."""
+    """The npz path that each piece has or should have: a MIDI file or recording without one is an incomplete piece."""
     found: set[Path] = set()
-    heard: set[Path] = set()  # those with a MIDI or recording
-    for path in folder.rglob("*"):
-        # Hidden: temporary files, and what an interrupted build has not checked yet.
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        belongs = path.suffix.lower() in (".npz", ".mid", *RECORDING_SUFFIXES) and not path.name.endswith(".cache.npz")
-        if belongs and not hidden and path.is_file():
+    with_sound: set[Path] = set()  # those with a MIDI file or recording
+    for path in visible_files(folder):  # hidden: temporary files, and pieces that an interrupted build has not checked yet
+        if path.suffix.lower() in (".npz", ".mid", *RECORDING_SUFFIXES) and not path.name.endswith(".cache.npz"):
             own = place_of_score(path)
             found.add(own)
             if path.suffix.lower() != ".npz":
-                heard.add(own)
-    # A score that is played by its tempo variants only has no partner missing.
-    found -= {find_score(own) for own in heard} - heard
+                with_sound.add(own)
+    # A score without a performance of its own is complete where it has tempo variants.
+    found -= {find_score(own) for own in with_sound} - with_sound
     if not found:
         raise UserError(f"{folder}: holds no pieces (NAME.npz and NAME.mid)")
     return sorted(found)
 
 
 def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
-    """Name -> path, by name; a name used in several subfolders takes its subfolder along."""
+    """The paths by piece name, in name order; where several subfolders use a name, the subfolder becomes part of it."""
     uses = Counter(path.stem for path in paths)
     named = {
         path.stem if uses[path.stem] == 1 else str(path.relative_to(folder).with_suffix("").as_posix()): path for path in paths
@@ -129,8 +140,8 @@ def _load_all(
         except UserError as error:
             return error
 
-    # Synthesis runs outside Python's lock, so threads use every core; loading from the cache is too short to matter.
-    with ThreadPoolExecutor(max_workers=available_cores()) as pool:
+    # Threads are enough: synthesis releases Python's lock, and loading from the cache takes too little time to matter.
+    with ThreadPoolExecutor(max_workers=worker_threads()) as pool:
         for result in tqdm(
             pool.map(load, scores),
             total=len(scores),
@@ -147,7 +158,7 @@ def _load_all(
         raise UserError(f"{where}: none of its {len(scores)} pieces can be used; the first: {problems[0]}")
     ready = sum(piece.source.name.endswith(".spec.npy") for piece in loaded)
     if ready:
-        log.warning("%s: %d of %d pieces are heard from a ready spectrogram (.spec.npy)", where, ready, len(loaded))
+        log.warning("%s: %d of %d pieces use a precomputed spectrogram (.spec.npy)", where, ready, len(loaded))
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
         log.warning("%s: %d of %d pieces left out: %s", where, len(problems), len(scores), shown)
@@ -155,7 +166,7 @@ def _load_all(
 
 
 def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
-    """What can be played, but may not be meant."""
+    """Log properties of usable pieces that may not be intended."""
     recorded = sum(is_recording(piece.source) for piece in pieces)
     if recorded:
         log.info("%d of %d pieces are heard from recordings", recorded, len(pieces))

@@ -1,4 +1,4 @@
-"""manifest.json of a data set: what each piece was made of, how, under which licence, and what its files must be."""
+"""manifest.json of a data set: origin, licence, parameters and file digests of each piece."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from score_following_game.files import replacing
 
 MANIFEST_NAME = "manifest.json"
 VERSION = 1
-_KEYS = {"set", "parameters", "tools", "pieces"}  # those every manifest has
-_HEAD = b'{\n "parameters": {'  # the first bytes of what is written here
+_KEYS = {"set", "parameters", "tools", "pieces"}  # keys in every manifest
+_HEAD = b'{\n "parameters": {'  # first bytes of every manifest that write_manifest writes
 
 
 @dataclass(frozen=True)
 class PieceEntry:
-    """One piece. source: where it comes from, below what --source named.  licence: as the source gives it.  style: a name of
-    STYLES, "" where it was not engraved here.
+    """One piece.
 
-    checks: what was measured (engraving/checks.py).  files: name -> SHA-256.  performances: MIDI's name -> its tempo (times the
-    score's) and sound_font (a key of Manifest.sound_fonts, or "" for the default).  recording: how well the recording fits.
+    source: path of the source file, relative to the folder given as --source. licence: as the source states it. style: a key of
+    STYLES, "" for a piece that was not engraved by this project. checks: measurements (engraving/checks.py). files: SHA-256 by
+    file name. performances: by MIDI file name, the tempo (relative to the score's) and the sound_font (a key of
+    Manifest.sound_fonts, "" for the default). recording: quality of the alignment with the recording.
     """
 
     source: str
@@ -43,8 +44,8 @@ class PieceEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A set's manifest. parameters: those the set was made with.  tools: name -> version.  sound_fonts: name -> its path and
-    sha256.  pieces: by name."""
+    """A data set. parameters: those it was built with; tools: version by name; sound_fonts: path and sha256 by name; pieces: by
+    name."""
 
     set: str
     parameters: dict[str, Any]
@@ -54,7 +55,7 @@ class Manifest:
     version: int = VERSION
 
     def fonts(self) -> dict[str, Path]:
-        """MIDI file's name -> the sound font it is to be played with, where one was chosen."""
+        """Sound font by MIDI file name, for the files that are not played with the default font."""
         return {
             midi: Path(self.sound_fonts[font]["path"])
             for entry in self.pieces.values()
@@ -64,32 +65,35 @@ class Manifest:
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a file is a set's manifest, be it broken or of another version: other programs have a manifest.json too.
+    """Whether a file is the manifest of a data set, perhaps damaged or of another version.
 
-    Raises UserError naming the file where it cannot be read.
+    Other programs also write files of this name. Raises UserError naming the file when it cannot be read.
     """
     if not path.is_file():
         return False
     content = _read_bytes(path)
     try:
-        read = json.loads(content)
+        parsed = json.loads(content)
     except (ValueError, RecursionError):
         return content.startswith(_HEAD)
-    return isinstance(read, dict) and read.keys() >= _KEYS
+    return isinstance(parsed, dict) and parsed.keys() >= _KEYS
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Into the set's folder; the same set gives the same bytes. Raises UserError where another file of that name lies."""
+    """Write a manifest into the set's folder; equal manifests give equal bytes.
+
+    Raises UserError when the folder has a manifest.json of another program.
+    """
     content = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     path = folder / MANIFEST_NAME
     if path.exists() and not is_manifest(path):
-        raise UserError(f"{path}: a file of yours that is no manifest; move it away or take another destination")
+        raise UserError(f"{path}: this file is not a manifest of this program; move it away or choose another destination")
     with replacing(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
 
 
 def remove_manifest(folder: Path) -> None:
-    """Where there is one of ours."""
+    """Remove the manifest from a folder, if it has one; a manifest.json of another program is kept."""
     path = folder / MANIFEST_NAME
     with contextlib.suppress(UserError):
         if is_manifest(path):
@@ -97,12 +101,12 @@ def remove_manifest(folder: Path) -> None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises UserError naming the file where it is no manifest of this version."""
+    """Read a manifest. Raises UserError naming the file when it is not a manifest of this version."""
     text = _read_bytes(path)
     try:
         content = json.loads(text)
         if content["version"] != VERSION:
-            raise ValueError(f"version {content['version']}, wanted {VERSION}")
+            raise ValueError(f"version {content['version']}, expected {VERSION}")
         pieces = {name: PieceEntry(**entry) for name, entry in content["pieces"].items()}
         manifest = Manifest(**content | {"pieces": pieces})
         if not fits(manifest, Manifest) or not are_fonts(manifest.sound_fonts):
@@ -119,13 +123,13 @@ def read_manifest(path: Path) -> Manifest:
         ) from None
 
 
-def are_fonts(value: object) -> bool:
-    """Whether a value read from JSON is a table of sound fonts: name -> its path and sha256."""
+def are_fonts(value: Any) -> bool:
+    """Whether a value parsed from JSON is a table of sound fonts: path and sha256 by name."""
     return fits(value, dict[str, dict[str, str]]) and all(font.keys() >= {"path", "sha256"} for font in value.values())
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Whether a value made of JSON is of a type, a dataclass with all its fields; a whole number is a float too."""
+    """Whether a value parsed from JSON matches a type hint; dataclasses are checked by field, an int counts as a float."""
     kind, arguments = get_origin(hint), get_args(hint)
     if kind is UnionType:
         return any(fits(value, part) for part in arguments)
@@ -133,9 +137,9 @@ def fits(value: object, hint: Any) -> bool:
         return isinstance(value, dict) and all(fits(part, own) for item in value.items() for part, own in zip(item, arguments))
     if kind is list:
         return isinstance(value, list) and all(fits(one, arguments[0]) for one in value)
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return isinstance(value, hint) and all(fits(getattr(value, name), own) for name, own in _hints(hint).items())
-    if hint is str:  # half a character, which JSON can hold, can be neither a file's name nor printed
+    if hint is str:  # JSON can hold lone surrogates, which cannot be printed or name a file
         return isinstance(value, str) and value == value.encode(errors="ignore").decode()
     return hint is Any or type(value) is hint or (hint is float and type(value) is int)
 

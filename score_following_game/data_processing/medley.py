@@ -1,4 +1,4 @@
-"""New music from old: pieces put together from passages of several, so that what is learnt is to read and not the tunes."""
+"""Medleys: pieces composed of passages of several others, so that agents learn to read and not to know the tunes."""
 
 from __future__ import annotations
 
@@ -9,38 +9,49 @@ import numpy as np
 
 from score_following_game.data_processing.piece import Piece
 
-PASSAGE = (3, 16)  # notes
-LENGTH = 60  # notes of a medley, at the least
-BEFORE = 9  # pixels before a notehead where a passage is cut out, or halfway to the note before
-HEARD = 1  # frames before an onset in which it begins to be heard
+PASSAGE = (3, 16)  # shortest and longest passage, notes
+LENGTH = 60  # least number of notes in a medley
+BEFORE = 9  # pixels before its first notehead at which a passage is cut, or halfway to the previous note
+HEARD = 1  # frames before an onset in which its sound already shows
 
 
 def medleys(pieces: Sequence[Piece], number: int, seed: int) -> list[Piece]:
-    """So many, named medley~1, medley~2, ...; the same for the same seed and pieces. Passages are taken from the sheets of the
-    commonest height, where x rises from note to note; none where there are no such passages."""
+    """`number` medleys, named medley~1, medley~2, ...; determined by the seed and the pieces.
+
+    Passages come from pieces with the most common sheet height in which x rises from note to note. Without such pieces the
+    result is empty.
+    """
     heights = [piece.sheet.shape[0] for piece in pieces]
     height = max(set(heights), key=lambda value: (heights.count(value), value))
     usable = [
         piece
         for piece in pieces
-        if piece.sheet.shape[0] == height and len(piece.onset_x) > PASSAGE[0] and _is_heard(piece) and not piece.x_falls
+        if piece.sheet.shape[0] == height
+        and len(piece.onset_x) > PASSAGE[0]
+        and _sounds_to_the_end(piece)
+        and not piece.x_falls
     ]
     if not usable:
         return []
     return [_medley(usable, f"medley~{index}", np.random.default_rng([seed, 7, index])) for index in range(1, number + 1)]
 
 
-def _is_heard(piece: Piece) -> bool:
+def _sounds_to_the_end(piece: Piece) -> bool:
     return piece.spectrogram.shape[1] > piece.onset_frames[-1]
 
 
 def _medley(pieces: Sequence[Piece], name: str, random: np.random.Generator) -> Piece:
-    sheets, sounds, frames, x = [], [], [], []
+    sheets: list[np.ndarray] = []
+    sounds: list[np.ndarray] = []
+    frames: list[np.ndarray] = []
+    x: list[np.ndarray] = []
     notes = width = length = 0
     while notes < LENGTH:
-        piece = pieces[random.integers(len(pieces))]
+        piece = pieces[int(random.integers(len(pieces)))]
         count = min(int(random.integers(PASSAGE[0], PASSAGE[1] + 1)), len(piece.onset_x) - 1)
-        first = 0 if not notes else int(random.integers(len(piece.onset_x) - count))  # a medley begins with clef and key
+        first = (
+            0 if not notes else int(random.integers(len(piece.onset_x) - count))
+        )  # a medley begins with a clef and a key signature
         left, right = _cut(piece, first), _cut(piece, first + count)
         begin, end = (max(0, int(piece.onset_frames[note]) - HEARD) for note in (first, first + count))
         passage = slice(first, first + count)
@@ -53,7 +64,7 @@ def _medley(pieces: Sequence[Piece], name: str, random: np.random.Generator) -> 
 
 
 def _cut(piece: Piece, note: int) -> int:
-    """The column at which a passage that begins with a note begins; the first passage with the sheet."""
+    """Column at which the passage that begins with this note is cut; the first one includes the beginning of the sheet."""
     if note == 0:
         return 0
     x = piece.onset_x

@@ -1,6 +1,6 @@
-"""pretty_midi and pyfluidsynth, imported without a word; fluidsynth is None where the system lacks its library.
+"""pretty_midi and pyfluidsynth, imported without output; fluidsynth is None where the system does not have its library.
 
-pyfluidsynth prints where it found the library when the environment variable CI is set; what our scripts print is exact.
+With the environment variable CI set, pyfluidsynth prints the path of the library, and scripts must print nothing unexpected.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""A piece: a long sheet image, where its notes stand in it, and the performance heard with it."""
+"""A piece: a long sheet image, the positions of its notes, and a performance of it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ _TEMPO_VARIANT = re.compile(r"(.+)_tempo_\d{4}")  # thousandths of the score's s
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece as it was on disk, unpadded.
+    """One piece as it is on disk, without padding.
 
-    sheet: uint8 (H, W). onset_frames: int64 (K,) ascending, distinct. onset_x: float32 (K,) pixels, the notehead heard at
-    each of them. spectrogram: float32 (78, frames). x_falls: how often x falls from one onset to the next.
+    Attributes:
+        name: Unique within its data set.
+        sheet: uint8 (H, W), 0 = ink, 255 = paper: the score as one long staff system.
+        onset_frames: int64 (K,), ascending and distinct: the frames in which notes begin.
+        onset_x: float32 (K,): x of the notehead that sounds in each of these frames, pixels.
+        spectrogram: float32 (78, frames).
+        midi_path: The MIDI file with the onsets.
+        source: The file with the sound: a recording, a precomputed spectrogram or the MIDI file.
     """
 
     name: str
@@ -37,11 +43,12 @@ class Piece:
 
     @property
     def x_falls(self) -> int:
+        """How many times x decreases from one onset to the next."""
         return int((np.diff(self.onset_x) < 0).sum())
 
 
 class ScoreReader:
-    """Reads each score once, for any number of threads: the performances of one score share its sheet in memory."""
+    """Reads each score once, from any number of threads, so that performances of one score share its sheet array."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,7 +56,7 @@ class ScoreReader:
         self._scores: dict[Path, Score] = {}
 
     def read(self, path: Path) -> Score:
-        """As `read_score`."""
+        """Like `read_score`, from the second time on without reading the file."""
         with self._lock:
             own_lock = self._locks.setdefault(path, threading.Lock())
         with own_lock:
@@ -66,12 +73,11 @@ def load_piece(
     reader: ScoreReader | None = None,
     tempo: float = 1.0,
 ) -> Piece:
-    """Read NAME.npz, NAME.mid and the performance that lies with the MIDI: beside the npz, or in its performance folder.
+    """Read NAME.npz, NAME.mid and the performance in the folder of the MIDI file.
 
-    score_path: NAME.npz, or where a tempo variant would have its own: the score it is a performance of is read.
-    reader: gives pieces of one score the same sheet. tempo: the MIDI is played at so many times its speed. Raises UserError
-    naming the piece's file: a partner missing or unreadable, no notes, note indices out of range, a sheet too small for the
-    config, a recording that is wanted at another tempo.
+    score_path: NAME.npz, or for a tempo variant the path its own npz would have. reader: makes pieces of one score share its
+    sheet array. tempo: plays the MIDI file this many times as fast. Raises UserError naming the file: it is missing or
+    unreadable, has no notes, its note indices or its sheet do not fit, or it is a recording but `tempo` is not 1.
     """
     midi_path, score_path = find_midi(score_path), find_score(score_path)
     if not score_path.is_file():
@@ -81,7 +87,7 @@ def load_piece(
     score = (reader or ScoreReader()).read(score_path)
     if score.sheet.shape[0] < config.staff_height:
         raise UserError(
-            f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config wants staff_height "
+            f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config needs staff_height "
             f"{config.staff_height}; choose a config that fits this data set"
         )
     performance = load_performance(midi_path, config, sound_font, tempo)
@@ -91,7 +97,7 @@ def load_piece(
 
 
 def find_score(own: Path) -> Path:
-    """The npz of a piece that has or should have NAME.npz: itself, or for NAME_tempo_0900 without one that of NAME."""
+    """The score that a piece is a performance of: its own npz, or for NAME_tempo_0900 without one that of NAME."""
     variant = _TEMPO_VARIANT.fullmatch(own.stem)
     if variant is None or own.is_file():
         return own
@@ -100,21 +106,21 @@ def find_score(own: Path) -> Path:
 
 
 def is_tempo_variant(name: str) -> bool:
-    """Whether a piece of this name may be a performance of another's score."""
+    """Whether a name is that of a tempo variant, which may have the score of another piece."""
     return _TEMPO_VARIANT.fullmatch(name) is not None
 
 
 def find_midi(own: Path) -> Path:
-    """The MIDI of a piece that has or should have NAME.npz; where there is none, the place it should have."""
+    """The MIDI file of the piece with this npz path; where there is none, the path it should have."""
     performances = own.parent.parent / PERFORMANCES
     in_pair = own.parent.name == SCORES and performances.is_dir()
     folders = [performances, own.parent] if in_pair else [own.parent]
-    wanted = [folder / f"{own.stem}{suffix}" for folder in folders for suffix in (".mid", ".MID")]
-    return next((path for path in wanted if path.is_file()), wanted[0])
+    candidates = [folder / f"{own.stem}{suffix}" for folder in folders for suffix in (".mid", ".MID")]
+    return next((path for path in candidates if path.is_file()), candidates[0])
 
 
 def place_of_score(path: Path) -> Path:
-    """The npz that a file of a piece (npz, MIDI or recording) has or should have: beside it, or in the score folder."""
+    """The npz path for a file of a piece (npz, MIDI or recording): beside it, or in the score folder."""
     beside = path.with_suffix(".npz")
     scores = path.parent.parent / SCORES
     if path.parent.name == PERFORMANCES and scores.is_dir() and not beside.is_file():
@@ -123,15 +129,16 @@ def place_of_score(path: Path) -> Path:
 
 
 def onset_frames(seconds: np.ndarray, fps: int) -> np.ndarray:
-    """float64 (n,) seconds -> int64 (n,) frames, rounded up."""
+    """Convert float64 (n,) seconds to int64 (n,) frames, rounded up."""
     return np.ceil(seconds * fps).astype(np.int64)
 
 
 def merge_onsets(score: Score, note_frames: np.ndarray, where: Path) -> tuple[np.ndarray, np.ndarray]:
-    """One notehead per onset frame: the first in notehead order -> (frames int64 (K,), x float32 (K,)), by frame.
+    """Choose one notehead per onset frame: the first in notehead order.
 
-    note_frames: int64, the frame of each of the MIDI's notes by onset time. Raises UserError when coord2onset names a note
-    that the MIDI does not have.
+    note_frames: int64 (notes,), the frame of each note of the MIDI file in order of onset time. Returns the frames, int64 (K,)
+    ascending, and the noteheads' x, float32 (K,) pixels. Raises UserError when coord2onset refers to a note that the MIDI
+    file does not have.
     """
     pairs = score.coord2onset[np.argsort(score.coord2onset[:, 0], kind="stable")]
     wrong = pairs[(pairs[:, 1] < 0) | (pairs[:, 1] >= len(note_frames))]

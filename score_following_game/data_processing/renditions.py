@@ -1,4 +1,4 @@
-"""What a score itself sounds like: its own MIDI at its own tempo, whatever its performance is."""
+"""Renditions of scores: each score's own MIDI file at its own tempo, independent of the performance."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from score_following_game.data_processing.piece import (
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font
 from score_following_game.errors import UserError
-from score_following_game.machine import available_cores
+from score_following_game.machine import worker_threads
 
 
 def score_renditions(pieces: Sequence[Piece], config: GameConfig) -> list[Piece]:
-    """For each piece the one that has its score played as written: NAME.mid by the default sound font, also for
-    NAME_tempo_0900 (where the two share NAME.npz) and beside a recording.
+    """Each piece with its score played as written: NAME.mid with the default sound font.
 
-    A piece that is heard from its score's MIDI by that font is its own rendition. A piece whose recording was aligned with
-    its score nearly is: its NAME.mid is timed as the recording. Take the renditions of the set as it is without recordings
-    for that. Raises UserError naming the file where NAME.mid is missing, as for a score that only its tempo variants play.
+    This also holds for NAME_tempo_0900 where it shares NAME.npz, and for pieces with a recording. If the MIDI file was aligned
+    with the recording, it has the recording's timing, so the rendition does too; use the set without recordings to avoid that.
+    Raises UserError naming the file where NAME.mid is missing, as for a score that has tempo variants only.
     """
-    with ThreadPoolExecutor(max_workers=available_cores()) as pool:
+    with ThreadPoolExecutor(max_workers=worker_threads()) as pool:
         return list(pool.map(lambda piece: _rendition(piece, config), pieces))
 
 
@@ -38,7 +37,7 @@ def _rendition(piece: Piece, config: GameConfig) -> Piece:
     score_path = find_score(place_of_score(piece.midi_path))
     midi_path = find_midi(score_path)
     if not midi_path.is_file():
-        raise UserError(f"{midi_path}: is missing; it is to tell how the score of {piece.name} sounds as written")
+        raise UserError(f"{midi_path}: is missing; it is needed to play the score of {piece.name} as written")
     performance = load_performance(midi_path, config, default_sound_font(), source=midi_path)
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(read_score(score_path), note_frames, score_path)

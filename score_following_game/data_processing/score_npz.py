@@ -1,4 +1,4 @@
-"""NAME.npz: the sheet image of a piece, its noteheads, and which note each notehead shows."""
+"""NAME.npz: the sheet image of a piece, its noteheads, and the note that each notehead represents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -15,16 +16,16 @@ from numpy.lib import format as npy_format
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
 
-LARGEST = 2**29  # bytes of an array; the sheet of an hour of piano music takes some 50 MB
+LARGEST = 2**29  # bytes of an array; the sheet of an hour of piano music takes about 50 MB
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a score npz holds.
+    """The content of a score npz.
 
     sheet: uint8 (H, W), 0 = ink, 255 = paper, the piece as one long staff system.
-    coords: float32 (N, 2), (y, x) pixel centre of each notehead.
-    coord2onset: int64 (M, 2), rows (notehead index, note index); note index counts the MIDI's notes by onset time.
+    coords: float32 (N, 2), (y, x) of each notehead's centre, pixels.
+    coord2onset: int64 (M, 2), rows of (notehead index, note index); notes of the MIDI file are counted by onset time.
     """
 
     sheet: np.ndarray
@@ -33,33 +34,33 @@ class Score:
 
 
 class _Frozen(type):
-    """A file may call these classes, not change them."""
+    """Metaclass of the stand-ins: a pickle may call these classes but not change them."""
 
     def __setattr__(cls, name: str, value: object) -> None:
         raise pickle.UnpicklingError("a score file may not set attributes")
 
 
 class _Recorded(metaclass=_Frozen):
-    """Stands for what a pickle would build (an array, a dtype): keeps what was asked for and builds nothing.
+    """Stand-in for an array or dtype in a pickle: records the arguments and builds nothing.
 
-    numpy's own constructors trust a pickle: a forged dtype makes them read and write anywhere in memory.
+    numpy's own constructors trust a pickle: a forged dtype lets them read and write anywhere in memory.
     """
 
     __slots__ = ("arguments", "state")
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
-        self.state: tuple = ()
+        self.state: tuple[Any, ...] = ()
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.state = state
 
 
 class _Int(metaclass=_Frozen):
-    """Stands for numpy's scalar(dtype, bytes) of an integer dtype -> int."""
+    """Stand-in for numpy's scalar(dtype, bytes) of an integer dtype; makes an int."""
 
-    def __new__(cls, dtype: _Recorded, data: bytes | str) -> int:
-        if isinstance(data, str):  # as Python 2 wrote bytes
+    def __new__(cls, dtype: _Recorded, data: bytes | str) -> int:  # type: ignore[misc]  # a pickle calls it as a function
+        if isinstance(data, str):  # the bytes of a pickle written by Python 2
             data = data.encode("latin1")
         kind, size = dtype.arguments[0][0], int(dtype.arguments[0][1:])
         if kind not in "iu" or len(data) != size:
@@ -68,16 +69,16 @@ class _Int(metaclass=_Frozen):
 
 
 class _Bytes(metaclass=_Frozen):
-    """Stands for codecs.encode(text, "latin1"), by which protocol 2 writes bytes."""
+    """Stand-in for codecs.encode(text, "latin1"), with which pickle protocol 2 represents bytes."""
 
-    def __new__(cls, text: str, encoding: str = "latin1") -> bytes:
+    def __new__(cls, text: str, encoding: str = "latin1") -> bytes:  # type: ignore[misc]  # as above
         return text.encode("latin1")
 
 
-class _IntDictUnpickler(pickle._Unpickler):  # the one in Python: the C one makes room for any memo index a file names
-    """Reads an object array holding one dict of ints; nothing in a pickle reaches numpy or any other code but the above."""
+class _IntDictUnpickler(pickle._Unpickler):  # in Python: the C version allocates memory for any memo index in a file
+    """Reads an object array that holds one dict of ints. A pickle can call nothing but the stand-ins above."""
 
-    # A bytearray's room is made before its bytes are there.
+    # BYTEARRAY8 is left out: it allocates the memory for the bytes before it reads them.
     dispatch = {code: read for code, read in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]}
 
     _STAND_INS = {
@@ -98,9 +99,9 @@ class _IntDictUnpickler(pickle._Unpickler):  # the one in Python: the C one make
 
 
 def read_score(path: str | os.PathLike[str]) -> Score:
-    """Read a score npz, the published format (coord2onset a pickled dict of ints) or ours (an int array).
+    """Read a score npz in the published format (coord2onset is a pickled dict of ints) or ours (an int array).
 
-    Raises UserError naming the file when it is missing, corrupt, or its arrays are not what the format says.
+    Raises UserError naming the file when it is missing or corrupt, or its arrays do not have the format's types and shapes.
     """
     path = Path(path)
     try:
@@ -115,14 +116,14 @@ def read_score(path: str | os.PathLike[str]) -> Score:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except KeyError as error:
         raise UserError(f"{path}: not a score npz: {error.args[0]}") from None
-    except Exception as error:  # a hostile or broken file may fail in any reader; all mean the same to the user
+    except Exception as error:  # a hostile or broken file can make any reader fail; the user gets one message for all
         raise UserError(f"{path}: corrupt score npz ({type(error).__name__}: {error}); fetch or make it again") from None
     _check(path, sheet, coords, coord2onset)
     return Score(sheet, coords.astype(np.float32), coord2onset)
 
 
 def write_score(path: str | os.PathLike[str], score: Score) -> None:
-    """Write a pickle-free score npz whose bytes depend on its content only."""
+    """Write a score npz without a pickle; equal scores give equal bytes."""
     _check(Path(path), score.sheet, score.coords, score.coord2onset)
     arrays = {
         "sheet": score.sheet,
@@ -133,7 +134,7 @@ def write_score(path: str | os.PathLike[str], score: Score) -> None:
         for key, array in arrays.items():
             buffer = io.BytesIO()
             npy_format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-            # A ZipInfo without a date is 1980-01-01: the same score gives the same bytes on every day.
+            # The date of a new ZipInfo is always 1980-01-01, so the bytes do not depend on the time.
             info = zipfile.ZipInfo(f"{key}.npy")
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, buffer.getvalue())
@@ -147,42 +148,43 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _read_coord2onset(data: bytes) -> np.ndarray:
-    """-> int64 (M, 2), in the order stored."""
+    """Parse coord2onset.npy. Returns int64 (M, 2), in the order stored."""
     stream = io.BytesIO(data)
     version = npy_format.read_magic(stream)
     reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
     shape, _, dtype = reader(stream)
     if dtype.hasobject:
         content = _IntDictUnpickler(stream, encoding="latin1").load()
-        items = content.state[4] if isinstance(content, _Recorded) and len(content.state) == 5 else ()
+        state: tuple[Any, ...] = content.state if isinstance(content, _Recorded) else ()
+        items: Any = state[4] if len(state) == 5 else ()
         mapping = items[0] if len(items) == 1 else None
         if not isinstance(mapping, dict):
             raise ValueError("coord2onset holds no dict")
         pairs = list(mapping.items())
         if not all(isinstance(value, int) for pair in pairs for value in pair):
-            raise ValueError("coord2onset maps other things than ints")
+            raise ValueError("coord2onset maps values other than ints")
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
     array = npy_format.read_array(io.BytesIO(data), allow_pickle=False)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
-        raise ValueError(f"coord2onset is {array.dtype} {shape}, wanted int (M, 2)")
+        raise ValueError(f"coord2onset is {array.dtype} {shape}, expected int (M, 2)")
     return array.astype(np.int64)
 
 
 def _check(path: Path, sheet: np.ndarray, coords: np.ndarray, coord2onset: np.ndarray) -> None:
     problem = None
     if sheet.dtype != np.uint8 or sheet.ndim != 2 or not sheet.size:
-        problem = f"sheet is {sheet.dtype} {sheet.shape}, wanted uint8 (H, W)"
+        problem = f"sheet is {sheet.dtype} {sheet.shape}, expected uint8 (H, W)"
     elif coords.dtype.kind not in "fiu" or coords.ndim != 2 or coords.shape[1:] != (2,) or not len(coords):
-        problem = f"coords are {coords.dtype} {coords.shape}, wanted float32 (N, 2)"
+        problem = f"coords are {coords.dtype} {coords.shape}, expected float32 (N, 2)"
     elif not np.isfinite(coords).all():
         problem = "coords are not all finite"
     elif coords[:, 1].min() < 0 or coords[:, 1].max() > sheet.shape[1]:
         outside = coords[(coords[:, 1] < 0) | (coords[:, 1] > sheet.shape[1])][0, 1]
-        problem = f"a notehead stands at x = {outside:g}, but the sheet is {sheet.shape[1]} px wide"
+        problem = f"a notehead is at x = {outside:g}, but the sheet is {sheet.shape[1]} px wide"
     elif not len(coord2onset):
         problem = "coord2onset is empty"
     elif coord2onset[:, 0].min() < 0 or coord2onset[:, 0].max() >= len(coords):
         wrong = coord2onset[(coord2onset[:, 0] < 0) | (coord2onset[:, 0] >= len(coords)), 0][0]
-        problem = f"coord2onset names notehead {wrong}, but there are {len(coords)}"
+        problem = f"coord2onset refers to notehead {wrong}, but there are {len(coords)}"
     if problem:
         raise UserError(f"{path}: {problem}")

@@ -1,4 +1,4 @@
-"""Audio samples -> the 78-band log-frequency spectrogram the agents hear (paper, section 3.2; 2018: madmom)."""
+"""The 78-band log-frequency spectrogram of audio samples (paper, section 3.2; in 2018 computed by madmom)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def compute_spectrogram(
     frame_size: int = FRAME_SIZE,
     fps: int = FPS,
 ) -> np.ndarray:
-    """Log-frequency spectrogram of a recording, its level left as it is.
+    """Compute the log-frequency spectrogram of a recording; its level is not changed.
 
-    samples: int16 or float, (n,) or (n, channels), at `sample_rate` Hz; resampled to `rate` (22 050 Hz) where that differs.
-    -> float32 (78, ceil(n * fps / rate)): log10(1 + filtered magnitude); frame k is centred on second k / fps.
+    samples: int16 or float, (n,) or (n, channels), at `sample_rate` Hz; resampled to `rate` Hz where that differs.
+    Returns float32 (78, ceil(n * fps / rate)): log10(1 + filtered magnitude); frame k is centred on second k / fps.
     Raises ValueError for samples of another type or shape.
     """
     samples = to_mono(samples)
     if sample_rate != rate:
         samples = resample(samples, sample_rate, rate)
-    # Integer full scale counts as 1: the window carries the scale so that the samples need no copy.
+    # Integer full scale counts as 1. The window is scaled instead of the samples, which saves a copy.
     window = np.hanning(frame_size)
     if samples.dtype == np.int16:
         window = window / np.iinfo(np.int16).max
@@ -40,32 +40,35 @@ def compute_spectrogram(
 
 
 def to_mono(samples: np.ndarray) -> np.ndarray:
-    """(n,) or (n, channels) -> (n,) of the same type: the mean over channels, integers truncated toward zero."""
+    """Average (n, channels) over the channels. Returns (n,) of the same type; integers are truncated toward zero."""
     samples = np.asarray(samples)
     if samples.dtype != np.int16 and samples.dtype.kind != "f":
-        raise ValueError(f"samples are {samples.dtype}, wanted int16 or float")
+        raise ValueError(f"samples are {samples.dtype}, expected int16 or float")
     if samples.ndim == 1:
         return samples
     if samples.ndim != 2 or not samples.shape[1]:
-        raise ValueError(f"samples have shape {samples.shape}, wanted (n,) or (n, channels)")
+        raise ValueError(f"samples have shape {samples.shape}, expected (n,) or (n, channels)")
     return samples.mean(axis=1).astype(samples.dtype)
 
 
 def resample(samples: np.ndarray, sample_rate: int, rate: int) -> np.ndarray:
-    """(n,) at sample_rate Hz -> float32 (m,) at `rate` Hz (soxr, high quality); int16 full scale becomes 1."""
+    """Resample (n,) to `rate` Hz (soxr, high quality). Returns float32 (m,); int16 full scale becomes 1."""
     if samples.dtype == np.int16:
         samples = samples / np.float32(np.iinfo(np.int16).max)
     return soxr.resample(samples.astype(np.float32), sample_rate, rate, quality="HQ")
 
 
 def _magnitudes(samples: np.ndarray, window: np.ndarray, hop: float) -> np.ndarray:
-    """(n,) -> float32 (frames, frame_size // 2), the Nyquist bin dropped; frames centred on int(k * hop), zero padded."""
+    """Short-time magnitudes of (n,): float32 (frames, frame_size // 2), without the Nyquist bin.
+
+    Frame k is centred on sample int(k * hop); the signal is padded with zeros.
+    """
     size = len(window)
     n_frames = int(np.ceil(len(samples) / hop))
     padded = np.concatenate([np.zeros(size // 2), samples, np.zeros(size)])
     starts = (np.arange(n_frames) * hop).astype(np.int64)
     magnitudes = np.empty((n_frames, size // 2), np.float32)
-    for first in range(0, n_frames, 256):  # blocks keep an hour of audio within ordinary memory
+    for first in range(0, n_frames, 256):  # in blocks, so that an hour of audio fits into memory
         block = starts[first : first + 256, None] + np.arange(size)
         spectrum = np.fft.rfft(padded[block] * window, axis=1)[:, : size // 2]
         magnitudes[first : first + 256] = np.abs(spectrum.astype(np.complex64))
@@ -74,7 +77,10 @@ def _magnitudes(samples: np.ndarray, window: np.ndarray, hop: float) -> np.ndarr
 
 @lru_cache(maxsize=8)
 def filterbank(rate: int = SAMPLE_RATE, frame_size: int = FRAME_SIZE) -> np.ndarray:
-    """float32 (frame_size // 2, bands): triangles a semitone apart on a 440 Hz grid, corners on FFT bins, each of sum 1."""
+    """float32 (frame_size // 2, bands): triangular filters, each of sum 1, a semitone apart on a 440 Hz grid.
+
+    Their corners lie on FFT bins.
+    """
     n_bins = frame_size // 2
     steps = np.arange(
         np.floor(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)), np.ceil(BANDS_PER_OCTAVE * np.log2(HIGHEST / REFERENCE))
@@ -83,7 +89,7 @@ def filterbank(rate: int = SAMPLE_RATE, frame_size: int = FRAME_SIZE) -> np.ndar
     centres = centres[(centres >= LOWEST) & (centres <= HIGHEST)]
     corners = _nearest_bins(centres, np.arange(n_bins) * rate / frame_size)
     bank = np.zeros((n_bins, len(corners) - 2), np.float32)
-    # Low bands share bins (duplicate corners are kept): the number of bands does not depend on the frame size.
+    # Duplicate corners are kept, so low bands may share bins: the number of bands must not depend on the frame size.
     for band, (start, centre, stop) in enumerate(zip(corners, corners[1:], corners[2:])):
         if stop - start < 2:
             centre, stop = start, start + 1
@@ -94,6 +100,6 @@ def filterbank(rate: int = SAMPLE_RATE, frame_size: int = FRAME_SIZE) -> np.ndar
 
 
 def _nearest_bins(frequencies: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Index of the bin nearest to each frequency, ties to the upper one, within 1 .. len(bins) - 1."""
+    """Index of the bin nearest to each frequency, ties to the upper one; from 1 to len(bins) - 1."""
     upper = np.clip(np.searchsorted(bins, frequencies), 1, len(bins) - 1)
     return upper - (frequencies - bins[upper - 1] < bins[upper] - frequencies)

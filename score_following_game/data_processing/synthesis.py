@@ -1,4 +1,4 @@
-"""MIDI -> audio by FluidSynth."""
+"""Synthesis of MIDI files by FluidSynth."""
 
 from __future__ import annotations
 
@@ -21,21 +21,24 @@ if TYPE_CHECKING:
 
 FLUID_WARN = 2  # a level of fluidsynth/log.h
 NO_FLUIDSYNTH = (
-    "FluidSynth's library is missing, which turns MIDI into audio; install it: Debian/Ubuntu `apt install libfluidsynth3`,"
+    "the FluidSynth library, which turns MIDI into audio, is missing; install it: Debian/Ubuntu `apt install libfluidsynth3`,"
     " Fedora `dnf install fluidsynth-libs`, macOS `brew install fluid-synth`, conda `conda install -c conda-forge fluidsynth`, "
     "Windows `choco install fluidsynth`"
 )
 
 
 def default_sound_font() -> Path:
-    """The small General MIDI font that pretty_midi carries."""
-    return Path(find_spec("pretty_midi").origin).with_name("TimGM6mb.sf2")
+    """The small General MIDI font that comes with pretty_midi."""
+    package = find_spec("pretty_midi")
+    if package is None or package.origin is None:
+        raise UserError("pretty_midi is missing; install the requirements: pip install -r requirements.txt")
+    return Path(package.origin).with_name("TimGM6mb.sf2")
 
 
 def synthesise(midi: pretty_midi.PrettyMIDI, sound_font: Path | None = None, rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Play a MIDI with a sound font -> float32 (n,) mono at `rate` Hz, a second of tail included; level as it comes.
+    """Play a MIDI file with a sound font. Returns float32 (n,), mono at `rate` Hz, with a second after the last note.
 
-    Raises UserError when the font or FluidSynth's library is missing.
+    The level is FluidSynth's. Raises UserError when the font or the FluidSynth library is missing.
     """
     font = Path(sound_font) if sound_font else default_sound_font()
     require_sound_font(font)
@@ -44,13 +47,18 @@ def synthesise(midi: pretty_midi.PrettyMIDI, sound_font: Path | None = None, rat
 
 
 _exchange = threading.Lock()
-_latest: dict[Path, fluidsynth.Synth] = {}  # FluidSynth keeps samples while a synthesiser has them: of each font the latest
+_latest: dict[
+    Path, fluidsynth.Synth
+] = {}  # the last one for each font: FluidSynth keeps a font's samples while a synthesiser uses them
 
 
 @contextlib.contextmanager
 def _synthesiser(font: Path, rate: int) -> Iterator[tuple[fluidsynth.Synth, int]]:
-    """A new synthesiser, so that no piece hears another's echo, and the number of its font, of which it reads only the
-    instruments that play: some fonts take many seconds to read whole, and every piece would."""
+    """Yield a new synthesiser and the id of its font.
+
+    Each piece has its own, so that the reverberation of one does not reach the next. It reads only the instruments in use,
+    since reading a whole font can take many seconds.
+    """
     from score_following_game.data_processing.midi_library import fluidsynth
 
     synthesiser = fluidsynth.Synth(samplerate=rate)
@@ -58,7 +66,7 @@ def _synthesiser(font: Path, rate: int) -> Iterator[tuple[fluidsynth.Synth, int]
     try:
         yield synthesiser, synthesiser.sfload(str(font))
     finally:
-        with _exchange:  # pieces are prepared in several threads
+        with _exchange:  # pieces are loaded in several threads
             before, _latest[font] = _latest.get(font), synthesiser
         if before is not None:
             before.delete()
@@ -66,7 +74,7 @@ def _synthesiser(font: Path, rate: int) -> Iterator[tuple[fluidsynth.Synth, int]
 
 @lru_cache
 def require_sound_font(font: Path) -> None:
-    """Load it once: FluidSynth itself goes on without a font, and plays noise."""
+    """Raise UserError for a font that cannot be loaded; FluidSynth itself would continue without it and play noise."""
     from score_following_game.data_processing.midi_library import fluidsynth
 
     if fluidsynth is None:
@@ -77,7 +85,7 @@ def require_sound_font(font: Path) -> None:
         header = stream.read(12)
     if header[:4] != b"RIFF" or header[8:] != b"sfbk":
         raise UserError(f"{font}: not a SoundFont 2 file")
-    with contextlib.suppress(AttributeError):  # its warnings are about the fonts' finer points and come once per note
+    with contextlib.suppress(AttributeError):  # its warnings are about details of fonts and appear for every note
         fluidsynth._fl.fluid_set_log_function(FLUID_WARN, None, None)
     synthesiser = fluidsynth.Synth()
     synthesiser.setting("synth.dynamic-sample-loading", 1)

@@ -1,4 +1,4 @@
-"""The same performance, faster or slower."""
+"""MIDI files at another tempo."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import mido
 from score_following_game.errors import UserError
 
 SLOWEST, FASTEST = 0.25, 4.0
-DEFAULT_TEMPO = 500_000  # microseconds per quarter where a MIDI file names none
-_LARGEST_TEMPO = 2**24 - 1  # microseconds per quarter: a file has three bytes for it
+DEFAULT_TEMPO = 500_000  # microseconds per quarter in a MIDI file without a tempo
+_LARGEST_TEMPO = 2**24 - 1  # microseconds per quarter: a file stores three bytes
 
 
 def scale_tempo(midi: bytes, factor: float) -> bytes:
-    """A MIDI file's bytes with every tempo `factor` times as fast: ticks, and so the order of notes, stay as they are.
+    """Make every tempo in a MIDI file, given as bytes, `factor` times as fast. Ticks, and so the order of notes, do not change.
 
-    Raises UserError where a tempo would be slower or faster than a MIDI file can name.
+    Raises UserError for a resulting tempo that a MIDI file cannot express.
     """
     content = mido.MidiFile(file=io.BytesIO(midi))
     first = content.tracks[0]
@@ -32,23 +32,23 @@ def scale_tempo(midi: bytes, factor: float) -> bytes:
 
 
 def parse_tempi(text: str) -> tuple[float, ...]:
-    """ "0.5,1.0,1.25" -> the numbers in the order given, each once, to thousandths. Raises UserError for what is none."""
+    """Parse "0.5,1.0,1.25": in the order given, without duplicates, in thousandths. Raises UserError for anything else."""
     try:
         tempi = tuple(dict.fromkeys(round(float(part), 3) for part in text.split(",")))
     except ValueError:
         tempi = ()
     if not tempi or not all(SLOWEST <= tempo <= FASTEST for tempo in tempi):
-        raise UserError(f"--tempo {text}: wanted numbers from {SLOWEST:g} to {FASTEST:g}, like 0.9,1.0,1.1")
+        raise UserError(f"--tempo {text}: expected numbers from {SLOWEST:g} to {FASTEST:g}, like 0.9,1.0,1.1")
     return tempi
 
 
 def tempo_suffix(factor: float) -> str:
-    """What the name of a performance ends in: NAME_tempo_0900 is at 0.9 times the score's speed; at 1.0 nothing."""
+    """Suffix of a performance's name: NAME_tempo_0900 is played at 0.9 times the score's tempo; "" for 1.0."""
     return "" if factor == 1.0 else f"_tempo_{round(factor * 1000):04d}"
 
 
 def _scaled(tempo: int, factor: float) -> int:
-    """Microseconds per quarter."""
+    """A tempo made `factor` times as fast; both in microseconds per quarter."""
     scaled = round(tempo / factor)
     if not 1 <= scaled <= _LARGEST_TEMPO:
         raise UserError(f"tempo out of MIDI's range: {tempo} microseconds per quarter, {factor:g} times as fast")
@@ -56,5 +56,5 @@ def _scaled(tempo: int, factor: float) -> int:
 
 
 def _first_later(track: mido.MidiTrack) -> int:
-    """The place of the first message that is not at the track's beginning."""
+    """Index of the first message after the beginning of the track."""
     return next((place for place, message in enumerate(track) if message.time > 0), len(track))

@@ -21,19 +21,29 @@ from score_following_game.environment.spaces import (
     observation_space,
     observations,
     open_bank,
+    requested_piece,
     speed_changes,
-    wanted_piece,
 )
 from score_following_game.environment.starts import Start
 
 
 class ScoreFollowingEnv(gymnasium.Env):
-    """A performance is heard frame by frame, a window of the sheet seen; each action changes the speed in the sheet.
+    """The score-following game as a gymnasium environment.
 
-    data_set: a folder of pieces, a bundled set's name, or a ScoreBank to share. piece: play this one (name or a unique part
-    of it); without, every reset draws one by the environment's generator. game_config: game_configs/nottingham.yaml where
-    none is given. Losing the music and its last onset both terminate
-    an episode; truncated is always False. info: see spaces.info_arrays; frame is k after step k.
+    An agent hears a performance frame by frame and sees a window of the sheet; each action changes its speed in the sheet. An
+    observation is (spectrogram, sheet), float32 (2, H, W) each. An episode terminates when the agent has lost the music or
+    reaches the last onset; it is never truncated. The info after step k has frame k (see `spaces.info_arrays`).
+
+    Args:
+        data_set: A folder of pieces, the name of a bundled set, or a ScoreBank to share with other environments.
+        game_config: A YAML file or the name of a config that comes with the project. Default: nottingham.yaml.
+        piece: Play only this piece: its name, or a part of it that no other name contains. Without it, every reset draws one.
+        sound_font: The SoundFont that MIDI files are played with.
+        render_mode: "rgb_array", "human" (a window) or None.
+
+    Raises:
+        UserError: The config or the data set cannot be used.
+        ValueError: The render mode is unknown, or arguments are given that a ScoreBank already determines.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 20}
@@ -47,7 +57,7 @@ class ScoreFollowingEnv(gymnasium.Env):
         render_mode: str | None = None,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode {render_mode!r}: wanted one of {self.metadata['render_modes']} or None")
+            raise ValueError(f"render_mode {render_mode!r}: expected one of {self.metadata['render_modes']} or None")
         self.bank = open_bank(data_set, game_config, piece, sound_font)
         self.observation_space = observation_space(self.bank)
         self.action_space = action_space(self.bank)
@@ -58,9 +68,20 @@ class ScoreFollowingEnv(gymnasium.Env):
         self._window: Any = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
-        """Begin a piece. options: {"piece": name} plays that one, by its exact name."""
+        """Begin a piece.
+
+        Args:
+            seed: Seeds the generator that draws pieces.
+            options: {"piece": NAME} plays the piece of exactly this name.
+
+        Returns:
+            The first observation and the info.
+
+        Raises:
+            ValueError: No piece has the given name.
+        """
         super().reset(seed=seed)
-        index = wanted_piece(self.bank, options)
+        index = requested_piece(self.bank, options)
         if index is None:
             index = int(self.np_random.integers(len(self.bank)))
         piece = torch.tensor([index])
@@ -71,14 +92,26 @@ class ScoreFollowingEnv(gymnasium.Env):
         return self._observation(), info_of(info_arrays(self.game), 0)
 
     def step(self, action: int | np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Play a frame. action: an index into the config's actions, or, continuous, one float (any float type, any shape)."""
+        """Play one frame.
+
+        Args:
+            action: An index into the config's actions; in a continuous game one number of any float type and shape, the change
+                of speed in pixels per frame.
+
+        Returns:
+            Observation, reward, terminated, truncated (always False) and info.
+
+        Raises:
+            ResetNeeded: The episode has not begun or is over.
+            ValueError: The action is not one of the game's.
+        """
         if self._needs_reset:
             raise ResetNeeded("this episode has not begun or is over: call reset() before step()")
         if self.bank.config.continuous:
             actions = torch.from_numpy(speed_changes(action, 1))
         else:
             if not self.action_space.contains(action):
-                raise ValueError(f"action is {action!r}, wanted an index from 0 to {len(self.bank.config.actions) - 1}")
+                raise ValueError(f"action is {action!r}, expected an index from 0 to {len(self.bank.config.actions) - 1}")
             actions = torch.tensor([int(action)])
         step = self.game.step(actions)
         self._reward = float(step.reward)
@@ -88,12 +121,13 @@ class ScoreFollowingEnv(gymnasium.Env):
         return self._observation(), self._reward, self._needs_reset, False, info_of(info_arrays(self.game), 0)
 
     def render(self) -> np.ndarray | None:
-        """rgb_array: uint8 (H, W, 3). human: the window shows every step by itself."""
+        """The picture of the current frame, uint8 (H, W, 3), RGB; None except in mode rgb_array."""
         if self.render_mode == "rgb_array":
             return np.ascontiguousarray(self._picture()[:, :, ::-1])
         return None
 
     def close(self) -> None:
+        """Close the window, if there is one."""
         if self._window is not None:
             self._window.close()
             self._window = None
@@ -103,7 +137,10 @@ class ScoreFollowingEnv(gymnasium.Env):
         return spec[0], sheet[0]
 
     def _picture(self) -> np.ndarray:
-        from score_following_game.environment.rendering.picture import Overlay, render  # OpenCV only for those who look
+        from score_following_game.environment.rendering.picture import (
+            Overlay,
+            render,
+        )  # OpenCV is imported only if something is drawn
 
         return render(self.game, Overlay(reward=self._reward, score=self._score))
 

@@ -1,6 +1,6 @@
 """The rules of the score-following game (paper, section 3), for N games at once.
 
-The only copy of them: the gymnasium environments, training, evaluation and the window all step this class.
+This is their only implementation: the gymnasium environments, training, evaluation and the window all use this class.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from score_following_game.environment.starts import Start
 
 
 class Step(NamedTuple):
-    """What a step gave, each (N,): reward float64; terminated, lost bool; error float64 pixels, x - true x."""
+    """The result of a step, each (N,): reward, float64; terminated and lost, bool; error = x - true x, float64, pixels."""
 
     reward: Tensor
     terminated: Tensor
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 
 class GameState(NamedTuple):
-    """All that the future of N games depends on. speed: float64 pixels per frame, (N,)."""
+    """The complete state of N games. speed: float64 (N,), pixels per frame."""
 
     position: Position
     speed: Tensor
@@ -38,21 +38,31 @@ class GameState(NamedTuple):
 
     @classmethod
     def joined(cls, states: Sequence[GameState]) -> GameState:
-        """The games of all of them, one after the other."""
+        """Concatenate the games of several states."""
         positions = zip(*(state.position for state in states))
         return cls(Position(*map(torch.cat, positions)), torch.cat([state.speed for state in states]))
 
     def repeat(self, times: int) -> GameState:
-        """Each state so many times, one after the other."""
+        """Repeat each game `times` times, the copies next to each other."""
         return GameState(
             Position(*(values.repeat_interleave(times) for values in self.position)), self.speed.repeat_interleave(times)
         )
 
 
 class Game:
-    """N games over the pieces of a bank. Frames are unpadded (0 at reset, k after step k), x in padded sheet pixels.
+    """N games over the pieces of a bank, played as a batch.
 
-    State, each (N,): piece, frame, previous_frame int64; x, previous_x, speed float64 (pixels, pixels per frame).
+    Frames are unpadded: 0 after a reset, k after step k. x is in pixels of the padded sheet.
+
+    Args:
+        bank: The pieces, resized and padded for a config.
+        n_games: Number of games, N. They begin at frame 0 of the first piece.
+
+    Attributes:
+        piece: int64 (N,), indices into the bank.
+        frame: int64 (N,); previous_frame: the frame one step before.
+        x: float64 (N,), pixels; previous_x: the position one step before.
+        speed: float64 (N,), pixels per frame.
     """
 
     STATE = ("piece", "frame", "x", "previous_frame", "previous_x", "speed")
@@ -74,14 +84,19 @@ class Game:
 
     @classmethod
     def at(cls, bank: ScoreBank, state: GameState) -> Game:
-        """Games that go on from states that were reached, for instance with another action."""
+        """Games that continue from given states, for instance with other actions."""
         game = cls(bank, 0)
         for name, values in zip((*Position._fields, "speed"), (*state.position, state.speed)):
             setattr(game, name, values)
         return game
 
     def reset(self, start: Start, ended: Tensor | None = None) -> None:
-        """Begin all games, or those that `ended` (bool (N,)), anew at their starts, N of them."""
+        """Begin games.
+
+        Args:
+            start: N starts, one for each game.
+            ended: bool (N,), the games to begin; the others continue. Default: all.
+        """
         true_x = self.bank.true_position(start.piece, start.frame)
         following = self.bank.true_position(start.piece, start.frame + 1) - true_x
         now = self.on_sheet(true_x + start.off, start.piece)
@@ -91,9 +106,13 @@ class Game:
             setattr(self, name, new.clone() if ended is None else torch.where(ended, new, getattr(self, name)))
 
     def step(self, actions: Tensor) -> Step:
-        """Play one frame. actions: (N,) int64 indices into the config's actions, or, continuous, speed changes.
+        """Play one frame. A game that has ended must be reset or dropped before the next step.
 
-        A game that has ended is to be reset or dropped before the next step.
+        Args:
+            actions: (N,) int64, indices into the config's actions; in a continuous game changes of speed, pixels per frame.
+
+        Returns:
+            Reward, terminated, lost and tracking error of each game.
         """
         self.move(actions)
         config = self.config
@@ -110,7 +129,7 @@ class Game:
         return Step(reward, terminated, lost, error)
 
     def move(self, actions: Tensor) -> None:
-        """The part of `step` that needs no true position: the speeds change, x moves and stays on the padded sheet."""
+        """The part of `step` that needs no true position: change the speeds, then move x within the padded sheet."""
         change = actions.to(torch.float64) if self.config.continuous else self.actions[actions]
         self.previous_x, self.previous_frame = self.x, self.frame
         self.speed = self.speed + change
@@ -118,34 +137,34 @@ class Game:
         self.frame = self.frame + 1
 
     def on_sheet(self, x: Tensor, piece: Tensor) -> Tensor:
-        """x, where the window stays on the padded sheet of a piece, else the nearest where it does; (n,)."""
+        """The nearest x, (n,), at which the window lies within the padded sheet of the piece."""
         half = self.config.sheet_context / 2
         return torch.minimum(x.clamp(min=half), self.bank.width[piece] - half - 1)
 
     def true_position(self) -> Tensor:
-        """True x, (N,) float64 padded pixels."""
+        """True x, float64 (N,), padded pixels."""
         return self.bank.true_position(self.piece, self.frame)
 
     def tracking_error(self) -> Tensor:
-        """x - true x, (N,) float64 pixels."""
+        """x - true x, float64 (N,), pixels."""
         return self.x - self.true_position()
 
     def position(self) -> Position:
-        """Where the games are now; stays as it is while they go on."""
+        """A copy of the current positions."""
         return Position(
             self.piece.clone(), self.frame.clone(), self.x.clone(), self.previous_frame.clone(), self.previous_x.clone()
         )
 
     def state(self) -> GameState:
-        """All of where the games are now; stays as it is while they go on."""
+        """A copy of the current state."""
         return GameState(self.position(), self.speed.clone())
 
     def observe(self) -> tuple[Tensor, Tensor]:
-        """(spectrogram, sheet) of every game, as in observation.observe."""
+        """(spectrogram, sheet) of all games, float32 (N, 2, H, W) each (see `observation.observe`)."""
         return observe(self.bank, Position(self.piece, self.frame, self.x, self.previous_frame, self.previous_x))
 
     def keep(self, games: Tensor) -> None:
-        """Go on with some of the games only (bool (N,) or int64 (n,))."""
+        """Drop all games but these: bool (N,) or int64 (n,)."""
         for name in self.STATE:
             setattr(self, name, getattr(self, name)[games])
 
@@ -157,7 +176,7 @@ class Game:
             setattr(self, name, state[name].to(self.bank.device).clone())
 
     def _to_action_step(self, speed: Tensor) -> Tensor:
-        """Speeds an agent could have reached: multiples of the smallest speed change."""
+        """Round speeds to what an agent can reach: multiples of the smallest speed change."""
         if self.config.continuous:
             return speed
         return torch.round(speed / self.smallest_change) * self.smallest_change
@@ -170,5 +189,5 @@ class Game:
 
 @lru_cache(maxsize=8)
 def _on_device(actions: tuple[float, ...], device: torch.device) -> Tensor:
-    """float64 (A,). A copy to a GPU has the host wait for it, so there is one."""
+    """The actions as float64 (A,), copied once per device: a copy to a GPU makes the host wait."""
     return torch.tensor(actions, dtype=torch.float64, device=device)

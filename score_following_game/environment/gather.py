@@ -1,6 +1,6 @@
-"""Windows of a score bank on CPUs, compiled: read once, written once, in the order and precision that convolutions take.
+"""Windows of a score bank on CPUs, compiled: read once and written once, in the order and precision convolutions need.
 
-Imported where a window is first read, since numba is slow to import.
+Imported when a window is first read, since importing numba is slow.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def compiled_windows(
     scale: float,
     dtype: torch.dtype,
 ) -> Tensor:
-    """As observation.indexed_windows, to the bit, from rows on the CPU and with as many threads as torch has.
+    """The same result as observation.indexed_windows, bit for bit, for rows on the CPU; as many threads as torch has.
 
-    Raises IndexError for a window that leaves the rows.
+    Raises IndexError for a window that is not within the rows.
     """
     starts = now.numpy(), before.numpy()
     last = len(rows) - 1 - (columns - 1) * step
     if any(first.min(initial=0) < 0 or first.max(initial=0) > last for first in starts):
-        raise IndexError(f"a window of {columns} rows, every {step}, leaves the {len(rows)} rows of the bank")
+        raise IndexError(f"a window of {columns} rows, every {step}, is not within the {len(rows)} rows of the bank")
     of_torch, of_numpy = _PAIR[dtype]
     out = torch.empty((len(now), rows.shape[1], columns), dtype=of_torch)
     source, pairs, divisor = rows.numpy(), out.numpy().view(of_numpy), np.float32(scale)
@@ -43,12 +43,18 @@ def compiled_windows(
 
 
 @compiled()
-def _fill(rows, now, before, step, scale, pairs):
-    """pairs (games, bands, columns): value and change of a pixel as one number, float32 in 64 bits or bfloat16 in 32.
+def _fill(
+    rows: np.ndarray,
+    now: np.ndarray,
+    before: np.ndarray,
+    step: int,
+    scale: np.float32,
+    pairs: np.ndarray,
+) -> None:
+    """Write pairs, (games, bands, columns): value and change of a pixel as one number, float32 in 64 bits, bfloat16 in 32.
 
-    A window is reckoned row by row in the order of the bank, where it is a run of memory, and then turned: pixel by pixel in
-    the order of the result, or from a bank with the bands first, whose windows lie on many pages, sound takes five times as
-    long.
+    A window is computed row by row in the order of the bank, where it is contiguous, and then transposed. In the order of the
+    result, or from a bank with the bands first, whose windows spread over many pages, spectrograms take five times as long.
     """
     wide = pairs.itemsize == 8
     games, bands, columns = pairs.shape

@@ -1,4 +1,4 @@
-"""Following a performance while it is played: a sheet, the spectrogram's frames as they come, and no true positions."""
+"""Following a live performance: frames of the spectrogram arrive one by one, and true positions are unknown."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from score_following_game.errors import UserError
 
 
 class LiveScore:
-    """One piece followed live: frames are heard, then steps taken while `ready`.
+    """One piece that is followed live: frames are added by `hear`, and steps are played while `ready`.
 
-    game: what an agent acts on, at frame 0, on the first note, standing still. Its position and observations are those of a
-    game over the whole recording; its true positions are not known, so it is moved, never stepped.
+    game: the game an agent acts in; it begins at frame 0, on the first note, standing still. Its positions and observations
+    are those of a game over the whole recording. It cannot be stepped, since rewards need true positions, only moved.
     """
 
     def __init__(
@@ -33,56 +33,58 @@ class LiveScore:
         device: torch.device | str = "cpu",
         name: str = "live",
     ) -> None:
-        """sheet: uint8 (H, W), first_x: where its first note stands, unpadded pixels; minutes: room for so much music.
+        """sheet: uint8 (H, W). first_x: x of its first note, unpadded pixels. minutes: longest possible performance.
 
-        Raises UserError where the sheet is too low for the config.
+        Raises UserError when the sheet is too low for the config.
         """
         self.config = config
-        self.room = int(minutes * 60 * config.spectrogram_params.fps)  # frames
+        self.capacity = int(minutes * 60 * config.spectrogram_params.fps)  # frames
         self.heard = 0  # frames
-        self._latest = np.zeros((BANDS, 1), np.float32)  # silence before the first frame
-        self.bank = ScoreBank([_piece(sheet, first_x, np.zeros((BANDS, self.room), np.float32), name)], config, device)
+        self._latest = np.zeros((BANDS, 1), np.float32)  # the latest frame; silence before the first
+        self.bank = ScoreBank([_piece(sheet, first_x, np.zeros((BANDS, self.capacity), np.float32), name)], config, device)
         self.game = Game(self.bank, 1)
 
     def hear(self, frames: np.ndarray) -> None:
-        """Take the next frames of the spectrogram, float32 (78, n), n >= 0. Raises UserError when there is no room left."""
+        """Add the next frames of the spectrogram, float32 (78, n), n >= 0. Raises UserError when the capacity is exceeded."""
         n = frames.shape[1]
         if not n:
             return
-        if self.heard + n > self.room:
-            minutes = self.room / self.config.spectrogram_params.fps / 60
-            raise UserError(f"{self.bank.names[0]}: followed for {minutes:g} minutes, there is no room for more; begin anew")
+        if self.heard + n > self.capacity:
+            minutes = self.capacity / self.config.spectrogram_params.fps / 60
+            raise UserError(
+                f"{self.bank.names[0]}: has been followed for {minutes:g} minutes, for which its memory suffices; start again"
+            )
         rows, pad = _bank_rows(np.concatenate([self._latest, frames], axis=1), self.config), self.config.spec_pad
-        # From the latest frame's row on, since at factor 0.5 a row is the mean with the frame after it.
+        # The latest frame's row is written again: at factor 0.5 a row is the mean of a frame and the next one.
         self.bank.spec[pad + self.heard - 1 : pad + self.heard + n] = rows[pad : pad + n + 1]
         self.heard += n
         self._latest = frames[:, -1:].copy()
 
     @property
     def ready(self) -> bool:
-        """Whether all that the present frame's observation shows has been heard."""
+        """Whether all frames that the current observation shows have been heard."""
         context = self.config.spec_context
         ahead = 0 if self.config.target_frame == "right_most" else context - context // 2
         return int(self.game.frame[0]) + ahead <= self.heard
 
     def step(self, actions: Tensor) -> None:
-        """Play a frame. actions (1,): as Game.step's. Raises ValueError while the present frame has not been heard."""
+        """Play a frame. actions: (1,), as for Game.step. Raises ValueError unless `ready`."""
         if not self.ready:
             raise ValueError(f"the {self.heard} frames heard are too few for an observation at frame {int(self.game.frame[0])}")
         self.game.move(actions)
 
     @property
     def x(self) -> float:
-        """Where the music is believed to be, pixels of the unpadded sheet."""
+        """Estimated position in the sheet, unpadded pixels."""
         return float(self.game.x[0]) - self.config.sheet_pad
 
 
 def _piece(sheet: np.ndarray, first_x: float, spectrogram: np.ndarray, name: str) -> Piece:
-    """A piece of which no more is known than where its first note stands."""
+    """A piece of which only the position of the first note is known."""
     return Piece(name, sheet, np.zeros(1, np.int64), np.array([first_x], np.float32), spectrogram, Path(), Path())
 
 
 def _bank_rows(frames: np.ndarray, config: GameConfig) -> Tensor:
-    """float32 (78, n) -> the rows of a bank that hears these frames and shows the smallest sheet there can be."""
+    """The rows of a bank for frames, float32 (78, n); its sheet is as small as possible."""
     piece = _piece(np.zeros((2, 2), np.uint8), 0, frames, "frames")
     return ScoreBank([piece], replace(config, sheet_context=2, staff_height=2)).spec

@@ -1,4 +1,4 @@
-"""All pieces of a data set as a few flat tensors, so that any number of games is read by index."""
+"""All pieces of a data set as a few flat tensors, which any number of games reads by index."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from score_following_game.errors import UserError
 
 
 class ScoreBank:
-    """Spectrograms, sheets and true positions of P pieces, resized and padded as the config says.
+    """Spectrograms, sheets and true positions of P pieces, resized and padded as the config requires.
 
-    spec: float32 (all frames, bands), ink: uint8 (all columns, rows), 255 = ink; both time (or x) first, so that a window is a
-    run of rows. At factor 0.5 each row is the 2x2 mean that starts at its frame or column, so every second row of a
-    window is the resized window, whatever its phase. true_x: float64, onset: bool, rewarded: bool, per frame 0 .. last onset.
-    Per piece (P,): spec_offset and ink_offset (row of the first frame or column seen at frame 0, x = context / 2),
-    frame_offset (into the per-frame tables), last_onset (frame), width (padded, pixels). Pieces with one sheet array between
-    them have one ink_offset.
+    spec: float32 (all frames, bands). ink: uint8 (all columns, rows), 255 = ink. In both, time or x comes first, so that a
+    window is a run of rows. At factor 0.5 each row is the 2x2 mean that begins at its frame or column, so that every second row
+    of a window is the resized window, wherever it begins.
+
+    Per frame from 0 to the last onset: true_x, float64, padded pixels; onset and rewarded, bool.
+
+    Per piece, int64 (P,): spec_offset and ink_offset, the first row of spec and ink in the window at frame 0 and
+    x = sheet_context / 2; frame_offset, the first row in the per-frame tables; last_onset, frame; width, padded pixels.
+    Pieces that share a sheet array share an ink_offset.
     """
 
     def __init__(self, pieces: Sequence[Piece], config: GameConfig, device: torch.device | str = "cpu") -> None:
@@ -33,7 +36,7 @@ class ScoreBank:
         self.names = [piece.name for piece in pieces]
         self.device = torch.device(device)
         specs = [_spec_rows(piece, config) for piece in pieces]
-        sheet_of = {id(piece.sheet): piece for piece in pieces}  # performances of one score share its sheet: stored once
+        sheet_of = {id(piece.sheet): piece for piece in pieces}  # stored once for all performances of a score
         sheets = [_ink_rows(piece, config) for piece in sheet_of.values()]
         stored = {sheet: index for index, sheet in enumerate(sheet_of)}
         tables = [_frame_tables(piece, config) for piece in pieces]
@@ -54,19 +57,19 @@ class ScoreBank:
         return len(self.pieces)
 
     def true_position(self, piece: Tensor, frame: Tensor) -> Tensor:
-        """True x, float64 padded pixels, of pieces at frames; the last onset's after it."""
+        """True x, float64, padded pixels, of pieces at frames; after the last onset that of the last onset."""
         return self.true_x[self.frame_row(piece, frame)]
 
     def frame_row(self, piece: Tensor, frame: Tensor) -> Tensor:
-        """Row of a piece's frame in the per-frame tables."""
+        """Row of pieces' frames in the per-frame tables."""
         return self.frame_offset[piece] + torch.minimum(frame, self.last_onset[piece])
 
     def onset_frames(self, piece: int) -> np.ndarray:
-        """int64 (K,): the frames of a piece's onsets, unpadded."""
+        """Onset frames of a piece, int64 (K,), unpadded."""
         return self.pieces[piece].onset_frames
 
     def digests(self) -> dict[str, int]:
-        """Name -> a number that changes with the piece's sheet, onsets or sound."""
+        """A checksum of each piece's sheet, onsets and spectrogram, by name."""
         return {piece.name: _digest(piece) for piece in self.pieces}
 
     def _flat(self, parts: list[np.ndarray]) -> Tensor:
@@ -83,12 +86,12 @@ def _digest(piece: Piece) -> int:
     arrays = (piece.sheet, piece.spectrogram, piece.onset_frames, piece.onset_x)
     digest = zlib.crc32(repr([array.shape for array in arrays]).encode())
     for array in arrays:
-        digest = zlib.crc32(np.ascontiguousarray(array), digest)
+        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
     return digest
 
 
 def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:
-    """float32 (frames, bands); silence before and after, and up to the last onset where the recording ends early."""
+    """float32 (frames, bands), with silence before and after, and up to the last onset if the recording ends before it."""
     short = max(0, int(piece.onset_frames[-1]) + 1 - piece.spectrogram.shape[1])
     rows = np.pad(piece.spectrogram.T, ((config.spec_pad, config.spec_pad + short), (0, 0)))
     if config.spec_factor == 0.5:
@@ -98,10 +101,10 @@ def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:
 
 
 def _ink_rows(piece: Piece, config: GameConfig) -> np.ndarray:
-    """uint8 (columns, rows), 255 = ink: the middle staff_height rows of the sheet; paper before and after."""
+    """uint8 (columns, rows), 255 = ink: the middle staff_height rows of the sheet, with blank columns before and after."""
     height = piece.sheet.shape[0]
     if height < config.staff_height:
-        raise UserError(f"{piece.name}: sheet is {height} px high, the game config wants staff_height {config.staff_height}")
+        raise UserError(f"{piece.name}: sheet is {height} px high, the game config needs staff_height {config.staff_height}")
     top = height // 2 - config.staff_height // 2
     rows = piece.sheet[top : top + config.staff_height].T
     rows = np.pad(rows, ((config.sheet_pad, config.sheet_pad), (0, 0)), constant_values=piece.sheet.max())
@@ -112,7 +115,7 @@ def _ink_rows(piece: Piece, config: GameConfig) -> np.ndarray:
 
 
 def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per frame 0 .. last onset: true x (float64, padded pixels), is it an onset, is it rewarded."""
+    """true_x, onset and rewarded of each frame from 0 to the last onset (see ScoreBank)."""
     frames = np.arange(int(piece.onset_frames[-1]) + 1)
     true_x = interpolate(frames, piece.onset_frames, piece.onset_x + np.float32(config.sheet_pad))
     onset = np.zeros(len(frames), bool)
@@ -125,10 +128,10 @@ def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, np.ndar
 
 
 def interpolate(frames: np.ndarray, onset_frames: np.ndarray, onset_x: np.ndarray) -> np.ndarray:
-    """True x at frames, float64: linear between onsets, constant outside.
+    """True x at frames, float64: linear between onsets, constant before the first and after the last.
 
-    The rounding is part of the rules, since the reward truncates the error: slopes are float32, an onset's own frame belongs
-    to the segment before it. onset_frames: int64 (K,) ascending; onset_x: float32 (K,).
+    onset_frames: int64 (K,), ascending; onset_x: float32 (K,). The rounding is part of the rules, since the reward truncates
+    the error: slopes are float32, and an onset's frame belongs to the segment before it.
     """
     if len(onset_frames) == 1:
         return np.full(len(frames), float(onset_x[0]))

@@ -1,4 +1,4 @@
-"""What the gymnasium views share: the data behind them, their spaces, observations and infos."""
+"""Shared by the two gymnasium environments: their data, spaces, observations and infos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 
 Observation = tuple[np.ndarray, np.ndarray]
-LOUDEST = 10.0  # log10(1 + magnitude) of any audio stays below; a ready spectrogram may not, and widens the bound
+LOUDEST = 10.0  # above log10(1 + magnitude) of any audio; a precomputed spectrogram may exceed it and raises the bound
 
 
 def open_bank(
@@ -24,39 +24,43 @@ def open_bank(
     piece: str | None,
     sound_font: str | os.PathLike[str] | None,
 ) -> ScoreBank:
-    """The pieces of a data set; a bank already loaded is taken as it is, so that many environments share it.
+    """Load the pieces of a data set; a bank is returned unchanged, so that several environments can share it.
 
-    Raises ValueError when a bank is given together with what it already decides.
+    Raises ValueError when arguments are given that a bank already determines.
     """
     if isinstance(data_set, ScoreBank):
         if game_config is not None or piece is not None or sound_font is not None:
-            raise ValueError("a ScoreBank has its game_config, pieces and sound already: leave these arguments out")
+            raise ValueError("a ScoreBank already has a game_config, pieces and sound: leave these arguments out")
         return data_set
     config = game_config if isinstance(game_config, GameConfig) else load_game_config(game_config or DEFAULT_GAME_CONFIG)
     return ScoreBank(load_data_set(data_set, config, piece, Path(sound_font) if sound_font else None), config)
 
 
 def observation_space(bank: ScoreBank) -> spaces.Tuple:
-    """(spectrogram, sheet), float32 (2, H, W) each; channel 1 is a difference, so it may be negative."""
+    """(spectrogram, sheet), float32 (2, H, W) each; channel 1 is a difference and may be negative."""
     low, high = min(0.0, float(bank.spec.min())), max(LOUDEST, float(bank.spec.max()))
     return spaces.Tuple((_two_channels(bank.config.spec_shape, low, high), _two_channels(bank.config.sheet_shape, 0.0, 1.0)))
 
 
 def action_space(bank: ScoreBank) -> spaces.Space:
-    """An index into the config's actions, or, continuous, any speed change in pixels per frame (never clipped)."""
+    """An index into the config's actions; in a continuous game any speed change, pixels per frame, never clipped."""
     if bank.config.continuous:
         return spaces.Box(-np.inf, np.inf, (1,), np.float32)
     return spaces.Discrete(len(bank.config.actions))
 
 
 def observations(game: Game) -> Observation:
-    """Of all games: float32 (N, 2, H, W) each, memory of their own."""
+    """(spectrogram, sheet) of all games, float32 (N, 2, H, W) each, not shared with the game's state."""
     spec, sheet = game.observe()
     return np.ascontiguousarray(spec.numpy()), np.ascontiguousarray(sheet.numpy())
 
 
 def info_arrays(game: Game) -> dict[str, np.ndarray]:
-    """Per game: piece, frame (unpadded), and in padded pixels sheet_coord, true_coord, sheet_speed, tracking_error."""
+    """The info of all games, an array (N,) per key.
+
+    piece: name. frame: unpadded. sheet_coord, true_coord: x of the agent and of the music, padded pixels. sheet_speed: pixels
+    per frame. tracking_error: sheet_coord - true_coord, pixels.
+    """
     names = np.array(game.bank.names, dtype=object)
     true_x = game.true_position()
     return {
@@ -70,25 +74,25 @@ def info_arrays(game: Game) -> dict[str, np.ndarray]:
 
 
 def info_of(arrays: dict[str, np.ndarray], index: int) -> dict[str, Any]:
-    """One game's info, as Python scalars."""
+    """The info of one game, as Python scalars."""
     return {key: values[index] if values.dtype == object else values[index].item() for key, values in arrays.items()}
 
 
-def wanted_piece(bank: ScoreBank, options: dict[str, Any] | None) -> int | None:
-    """Index of the piece that reset's options ask for. Raises ValueError when there is none of that name."""
-    wanted = (options or {}).get("piece")
-    if wanted is None:
+def requested_piece(bank: ScoreBank, options: dict[str, Any] | None) -> int | None:
+    """Index of the piece named in the options of reset, if any. Raises ValueError when no piece has that name."""
+    name = (options or {}).get("piece")
+    if name is None:
         return None
-    if wanted not in bank.names:
-        raise ValueError(f"options['piece'] is {wanted!r}, wanted one of {bank.names[:10]} ...")
-    return bank.names.index(wanted)
+    if name not in bank.names:
+        raise ValueError(f"options['piece'] is {name!r}, expected one of {bank.names[:10]} ...")
+    return bank.names.index(name)
 
 
 def speed_changes(action: Any, n: int) -> np.ndarray:
-    """Continuous actions of n games -> float64 (n,). Raises ValueError for another number of them or one not finite."""
+    """The actions of n continuous games as float64 (n,). Raises ValueError unless they are n finite numbers."""
     changes = np.asarray(action, dtype=np.float64)
     if changes.size != n or not np.isfinite(changes).all():
-        raise ValueError(f"action is {action!r}, wanted {n} finite speed change{'s' * (n > 1)}")
+        raise ValueError(f"action is {action!r}, expected {n} finite speed change{'s' * (n > 1)}")
     return changes.reshape(n)
 
 

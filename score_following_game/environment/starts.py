@@ -1,4 +1,4 @@
-"""Where games begin: which piece, which frame."""
+"""Starts of games: piece, frame, speed and offset."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from torch import Tensor
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 
-LAST_START = 20  # frames before the last onset: the latest random start
-LEAST_WEIGHT = 0.05  # of a piece that is followed to its end, under prioritised sampling
+LAST_START = 20  # a random start is at least so many frames before the last onset
+LEAST_WEIGHT = 0.05  # prioritised sampling: weight of a piece that was followed to its end
 
 
 class Start(NamedTuple):
-    """piece, frame: int64 (n,); moving: bool (n,), True where the game begins at the music's own speed; off: float64 (n,),
-    pixels, how far ahead of the true position."""
+    """The starts of n games.
+
+    piece, frame: int64 (n,). moving: bool (n,), True = begin at the speed of the music, False = standing still. off: float64
+    (n,), pixels ahead of the true position.
+    """
 
     piece: Tensor
     frame: Tensor
@@ -26,7 +29,7 @@ class Start(NamedTuple):
 
     @classmethod
     def from_beginning(cls, piece: Tensor) -> Start:
-        """At frame 0, standing still, as the papers play; piece: int64 (n,)."""
+        """Starts at frame 0, standing still, as in the paper. piece: int64 (n,)."""
         return cls(
             piece,
             torch.zeros_like(piece),
@@ -36,11 +39,13 @@ class Start(NamedTuple):
 
 
 class StartSampler:
-    """Draws starts: pieces uniformly, or by how badly their latest game went; a share of the games at a random frame, up to
-    random_offset pixels ahead of the true position or behind.
+    """Draws random starts.
 
-    All draws come from one generator of its own, on the bank's device, so that a run depends on its seed alone. Nothing here
-    has the device wait for the host.
+    random_start: share of games that begin at a random frame, up to random_offset pixels ahead of or behind the true position.
+    prioritized: pieces whose latest game went badly are drawn more often; otherwise all are equally likely.
+
+    All random numbers come from the sampler's own generator, on the bank's device, so that a run depends on its seed alone.
+    Nothing here makes the device wait for the host.
     """
 
     def __init__(
@@ -52,11 +57,11 @@ class StartSampler:
         random_offset: float = 0.0,
     ) -> None:
         if not 0 <= random_start <= 1:
-            raise ValueError(f"random_start is {random_start}, wanted a share between 0 and 1")
+            raise ValueError(f"random_start is {random_start}, expected a share between 0 and 1")
         if not 0 <= random_offset < bank.config.threshold:
             raise UserError(
-                f"random_offset is {random_offset}, wanted a number from 0 to below {bank.config.threshold}, "
-                "the pixels where a game is lost"
+                f"random_offset is {random_offset}, expected a number from 0 to below {bank.config.threshold}, "
+                "the tracking error in pixels at which a game is lost"
             )
         self.bank = bank
         self.random_start = random_start
@@ -66,9 +71,11 @@ class StartSampler:
         self.latest_ratio = torch.zeros(len(bank), dtype=torch.float64, device=bank.device)
 
     def draw(self, n: int) -> Start:
-        """n starts."""
+        """Draw n starts."""
         if self.prioritized:
-            bounds = (1 - self.latest_ratio.clamp(max=1 - LEAST_WEIGHT)).cumsum(0)  # multinomial would ask the device back
+            bounds = (1 - self.latest_ratio.clamp(max=1 - LEAST_WEIGHT)).cumsum(
+                0
+            )  # torch.multinomial would wait for the device
             piece = torch.searchsorted(bounds, self._shares(n) * bounds[-1], right=True).clamp(max=len(self.bank) - 1)
         else:
             piece = torch.randint(len(self.bank), (n,), generator=self.generator, device=self.bank.device)
@@ -79,13 +86,18 @@ class StartSampler:
         return Start(piece, frame, moving, off)
 
     def report(self, piece: Tensor, begun: Tensor, frame: Tensor, ended: Tensor) -> None:
-        """Tell of games, (N,) each, which ended (bool), where they had begun and at which frame they are: the latest tracking
-        ratio of their pieces is the share of what was to be played; of games of one piece that end together, the last one's."""
+        """Record the tracking ratios of games that have ended, for prioritised sampling.
+
+        All arguments are (N,). piece, begun, frame: int64, the games' pieces, first and current frames; ended: bool. The ratio
+        is the share of the frames up to the last onset that was played. Of several games of one piece the last one counts.
+        """
         if not self.prioritized:
             return
         numbers = torch.arange(len(piece), device=piece.device)
         none = torch.full_like(self.bank.last_onset, -1)
-        last = none.scatter_reduce(0, piece, torch.where(ended, numbers, -1), "amax")  # a maximum is the same in any order
+        last = none.scatter_reduce(
+            0, piece, torch.where(ended, numbers, -1), "amax"
+        )  # deterministic: a maximum does not depend on the order
         last_begun, last_frame = begun[last.clamp(min=0)], frame[last.clamp(min=0)]
         ratio = (last_frame - last_begun).double() / (self.bank.last_onset - last_begun).clamp(min=1)
         self.latest_ratio = torch.where(last >= 0, ratio, self.latest_ratio)

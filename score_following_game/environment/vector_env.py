@@ -23,18 +23,32 @@ from score_following_game.environment.spaces import (
     observation_space,
     observations,
     open_bank,
+    requested_piece,
     speed_changes,
-    wanted_piece,
 )
 from score_following_game.environment.starts import Start
 
 
 class ScoreFollowingVectorEnv(VectorEnv):
-    """As ScoreFollowingEnv, N at once. An ended game begins anew within the step that ended it (SAME_STEP); its last
-    observation and info are in info["final_obs"] and info["final_info"], masked by "_final_obs" and "_final_info".
+    """N games as one gymnasium vector environment, played as a batch.
 
-    Each game draws its pieces by a generator of its own, so that game i seeded with s plays what ScoreFollowingEnv seeded
-    with s + i plays.
+    A game that ends is reset within the same step (AutoresetMode.SAME_STEP). Its last observation and info are in
+    info["final_obs"] and info["final_info"], with the masks "_final_obs" and "_final_info".
+
+    Each game draws its pieces with its own generator: game i seeded with s plays the same pieces as a ScoreFollowingEnv seeded
+    with s + i.
+
+    Args:
+        num_envs: Number of games, N.
+        data_set: A folder of pieces, the name of a bundled set, or a ScoreBank to share with other environments.
+        game_config: A YAML file or the name of a config that comes with the project. Default: nottingham.yaml.
+        piece: Play only this piece: its name, or a part of it that no other name contains.
+        sound_font: The SoundFont that MIDI files are played with.
+        render_mode: "rgb_array" or None.
+
+    Raises:
+        UserError: The config or the data set cannot be used.
+        ValueError: An argument is out of range, or arguments are given that a ScoreBank already determines.
     """
 
     metadata = {**ScoreFollowingEnv.metadata, "render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.SAME_STEP}
@@ -49,9 +63,11 @@ class ScoreFollowingVectorEnv(VectorEnv):
         render_mode: str | None = None,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode {render_mode!r}: wanted rgb_array or None; to watch in a window take one game")
+            raise ValueError(
+                f"render_mode {render_mode!r}: expected rgb_array or None; a window shows a ScoreFollowingEnv only"
+            )
         if num_envs < 1:
-            raise ValueError(f"num_envs is {num_envs}, wanted at least 1")
+            raise ValueError(f"num_envs is {num_envs}, expected at least 1")
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.bank = open_bank(data_set, game_config, piece, sound_font)
@@ -68,7 +84,18 @@ class ScoreFollowingVectorEnv(VectorEnv):
         seed: int | list[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin all games. seed: an int s seeds game i with s + i, a list each game on its own. options: as one game's."""
+        """Begin all games.
+
+        Args:
+            seed: An int s seeds game i with s + i; a list seeds each game separately, None keeps a game's generator.
+            options: {"piece": NAME} makes all games play the piece of exactly this name.
+
+        Returns:
+            The observations, float32 (N, 2, H, W) each, and the info (see `spaces.info_arrays`), an array (N,) per key.
+
+        Raises:
+            ValueError: The number of seeds is not N, or no piece has the given name.
+        """
         seeds = [int(seed) + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else seed
         if seeds is not None:
             if len(seeds) != self.num_envs:
@@ -76,12 +103,23 @@ class ScoreFollowingVectorEnv(VectorEnv):
             for index, own in enumerate(seeds):
                 if own is not None:
                     self._generators[index] = seeding.np_random(int(own))[0]
-        self._begin(np.arange(self.num_envs), wanted_piece(self.bank, options))
+        self._begin(np.arange(self.num_envs), requested_piece(self.bank, options))
         self._has_begun = True
         return observations(self.game), _with_masks(info_arrays(self.game))
 
     def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """actions: (N,) int indices, or, continuous, (N, 1) floats."""
+        """Play one frame of all games.
+
+        Args:
+            actions: (N,) indices into the config's actions; in a continuous game N floats, changes of speed, pixels per frame.
+
+        Returns:
+            Observations, rewards (N,), terminated (N,), truncated (N,), always False, and the info.
+
+        Raises:
+            ResetNeeded: reset() has not been called.
+            ValueError: The actions have another shape, type or range.
+        """
         if not self._has_begun:
             raise ResetNeeded("call reset() before the first step()")
         if self.bank.config.continuous:
@@ -90,7 +128,7 @@ class ScoreFollowingVectorEnv(VectorEnv):
             chosen, count = np.asarray(actions), len(self.bank.config.actions)
             fits = chosen.shape == (self.num_envs,) and chosen.dtype.kind in "iu"
             if not fits or chosen.min(initial=0) < 0 or chosen.max(initial=0) >= count:
-                raise ValueError(f"actions are {actions}, wanted {self.num_envs} indices from 0 to {count - 1}")
+                raise ValueError(f"actions are {actions}, expected {self.num_envs} indices from 0 to {count - 1}")
             chosen = chosen.astype(np.int64)
         step = self.game.step(torch.from_numpy(chosen))
         terminated = step.terminated.numpy()
@@ -102,22 +140,23 @@ class ScoreFollowingVectorEnv(VectorEnv):
         return observations(self.game), step.reward.numpy(), terminated, np.zeros(self.num_envs, bool), infos
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """A picture of each game, uint8 (H, W, 3) RGB."""
+        """One picture per game, uint8 (H, W, 3), RGB; None without a render mode."""
         if self.render_mode is None:
             return None
         from score_following_game.environment.rendering.picture import render
 
         return tuple(np.ascontiguousarray(render(self.game, index=index)[:, :, ::-1]) for index in range(self.num_envs))
 
-    def _begin(self, games: np.ndarray, wanted: int | None = None) -> None:
+    def _begin(self, games: np.ndarray, chosen: int | None = None) -> None:
+        """Reset these games, with a piece drawn for each or with the chosen one."""
         piece, begins = torch.zeros(self.num_envs, dtype=torch.int64), torch.zeros(self.num_envs, dtype=torch.bool)
         for game in games:
-            piece[game] = int(self._generators[game].integers(len(self.bank))) if wanted is None else wanted
+            piece[game] = int(self._generators[game].integers(len(self.bank))) if chosen is None else chosen
             begins[game] = True
         self.game.reset(Start.from_beginning(piece), begins)
 
     def _final(self, ended: np.ndarray) -> dict[str, Any]:
-        """Last observation and info of the games that ended, in gymnasium's layout."""
+        """The last observations and infos of the games that have ended, in gymnasium's layout."""
         spec, sheet = observations(self.game)
         final_obs = np.full(self.num_envs, None, dtype=object)
         for index in np.flatnonzero(ended):
@@ -131,6 +170,6 @@ class ScoreFollowingVectorEnv(VectorEnv):
 
 
 def _with_masks(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Every key with its mask _key, as gymnasium's vector infos have them."""
+    """Add a mask `_key` for every key, as in gymnasium's vector infos."""
     masks = {f"_{key}": np.ones(len(values), bool) for key, values in arrays.items()}
     return arrays | masks

@@ -1,4 +1,4 @@
-"""What the rendered picture is made of: text, lines, boxes and bars on a BGR uint8 array. All lengths in pixels."""
+"""Drawing primitives: text, lines, boxes and bars on a BGR uint8 array. All lengths are in pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BACKGROUND: Colour = (245, 243, 241)
 INK: Colour = (45, 40, 36)
 FAINT: Colour = (138, 130, 122)
 RULE: Colour = (216, 211, 206)
-# Blue and vermilion of Okabe and Ito's palette: told apart by every kind of colour vision.
+# Blue and vermilion of Okabe and Ito's palette, distinguishable with every kind of colour vision.
 TARGET: Colour = (178, 114, 0)
 AGENT: Colour = (0, 94, 213)
 BOUNDS: Colour = (70, 60, 190)
@@ -34,7 +34,7 @@ def text(
     bold: bool = False,
     align: str = "left",
 ) -> int:
-    """Write on the base line `at` = (x, y), which is the left, centre or right of the words -> their width."""
+    """Write words on a base line; `at` = (x, y) is their left end, centre or right end. Returns their width."""
     width = text_width(words, size, bold)
     x = at[0] - {"left": 0, "centre": width // 2, "right": width}[align]
     if face := _font():
@@ -46,7 +46,7 @@ def text(
 
 @functools.lru_cache(maxsize=4096)
 def text_width(words: str, size: int, bold: bool = False) -> int:
-    """Pixels the words take."""
+    """Width of the words, pixels."""
     if face := _font():
         x, _, width, _ = cv2.getTextSize((0, 0), words, (0, 0), face, size, _BOLD if bold else _REGULAR)
         return x + width
@@ -54,7 +54,7 @@ def text_width(words: str, size: int, bold: bool = False) -> int:
 
 
 def shortened(words: str, size: int, width: int, bold: bool = False) -> str:
-    """The words, cut with an ellipsis where they would be wider than `width`."""
+    """The words, truncated with an ellipsis if they are wider than `width`."""
     if text_width(words, size, bold) <= width:
         return words
     while words and text_width(words + "...", size, bold) > width:
@@ -63,8 +63,8 @@ def shortened(words: str, size: int, width: int, bold: bool = False) -> str:
 
 
 @functools.cache
-def _font() -> object | None:
-    """OpenCV 5 carries an outline font; before that there are only plotter strokes."""
+def _font() -> cv2.FontFace | None:
+    """The outline font of OpenCV 5; earlier versions have stroke fonts only."""
     return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
 
 
@@ -83,7 +83,7 @@ def framed(image: np.ndarray, box: Box, colour: Colour, thickness: int = 1) -> N
 
 
 def tinted(image: np.ndarray, box: Box, colour: Colour, share: float) -> None:
-    """Mix `share` of a colour into a box; what is drawn there stays readable."""
+    """Blend `share` of a colour into a box, so that its content stays readable."""
     left, top, width, height = box
     part = image[max(top, 0) : top + height, max(left, 0) : max(left + width, 0)]
     if part.size:
@@ -91,7 +91,7 @@ def tinted(image: np.ndarray, box: Box, colour: Colour, share: float) -> None:
 
 
 def upright(image: np.ndarray, x: float, top: int, bottom: int, colour: Colour, width: int = 3, dash: int = 0) -> None:
-    """A vertical line, `width` wide, centred on x; dashed where `dash` (length of a stroke) is given."""
+    """A vertical line, `width` wide, centred on x; dashed if `dash`, the length of a stroke, is not 0."""
     left = round(x - width / 2)
     if left + width <= 0 or left >= image.shape[1]:
         return
@@ -115,9 +115,9 @@ def bar(
     number: str,
     mark: float | None = None,
 ) -> None:
-    """A labelled bar from 0 to `most`: label and number above, the maximum at its end, a tick at `mark`.
+    """A bar from 0 to `most`, with a label and a number above, the maximum at its end and a tick at `mark`.
 
-    A value below 0 fills the same length in another colour (its number has the sign); None is an empty bar.
+    A negative value fills the length of its magnitude in another colour; None leaves the bar empty.
     """
     left, top, width, height = box
     text(image, label, (left, top - 7), 16, FAINT)

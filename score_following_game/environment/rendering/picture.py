@@ -1,4 +1,4 @@
-"""One picture of one game, for every sink: window, video, PNG files and gymnasium's rgb_array."""
+"""The picture of a game, used for the window, videos, PNG files and gymnasium's rgb_array."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ SHEET: Box = (20, 92, 1240, 312)
 SPECTROGRAM: Box = (70, 472, 500, 208)
 BARS = (660, 490, 530)  # left, top of the first bar, width
 BAR_HEIGHT, BAR_PITCH = 12, 46
-POINTERS = 20  # room for the pointers above and below the sheet
-MOST_VALUE, MOST_SPEED = 25.0, 15.0  # ends of the bars, as in 2018 (speed in pixels per frame)
+POINTERS = 20  # height of the space for pointers above and below the sheet, pixels
+MOST_VALUE, MOST_SPEED = 25.0, 15.0  # full length of the bars, as in 2018 (speed in pixels per frame)
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """What the picture shows beside the game's own state.
+    """Content of the picture that is not part of the game's state.
 
-    reward: of the last step; score: their sum since reset; value: the critic's, None without one, nan before its first;
-    message: how the game ended; hint: faint words where the message comes; person: a person plays, no agent.
+    reward: of the last step. score: sum of rewards since the reset. value: the critic's estimate, None without a critic, nan
+    before its first one. show_target: show the true position. message: how the game ended. hint: faint text in the message's
+    place until then. person: a person plays instead of an agent.
     """
 
     reward: float = 0.0
@@ -52,7 +53,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class _View:
-    """One game's state as plain numbers; x and true_x in pixels of the unpadded sheet."""
+    """The state of one game as plain numbers; x and true_x in unpadded pixels."""
 
     piece: int
     frame: int
@@ -63,7 +64,7 @@ class _View:
 
 
 def render(game: Game, overlay: Overlay = Overlay(), index: int = 0) -> np.ndarray:
-    """Game `index` of a batch -> uint8 (720, 1280, 3), BGR."""
+    """Draw game `index` of a batch: uint8 (720, 1280, 3), BGR."""
     view = _view(game, index)
     image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     image[:] = drawing.BACKGROUND
@@ -90,31 +91,31 @@ def _view(game: Game, index: int) -> _View:
 
 
 def _draw_header(image: np.ndarray, game: Game, view: _View) -> None:
-    """Piece, time, and how much of it is played."""
+    """The piece's name, the time and a progress bar."""
     fps = game.config.spectrogram_params.fps
     left, _, width, _ = SHEET
     now = f"{_clock(view.frame / fps)} / {_clock(view.last_frame / fps)}"
-    taken = text(image, now, (left + width, 42), 24, INK, bold=True, align="right")
-    taken += text(image, f"frame {view.frame} of {view.last_frame}", (left + width - taken - 24, 42), 17, FAINT, align="right")
-    name = drawing.shortened(game.bank.names[view.piece], 28, width - taken - 60, bold=True)
+    used = text(image, now, (left + width, 42), 24, INK, bold=True, align="right")
+    used += text(image, f"frame {view.frame} of {view.last_frame}", (left + width - used - 24, 42), 17, FAINT, align="right")
+    name = drawing.shortened(game.bank.names[view.piece], 28, width - used - 60, bold=True)
     text(image, name, (left, 43), 28, INK, bold=True)
     filled(image, (left, 62, width, 6), drawing.RULE)
     filled(image, (left, 62, round(width * min(view.frame / max(view.last_frame, 1), 1)), 6), drawing.VALUE)
 
 
 def _clock(seconds: float) -> str:
-    """Minutes, seconds and tenths (of whole tenths, so that 59.96 is not 0:60.0)."""
+    """Minutes, seconds and tenths. Rounded before it is divided, so that 59.96 becomes 1:00.0 and not 0:60.0."""
     tenths = round(seconds * 10)
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
 def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
-    """The sheet around the agent, who is always in the middle; outside of what it sees the paper is darker."""
+    """The sheet around the agent, which is always in the middle; the paper outside its window is darker."""
     config = game.config
     piece = game.bank.pieces[view.piece]
     left, top, width, height = SHEET
     rows = piece.sheet.shape[0]
-    # At least twice the agent's window across; a high sheet is limited by the panel's height and shows more.
+    # The panel shows twice the width of the agent's window; a high sheet is limited by the panel's height and shows more.
     scale = min(width / (2 * config.sheet_context), (height - 2 * POINTERS) / rows)
     shown = round(rows * scale)
     top += (height - shown) // 2
@@ -142,7 +143,7 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
 
 
 def _sheet_excerpt(sheet: np.ndarray, x: float, scale: float, width: int, height: int) -> np.ndarray:
-    """uint8 (height, width): the sheet enlarged with column x (fractions count, so that it glides) in the middle."""
+    """uint8 (height, width): the enlarged sheet with column x in the middle; x may be fractional, for smooth motion."""
     mapping = np.array([[1 / scale, 0, x - width / 2 / scale], [0, 1 / scale, 0]])
     smooth = cv2.INTER_LINEAR if scale < 1.5 else cv2.INTER_CUBIC
     return cv2.warpAffine(
@@ -181,13 +182,15 @@ def _draw_legend(image: np.ndarray, overlay: Overlay) -> None:
 
 
 def _draw_spectrogram(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
-    """What the agent hears, low bands at the bottom; for an agent at the end of its window the present is at the right."""
+    """The spectrogram excerpt, low bands at the bottom; in a right_most game the current frame is at the right."""
     config = game.config
     left, top, width, height = SPECTROGRAM
     first = view.frame - (config.spec_context if config.target_frame == "right_most" else config.spec_context // 2)
     spectrogram = game.bank.pieces[view.piece].spectrogram
     excerpt = _heard(spectrogram, first, config.spec_context)
-    loudest = float(spectrogram.max(initial=0.0)) or 1.0  # of the whole piece, so that colours keep their meaning
+    loudest = (
+        float(spectrogram.max(initial=0.0)) or 1.0
+    )  # of the whole piece, so that a colour always stands for the same level
     levels = np.clip(excerpt[::-1] * (255 / loudest), 0, 255).astype(np.uint8)
     picture = cv2.applyColorMap(cv2.resize(levels, (width, height), interpolation=cv2.INTER_NEAREST), cv2.COLORMAP_MAGMA)
     image[top : top + height, left : left + width] = picture
@@ -202,7 +205,7 @@ def _draw_spectrogram(image: np.ndarray, game: Game, view: _View, overlay: Overl
 
 
 def _heard(spectrogram: np.ndarray, first: int, length: int) -> np.ndarray:
-    """float32 (78, length): frames from `first` on; silence where there are none."""
+    """float32 (78, length): frames from `first` on; silence outside the spectrogram."""
     result = np.zeros((spectrogram.shape[0], length), np.float32)
     begin, end = max(first, 0), min(first + length, spectrogram.shape[1])
     if begin < end:
@@ -213,9 +216,9 @@ def _heard(spectrogram: np.ndarray, first: int, length: int) -> np.ndarray:
 def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
     config = game.config
     error = view.x - view.true_x
-    seen_error = abs(error) if overlay.show_target else None  # it would tell where the target is
+    seen_error = abs(error) if overlay.show_target else None  # the error would reveal the target
     error_text = f"{error:+.0f}" if overlay.show_target else "hidden"
-    rows = [
+    rows: list[tuple[str, float | None, float, str, float | None]] = [
         ("speed, px/frame", view.speed, MOST_SPEED, f"{view.speed:+.1f}", None),
         ("error, px; lost at the mark", seen_error, config.sheet_context // 2, error_text, config.threshold),
         ("reward", overlay.reward, 1.0, f"{overlay.reward:+.2f}", None),
@@ -238,7 +241,7 @@ def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> 
 
 
 def _draw_message(image: np.ndarray, overlay: Overlay) -> None:
-    """At the right of the legend's row, where it hides nothing."""
+    """Draw the message, or else the hint, at the right of the legend's row, where it covers nothing."""
     right, top = SHEET[0] + SHEET[2], SHEET[1] + SHEET[3]
     if not overlay.message:
         text(image, overlay.hint, (right, top + 26), 16, FAINT, align="right")

@@ -1,4 +1,4 @@
-"""Where pictures go that nobody watches now: an mp4 with sound, and a folder of PNG files."""
+"""Recording of pictures: a film with sound, and a folder of PNG files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import cv2
 import imageio_ffmpeg
@@ -32,33 +32,32 @@ def film(
     audio: Audio | None = None,
     size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Iterator[Recorder]:
-    """Yield a recorder of BGR pictures; the film (H.264, and AAC where there is audio) is there at the end.
+    """Yield a recorder of BGR pictures; the film (H.264, with AAC sound) is complete when the block ends.
 
-    size: width and height of the pictures, even numbers. The audio begins with the first picture and ends with the last.
-    Nothing is left behind when the block ends by an exception. Raises UserError when the path cannot be written or ffmpeg
-    refuses.
+    size: width and height of the pictures, even numbers. The audio begins with the first picture and is cut at the last. If the
+    block raises an exception, no file is left. Raises UserError when the path cannot be written or ffmpeg fails.
     """
     path = Path(path)
     require_filmable(path)
     with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w+b") as log:
         sound = _write_sound(Path(folder) / "sound.wav", audio)
-        process = _start(_command(temporary, fps, size, sound), path, log)
+        process, pictures = _start(_command(temporary, fps, size, sound), path, log)
         try:
-            yield lambda picture: _send(process, picture, path, log)
-            process.stdin.close()
+            yield lambda picture: _send(process, pictures, picture, path, log)
+            pictures.close()
             if process.wait() != 0:
                 raise _refusal(path, log)
         finally:
             process.kill()
             process.wait()
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+                pictures.close()
 
 
 def require_filmable(path: str | os.PathLike[str]) -> None:
-    """Raise UserError now for a film that could not be written after a game."""
+    """Raise UserError for a film that cannot be written, before the game it is to show."""
     if Path(path).suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: wanted a name that ends in {', '.join(SUFFIXES)}")
+        raise UserError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
     require_writable(path)
 
 
@@ -79,9 +78,9 @@ def _command(path: Path, fps: float, size: tuple[int, int], sound: Path | None) 
         "-",
     ]
     if sound:
-        # Padded with silence, then cut at the last picture, so that both always end together.
+        # Padded with silence, then cut at the last picture, so that sound and pictures end together.
         command += ["-i", str(sound), "-af", "apad", "-c:a", "aac", "-b:a", "160k", "-shortest"]
-    # Named colours: players guess otherwise, and white turns green.
+    # Without a colour space players guess one, and white turns green.
     colours = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
     return [
         *command,
@@ -100,11 +99,11 @@ def _command(path: Path, fps: float, size: tuple[int, int], sound: Path | None) 
     ]
 
 
-def _start(arguments: list[str], path: Path, log: BinaryIO) -> subprocess.Popen:
-    """Start imageio's ffmpeg (or the one IMAGEIO_FFMPEG_EXE names)."""
+def _start(arguments: list[str], path: Path, log: BinaryIO) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Start the ffmpeg that comes with imageio-ffmpeg, or the one named in IMAGEIO_FFMPEG_EXE."""
     try:
-        # A session of its own, so that Ctrl-C reaches us alone and we decide what becomes of the film.
-        return subprocess.Popen(
+        # In a session of its own, so that Ctrl-C interrupts only this process, which then ends the film properly.
+        process = subprocess.Popen(
             [imageio_ffmpeg.get_ffmpeg_exe(), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -113,9 +112,11 @@ def _start(arguments: list[str], path: Path, log: BinaryIO) -> subprocess.Popen:
         )
     except (RuntimeError, OSError) as error:
         raise UserError(
-            f"{path}: no ffmpeg here to write it ({' '.join(str(error).split())}); install "
+            f"{path}: there is no ffmpeg to write it ({' '.join(str(error).split())}); install "
             "imageio-ffmpeg, or name one in IMAGEIO_FFMPEG_EXE"
         ) from None
+    assert process.stdin is not None  # it is a pipe
+    return process, process.stdin
 
 
 def _write_sound(path: Path, audio: Audio | None) -> Path | None:
@@ -125,9 +126,9 @@ def _write_sound(path: Path, audio: Audio | None) -> Path | None:
     return path
 
 
-def _send(process: subprocess.Popen, picture: np.ndarray, path: Path, log: BinaryIO) -> None:
+def _send(process: subprocess.Popen[bytes], pictures: IO[bytes], picture: np.ndarray, path: Path, log: BinaryIO) -> None:
     try:
-        process.stdin.write(np.ascontiguousarray(picture).data)
+        pictures.write(np.ascontiguousarray(picture).data)
     except BrokenPipeError:
         process.wait()
         raise _refusal(path, log) from None
@@ -136,12 +137,12 @@ def _send(process: subprocess.Popen, picture: np.ndarray, path: Path, log: Binar
 def _refusal(path: Path, log: BinaryIO) -> UserError:
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
-    return UserError(f"{path}: ffmpeg failed ({lines[-1].strip() if lines else 'it said nothing'})")
+    return UserError(f"{path}: ffmpeg failed ({lines[-1].strip() if lines else 'no message'})")
 
 
 @contextlib.contextmanager
 def picture_folder(folder: str | os.PathLike[str] = "video_frames") -> Iterator[Recorder]:
-    """Yield a recorder that writes folder/000000.png and so on; numbered pictures of an earlier run are deleted first."""
+    """Yield a recorder that writes folder/000000.png, 000001.png, ...; first deletes the pictures of an earlier run."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The OpenCV window a person watches and plays in, and the keys pressed there (or, through pynput, anywhere)."""
+"""The OpenCV window in which a person watches and plays, and key presses in it or, by pynput, anywhere."""
 
 from __future__ import annotations
 
@@ -19,56 +19,56 @@ from score_following_game.optional_libraries import require_libraries
 
 TITLE = "Score Following"
 ESCAPE = "\x1b"
-_SLICE = 0.02  # seconds between two looks at the keys
+_SLICE = 0.02  # seconds between two polls of the keys
 
 
 class Window:
-    """Shows pictures and tells which keys were pressed.
+    """Shows pictures and reports key presses.
 
-    Raises UserError where no window can be opened; its line ends with the advice.
+    Raises UserError where no window can be opened; the message ends with `advice`.
     """
 
     def __init__(self, title: str = TITLE, advice: str = "draw into an array or a file instead") -> None:
         require_display(advice)
         self.title = title
         self._shown = False
-        self._pressed: list[str] = []  # not yet taken by keys()
+        self._pressed: list[str] = []  # not yet returned by keys()
 
     def show(self, picture: np.ndarray) -> None:
-        """picture: uint8 (H, W, 3), BGR."""
+        """Show a picture, uint8 (H, W, 3), BGR."""
         if not self._shown:
             _give_qt_fonts()
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
             self._shown = True
         cv2.imshow(self.title, picture)
-        self._note(cv2.pollKey())  # the window draws itself only while somebody asks for keys
+        self._note(cv2.pollKey())  # OpenCV draws the window only while keys are polled
 
     def keys(self, seconds: float = 0.0) -> list[str]:
-        """Wait that long -> keys pressed meanwhile, in order; a closed window counts as Escape."""
+        """Wait, then return the keys pressed since the last call, in order; a closed window counts as Escape."""
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
-            # At least a millisecond, even when late: this call is also what draws the window.
+            # At least a millisecond, even when late, since this call also draws the window.
             self._note(cv2.waitKey(max(1, int(1000 * min(left, _SLICE)))))
             if self.closed():
                 self._pressed.append(ESCAPE)
             if time.monotonic() >= end or ESCAPE in self._pressed:
-                taken, self._pressed = self._pressed, []
-                return taken
+                pressed, self._pressed = self._pressed, []
+                return pressed
 
     def _note(self, code: int) -> None:
         if code >= 0 and code & 0xFF:
             self._pressed.append(chr(code & 0xFF).lower())
 
     def wait_for_key(self, seconds: float, but_not: Sequence[str] = ()) -> None:
-        """Wait until a key (but not one of those) is pressed or the window is closed, at most that long."""
+        """Wait until a key other than `but_not` is pressed or the window is closed, at most `seconds`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not set(self.keys(_SLICE)) - set(but_not):
             pass
 
     def closed(self) -> bool:
-        """Whether the person has closed it."""
+        """Whether the person has closed the window."""
         return self._shown and cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
 
     def close(self) -> None:
@@ -79,9 +79,9 @@ class Window:
 
 
 class GlobalKeys:
-    """Keys through pynput, whichever window has the focus; a key held down counts until it is let go.
+    """Key presses in any window, by pynput; a key counts as pressed until it is released.
 
-    Escape and q belong to the game's own window, since a q typed elsewhere should not end the game.
+    Escape and q are read from the game's own window only, since a q typed elsewhere should not end the game.
     """
 
     PLAYING, SWITCHING = ("w", "s"), ("r",)
@@ -91,7 +91,7 @@ class GlobalKeys:
         require_display("keys are read from its server")
         try:
             from pynput import keyboard
-        except Exception as error:  # without X, without permission: each its own kind
+        except Exception as error:  # no X server, no permission, no package: pynput raises different exceptions
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise UserError(f"--keys pynput: pynput does not work here ({reason}); use --keys window") from None
         self._held: set[str] = set()
@@ -100,9 +100,9 @@ class GlobalKeys:
         self._listener.start()
 
     def take(self) -> list[str]:
-        """Keys pressed since the last call, then those still held."""
-        taken = [self._pressed.popleft() for _ in range(len(self._pressed))]
-        return taken + [key for key in self._held.copy() if key in self.PLAYING]
+        """Keys pressed since the last call, then those still held down."""
+        pressed = [self._pressed.popleft() for _ in range(len(self._pressed))]
+        return pressed + [key for key in self._held.copy() if key in self.PLAYING]
 
     def close(self) -> None:
         self._listener.stop()
@@ -118,14 +118,14 @@ class GlobalKeys:
 
 
 def has_display() -> bool:
-    """Whether a window can be hoped for: on Linux, whether a display server is named."""
+    """Whether a window may be possible: on Linux, whether the environment names a display server."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def require_display(advice: str) -> None:
-    """Raise UserError where no window can be opened, ending with the advice.
+    """Raise UserError where no window can be opened; the message ends with `advice`.
 
-    Without a display OpenCV's Qt does not raise but aborts the process, so a first window is opened in another one.
+    Without a display OpenCV's Qt aborts the process instead of raising, so a first window is tried in another process.
     """
     if not has_display():
         raise UserError(f"no display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window can be opened; {advice}")
@@ -135,15 +135,17 @@ def require_display(advice: str) -> None:
 
 
 def _give_qt_fonts() -> None:
-    """OpenCV's Qt has no fonts of its own and complains at length; matplotlib has some."""
+    """Point OpenCV's Qt, which has no fonts and prints many warnings about it, to those of matplotlib."""
     package = importlib.util.find_spec("matplotlib")
-    if "QT_QPA_FONTDIR" in os.environ and not os.path.isdir(os.environ["QT_QPA_FONTDIR"]) and package:
+    if package is None or not package.submodule_search_locations:
+        return
+    if "QT_QPA_FONTDIR" in os.environ and not os.path.isdir(os.environ["QT_QPA_FONTDIR"]):
         os.environ["QT_QPA_FONTDIR"] = os.path.join(package.submodule_search_locations[0], "mpl-data", "fonts", "ttf")
 
 
 @functools.cache
 def _trial_window(display: str | None, wayland: str | None) -> str:
-    """Open and close a window in a process of its own -> what went wrong, '' if nothing did."""
+    """Open and close a window in another process. Returns the error, '' if there is none."""
     code = "import cv2; cv2.namedWindow('trial'); cv2.destroyAllWindows()"
     try:
         tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -152,5 +154,5 @@ def _trial_window(display: str | None, wayland: str | None) -> str:
     if tried.returncode == 0:
         return ""
     lines = [line.strip() for line in tried.stderr.splitlines() if line.strip()]
-    told = [line for line in lines if "display" in line.lower()] or lines[-1:] or [f"exit code {tried.returncode}"]
-    return told[0][:160]
+    reasons = [line for line in lines if "display" in line.lower()] or lines[-1:] or [f"exit code {tried.returncode}"]
+    return reasons[0][:160]
