@@ -142,7 +142,7 @@ def test_a_piece_whose_only_onset_is_at_frame_0_has_no_error(continuous_bank: Sc
 
 
 def test_agents_need_the_right_kind_of_game(bank: ScoreBank):
-    with pytest.raises(UserError, match="take a continuous game config"):
+    with pytest.raises(UserError, match="use a continuous game config"):
         OptimalAgent().perform_action(Game(bank, 1))
 
 
