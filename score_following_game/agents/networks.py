@@ -24,7 +24,7 @@ from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError
 
-SMALLEST_STD = 1e-3  # of a continuous policy
+MIN_POLICY_STD = 1e-3  # of a continuous policy
 
 
 class ActorCritic(nn.Module):
@@ -104,7 +104,7 @@ class ActorCritic(nn.Module):
         value = outputs["critic"] if "critic" in outputs else joined.new_zeros(len(joined), 1, dtype=torch.float32)
         if "policy" in outputs:
             return outputs["policy"], value
-        return torch.cat([outputs["mu"], outputs["sigma"].exp() + SMALLEST_STD], dim=1), value
+        return torch.cat([outputs["mu"], outputs["sigma"].exp() + MIN_POLICY_STD], dim=1), value
 
     def policy(self, output: Tensor) -> Policy:
         """The distribution over actions that `forward` tells of."""
