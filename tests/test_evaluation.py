@@ -222,7 +222,7 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
     ("change", "message"),
     [
         (("--params", "none.pt"), "none.pt: no such parameter file"),
-        (("--params", "tests"), "tests: is a folder; the parameters are a file"),
+        (("--params", "tests"), "tests: is a folder; give a parameter file"),
         (("--trials", "0"), "--trials 0"),
         (("--trials", "10000000000000"), "out of memory"),
         (("--csv", "tests"), "tests: is a folder; name a file in it"),
