@@ -72,7 +72,7 @@ def test_a_policy_that_is_not_finite_is_told(continuous_bank: ScoreBank):
         ({"agent": "ppo", "net": "BaselineNet"}, "needs a critic, which --net BaselineNet has not; take --agent reinforce"),
         ({"agent": "reinforce", "net": "BaselineNet"}, "needs a critic"),
         ({"agent": "lookahead", "net": "ScoreFollowingNetContinuous"}, "plays discrete games only"),
-        ({"agent": "localisation", "net": LSTM}, "no LSTM and no free speed; take BaselineNet"),
+        ({"agent": "localisation", "net": LSTM}, "excludes LSTM and continuous networks; use BaselineNet"),
     ],
 )
 def test_what_does_not_fit_is_refused(config: GameConfig, options: dict, message: str):

@@ -83,7 +83,10 @@ def test_localisation_moves_freely_in_a_continuous_game_too(bank: ScoreBank, con
 def test_what_is_no_baseline_is_refused(run_here, localisation: Path, data_set: Path):
     for arguments, message in (
         (("--baselines", "--localisation", "nottingham"), "--localisation nottingham: chooses among actions, not places"),
-        (("--params", "nottingham", "--localisation", localisation), "--localisation names the supervised one of --baselines"),
+        (
+            ("--params", "nottingham", "--localisation", localisation),
+            "--localisation sets the supervised baseline of --baselines",
+        ),
         ((), "--params is missing"),
     ):
         result = run_here("eval_score_following.py", "--data_set", data_set, *arguments)

@@ -142,7 +142,7 @@ def test_a_piece_whose_only_onset_is_at_frame_0_has_no_error(continuous_bank: Sc
 
 
 def test_agents_need_the_right_kind_of_game(bank: ScoreBank):
-    with pytest.raises(UserError, match="take a continuous game config"):
+    with pytest.raises(UserError, match="use a continuous game config"):
         OptimalAgent().perform_action(Game(bank, 1))
 
 
@@ -222,7 +222,7 @@ def test_the_script_is_repeatable_and_seeded(run, params: Path, data_set: Path):
     ("change", "message"),
     [
         (("--params", "none.pt"), "none.pt: no such parameter file"),
-        (("--params", "tests"), "tests: is a folder; the parameters are a file"),
+        (("--params", "tests"), "tests: is a folder; give a parameter file"),
         (("--trials", "0"), "--trials 0"),
         (("--trials", "10000000000000"), "out of memory"),
         (("--csv", "tests"), "tests: is a folder; name a file in it"),

@@ -14,7 +14,7 @@ import torch
 from small_piece import write_small_piece
 
 from score_following_game.agents.loading import load_trained_agent
-from score_following_game.agents.localisation import PLACES
+from score_following_game.agents.localisation import N_PLACES
 from score_following_game.agents.networks import ActorCritic
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.dataset import load_data_set
@@ -118,7 +118,7 @@ def test_the_precision_is_that_of_every_network(evaluate, monkeypatch: pytest.Mo
     monkeypatch.setattr(ActorCritic, "branch", spy)
     evaluate("--baselines", "--params", "nottingham", *told)
     wanted = torch.bfloat16 if told else torch.float32
-    assert seen == {(3, wanted), (PLACES, wanted)}  # the agent, the supervised baseline
+    assert seen == {(3, wanted), (N_PLACES, wanted)}  # the agent, the supervised baseline
 
 
 # --- trials
@@ -130,3 +130,60 @@ def test_only_chance_is_tried_again(evaluate, tmp_path: Path):
     assert {name: len(content["trials"]) for name, content in agents.items()} == tried
     rows = Counter(row["agent"] for row in csv.DictReader((tmp_path / "out.csv").open()))
     assert rows == {name: 2 * trials for name, trials in tried.items()}
+
+
+# --- options that collide, or have no effect
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (("--csv", "a", "--json", "a"), "--csv and --json name the same file (a)"),
+        (("--csv", "a", "--json", "tests/../a"), "--csv and --json name the same file"),
+        (("--csv", "a", "--json", Path("a").absolute()), "--csv and --json name the same file"),
+        (("--csv", "a.png", "--plot", "a.png"), "--csv and --plot name the same file"),
+        (("--json", "a.png", "--plot", "./a.png"), "--json and --plot name the same file"),
+        (("--csv", "game_configs/nottingham.yaml", "--game_config", "game_configs/nottingham.yaml"), "--game_config and --csv"),
+    ],
+)
+def test_outputs_do_not_overwrite_files_of_other_options(run_here, pieces: Path, outputs: tuple, message: str):
+    result = run_here("eval_score_following.py", "--params", "nottingham", "--data_set", pieces, *outputs)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1), result.stderr
+    assert message in result.stderr
+
+
+def test_a_link_to_an_output_is_that_output(run_here, pieces: Path, tmp_path: Path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "out.json")
+    outputs = ("--csv", tmp_path / "link.csv", "--json", tmp_path / "out.json")
+    result = run_here("eval_score_following.py", "--params", "nottingham", "--data_set", pieces, *outputs)
+    assert result.returncode == 2 and "name the same file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "warnings"),
+    [
+        (("--params", "nottingham", "--deterministic"), []),
+        (("--params", "nottingham", "--deterministic", "--trials", 2), ["--trials has no effect on a deterministic agent"]),
+        (("--params", "localisation", "--deterministic"), ["--deterministic has no effect on a localisation agent"]),
+        (("--params", "localisation", "--trials", 2), ["--trials has no effect on a deterministic agent"]),
+        (
+            ("--baselines", "--net", "BaselineNet", "--trials", 2, "--deterministic"),
+            ["--net has no effect without --params", "--deterministic has no effect", "--trials has no effect"],
+        ),
+    ],
+)
+def test_options_without_effect_are_reported(run_here, pieces: Path, options: tuple, warnings: list[str]):
+    result = run_here("eval_score_following.py", "--data_set", pieces, "--piece", "b_wide", "--threads", 1, *options)
+    lines = result.stderr.splitlines()
+    assert result.returncode == 0 and len(lines) == len(warnings), result.stderr
+    for line, warning in zip(lines, warnings):
+        assert line.startswith(f"warning: {warning}")
+
+
+def test_a_font_without_effect_is_reported(run_here, folder: Path, config: GameConfig, font: Path):
+    np.save(folder / "tune.spec.npy", load_data_set(folder, config)[0].spectrogram)
+    arguments = ("--params", "nottingham", "--data_set", folder, "--threads", 1, "--sound_font")
+    result = run_here("eval_score_following.py", *arguments, font)
+    assert result.returncode == 0
+    assert f"warning: --sound_font {font} has no effect on 1 of 1 pieces, which have a recording or a precomp" in result.stderr
+    assert "has no effect" not in run_here("eval_score_following.py", *arguments, "default").stderr

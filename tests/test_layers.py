@@ -1,12 +1,12 @@
 """Layers against torch's own modules; recorded passes, their gradients and A2C in one forward pass."""
 
-import copy
+import threading
 
 import pytest
 import torch
 from torch import nn
 
-from score_following_game.agents import elu_kernel, layers
+from score_following_game.agents import elu_kernel
 from score_following_game.agents.inference import act, replay
 from score_following_game.agents.layers import ACTIVATIONS, Activation, Trace, dropout, dropout_factors, unchanged_parameters
 from score_following_game.agents.networks import ActorCritic, get_network
@@ -184,19 +184,66 @@ def test_a_replay_gives_what_was_recorded(deep_bank: ScoreBank, config: GameConf
         network(observation_of(network, 1), Trace([]))
 
 
-def test_parameters_are_converted_once_where_they_stay(monkeypatch: pytest.MonkeyPatch):
+def converted_once(network: torch.nn.Module, observation: list[torch.Tensor]) -> bool:
+    """Does a second pass use the parameters that the first one converted?"""
+    conversions: list[torch.Tensor] = []
+    to = torch.Tensor.to
+
+    def spy(values: torch.Tensor, *arguments: object, **options: object) -> torch.Tensor:
+        if isinstance(values, torch.nn.Parameter) and torch.bfloat16 in arguments:
+            conversions.append(values)
+        return to(values, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(torch.Tensor, "to", spy)
+        network(observation)
+        conversions.clear()
+        network(observation)
+    return not conversions
+
+
+def test_parameters_are_converted_once_where_they_stay():
     network = get_network("ScoreFollowingNet", 3)
     observation = observation_of(network, 2, torch.bfloat16)
+    assert not converted_once(network, observation)
+    with unchanged_parameters():
+        assert converted_once(network, observation)
+        with unchanged_parameters():
+            assert converted_once(network, observation)
+        assert converted_once(network, observation)
+    assert not converted_once(network, observation)
+
+
+def test_a_changed_parameter_is_converted_again():
+    network = get_network("ScoreFollowingNet", 3)
+    observation = observation_of(network, 2, torch.bfloat16)
+    doubled = {key: 2 * value for key, value in network.state_dict().items()}
     with torch.no_grad(), unchanged_parameters():
         before = network(observation)[1]
-        converted = dict(layers._converted)
-        torch.testing.assert_close(network(observation)[1], before, atol=0, rtol=0)
-        assert converted and all(layers._converted[key] is value for key, value in converted.items())
-    other = copy.deepcopy(network)
-    other.load_state_dict({key: 2 * value for key, value in network.state_dict().items()})
-    with torch.no_grad(), unchanged_parameters():
-        changed = other(observation)[1]
-        assert not torch.allclose(changed, before)
-    assert layers._converted is None
-    network.load_state_dict(other.state_dict())
-    torch.testing.assert_close(network(observation)[1], changed, atol=1e-6, rtol=0)
+        network.load_state_dict(doubled)
+        changed = network(observation)[1]
+    assert not torch.allclose(changed, before)
+    with torch.no_grad():
+        torch.testing.assert_close(network(observation)[1], changed, atol=1e-6, rtol=0)
+
+
+def test_threads_do_not_share_converted_parameters():
+    """A second thread enters while the first is within, and leaves after it."""
+    network = get_network("ScoreFollowingNet", 3)
+    observation = observation_of(network, 2, torch.bfloat16)
+    entered, left, seen = threading.Event(), threading.Event(), []
+
+    def other() -> None:
+        with unchanged_parameters():
+            entered.set()
+            assert left.wait(10)
+            seen.append(converted_once(network, observation))
+
+    thread = threading.Thread(target=other)
+    with unchanged_parameters():
+        thread.start()
+        assert entered.wait(10)
+    left.set()
+    thread.join()
+    assert seen == [True]
+    assert not converted_once(network, observation)

@@ -41,7 +41,7 @@ def test_a_learning_curve_without_an_error_is_drawn(tmp_path: Path):
     plot_learning_curve(tmp_path / "lost" / CURVE_FILE, tmp_path / "lost.png")
     assert (tmp_path / "lost.png").is_file()
     (tmp_path / "lost" / CURVE_FILE).write_text("update,loss\n1,2\n")
-    with pytest.raises(UserError, match="has no column steps; wanted one that a training run wrote"):
+    with pytest.raises(UserError, match="has no column steps; expected a file written by a training run"):
         plot_learning_curve(tmp_path / "lost" / CURVE_FILE, tmp_path / "no.png")
 
 
@@ -61,3 +61,35 @@ def test_learning_curves_are_compared(tmp_path: Path, monkeypatch: pytest.Monkey
     assert cv2.imread(str(tmp_path / "both.png")).shape[1] > 1000
     with pytest.raises(UserError, match="no such run folder"):
         compare_learning_curves([tmp_path / "none" / CURVE_FILE], tmp_path / "no.png")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--out", "x.foo"), "--out x.foo: expected a name that ends in .png"),
+        (("--out", "tests.png/.."), "--out tests.png/..: expected a name"),
+        (("--out", "/proc/none/x.png"), "--out /proc/none/x.png: cannot be written"),
+        (("--reference", "nan"), "--reference nan: expected a ratio from 0 to 1"),
+    ],
+)
+def test_mistakes_are_one_line(run_here, tmp_path: Path, more: tuple, message: str):
+    write_curve(tmp_path / "run", [0.5])
+    result = run_here("score_following_game/evaluation/learning_curve.py", tmp_path / "run", *more)
+    assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (2, "", 1), result.stderr
+    assert message in result.stderr
+
+
+def test_a_damaged_curve_is_one_line(run_here, tmp_path: Path):
+    write_curve(tmp_path / "run", [0.5])
+    table = tmp_path / "run" / CURVE_FILE
+    for damaged in (table.read_text().replace("0.5", "half"), "\0\udcff"):
+        table.write_bytes(damaged.encode(errors="surrogateescape"))
+        result = run_here("score_following_game/evaluation/learning_curve.py", tmp_path / "run")
+        assert (result.returncode, len(result.stderr.splitlines())) == (2, 1), result.stderr
+
+
+def test_a_reference_for_a_single_run_is_reported(run_here, tmp_path: Path):
+    write_curve(tmp_path / "run", [0.5])
+    result = run_here("score_following_game/evaluation/learning_curve.py", tmp_path / "run", "--reference", 0.5)
+    assert (result.returncode, (tmp_path / "run" / "learning_curve.png").is_file()) == (0, True)
+    assert result.stderr == "warning: --reference has no effect on the plot of a single run\n"

@@ -10,7 +10,7 @@ import torch
 from learning_tools import TINY_NETWORKS, narrow, update
 
 from score_following_game.agents.architectures import ARCHITECTURES
-from score_following_game.agents.localisation import PLACES, LocalisationAgent, localisation_network, offset_of, place_of
+from score_following_game.agents.localisation import N_PLACES, LocalisationAgent, localisation_network, offset_of, place_of
 from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.observation import observe
@@ -61,9 +61,9 @@ def test_localisation_learns_where_the_music_is(
     offset = bank.true_position(position.piece, position.frame + 1) - position.x
     assert torch.equal(rollout.actions.flatten(), ((offset + 15) / 0.4).floor().clamp(max=74).long())  # places of 0.4 px
     assert offset.abs().max() <= 10 + 6 and float(offset.std()) > 4
-    assert trainer.learner.update(rollout).policy == pytest.approx(math.log(PLACES), rel=0.1)
+    assert trainer.learner.update(rollout).policy == pytest.approx(math.log(N_PLACES), rel=0.1)
     trainer.train()
-    assert trainer.losses.policy < 0.75 * math.log(PLACES)
+    assert trainer.losses.policy < 0.75 * math.log(N_PLACES)
     learnt, untrained = (
         alignment_stats(
             play_data_set(trainer.player(network, trainer.eval_generator, torch.float32), trainer.eval_bank)[0]
@@ -79,17 +79,17 @@ def test_a_perfect_localisation_is_where_the_music_is(bank: ScoreBank, continuou
     rollout = WindowCollector(bank, 4, network, StartSampler(bank, 0), 0, torch.float32).collect(50)
     position = rollout.positions
     game = Game.at(continuous_bank, rollout.states)
-    game.step(offset_of(50.0 * torch.nn.functional.one_hot(rollout.actions.flatten(), PLACES), bank.config).double())
+    game.step(offset_of(50.0 * torch.nn.functional.one_hot(rollout.actions.flatten(), N_PLACES), bank.config).double())
     within = (continuous_bank.true_position(position.piece, position.frame + 1) - position.x).abs() < 70
     assert within.sum() > 150 and game.tracking_error()[within].abs().max() <= 1.0 + 1e-6
 
 
 def test_a_place_becomes_an_offset(config: GameConfig):
-    sure = torch.full((2, PLACES), -50.0)
+    sure = torch.full((2, N_PLACES), -50.0)
     sure[0, 0] = sure[1, 40] = 0.0
     torch.testing.assert_close(offset_of(sure, config), torch.tensor([-74.0, 6.0]))
     assert torch.equal(place_of(torch.tensor([-74.0, 6.0, 500.0]), config), torch.tensor([0, 40, 74]))
-    between = torch.full((1, PLACES), -50.0)
+    between = torch.full((1, N_PLACES), -50.0)
     between[0, 40] = between[0, 41] = 0.0
     torch.testing.assert_close(offset_of(between, config), torch.tensor([7.0]))
 

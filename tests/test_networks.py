@@ -146,18 +146,18 @@ def test_parameter_files(tmp_path: Path):
         ("noise.pt", "not a file of network parameters"),
         ("pickled.pt", "not a file of network parameters"),
         ("other.pt", "parameters of another network"),
-        ("two.pt", r"policy_out.weight has shape \(2, 256\), this network wants \(3, 256\)"),
+        ("two.pt", r"policy_out.weight has shape \(2, 256\), this network expects \(3, 256\)"),
     ):
         with pytest.raises(UserError, match=f"{name}: {message}"):
             load_parameters(target, tmp_path / name)
 
 
 def test_networks_that_do_not_fit_are_refused():
-    with pytest.raises(UserError, match=r"--net ScoreFollowNet: no such network; is ScoreFollowingNet meant\?"):
+    with pytest.raises(UserError, match=r"--net ScoreFollowNet: no such network; did you mean ScoreFollowingNet\?"):
         get_network("ScoreFollowNet", 3)
-    with pytest.raises(UserError, match=r"ScoreFollowingNet sees .*39, 20.* the game config shows .*78, 40"):
+    with pytest.raises(UserError, match=r"ScoreFollowingNet expects .*39, 20.* the game config shows .*78, 40"):
         network_for("ScoreFollowingNet", load_game_config("mutopia_lchs1.yaml"))
-    with pytest.raises(UserError, match="ScoreFollowingNet chooses among discrete actions, the game config is continuous"):
+    with pytest.raises(UserError, match="ScoreFollowingNet chooses among discrete actions, but the game config is continuous"):
         network_for("ScoreFollowingNet", load_game_config("nottingham_continuous.yaml"))
-    with pytest.raises(UserError, match="Continuous chooses its speed freely, the game config has discrete actions"):
+    with pytest.raises(UserError, match="Continuous chooses its speed freely, but the game config has discrete actions"):
         network_for("ScoreFollowingNetContinuous", load_game_config("nottingham.yaml"))

@@ -159,7 +159,7 @@ def test_histogram_counts_every_onset(continuous: ScoreBank, tmp_path):
     trials[0][0].errors[-1] = 400.0  # far beyond: in the last bar
     far = error_histograms({"": Results.of(trials, continuous)}, 50).axes
     assert counts(far[0]).sum() == counts(far[1]).sum() == len(errors) and counts(far[0])[-1] == 1
-    with pytest.raises(UserError, match="wanted a name that ends in"):
+    with pytest.raises(UserError, match="expected a name that ends in"):
         plot_error_histograms({"": Results.of(trials, continuous)}, 50, tmp_path / "errors.txt")
 
 

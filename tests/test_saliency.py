@@ -224,10 +224,14 @@ def test_the_script_writes_the_film_after_the_game(tmp_path):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--saliency", "film.txt"], "film.txt: expected a name that ends in .mp4"),
-        (["--alignment", "plot.xyz"], "--alignment plot.xyz: wanted a name that ends in .png"),
-        (["--saliency", "a.mp4", "--video", "a.mp4"], "two of them are one file"),
-        (["--alignment", "a.png", "--video", "a.mp4"], "two of them are one file"),
+        (["--saliency", "film.txt"], "film.txt: "),
+        (["--alignment", "plot.xyz"], "--alignment plot.xyz: expected a name that ends in .png"),
+        (["--video", "a.txt"], "a.txt: "),
+        (["--saliency", "a.mp4", "--video", "a.mp4"], "--video and --saliency name the same file (a.mp4)"),
+        (["--saliency", "tests/../a.mp4", "--video", "./a.mp4"], "--video and --saliency name the same file"),
+        (["--alignment", "a.png", "--video", "a.mp4"], "--plot and --alignment name the same file (a.png)"),
+        (["--alignment", "tests/../a.png", "--plot", "a.png"], "--plot and --alignment name the same file"),
+        (["--saliency", "a.mp4", "--params", "localisation"], "--saliency explains choices among actions"),
     ],
 )
 def test_mistakes_are_told_before_the_game(run_here, more, told):

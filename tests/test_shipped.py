@@ -42,5 +42,5 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "piano").mkdir()  # a data set's folder may have an agent's name
     assert find_parameters("piano") == tmp_path / "piano_2" / BEST_MODEL_FILE
-    with pytest.raises(UserError, match="is a folder; the parameters are a file"):
+    with pytest.raises(UserError, match="is a folder; give a parameter file"):
         find_parameters(tmp_path / "piano_1")

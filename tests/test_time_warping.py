@@ -236,7 +236,7 @@ def test_a_rendition_is_the_score_as_written(folder: Path, free: GameConfig):
 def test_what_it_cannot_play(played: dict[float, list[Piece]], free: GameConfig, config: GameConfig):
     agent = agent_and_bank(played[1.0], free)[0]
     assert agent.rules(config) == free
-    with pytest.raises(UserError, match="take a continuous game config"):
+    with pytest.raises(UserError, match="use a continuous game config"):
         agent.perform_action(Game(ScoreBank(played[1.0], config), 1))
     with pytest.raises(ValueError, match="other pieces"):
         agent.perform_action(Game(ScoreBank(played[1.3], free), 1))

@@ -184,6 +184,21 @@ def test_mistakes_are_one_line_and_exit_code_2(script, args, told, folder):
     assert all(words in err for words in told)
 
 
+def test_options_without_effect_are_reported(run_here, folder, monkeypatch, tmp_path):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    optimal = ("--agent_type", "optimal", "--game_config", CONTINUOUS, "--keys", "pynput", "--piece", "tune", "--seed", 1)
+    result = run_here("environment_test.py", "--data_set", folder, *optimal)
+    assert result.stderr.splitlines()[:-1] == [
+        "warning: --keys pynput has no effect with --agent_type optimal",
+        "warning: --seed has no effect with --piece: it only chooses a random piece",
+    ]
+    watch = ("--params", "localisation", "--deterministic", "--plot", tmp_path / "plot.png")
+    result = run_here("test_score_following.py", "--data_set", folder, *watch)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == "warning: --deterministic has no effect on a localisation agent, which is always deterministic\n"
+
+
 @pytest.mark.needs("linux")  # displays have names
 def test_display_that_does_not_answer_is_one_line(folder):
     code, _, err = run("environment_test.py", "--data_set", folder, "--no_sound", display=":4711")

@@ -1,4 +1,4 @@
-"""Who can play."""
+"""The agents that play games: a trained network, the optimal agent, and a constant speed."""
 
 from __future__ import annotations
 
@@ -22,22 +22,38 @@ class Agent(ABC):
 
     @abstractmethod
     def perform_action(self, game: Game) -> Tensor:
-        """-> (N,): int64 action indices, or float speed changes (pixels per frame) in continuous games."""
+        """Choose an action for every game.
+
+        Args:
+            game: a batch of N games.
+
+        Returns:
+            (N,) int64 action indices, or, in continuous games, float speed changes in pixels per frame.
+        """
 
     def rules(self, config: GameConfig) -> GameConfig:
-        """The game it plays where others play that of a config."""
+        """The game config this agent plays when the others play `config`, for instance its continuous variant."""
         return config
 
-    def keep(self, games: Tensor) -> None:  # noqa: B027 - most remember nothing of a game
-        """Only these (bool (N,)) of the games go on; for agents that remember something of each."""
+    def keep(self, games: Tensor) -> None:  # noqa: B027 - most agents have no state per game
+        """Drop the state of every game that is False in `games`, bool (N,); the other games continue."""
 
 
 class TrainedAgent(Agent):
-    """A network's policy: sampled, as the papers evaluate it, or the likeliest action.
+    """Plays by a network's policy.
 
-    Of many games on the CPU the windows seen are remembered: the parameters must stay as they are while an agent lives. A
-    network with an LSTM begins with an empty memory where a game begins.
-    After perform_action: value (N,) the critic's estimate (nan before the first), policy (None before).
+    The state of an LSTM is zero at the beginning of every game. Batches of games on the CPU share cached branch features (see
+    BranchCache); the network's parameters may change between calls.
+
+    Args:
+        network: put into evaluation mode.
+        generator: draws the actions, on the network's device. None: torch's global generator.
+        deterministic: take the most probable action instead of sampling one, as the papers do.
+        precision: dtype of the observations, and so of the arithmetic.
+
+    Attributes:
+        value: (N,) the critic's estimates at the latest positions; nan before the first action.
+        policy: the latest distribution over actions; None before the first action.
     """
 
     def __init__(
@@ -54,10 +70,10 @@ class TrainedAgent(Agent):
         self.value = torch.full((1,), math.nan)
         self.policy: Policy | None = None
         self._lstm_state: Tensor | None = None
-        self._seen: BranchCache | None = None
+        self._cache: BranchCache | None = None
 
     def perform_action(self, game: Game) -> Tensor:
-        output, self.value, self._lstm_state = self._judge(game, self._remembered(game))
+        output, self.value, self._lstm_state = self._judge(game, self._state_before(game))
         self.policy = self.network.policy(output)
         return self.policy.mode() if self.deterministic else self.policy.sample(self.generator)
 
@@ -68,25 +84,27 @@ class TrainedAgent(Agent):
     def _judge(self, game: Game, lstm_state: Tensor | None) -> Judgement:
         if len(game) == 1 or game.bank.device.type != "cpu":
             return act(self.network, game.bank, game.position(), self.precision, lstm_state)
-        if self._seen is None or self._seen.bank is not game.bank:
-            self._seen = BranchCache(self.network, game.bank, self.precision)
-        return self._seen.act(game.position(), lstm_state)
+        cache = self._cache
+        if cache is None or cache.bank is not game.bank or cache.network is not self.network:
+            cache = self._cache = BranchCache(self.network, game.bank, self.precision)
+        return cache.act(game.position(), lstm_state)
 
-    def _remembered(self, game: Game) -> Tensor | None:
+    def _state_before(self, game: Game) -> Tensor | None:
+        """The LSTM's state (N, 2, size), zero for games that have begun since the previous action; None without an LSTM."""
         if self._lstm_state is None or len(self._lstm_state) != len(game):
             return self.network.initial_lstm_state(len(game))
-        goes_on = (game.previous_frame < game.frame) & (game.frame > 0)  # a game that was begun anew stands still
-        return self._lstm_state * goes_on[:, None, None]
+        continues = (game.previous_frame < game.frame) & (game.frame > 0)  # a game just begun has not moved yet
+        return self._lstm_state * continues[:, None, None]
 
 
 class FreelyMovingAgent(Agent):
-    """Chooses its speed and not among actions: it plays the continuous game of any config."""
+    """Sets its speed directly instead of choosing among actions: it plays the continuous variant of any config."""
 
-    name: str  # in messages
+    name: str  # used in messages
 
     @abstractmethod
     def next_speed(self, game: Game) -> Tensor | float:
-        """-> (N,) pixels per frame, or one for all."""
+        """The next speeds (N,) in pixels per frame, or one speed for all games."""
 
     def rules(self, config: GameConfig) -> GameConfig:
         return freely_moving(config)
@@ -94,14 +112,14 @@ class FreelyMovingAgent(Agent):
     def perform_action(self, game: Game) -> Tensor:
         if not game.config.continuous:
             raise UserError(
-                f"{self.name} chooses its speed freely: take a continuous game config, for instance "
+                f"{self.name} chooses its speed freely; use a continuous game config, for instance "
                 "game_configs/nottingham_continuous.yaml"
             )
         return self.next_speed(game) - game.speed
 
 
 class OptimalAgent(FreelyMovingAgent):
-    """Knows the true positions and goes to the next one: the best that can be done."""
+    """Knows the true positions and moves to the next one: the upper bound."""
 
     name = "the optimal agent"
 
@@ -110,7 +128,7 @@ class OptimalAgent(FreelyMovingAgent):
 
 
 class ConstantSpeedAgent(FreelyMovingAgent):
-    """Moves at one speed (pixels per frame) whatever it hears and sees: a baseline."""
+    """A baseline that moves at one speed (pixels per frame) and ignores its observations."""
 
     name = "the constant-speed agent"
 

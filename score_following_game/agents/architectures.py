@@ -1,8 +1,8 @@
-"""The published networks as a table: one entry each, built by networks.ActorCritic.
+"""The published networks as a table of architectures, which networks.ActorCritic builds.
 
-27 of the 2018 release (rc1) and one of 2019, ScoreFollowingNetNottinghamLS. No padding anywhere; every convolution and linear
-layer has a bias. The layers' names, hence those of published parameters, follow from their place: spec_conv1, spec_conv2, ...
-spec_fc, sheet_conv1, ... concat_fc, lstm, policy_fc, policy_out, critic_fc, critic_out.
+27 networks are from the 2018 release (rc1) and one, ScoreFollowingNetNottinghamLS, is from 2019. No layer is padded; every
+convolution and linear layer has a bias. The layers' names, and so those of the published parameters, follow from their order:
+spec_conv1, spec_conv2, ... spec_fc, sheet_conv1, ... concat_fc, lstm, policy_fc, policy_out, critic_fc, critic_out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution and activation: output channels, kernel and stride as (height, width)."""
+    """Convolution and activation. channels: output channels. kernel, stride: (height, width)."""
 
     channels: int
     kernel: tuple[int, int]
@@ -21,14 +21,14 @@ class Conv:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Dropout of single values; named after the layer before it."""
+    """Dropout of single values, with probability p. Its name follows from the preceding layer."""
 
     p: float = 0.2
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Flatten, linear layer and activation: output features."""
+    """Flattening, linear layer and activation. features: output features."""
 
     features: int
 
@@ -39,12 +39,25 @@ DISCRETE, CONTINUOUS, POLICY_ONLY = ("policy", "critic"), ("mu", "sigma", "criti
 
 @dataclass(frozen=True)
 class Architecture:
-    """Two branches, joined by concatenation (spectrogram first), and heads of a hidden layer and an output each.
+    """Two branches, concatenated (spectrogram first), and heads with one hidden layer and one output layer each.
 
-    spec_size, sheet_size: (height, width) of the observations it takes. heads: policy (logits of the actions) or mu and sigma
-    (a normal distribution of the speed change), and critic (the value), in the order of their parameters. lstm: size of an
-    LSTM between the joined branches and the heads. batch_norm: before the activations of convolutions and heads. input_norm:
-    of both observations, each channel to mean 0 and variance 1. speed_activation: that of mu and sigma.
+    Attributes:
+        spec_size: (height, width) of the spectrogram window.
+        sheet_size: (height, width) of the sheet window.
+        spec: layers of the spectrogram branch.
+        sheet: layers of the sheet branch.
+        concat: features of the layer that joins the branches.
+        heads: in the order of their parameters: policy (logits of the actions), or mu and sigma (a normal distribution of the
+            speed change), and critic (the value).
+        lstm: size of the LSTM between the joined branches and the heads; 0 for none.
+        head_dropout: dropout probability of the heads' hidden layers.
+        concat_dropout: dropout probability of the joined features.
+        batch_norm: batch normalisation before the activations of convolutions and heads.
+        input_norm: normalise each channel of both observations to mean 0 and variance 1.
+        activation: of all layers but the hidden ones of mu and sigma.
+        speed_activation: of the hidden layers of mu and sigma.
+        initialisation: a scheme of networks.initialise.
+        head: features of each head's hidden layer.
     """
 
     spec_size: tuple[int, int]
@@ -65,7 +78,7 @@ class Architecture:
 
     @property
     def continuous(self) -> bool:
-        """Does it choose its speed change freely?"""
+        """Does the network output a speed change instead of choosing among actions?"""
         return "mu" in self.heads
 
     @property
@@ -78,7 +91,7 @@ def _square(channels: int, kernel: int, stride: int) -> Conv:
 
 
 def _with_dropout(layers: tuple[Layer, ...], *after: int) -> tuple[Layer, ...]:
-    """Dropout after the convolutions of these numbers, counted from 1."""
+    """Insert dropout after the layers with these numbers, counted from 1."""
     return tuple(
         part for number, layer in enumerate(layers, 1) for part in ((layer, Dropout()) if number in after else (layer,))
     )
@@ -93,7 +106,7 @@ LCHS = Architecture((78, 40), (80, 256), _SPEC_S, _WIDE_SHEET, concat=256)
 
 
 def _deep_spec(first: int, second: int, last: int = 1) -> tuple[Layer, ...]:
-    """`first` channels in layers 1-2, `second` in 3-4; last: kernel of the layer before the last."""
+    """first, second: channels of layers 1-2 and 3-4. last: kernel of an extra layer before the last one; 1 for none."""
     return (
         _square(first, 3, 1),
         _square(first, 3, 1),
@@ -108,7 +121,7 @@ def _deep_spec(first: int, second: int, last: int = 1) -> tuple[Layer, ...]:
 
 
 def _deep_sheet(first: int, second: int) -> tuple[Layer, ...]:
-    """`first` channels in layers 1-2, `second` in 3-5."""
+    """first, second: channels of layers 1-2 and 3-5."""
     return (
         Conv(first, (5, 5), (1, 2)),
         _square(first, 3, 1),
@@ -124,7 +137,11 @@ def _deep_sheet(first: int, second: int) -> tuple[Layer, ...]:
 
 DEEP = Architecture((78, 40), (80, 256), _deep_spec(32, 64), _deep_sheet(32, 64), concat=512)
 _DEEP_DROPOUT = replace(DEEP, spec=_with_dropout(DEEP.spec, 4, 7), sheet=_with_dropout(DEEP.sheet, 4, 6, 8), head_dropout=0.2)
-_SELU = {"activation": "selu", "initialisation": "selu"}
+
+
+def _selu(architecture: Architecture, input_norm: bool = False) -> Architecture:
+    return replace(architecture, activation="selu", initialisation="selu", input_norm=input_norm)
+
 
 ARCHITECTURES: dict[str, Architecture] = {
     "BaselineNet": replace(NOTTINGHAM, heads=POLICY_ONLY),
@@ -136,8 +153,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "ScoreFollowingNetLSTM": replace(NOTTINGHAM, lstm=256),
     "ScoreFollowingNetLSTMContinuous": replace(NOTTINGHAM, lstm=256, heads=CONTINUOUS),
-    "ScoreFollowingNetSELU": replace(NOTTINGHAM, **_SELU),
-    "ScoreFollowingNetSELU01": replace(NOTTINGHAM, **_SELU, input_norm=True),
+    "ScoreFollowingNetSELU": _selu(NOTTINGHAM),
+    "ScoreFollowingNetSELU01": _selu(NOTTINGHAM, input_norm=True),
     "ScoreFollowingNetNottinghamLS": Architecture(
         (78, 40),
         (40, 150),
@@ -167,6 +184,6 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ScoreFollowingNetMSMDLCHSDeepLSTM": replace(DEEP, lstm=256),
     "ScoreFollowingNetMSMDLCHSDeepLSTMContinuous": replace(DEEP, lstm=256, heads=CONTINUOUS),
     "ScoreFollowingNetMSMDLCHSDeepRELU": replace(DEEP, activation="relu"),
-    "ScoreFollowingNetMSMDLCHSDeepSELU": replace(DEEP, **_SELU),
-    "ScoreFollowingNetMSMDLCHSDeepSELU01": replace(DEEP, **_SELU, input_norm=True),
+    "ScoreFollowingNetMSMDLCHSDeepSELU": _selu(DEEP),
+    "ScoreFollowingNetMSMDLCHSDeepSELU01": _selu(DEEP, input_norm=True),
 }

@@ -1,7 +1,7 @@
-"""Each branch of a network run once per window, however many games come by it.
+"""Runs each branch of a network once per distinct window, however many games reach that window.
 
-Trials of a piece hear the same and see much the same: of ten trials of the Nottingham test set a tenth of the sound windows
-and two fifths of the sheet windows are distinct.
+Trials of one piece hear the same sound and see nearly the same sheet: in ten trials of the Nottingham test set only a tenth of
+the sound windows and two fifths of the sheet windows are distinct.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from score_following_game.agents.inference import Judgement, chunks
+from score_following_game.agents.layers import parameter_version
 from score_following_game.agents.networks import ActorCritic
 from score_following_game.environment.observation import (
     Position,
@@ -22,19 +23,25 @@ from score_following_game.environment.observation import (
 )
 from score_following_game.environment.score_bank import ScoreBank
 
-MEMORY_BYTES = 2**28  # of features, per branch
+CACHE_BYTES = 2**28  # of features, per branch
 
 
 class BranchCache:
-    """A network, in evaluation mode and with parameters that stay as they are, on the games of a bank on the CPU."""
+    """Cached branch features of a network in evaluation mode, for the games of a bank on the CPU.
+
+    When the network's parameters or buffers change, the cached features are dropped.
+    """
 
     def __init__(self, network: ActorCritic, bank: ScoreBank, precision: torch.dtype) -> None:
         self.network, self.bank, self.precision = network, bank, precision
-        self._spec, self._sheet = Remembered(), Remembered()
+        self._spec, self._sheet = FeatureRows(), FeatureRows()
+        self._version = network_version(network)
 
     @torch.no_grad()
     def act(self, position: Position, lstm_state: Tensor | None = None) -> Judgement:
-        """As inference.act."""
+        """Same results as inference.act."""
+        if (version := network_version(self.network)) != self._version:
+            self._spec, self._sheet, self._version = FeatureRows(), FeatureRows(), version
         spec = self._spec.get(*spectrogram_rows(self.bank, position), self._computed("spec", spectrogram_windows))
         sheet = self._sheet.get(*sheet_rows(self.bank, position), self._computed("sheet", sheet_windows))
         return Judgement.from_network(*self.network.decide(spec, sheet, lstm_state=lstm_state))
@@ -51,21 +58,32 @@ class BranchCache:
         return compute
 
 
-class Remembered:
-    """Rows of features by pairs of numbers below 2^31; all are dropped where the room is too small for more."""
+def network_version(network: ActorCritic) -> tuple[list[tuple[int, int]], float]:
+    """Compares unequal to an earlier value when parameters or buffers have changed since.
 
-    def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
-        self._most_bytes = most_bytes
+    torch's fused optimisers do not increment the version counters. They do change the biases, which are cheap to sum.
+    """
+    tensors = [*network.parameters(), *network.buffers()]
+    vectors = torch.cat([tensor.detach().double() for tensor in tensors if tensor.dim() == 1])
+    return [parameter_version(tensor) for tensor in tensors], vectors.sum().item()
+
+
+class FeatureRows:
+    """Rows of features keyed by pairs of integers below 2^31. When the rows are full, all of them are dropped."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._slots: dict[int, int] = {}
         self._features = torch.empty(0, 0)
 
     def get(self, first: Tensor, second: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """int64 (N,) twice -> (N, F), by compute(first, second) where a pair is new."""
+        """Return the features (N, F) of N pairs, given as two int64 (N,); compute(first, second) is called for new pairs."""
         pairs = (first << 32 | second).tolist()
         if len(self._slots) + len(pairs) > len(self._features):
             self._slots.clear()
         known = len(self._slots)
-        slots, new = [], []
+        slots: list[int] = []
+        new: list[int] = []
         for index, pair in enumerate(pairs):
             slot = self._slots.setdefault(pair, len(self._slots))
             if slot == known + len(new):
@@ -74,7 +92,7 @@ class Remembered:
         if new:
             features = compute(first[new], second[new])
             if len(self._features) < len(pairs):
-                rows = max(len(pairs), self._most_bytes // (features.shape[1] * features.element_size()))
+                rows = max(len(pairs), self._max_bytes // (features.shape[1] * features.element_size()))
                 self._features = features.new_empty(rows, features.shape[1])
             self._features[known : known + len(new)] = features
         return self._features[slots]

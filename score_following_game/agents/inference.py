@@ -1,4 +1,4 @@
-"""Running a network over many positions without holding all their pixels at once."""
+"""Runs a network over many positions without holding all their pixels in memory at once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from score_following_game.agents.networks import ActorCritic
 from score_following_game.environment.observation import Position, observe
 from score_following_game.environment.score_bank import ScoreBank
 
-CHUNK_VALUES = 2**22  # observation values at a time: about 300 Nottingham or 90 piano windows, activations within 300 MB
-CUDA_CHUNK_VALUES = 2**27  # about 9900 Nottingham or 2800 piano windows, activations and gradients within some 20 GB, of 80
-CUDA_BYTES_PER_VALUE = 600  # of the device's memory; on a smaller one than that chunks are smaller, too
+CHUNK_VALUES = 2**22  # observation values per chunk: about 300 Nottingham or 90 piano windows; activations up to 300 MB
+CUDA_CHUNK_VALUES = 2**27  # about 9900 Nottingham or 2800 piano windows; activations and gradients take up to 20 GB
+CUDA_BYTES_PER_VALUE = 600  # limits the chunks on devices with little memory
 PRECISIONS = ("float32", "bfloat16", "auto")
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """float32 or bfloat16; `auto` is bfloat16 where the processor multiplies it in hardware."""
+    """The dtype of a name of PRECISIONS; `auto` is bfloat16 where the processor multiplies it in hardware, else float32."""
     if name == "auto":
         has_unit = torch.cuda.is_bf16_supported if device.type == "cuda" else _processor_has_bfloat16
         return torch.bfloat16 if has_unit() else torch.float32
@@ -28,13 +28,16 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def _processor_has_bfloat16() -> bool:
-    """AVX-512 BF16 (and with it AMX); without, torch emulates bfloat16, slowly. Unknown counts as no."""
+    """Does the CPU have AVX-512 BF16 (or AMX)? Without it torch emulates bfloat16, slowly. False when torch cannot say."""
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 class Judgement(NamedTuple):
-    """What a network says of N positions: output, that its policy is made of, float32 (N, A); value float32 (N,); memory
-    (N, 2, size) after it, of networks with an LSTM."""
+    """Network outputs for N positions.
+
+    output: float32 (N, A), parametrises the policy (ActorCritic.policy). value: float32 (N,), the critic's estimates.
+    lstm_state: float32 (N, 2, size), the state after this step; None without an LSTM.
+    """
 
     output: Tensor
     value: Tensor
@@ -52,12 +55,12 @@ def run_network(
     precision: torch.dtype,
     lstm_state: Tensor | None = None,
 ) -> Judgement:
-    """One forward pass over all of a chunk's positions."""
+    """One forward pass over all positions at once."""
     return Judgement.from_network(*network(observe(bank, position, precision), lstm_state=lstm_state))
 
 
 def chunk_size(bank: ScoreBank) -> int:
-    """Windows at a time; the larger a device, the more, so that it need not wait for the host between them."""
+    """Windows per chunk. Larger devices get larger chunks, so that they need not wait for the host between chunks."""
     config, values = bank.config, CHUNK_VALUES
     if bank.device.type == "cuda":
         total_memory = torch.cuda.get_device_properties(bank.device).total_memory
@@ -68,7 +71,7 @@ def chunk_size(bank: ScoreBank) -> int:
 
 
 def chunks(bank: ScoreBank, n: int) -> Iterator[slice]:
-    """0 .. n in runs of chunk_size."""
+    """Slices of at most chunk_size that cover 0 .. n."""
     size = chunk_size(bank)
     for first in range(0, n, size):
         yield slice(first, min(first + size, n))
@@ -83,24 +86,29 @@ def act(
     lstm_state: Tensor | None = None,
     recorded: list[list[Tensor]] | None = None,
 ) -> Judgement:
-    """As run_network, chunk by chunk and without gradients. recorded: gets each chunk's tensors for `replay`."""
-    parts = []
+    """As run_network, but chunk by chunk and without gradients. recorded: each chunk's tensors for `replay` are appended."""
+    parts: list[Judgement] = []
     for part in chunks(bank, len(position.piece)):
         observation, trace = observe(bank, position.at(part), precision), None if recorded is None else Trace()
         parts.append(Judgement.from_network(*network(observation, trace, None if lstm_state is None else lstm_state[part])))
         if recorded is not None and trace is not None:
             recorded.append([*observation, *trace.tensors])
-    return (
-        parts[0]
-        if len(parts) == 1
-        else Judgement(*(None if values[0] is None else torch.cat(values) for values in zip(*parts)))
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _joined(parts: Sequence[Judgement]) -> Judgement:
+    states = [part.lstm_state for part in parts if part.lstm_state is not None]
+    return Judgement(
+        torch.cat([part.output for part in parts]),
+        torch.cat([part.value for part in parts]),
+        torch.cat(states) if states else None,
     )
 
 
 def replay(network: ActorCritic, tensors: Sequence[Tensor], lstm_state: Tensor | None = None) -> Judgement:
-    """What run_network gave when `act` recorded these tensors, now with gradients, nearly for nothing.
+    """Repeat a pass that `act` recorded, now with gradients and at nearly no cost.
 
-    The network's parameters must be those of that pass.
+    The network's parameters must be those of the recorded pass.
     """
     spec, sheet, *layers = tensors
     return Judgement.from_network(*network((spec, sheet), Trace(layers), lstm_state))

@@ -1,9 +1,10 @@
-"""The networks' layers as functions; a trace of their outputs, for a gradient without a second forward pass."""
+"""The networks' layers as functions, and a trace of their outputs that gives gradients without a second forward pass."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,11 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 @dataclass(frozen=True)
 class Activation:
-    """in_place: values -> values. backward: (gradient, result) -> gradient; the result tells all, the argument is not kept.
-    plain: the same as torch has it, with its own gradient."""
+    """One activation function in three forms.
+
+    in_place: overwrites its argument and returns it. backward: (gradient, result) -> gradient of the argument; it needs the
+    result only, so the argument is not kept. plain: torch's own version, differentiable by autograd.
+    """
 
     in_place: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor, Tensor], Tensor]
@@ -51,10 +55,10 @@ ACTIVATIONS = {
 
 
 class Trace:
-    """What the layers of a forward pass gave, in the order they ran.
+    """The layer outputs of a forward pass, in the order in which the layers ran.
 
-    An empty trace records; one made of recorded tensors gives them back in place of computing, so that `backward` finds the
-    very activations and dropout masks of the recorded pass.
+    An empty trace records. A trace made of recorded tensors returns them instead of computing, so that `backward` uses exactly
+    the activations and dropout masks of the recorded pass.
     """
 
     def __init__(self, recorded: Sequence[Tensor] | None = None) -> None:
@@ -62,7 +66,7 @@ class Trace:
         self._given: Iterator[Tensor] | None = None if recorded is None else iter(self.tensors)
 
     def take(self, compute: Callable[[], Tensor]) -> Tensor:
-        """The next recorded tensor, else compute()'s, recorded."""
+        """Return the next recorded tensor, or record and return compute()."""
         if self._given is not None:
             return next(self._given).detach()
         self.tensors.append(compute())
@@ -70,21 +74,21 @@ class Trace:
 
 
 def activated(module: nn.Conv2d | nn.Linear, values: Tensor, activation: Activation, trace: Trace | None) -> Tensor:
-    """A convolution (without padding) or linear layer and its activation, in the type of `values`.
+    """A convolution (without padding) or linear layer and its activation, computed in the dtype of `values`.
 
-    values: (B, C, H, W), of a linear layer (B, ...), flattened here.
+    values: (B, C, H, W) for a convolution; (B, ...) for a linear layer, which flattens it.
     """
     stride = module.stride if isinstance(module, nn.Conv2d) else None
     if stride is None:
         values = values.flatten(1)
-    weight, bias = (_as_type(parameter, values.dtype) for parameter in (module.weight, module.bias))
+    weight, bias = _weight_and_bias(module, values.dtype)
     return _Activated.apply(values, weight, bias, stride, activation, trace)
 
 
 def normalised(norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> Tensor:
-    """Batch normalisation, in float32; the result has the type of `values`.
+    """Batch normalisation in float32; the result has the dtype of `values`.
 
-    In training a batch of a single value per channel, which has no variance, is normalised as in evaluation.
+    A training batch with a single value per channel has no variance and is normalised as in evaluation.
     """
     if norm.training and values.numel() == values.shape[1]:
         result = nn.functional.batch_norm(
@@ -100,9 +104,11 @@ def normalised_and_activated(
     values: Tensor,
     activation: Activation,
 ) -> Tensor:
-    """As `activated`, with batch normalisation between layer and activation, and without a trace: the pass of another batch
-    has other means."""
-    weight, bias = (_as_type(parameter, values.dtype) for parameter in (module.weight, module.bias))
+    """As `activated`, with batch normalisation between layer and activation.
+
+    There is no trace: the batch statistics of a replayed batch would differ from those of the recorded one.
+    """
+    weight, bias = _weight_and_bias(module, values.dtype)
     if isinstance(module, nn.Conv2d):
         result = nn.functional.conv2d(values, weight, bias, module.stride)
     else:
@@ -110,34 +116,56 @@ def normalised_and_activated(
     return activation.plain(normalised(norm, result))
 
 
-_converted: dict[tuple[int, torch.dtype], Tensor] | None = None
+@dataclass(frozen=True)
+class _Conversion:
+    """A parameter converted to another dtype. Holding the parameter keeps its id from being reused."""
+
+    parameter: Tensor
+    version: tuple[int, int]
+    result: Tensor
+
+
+# A context variable: threads and nested users each have their own conversions.
+_conversions: ContextVar[dict[tuple[int, torch.dtype], _Conversion] | None] = ContextVar("conversions", default=None)
 
 
 @contextlib.contextmanager
 def unchanged_parameters() -> Iterator[None]:
-    """Within, passes without gradient convert a parameter to bfloat16 once, a tenth of the time of 16 windows.
+    """Within this context, passes without gradient convert each parameter to bfloat16 only once.
 
-    The caller changes no parameter meanwhile, and drops none.
+    The conversions take a tenth of the time of a pass over 16 windows. They belong to the `with` block of this thread. A
+    parameter that changes within the block is converted again.
     """
-    global _converted
-    before, _converted = _converted, {}
+    token = _conversions.set({})
     try:
         yield
     finally:
-        _converted = before
+        _conversions.reset(token)
+
+
+def parameter_version(parameter: Tensor) -> tuple[int, int]:
+    """Changes whenever the parameter is written in place or gets other storage (but not by writing in place to its `.data`)."""
+    return parameter.data_ptr(), 0 if parameter.is_inference() else parameter._version
+
+
+def _weight_and_bias(module: nn.Conv2d | nn.Linear, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    if module.bias is None:
+        raise ValueError("every convolution and linear layer of the networks has a bias")
+    return _as_type(module.weight, dtype), _as_type(module.bias, dtype)
 
 
 def _as_type(parameter: Tensor, dtype: torch.dtype) -> Tensor:
-    if _converted is None or torch.is_grad_enabled() or parameter.dtype == dtype:
+    known = _conversions.get()
+    if known is None or torch.is_grad_enabled() or parameter.dtype == dtype:
         return parameter.to(dtype)
-    key = id(parameter), dtype
-    if key not in _converted:
-        _converted[key] = parameter.to(dtype)
-    return _converted[key]
+    key, version = (id(parameter), dtype), parameter_version(parameter)
+    if key not in known or known[key].version != version:
+        known[key] = _Conversion(parameter, version, parameter.to(dtype))
+    return known[key].result
 
 
 def dropout(values: Tensor, p: float, trace: Trace | None) -> Tensor:
-    """Dropout in training: values * 0 or 1 / (1 - p)."""
+    """Dropout in training: each value is multiplied by 0 or by 1 / (1 - p)."""
 
     def draw() -> Tensor:
         return dropout_factors(values, p)
@@ -146,9 +174,10 @@ def dropout(values: Tensor, p: float, trace: Trace | None) -> Tensor:
 
 
 def dropout_factors(values: Tensor, p: float) -> Tensor:
-    """0 with probability p (to 2^-17), else 1 / (1 - p), in the shape, type and memory format of `values`.
+    """0 with probability p (accurate to 2^-17), else 1 / (1 - p), in the shape, dtype and memory format of `values`.
 
-    Four of them are cut from a random number of 64 bits: six times as fast as bernoulli_, a fifth of the piano networks' time.
+    Each random 64-bit integer yields four factors. This is six times as fast as bernoulli_, which would take a fifth of the
+    piano networks' time.
     """
     words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64, device=values.device).random_(-(2**63), None)
     kept = words.view(torch.int16)[: values.numel()] >= round(p * 2**16) - 2**15
@@ -156,7 +185,7 @@ def dropout_factors(values: Tensor, p: float) -> Tensor:
 
 
 class _Activated(torch.autograd.Function):
-    """One function of layer and activation: the activation in place, half the tensors kept."""
+    """Layer and activation as one autograd function: the activation works in place, so only half the tensors are kept."""
 
     @staticmethod
     def forward(

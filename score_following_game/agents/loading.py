@@ -1,4 +1,4 @@
-"""An agent from a file of parameters."""
+"""Builds an agent from a parameter file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.inference import choose_precision
-from score_following_game.agents.localisation import PLACES, LocalisationAgent, localisation_network
+from score_following_game.agents.localisation import N_PLACES, LocalisationAgent, localisation_network
 from score_following_game.agents.networks import load_parameters, network_for, read_parameters
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig, load_game_config, parse_game_config, read_yaml
@@ -27,19 +27,34 @@ def load_trained_agent(
     deterministic: bool = False,
     precision: str = "float32",
 ) -> TrainedAgent | LocalisationAgent:
-    """A network by its published name with the parameters of a file; they tell whether it chooses among actions or places.
+    """Load an agent: a LocalisationAgent for the parameters of one, else a TrainedAgent.
 
-    The game it plays is agent.rules(config). Raises UserError where the three do not fit.
+    Args:
+        params: a parameter file, a run's checkpoint, or the short name of a shipped agent.
+        net: the network's published name.
+        config: the game config. The agent plays the game agent.rules(config).
+        seed: seeds the sampling of actions.
+        device: cpu, cuda or cuda:N.
+        deterministic: take the most probable action; a localisation agent always does.
+        precision: float32, bfloat16, or auto (bfloat16 where the hardware multiplies it).
+
+    Raises:
+        UserError: the file cannot be read, or parameters, network and game config do not fit.
     """
-    bias = read_parameters(params).get("policy_out.bias")
-    localises = bias is not None and bias.shape == (PLACES,)
+    localises = is_localisation(params)
     network = localisation_network(net, config) if localises else network_for(net, config)
     load_parameters(network, params)
     place = torch.device(device)
-    network.to(place, memory_format=torch.channels_last)
+    network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
     if localises:
         return LocalisationAgent(network, choose_precision(precision, place))
     return TrainedAgent(network, torch.Generator(place).manual_seed(seed), deterministic, choose_precision(precision, place))
+
+
+def is_localisation(params: str | Path) -> bool:
+    """Are these the parameters of a localisation agent? Raises UserError for a file that cannot be read."""
+    bias = read_parameters(params).get("policy_out.bias")
+    return bias is not None and bias.shape == (N_PLACES,)
 
 
 def resolve_network_and_config(
@@ -47,10 +62,18 @@ def resolve_network_and_config(
     net: str | None = None,
     game_config: str | None = None,
 ) -> tuple[str, GameConfig]:
-    """Network name and game config of a parameter file or a shipped agent: those given, else those its run folder holds, else
-    those in the folder's name.
+    """Find the network name and the game config of a parameter file or a shipped agent.
 
-    Raises UserError saying which argument to give when none of them tells.
+    Args:
+        params: a parameter file or the short name of a shipped agent.
+        net: overrides the network's name.
+        game_config: overrides the game config; a path or the name of one that comes with the project.
+
+    Returns:
+        The arguments that are given, else the settings in the file's run folder, else those in the folder's name.
+
+    Raises:
+        UserError: none of these sources has an answer; the message says which argument to give.
     """
     directory = _run_folder(find_parameters(params))
     settings = read_yaml(directory / SETTINGS_FILE) if (directory / SETTINGS_FILE).is_file() else {}
@@ -58,33 +81,31 @@ def resolve_network_and_config(
     parsed_net, parsed_config = _parse_name(directory.name)
     net = net or settings.get("net") or parsed_net
     if net is None:
-        raise UserError(f"{params}: neither a config.yaml beside it nor its folder's name tells the network; give --net")
+        raise UserError(f"{params}: no network in a config.yaml beside it or in its folder's name; give --net")
     if game_config is not None:
         return net, load_game_config(game_config)
     if own_config.is_file():
         return net, parse_game_config(read_yaml(own_config), str(own_config))
     if parsed_config is None:
-        raise UserError(
-            f"{params}: neither a game_config.yaml beside it nor its folder's name tells the game config; give --game_config"
-        )
+        raise UserError(f"{params}: no game config beside it (game_config.yaml) or in its folder's name; give --game_config")
     try:
         return net, load_game_config(f"game_configs/{parsed_config}.yaml")
     except UserError as error:
         raise UserError(
-            f"{params}: its folder's name tells of a game config {parsed_config}, but {error}; give --game_config"
+            f"{params}: its folder's name means the game config {parsed_config}, but {error}; give --game_config"
         ) from None
 
 
 def _run_folder(path: Path) -> Path:
-    """The folder a parameter file is in. A link may lie in a run's folder, or point there from anywhere."""
+    """The run folder of a parameter file, which may be a link inside a run folder or a link into one."""
     given, real = path.absolute().parent, path.resolve().parent
     return given if (given / SETTINGS_FILE).is_file() or any(_parse_name(given.name)) else real
 
 
 def _parse_name(name: str) -> tuple[str | None, str | None]:
-    """(network, game config) from a published run directory's name; None where it is none.
+    """(network, game config) from the name of a published run directory; (None, None) for other names.
 
-    The training set's name may hold a -, so the config is what stands before the date and time.
+    The training set's name may contain "-", so the config is the part just before the date and time.
     """
     found = re.match(r"[^-]+-([^-]+)-.+-([^-]+)_\d{8}_\d{6}(?:-|$)", name)
-    return found.groups() if found else (None, None)
+    return (found[1], found[2]) if found else (None, None)

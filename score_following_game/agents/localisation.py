@@ -1,8 +1,8 @@
-"""The papers' supervised baseline: where in the window is the music? Followed by going there (Dorfer, Arzt and Widmer, "Towards
+"""The papers' supervised baseline: it locates the music in the sheet window and moves there (Dorfer, Arzt and Widmer, "Towards
 score following in sheet music images", ISMIR 2016).
 
-It hears and sees what the other agents do, save that the sheet's change is always zero: what it was a step before depends on
-how it moves, which it does not learn.
+It gets the same observations as the other agents, but the change of the sheet is always zero: that depends on the agent's
+previous movement, which this agent does not learn.
 """
 
 from __future__ import annotations
@@ -20,41 +20,46 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.observation import Position
 from score_following_game.errors import UserError
 
-PLACES = 75  # into which the window's width is divided: of 2 px each for Nottingham
+N_PLACES = 75  # classes into which the window's width is divided; 2 px each for Nottingham
 
 
 def localisation_network(name: str, config: GameConfig) -> ActorCritic:
-    """A network by its published name with a score for each place in the window: of those with actions, whatever the game's
-    own, since it moves freely in any. Raises UserError where the two do not fit."""
-    architecture = get_network(name, PLACES).architecture
+    """A new network with one output per place in the window, by its published name; it must be one with discrete actions.
+
+    Raises UserError when the network and the game config do not fit. Whether the game is continuous does not matter.
+    """
+    architecture = get_network(name, N_PLACES).architecture
     if architecture.lstm or architecture.continuous:
         raise UserError(
-            f"--net {name}: localisation judges each window alone, by a score for each place: no LSTM and no free "
-            "speed; take BaselineNet"
+            f"--net {name}: localisation classifies each window on its own, which excludes LSTM and continuous networks; "
+            "use BaselineNet"
         )
-    return network_for(name, replace(config, continuous=False, actions=(0.0,) * PLACES))
+    return network_for(name, replace(config, continuous=False, actions=(0.0,) * N_PLACES))
 
 
 def place_of(offset: Tensor, config: GameConfig) -> Tensor:
-    """Offsets from the middle of the window, pixels (N,) -> int64 places, those beyond its edges the outermost."""
-    return ((offset / config.sheet_context + 0.5) * PLACES).floor().clamp(0, PLACES - 1).long()
+    """Places, int64 (N,), of offsets (N,) in pixels from the window's middle. Beyond an edge: the outermost place."""
+    return ((offset / config.sheet_context + 0.5) * N_PLACES).floor().clamp(0, N_PLACES - 1).long()
 
 
 def offset_of(log_probabilities: Tensor, config: GameConfig) -> Tensor:
-    """float32 (N, PLACES) -> (N,) pixels from the window's middle: the mean over the likeliest place and its neighbours."""
+    """Offsets (N,) from the window's middle in pixels: the mean over the most probable place and its two neighbours.
+
+    log_probabilities: float32 (N, N_PLACES).
+    """
     best = log_probabilities.argmax(dim=1, keepdim=True)
-    near = best.clamp(1, PLACES - 2) + torch.arange(-1, 2, device=best.device)
+    near = best.clamp(1, N_PLACES - 2) + torch.arange(-1, 2, device=best.device)
     weights = log_probabilities.gather(1, near).softmax(dim=1)
-    return ((near + 0.5) * weights).sum(dim=1) / PLACES * config.sheet_context - config.sheet_context / 2
+    return ((near + 0.5) * weights).sum(dim=1) / N_PLACES * config.sheet_context - config.sheet_context / 2
 
 
 def without_motion(position: Position) -> Position:
-    """What is seen there by one that stood still in the sheet."""
+    """The same positions as observed by an agent that has not moved in the sheet."""
     return position._replace(previous_x=position.x)
 
 
 class LocalisationAgent(FreelyMovingAgent):
-    """Goes to where its network says the music is, frame by frame."""
+    """Moves, in every frame, to where its network locates the music."""
 
     name = "the localisation agent"
 

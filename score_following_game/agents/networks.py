@@ -1,4 +1,4 @@
-"""One class that builds every network of the table, with the published parameter names."""
+"""ActorCritic builds every network of the table of architectures, with the published parameter names."""
 
 from __future__ import annotations
 
@@ -24,16 +24,20 @@ from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError
 
-SMALLEST_STD = 1e-3  # of a continuous policy
+MIN_POLICY_STD = 1e-3  # pixels per frame; smallest standard deviation of a continuous policy
 
 
 class ActorCritic(nn.Module):
-    """A network of the table: [spec (B, C, H, W), sheet (B, C, H, W)] -> (what its policy is made of, value (B, 1)).
+    """A network with policy and critic, built from an Architecture.
 
-    The first is logits (B, n_actions), or, in continuous games, mean and standard deviation of the speed change (B, 2);
-    `policy` makes a distribution of it. A network with an LSTM also takes and returns its state (B, 2, size), hidden and cell
-    state, zero at first. Without a critic the value is zero. The observation's type, float32 or bfloat16, is that of the
-    arithmetic; parameters, LSTM state and outputs are float32.
+    The dtype of the observations, float32 or bfloat16, is that of the arithmetic; parameters, LSTM state and outputs are
+    float32. An LSTM's state is (B, 2, size), hidden and cell state, and zero at the beginning of a game.
+
+    Args:
+        architecture: an entry of the table of architectures.
+        n_actions: number of discrete actions; ignored by continuous networks.
+        spec_channels: channels of the spectrogram observation.
+        sheet_channels: channels of the sheet observation.
     """
 
     def __init__(self, architecture: Architecture, n_actions: int, spec_channels: int, sheet_channels: int) -> None:
@@ -62,13 +66,24 @@ class ActorCritic(nn.Module):
         trace: Trace | None = None,
         lstm_state: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """-> (policy's, value), and with an LSTM its state after it. trace: records the layers' outputs, or gives those
-        recorded before."""
+        """Run the network on a batch.
+
+        Args:
+            observation: spectrogram (B, C, H, W) and sheet (B, C, H, W).
+            trace: records the layers' outputs, or replays those recorded before.
+            lstm_state: (B, 2, size) of networks with an LSTM; None for the state at a game's beginning.
+
+        Returns:
+            The policy's parameters: logits (B, n_actions), or mean and standard deviation of the speed change (B, 2).
+            `policy` makes a distribution of them.
+            The value (B, 1); zero without a critic.
+            With an LSTM, its state after this step.
+        """
         spec, sheet = observation
         return self.decide(self.branch("spec", spec, trace), self.branch("sheet", sheet, trace), trace, lstm_state)
 
     def branch(self, name: str, windows: Tensor, trace: Trace | None = None) -> Tensor:
-        """What a branch, spec or sheet, makes of its windows: (B, C, H, W) -> (B, features)."""
+        """Run the branch `name`, spec or sheet, on its windows (B, C, H, W). Returns (B, features)."""
         for layer in self._branches[name]:
             windows = self._run(layer, windows, trace)
         return windows.flatten(1)
@@ -80,7 +95,7 @@ class ActorCritic(nn.Module):
         trace: Trace | None = None,
         lstm_state: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """The rest of `forward`, from what the branches made."""
+        """The rest of `forward`, from the outputs of the branches."""
         joined = self.join(spec, sheet, trace)
         if not self.architecture.lstm:
             return self.judge(joined, trace)
@@ -88,30 +103,30 @@ class ActorCritic(nn.Module):
         return *self.judge(recalled, trace), lstm_state
 
     def join(self, spec: Tensor, sheet: Tensor, trace: Trace | None = None) -> Tensor:
-        """-> (B, concat)"""
+        """Join the branches' outputs. Returns (B, concat)."""
         joined = self._run("concat_fc", torch.cat([spec, sheet], dim=1), trace)
         return self._run("concat_do", joined, trace) if self.architecture.concat_dropout else joined
 
     def recall(self, joined: Tensor, lstm_state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One step of the LSTM, in float32: -> (B, size), its state (B, 2, size)."""
+        """Run one step of the LSTM in float32. Returns its output (B, size) and its state (B, 2, size)."""
         states = None if lstm_state is None else tuple(state[None].contiguous() for state in lstm_state.unbind(1))
         recalled, (hidden, cell) = self.lstm(joined.float()[None], states)
         return recalled[0].to(joined.dtype), torch.stack([hidden[0], cell[0]], dim=1)
 
     def judge(self, joined: Tensor, trace: Trace | None = None) -> tuple[Tensor, Tensor]:
-        """The heads: -> (policy's, value)."""
+        """Run the heads. Returns the policy's parameters and the value, as `forward`."""
         outputs = {head: self._run_head(head, joined, trace) for head in self.architecture.heads}
         value = outputs["critic"] if "critic" in outputs else joined.new_zeros(len(joined), 1, dtype=torch.float32)
         if "policy" in outputs:
             return outputs["policy"], value
-        return torch.cat([outputs["mu"], outputs["sigma"].exp() + SMALLEST_STD], dim=1), value
+        return torch.cat([outputs["mu"], outputs["sigma"].exp() + MIN_POLICY_STD], dim=1), value
 
     def policy(self, output: Tensor) -> Policy:
-        """The distribution over actions that `forward` tells of."""
+        """The distribution over actions with these parameters, which `forward` returns."""
         return NormalPolicy.from_output(output) if self.architecture.continuous else CategoricalPolicy.from_logits(output)
 
     def initial_lstm_state(self, n: int) -> Tensor | None:
-        """Of n games that begin: zeros (n, 2, size); None without an LSTM."""
+        """The state of n games at their beginning: zeros (n, 2, size); None without an LSTM."""
         size = self.architecture.lstm
         return torch.zeros(n, 2, size, device=self.concat_fc.weight.device) if size else None
 
@@ -124,7 +139,7 @@ class ActorCritic(nn.Module):
         return self.architecture.batch_norm or self.architecture.input_norm
 
     def _add_branch(self, branch: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> int:
-        """Add the layers of a branch; -> its number of output features."""
+        """Add the layers of a branch. Returns its number of output features."""
         names = self._branches[branch]
         count = 0
         for layer in layers:
@@ -161,7 +176,7 @@ class ActorCritic(nn.Module):
         hidden = self._run(f"{head}_fc", joined, trace, activation)
         if self.architecture.head_dropout:
             hidden = self._run(f"{head}_fc_do", hidden, trace)
-        return self.get_submodule(f"{head}_out")(hidden.float())  # three numbers: exact ones cost nothing
+        return self.get_submodule(f"{head}_out")(hidden.float())  # float32 costs nothing for so few outputs
 
     def _run(self, name: str, values: Tensor, trace: Trace | None, activation: Activation | None = None) -> Tensor:
         module, activation = self.get_submodule(name), activation or self._activation
@@ -169,6 +184,7 @@ class ActorCritic(nn.Module):
             return dropout(values, module.p, trace) if self.training else values
         if isinstance(module, nn.BatchNorm2d):
             return normalised(module, values)
+        assert isinstance(module, (nn.Conv2d, nn.Linear))
         norm = getattr(self, f"{name}_bn", None)
         return (
             activated(module, values, activation, trace)
@@ -178,8 +194,11 @@ class ActorCritic(nn.Module):
 
 
 def initialise(network: nn.Module, scheme: str) -> None:
-    """Set the first parameters of convolutions and linear layers: `orthogonal` (gain 1, a convolution flattened to out x rest)
-    or, as published though smaller than meant, `selu` (normal with variance 1 / the number of weights); biases zero."""
+    """Initialise the weights of convolutions and linear layers by a scheme; biases become zero.
+
+    `orthogonal`: gain 1, a convolution's weight flattened to (out, rest). `selu`: normal with variance 1 / number of weights,
+    as published, although SELU networks are meant to have 1 / fan-in. Raises ValueError for other schemes.
+    """
     if scheme not in ("orthogonal", "selu"):
         raise ValueError(f"unknown initialisation {scheme!r}")
     for module in network.modules():
@@ -188,49 +207,60 @@ def initialise(network: nn.Module, scheme: str) -> None:
                 nn.init.orthogonal_(module.weight)
             else:
                 nn.init.normal_(module.weight, std=module.weight.numel() ** -0.5)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def get_network(name: str, n_actions: int, spec_channels: int = 2, sheet_channels: int = 2) -> ActorCritic:
-    """A fresh network by its published name. Raises UserError with the nearest one."""
+    """A new network by its published name. Raises UserError for an unknown name and suggests the most similar one."""
     if name not in ARCHITECTURES:
         near = difflib.get_close_matches(name, ARCHITECTURES, 1, cutoff=0.0)[0]
         raise UserError(
-            f"--net {name}: no such network; is {near} meant? python -m score_following_game.agents.networks "
-            "prints all there are"
+            f"--net {name}: no such network; did you mean {near}? python -m score_following_game.agents.networks "
+            "lists all networks"
         )
     return ActorCritic(ARCHITECTURES[name], n_actions, spec_channels, sheet_channels)
 
 
 def network_for(name: str, config: GameConfig) -> ActorCritic:
-    """A fresh network that plays games of a config. Raises UserError where the two do not fit."""
+    """A new network that plays games of a config. Raises UserError when they do not fit."""
     network = get_network(name, 1 if config.continuous else len(config.actions), config.spec_shape[0], config.sheet_shape[0])
     if network.architecture.continuous and not config.continuous:
         raise UserError(
-            f"--net {name} chooses its speed freely, the game config has discrete actions; take the config of that "
+            f"--net {name} chooses its speed freely, but the game config has discrete actions; use the config of that "
             "name with _continuous, or the network of that name without Continuous"
         )
     if config.continuous and not network.architecture.continuous:
         raise UserError(
-            f"--net {name} chooses among discrete actions, the game config is continuous; take the config of that "
+            f"--net {name} chooses among discrete actions, but the game config is continuous; use the config of that "
             "name without _continuous, or the network of that name with Continuous"
         )
-    wanted = network.architecture.spec_size, network.architecture.sheet_size
-    if wanted != (config.spec_shape[1:], config.sheet_shape[1:]):
+    expected = network.architecture.spec_size, network.architecture.sheet_size
+    if expected != (config.spec_shape[1:], config.sheet_shape[1:]):
         raise UserError(
-            f"--net {name} sees spectrogram {wanted[0]} and sheet {wanted[1]}, the game config shows "
+            f"--net {name} expects spectrogram {expected[0]} and sheet {expected[1]}, but the game config shows "
             f"{config.spec_shape[1:]} and {config.sheet_shape[1:]}; choose a matching --game_config"
         )
     return network
 
 
 def read_parameters(path: str | Path) -> dict[str, Tensor]:
-    """A state_dict saved by torch.save, tensors only: a file's own, the one in a run's checkpoint (their average, where the run
-    keeps one: that is what it evaluates), or a shipped agent's by its name. Raises UserError naming the file."""
+    """Read a network's state_dict.
+
+    Args:
+        path: a state_dict saved by torch.save, a run's checkpoint, or the short name of a shipped agent. From the checkpoint
+            of a run that averages its parameters the average is read, since the run evaluates that.
+
+    Returns:
+        Tensors by their names.
+
+    Raises:
+        UserError: there is no such file, or it holds no parameters.
+    """
     path = find_parameters(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on files that are no parameters
+    except Exception as error:  # torch raises many types on other files
         raise UserError(f"{path}: not a file of network parameters ({type(error).__name__})") from None
     if isinstance(state, dict) and isinstance(state.get("network"), dict):  # a run's checkpoint
         average = {key.removeprefix("module."): value for key, value in (state.get("average") or {}).items()}
@@ -244,9 +274,9 @@ def read_parameters(path: str | Path) -> dict[str, Tensor]:
 
 
 def load_parameters(network: nn.Module, path: str | Path) -> None:
-    """Load what read_parameters finds. Raises UserError naming the file and what does not fit."""
+    """Load the parameters of read_parameters into a network. Raises UserError when names or shapes do not fit."""
     state, path, own = read_parameters(path), find_parameters(path), network.state_dict()
-    # torch 0.3 did not count batches yet; nothing here depends on how many there were.
+    # Parameters saved by torch 0.3 lack the number of batches, on which nothing here depends.
     state = {**{key: value for key, value in own.items() if key.endswith("num_batches_tracked")}, **state}
     if set(state) != set(own):
         differing = sorted(set(state) ^ set(own))
@@ -254,7 +284,7 @@ def load_parameters(network: nn.Module, path: str | Path) -> None:
     for key, value in state.items():
         if value.shape != own[key].shape:
             raise UserError(
-                f"{path}: {key} has shape {tuple(value.shape)}, this network wants {tuple(own[key].shape)}; "
+                f"{path}: {key} has shape {tuple(value.shape)}, this network expects {tuple(own[key].shape)}; "
                 "check --net and --game_config"
             )
     network.load_state_dict(state)

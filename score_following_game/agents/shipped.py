@@ -1,4 +1,4 @@
-"""The trained agents that come with the project, by their short names."""
+"""The trained agents that come with the project, and their short names."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ FOLDERS = (PACKAGE / "models", PACKAGE.parent / "models")
 
 
 def shipped_agents() -> dict[str, Path]:
-    """Short name -> parameters: models/NAME_WHATEVER/best_model.pt, of several the last by name."""
+    """Short name -> parameter file models/NAME_ANYTHING/best_model.pt; of several the alphabetically last."""
     paths = sorted(path for folder in FOLDERS for path in folder.glob(f"*_*/{BEST_MODEL_FILE}"))
     return {path.parent.name.partition("_")[0]: path for path in paths}
 
 
 def find_parameters(params: str | Path) -> Path:
-    """The file itself, else the shipped agent of that short name. Raises UserError when there is neither."""
+    """Return `params` if it is a file, else the file of the shipped agent of that short name. Raises UserError for neither."""
     path = Path(params)
     if path.is_file():
         return path
@@ -26,6 +26,6 @@ def find_parameters(params: str | Path) -> Path:
     if str(params) in agents:
         return agents[str(params)]
     if path.is_dir():
-        raise UserError(f"{params}: is a folder; the parameters are a file, for instance {path / BEST_MODEL_FILE}")
+        raise UserError(f"{params}: is a folder; give a parameter file, for instance {path / BEST_MODEL_FILE}")
     names = f"; the agents that come with the project: {', '.join(agents)}" if agents else ""
     raise UserError(f"{params}: no such parameter file{names}")

@@ -1,4 +1,4 @@
-"""The baseline that reads no sheet: follow the performance in the sound of the score (Dixon, "Live tracking of musical
+"""A baseline that reads no sheet: it aligns the performance with a rendition of the score (Dixon, "Live tracking of musical
 performances using on-line time warping", DAFx 2005)."""
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from score_following_game.agents.agents import FreelyMovingAgent
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 
-if TYPE_CHECKING:  # brings numba, slow to import
+if TYPE_CHECKING:  # imports numba, which is slow
     from score_following_game.agents.warping_path import Paths
 
 
 class TimeWarpingAgent(FreelyMovingAgent):
-    """Aligns what it has heard with the score's own rendition, frame by frame, and goes to where that one stands in the sheet.
+    """Aligns the performance with the score's rendition, frame by frame, and moves to the rendition's position in the sheet.
 
-    It hears what the other agents do, from the piece's beginning up to the present observation, and knows which note of the
-    rendition is which notehead. Where the performance is the rendition (no other tempo or instrument, no recording) nothing is
-    left to find out, and the result is perfect. Over the last frames, which are not heard yet, it goes on at the rendition's
-    tempo: it lags a little behind a faster performance.
+    It hears the same sound as the other agents, from the piece's beginning to the present observation, and knows the notehead
+    of every note of the rendition. When the performance equals the rendition (same tempo and instrument, no recording) the
+    result is perfect. The observation ends before the game's present frame; for the frames between, the rendition's tempo is
+    assumed, so that the agent lags a little behind a faster performance.
     """
 
     name = "time warping"
 
     def __init__(self, scores: ScoreBank) -> None:
-        """scores: a rendition (renditions.score_renditions) of each piece of the games' bank, in its order, by its config."""
+        """scores: renditions (renditions.score_renditions) of the pieces of the games' bank, in the same order and config."""
         self.scores = scores
         changes = rises(scores.spec[1:], scores.spec[:-1])
         self._rises = torch.cat([torch.zeros_like(changes[:1]), changes]).numpy()
@@ -48,11 +48,11 @@ class TimeWarpingAgent(FreelyMovingAgent):
             self._paths = self._paths.of(games.numpy())
 
     def score_frames(self, game: Game) -> Tensor:
-        """int64 (N,), on the CPU: the frame of the rendition at which the music is believed to be at each game's frame."""
+        """The estimated frame in the rendition for each game's present frame: int64 (N,), on the CPU."""
         from score_following_game.agents.warping_path import HEARD, best_places, hear
 
-        paths, piece, frame = self._remembered(game), game.piece.cpu(), game.frame.cpu()
-        heard = torch.from_numpy(paths.state)[:, HEARD]  # a view: it goes on
+        paths, piece, frame = self._current_paths(game), game.piece.cpu(), game.frame.cpu()
+        heard = torch.from_numpy(paths.state)[:, HEARD]  # a view, which hear() updates
         while len(behind := (heard < frame).nonzero()[:, 0]):
             where = piece[behind]
             row = newest_row(game.bank, where.to(game.bank.device), heard[behind] + 1)
@@ -68,8 +68,8 @@ class TimeWarpingAgent(FreelyMovingAgent):
             )
         return torch.from_numpy(best_places(paths))
 
-    def _remembered(self, game: Game) -> Paths:
-        """The games' paths, of those that were begun anew without anything heard."""
+    def _current_paths(self, game: Game) -> Paths:
+        """The games' paths; those of games that have begun again are reset."""
         from score_following_game.agents.warping_path import HEARD, Paths
 
         piece, values = game.piece.cpu(), self.scores.spec.shape[1]
@@ -83,10 +83,10 @@ class TimeWarpingAgent(FreelyMovingAgent):
 
 
 def newest_row(bank: ScoreBank, piece: Tensor, frame: Tensor) -> Tensor:
-    """The row of a bank's sound that is the newest in the observation at a piece's frame; int64 (n,)."""
+    """The last row of a bank's spectrograms that is observed at a frame of a piece: int64 (n,)."""
     return bank.spec_offset[piece] + frame.to(bank.device) + bank.config.spec_context - int(1 / bank.config.spec_factor)
 
 
 def rises(now: Tensor, before: Tensor) -> Tensor:
-    """Rows of sound (n, bands) and those a frame before -> what has risen in each band: onsets, whatever sounds on."""
+    """The increase in each band from `before` to `now`, both (n, bands): shows onsets and ignores sustained notes."""
     return (now - before).clamp(min=0)

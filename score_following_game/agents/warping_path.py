@@ -1,7 +1,7 @@
 """The path of online time warping (Dixon, "Live tracking of musical performances using on-line time warping", DAFx 2005),
-compiled: of many games, a frame at a time.
+compiled by numba, for many games at once and frame by frame.
 
-Imported where it is first wanted, since numba is slow to import.
+Import this module only where it is used: numba is slow to import.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import numpy as np
 
 from score_following_game.compiled import compiled
 
-WINDOW = 200  # frames on either side whose costs are kept; 10 s, as in the paper
-LONGEST_RUN = 3  # moves one after the other on one side alone
-ROW, COLUMN = 1, 2  # a frame more of the performance, of the score; their sum: of both
+WINDOW = 200  # frames of each side whose costs are kept; 10 s, as in the paper
+LONGEST_RUN = 3  # consecutive moves on one side only
+ROW, COLUMN = 1, 2  # moves: one more frame of the performance, of the score; their sum: of both
 HEARD, READ, NEXT, LATEST, RUN = range(5)  # the columns of Paths.state
 
-_FAST = {"contract", "nsz", "reassoc"}  # of fastmath: infinities are kept
+_FAST = {"contract", "nsz", "reassoc"}  # fastmath flags that preserve infinities
 
 
 class Paths(NamedTuple):
-    """What is remembered of N games, with K values a frame; frame k of a side is kept at k % WINDOW.
+    """The alignment paths of N games with K values per frame. Frame k of a side is stored at index k % WINDOW.
 
-    heard: float32 (N, WINDOW, K), the latest frames of the performance. row: float32 (N, WINDOW), the cost of the best path
-    that ends at the latest frame heard and each of the latest score frames read; column: that ends at the latest frame read
-    and each of the latest heard. state: int64 (N, 5): number of the latest frame heard (-1: none) and read, the next move,
-    the latest one-sided move, and how often it was made.
+    heard: float32 (N, WINDOW, K), the latest frames of the performance. row: float32 (N, WINDOW), costs of the best paths that
+    end at the latest frame heard and at each of the latest score frames read. column: float32 (N, WINDOW), costs of those that
+    end at the latest score frame read and at each of the latest frames heard. state: int64 (N, 5): number of the latest frame
+    heard (-1: none), number of the latest score frame read, the next move, the latest one-sided move, and how often that was
+    made in a row.
     """
 
     heard: np.ndarray
@@ -36,25 +37,28 @@ class Paths(NamedTuple):
 
     @classmethod
     def none(cls, games: int, values: int, window: int = WINDOW) -> Paths:
-        """Of games in which nothing has been heard."""
+        """Paths of games in which nothing has been heard."""
         row, column = np.full((2, games, window), np.inf, np.float32)
         return cls(np.zeros((games, window, values), np.float32), row, column, np.tile([-1, 0, ROW, 0, 1], (games, 1)))
 
     def of(self, games: np.ndarray) -> Paths:
-        """Of some of the games (bool (N,) or int64 (n,))."""
+        """The paths of some of the games (bool (N,) or int64 (n,))."""
         return Paths(*(values[games] for values in self))
 
     def forget(self, games: np.ndarray) -> None:
-        """Nothing has been heard of these games (bool (N,))."""
+        """Reset these games (bool (N,)): nothing has been heard of them."""
         for values, empty in zip(self, Paths.none(int(games.sum()), self.heard.shape[2])):
             values[games] = empty
 
 
 @compiled()
-def hear(paths, games, frames, scores, first, length):
-    """Go on with some of the games, int64 (n,), by a frame of the performance each, float32 (n, K).
+def hear(
+    paths: Paths, games: np.ndarray, frames: np.ndarray, scores: np.ndarray, first: np.ndarray, length: np.ndarray
+) -> None:
+    """Extend the paths of some games by one frame of the performance each.
 
-    scores: float32 (R, K), all scores; each game's begins at row first, int64 (n,), and has so many frames, int64 (n,).
+    games: int64 (n,). frames: float32 (n, K), the new frames. scores: float32 (R, K), the frames of all scores; the score of a
+    game begins at row first, int64 (n,), and has length, int64 (n,), frames.
     """
     for index in range(len(games)):
         game = games[index]
@@ -63,7 +67,9 @@ def hear(paths, games, frames, scores, first, length):
 
 
 @compiled()
-def _hear(heard, row, column, state, frame, score):
+def _hear(
+    heard: np.ndarray, row: np.ndarray, column: np.ndarray, state: np.ndarray, frame: np.ndarray, score: np.ndarray
+) -> None:
     state[HEARD] += 1
     now = state[HEARD]
     heard[now % len(heard)] = frame
@@ -83,18 +89,21 @@ def _hear(heard, row, column, state, frame, score):
 
 
 @compiled()
-def _read(heard, row, column, state, score):
-    """A frame more of the score."""
+def _read(heard: np.ndarray, row: np.ndarray, column: np.ndarray, state: np.ndarray, score: np.ndarray) -> None:
+    """Extend the paths by one frame of the score."""
     state[READ] += 1
     _extend(column, heard, score[state[READ]], state[HEARD])
     row[state[READ] % len(row)] = column[state[HEARD] % len(column)]
 
 
 @compiled()
-def _extend(costs, frames, frame, last):
-    """The costs (WINDOW,) of the best paths to a frame of one side and those up to `last` of the other, from the costs to the
-    frame before it. A diagonal step costs as much as any other: at twice that, as elsewhere, the path comes to lag or hurry
-    where the instruments differ."""
+def _extend(costs: np.ndarray, frames: np.ndarray, frame: np.ndarray, last: int) -> None:
+    """Update `costs` (WINDOW,) in place by one frame of one side: costs of the best paths to it and to each of the other
+    side's frames up to `last`.
+
+    A diagonal step costs as much as any other. At twice the cost, which is common elsewhere, the path lags or hurries where the
+    instruments differ.
+    """
     diagonal = left = np.float32(np.inf)
     for k in range(max(0, last - len(costs) + 1), last + 1):
         place = k % len(costs)
@@ -105,8 +114,8 @@ def _extend(costs, frames, frame, last):
 
 
 @compiled(fastmath=_FAST)
-def _distance(one, other):
-    """Euclidean."""
+def _distance(one: np.ndarray, other: np.ndarray) -> np.float32:
+    """Euclidean distance."""
     total = np.float32(0)
     for value in range(len(one)):
         difference = one[value] - other[value]
@@ -115,10 +124,10 @@ def _distance(one, other):
 
 
 @compiled()
-def _next_move(row, column, state, length):
-    """Towards where the best path ends, by its cost over its length, on the edges of what has been reckoned.
+def _next_move(row: np.ndarray, column: np.ndarray, state: np.ndarray, length: int) -> int:
+    """The move towards the end of the best path, by cost per length, among the paths to the latest row and column.
 
-    Not, as in the paper, on both sides for the first WINDOW frames: a performance faster than the score would be lost by then.
+    The paper moves on both sides for the first WINDOW frames; by then a performance faster than the score would be lost.
     """
     now, read = state[HEARD], state[READ]
     if read == length - 1:
@@ -134,7 +143,7 @@ def _next_move(row, column, state, length):
 
 
 @compiled()
-def _least(costs, last, other):
+def _least(costs: np.ndarray, last: int, other: int) -> np.float32:
     least = np.float32(np.inf)
     for k in range(max(0, last - len(costs) + 1), last):
         least = min(least, costs[k % len(costs)] / np.float32(k + other + 1))
@@ -142,8 +151,8 @@ def _least(costs, last, other):
 
 
 @compiled()
-def _count(state):
-    """How long a run of moves on one side alone has become (as in the paper, also where moves on both lie between)."""
+def _count(state: np.ndarray) -> None:
+    """Count consecutive moves on one side only. As in the paper, moves on both sides do not interrupt a run."""
     if state[NEXT] == state[LATEST]:
         state[RUN] += 1
     else:
@@ -153,8 +162,8 @@ def _count(state):
 
 
 @compiled()
-def best_places(paths):
-    """int64 (N,): the score frame at which the best path to the latest frame heard ends."""
+def best_places(paths: Paths) -> np.ndarray:
+    """The score frame, int64 (N,), at which the best path to the latest frame heard ends."""
     games = len(paths.state)
     places = np.zeros(games, np.int64)
     for game in range(games):

@@ -1,4 +1,4 @@
-"""Plots of how well the music was followed: one game's alignment and tempo, the errors of a whole evaluation."""
+"""Plots of how well an agent followed the music: the alignment and tempo of one game, the errors of an evaluation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from score_following_game.evaluation.results import Results
 from score_following_game.watching.session import WatchedGame
 
 TEMPO_SECONDS = 2.0
-LEAST_MOTION = 1.0  # pixels: music that moves less within TEMPO_SECONDS has no tempo
+LEAST_MOTION = 1.0  # pixels; music that moves less within TEMPO_SECONDS has no tempo
 BINS = 60
 
 
 def tempo_curve(episode: WatchedGame, seconds: float = TEMPO_SECONDS) -> np.ndarray:
-    """The agent's local tempo, float64, per frame: its mean speed over the music's, within `seconds` around the frame (less
-    at the ends). 1: as the music; nan where the music stands still or goes back."""
+    """The agent's local tempo in every frame, float64: its mean speed divided by the music's; 1 is the music's tempo.
+
+    The means are over `seconds` around the frame, less at the ends. nan where the music stands still or moves back.
+    """
     frame = np.arange(len(episode.frames))
     half = round(seconds * episode.fps / 2)
     first, last = np.maximum(frame - half, 0), np.minimum(frame + half, len(frame) - 1)
@@ -32,20 +34,24 @@ def tempo_curve(episode: WatchedGame, seconds: float = TEMPO_SECONDS) -> np.ndar
 
 
 def music_seconds(episode: WatchedGame, piece: Piece) -> np.ndarray:
-    """Where in the music the agent was, float64, per frame: the second of the performance at which the music is there
-    (at the first onset where it is before it, at the last after)."""
+    """The agent's position in the music in every frame, float64: the second of the performance at which the music is there.
+
+    Positions before the first or after the last onset count as that onset.
+    """
     played = Episode(episode.name, episode.frames[-1], piece.onset_frames, np.array(episode.frames), np.array(episode.errors))
     return played.frames / episode.fps + errors_in_seconds(played, piece.onset_x, episode.fps)
 
 
 def plot_alignment(episode: WatchedGame, piece: Piece, path: str | os.PathLike[str]) -> None:
-    """Write alignment_figure, as plots.write_figure does."""
+    """Write alignment_figure to a file. Raises UserError as plots.write_figure does."""
     write_figure(alignment_figure(episode, piece), path)
 
 
 def alignment_figure(episode: WatchedGame, piece: Piece) -> Figure:
-    """1280 x 720 px, of an episode of at least one frame, over the seconds of the performance: the score's onsets as the music
-    and the agent pass them, how far the agent is ahead in seconds, and tempo_curve."""
+    """Plot an episode of at least one frame over the seconds of the performance, 1280 x 720 px.
+
+    The panels show the score's onsets as music and agent pass them, how many seconds the agent is ahead, and tempo_curve.
+    """
     figure, (score, ahead, tempo) = stacked_panels((2.6, 1, 1))
     seconds, heard = np.array(episode.frames) / episode.fps, music_seconds(episode, piece)
     _plot_score(score, seconds, heard, piece.onset_frames / episode.fps)
@@ -60,7 +66,7 @@ def alignment_figure(episode: WatchedGame, piece: Piece) -> Figure:
 
 
 def _plot_score(axes: Axes, seconds: np.ndarray, heard: np.ndarray, onsets: np.ndarray) -> None:
-    """Onsets over seconds; between two of them in proportion to the time."""
+    """Onset numbers over seconds, interpolated linearly in time."""
     number = np.arange(1, len(onsets) + 1)
     played = onsets <= seconds[-1]
     axes.plot(onsets[played], number[played], ".-", color=TARGET, lw=1, ms=5, label="the music's onsets")
@@ -70,16 +76,16 @@ def _plot_score(axes: Axes, seconds: np.ndarray, heard: np.ndarray, onsets: np.n
 
 
 def plot_error_histograms(played: Mapping[str, Results], threshold: int, path: str | os.PathLike[str]) -> None:
-    """Write error_histograms, as plots.write_figure does."""
+    """Write error_histograms to a file. Raises UserError as plots.write_figure does."""
     write_figure(error_histograms(played, threshold), path)
 
 
 def error_histograms(played: Mapping[str, Results], threshold: int) -> Figure:
-    """1280 x 520 px for each of those played, one above the other, by name: how many onsets, of all trials, had which error,
-    in pixels (with the bounds beyond which an agent is lost) and in seconds; above 0 the agent is ahead. Onsets after a loss
-    have none.
+    """Plot histograms of the onsets' errors, over all trials, in pixels and in seconds; above 0 the agent is ahead.
 
-    threshold: the game config's.
+    Args:
+        played: results by name; each gets a row of 1280 x 520 px. Onsets after a loss have no error.
+        threshold: the game config's, in pixels; the errors at which an agent is lost are marked.
     """
     figure = Figure(figsize=(12.8, 5.2 * len(played)), dpi=100, layout="constrained")
     for part, (name, results) in zip(figure.subfigures(len(played), 1, squeeze=False)[:, 0], played.items(), strict=True):
@@ -112,14 +118,14 @@ def _plot_errors(figure: SubFigure, name: str, results: Results, threshold: int)
 
 def _plot_histogram(axes: Axes, errors: np.ndarray, reach: float, unit: str) -> None:
     """Errors beyond the reach count in the outermost bars."""
-    axes.hist(np.clip(errors, -reach, reach), bins=np.linspace(-reach, reach, BINS + 1), color=AGENT, alpha=0.75)
+    axes.hist(np.clip(errors, -reach, reach), bins=np.linspace(-reach, reach, BINS + 1).tolist(), color=AGENT, alpha=0.75)
     axes.axvline(0, color=TARGET, lw=1.2)
-    axes.set_xlabel(f"error, {unit} (above 0: ahead; the outermost bars hold all beyond)")
+    axes.set_xlabel(f"error, {unit} (above 0: ahead; the outermost bars include all larger errors)")
     if len(errors):
         axes.set_yscale("log")
-        axes.set_ylim(bottom=0.5)  # a single onset is to be seen
+        axes.set_ylim(bottom=0.5)  # a single onset stays visible
         size = np.abs(errors)
-        told = f"mean {size.mean():.2f}, median {np.median(size):.2f}, std {size.std():.2f} {unit}"
-        axes.set_title(f"|error|: {told}", loc="left", fontsize=10)
+        summary = f"mean {size.mean():.2f}, median {np.median(size):.2f}, std {size.std():.2f} {unit}"
+        axes.set_title(f"|error|: {summary}", loc="left", fontsize=10)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

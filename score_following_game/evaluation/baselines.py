@@ -1,4 +1,4 @@
-"""Those whom a paper's table compares an agent with."""
+"""The baselines of the papers' tables."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from score_following_game.data_processing.renditions import score_renditions
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 
-LOCALISATION = "localisation"  # the short name of the one that comes with the project
+LOCALISATION = "localisation"  # short name of the agent that comes with the project
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """make: an agent for the pieces it is to play, which others than chance decide where `certain`: one trial tells all."""
+    """An agent in a comparison. make: builds it for the given pieces. certain: it is deterministic, so one trial is enough."""
 
     name: str
     make: Callable[[Sequence[Piece], GameConfig], Agent]
@@ -28,8 +28,7 @@ class Contestant:
 
 
 def baselines(localisation: Contestant | None) -> list[Contestant]:
-    """From the worst that is worth a row to the best there is: one speed for all, the supervised one, sound with sound, and
-    the agent that knows."""
+    """Constant speed, the supervised baseline (if given), online time warping and the optimal agent: the lower bound first."""
     return [
         Contestant("constant speed", lambda pieces, config: ConstantSpeedAgent(mean_speed(pieces))),
         *([localisation] if localisation else []),
@@ -39,22 +38,22 @@ def baselines(localisation: Contestant | None) -> list[Contestant]:
 
 
 def supervised(params: str, net: str, config: GameConfig, device: str, precision: str) -> Contestant:
-    """The localisation agent of a parameter file. Raises UserError where it is another, or does not fit the game."""
+    """The localisation agent of a parameter file. Raises UserError for other agents and when it does not fit the game."""
     agent = load_trained_agent(params, net, config, seed=0, device=device, precision=precision)
     if not isinstance(agent, LocalisationAgent):
         raise UserError(
-            f"--localisation {params}: chooses among actions, not places; wanted the parameters of a run with "
+            f"--localisation {params}: chooses among actions, not places; expected parameters of a run with "
             "--agent localisation"
         )
     return Contestant("localisation (supervised)", lambda pieces, config: agent)
 
 
 def time_warping(pieces: Sequence[Piece], config: GameConfig) -> TimeWarpingAgent:
-    """The agent with the scores of these pieces in its ear."""
+    """A time-warping agent with renditions of these pieces' scores. Raises UserError when one cannot be made."""
     return TimeWarpingAgent(ScoreBank(score_renditions(pieces, config), freely_moving(config)))
 
 
 def mean_speed(pieces: Sequence[Piece]) -> float:
-    """Pixels per frame, all pieces together from first to last onset."""
+    """The mean speed over all pieces, from first to last onset, in pixels per frame."""
     pixels = sum(float(piece.onset_x[-1] - piece.onset_x[0]) for piece in pieces)
     return pixels / max(1, sum(int(piece.onset_frames[-1] - piece.onset_frames[0]) for piece in pieces))

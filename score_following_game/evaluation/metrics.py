@@ -1,4 +1,4 @@
-"""The numbers of the papers (spec: evaluation), from the episodes of a trial."""
+"""The papers' figures, computed from the episodes of a trial."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from score_following_game.environment.score_bank import interpolate
 from score_following_game.evaluation.evaluator import Episode
 
 UNITS = ("px", "cm", "seconds")
-CM_PER_PX = 0.035277778  # of a printed page, at the scale of the MSMD's sheets (spec: evaluation)
+CM_PER_PX = 0.035277778  # of the printed page, at the scale of the MSMD's sheets
 SHARE_SECONDS = (0.05, 0.1, 0.5, 1.0, 5.0)  # the bounds of Henkel, Kelz and Widmer (ISMIR 2020)
-_ROUNDING = 1e-6  # seconds: an agent that is just a frame late is within 0.05 s, whatever its pixels round to
+_ROUNDING = 1e-6  # seconds; an agent exactly one frame late counts as within 0.05 s despite rounding
 
 
 @dataclass(frozen=True)
 class AlignmentStats:
-    """One trial's figures. Errors are |x - true x| in pixels, or in the unit that the episodes' errors are in, pooled over all
-    onsets noted of all pieces; nan for none.
+    """The figures of one trial.
 
-    tracked_until_end_ratio: R_tue, the share of pieces with every onset tracked. global_tracking_ratio: R_on, tracked onsets
-    of all onsets. tracking_ratios_mean: mean over pieces.
+    Absolute errors are in the unit of the episodes' errors (pixels unless converted) and pooled over the onsets played of all
+    pieces; nan when there are none.
+
+    Attributes:
+        tracked_until_end_ratio: R_tue, the share of pieces with every onset tracked.
+        global_tracking_ratio: R_on, the share of tracked onsets among all onsets.
+        alignment_errors_mean: mean absolute error.
+        alignment_errors_median: median absolute error.
+        alignment_errors_std: standard deviation of the absolute errors.
+        tracking_ratios_mean: mean over pieces of the share of tracked onsets.
     """
 
     tracked_until_end_ratio: float
@@ -34,7 +41,7 @@ class AlignmentStats:
 
 
 def alignment_stats(episodes: Sequence[Episode]) -> AlignmentStats:
-    """The figures of one trial."""
+    """Compute the figures of one trial from its episodes."""
     errors = np.abs(np.concatenate([episode.errors for episode in episodes]))
     tracked = np.array([episode.tracked for episode in episodes])
     onsets = np.array([len(episode.onset_frames) for episode in episodes])
@@ -50,15 +57,15 @@ def alignment_stats(episodes: Sequence[Episode]) -> AlignmentStats:
 
 
 def mean_stats(stats: Sequence[AlignmentStats]) -> AlignmentStats:
-    """The mean over trials of every figure."""
+    """The mean of every figure over trials."""
     return AlignmentStats(*(float(value) for value in np.mean([astuple(trial) for trial in stats], axis=0)))
 
 
 def onset_shares(episodes: Sequence[Episode]) -> dict[float, float]:
-    """SHARE_SECONDS -> the share of all onsets of all pieces with an error of at most so many seconds.
+    """For each bound of SHARE_SECONDS, the share of all onsets of all pieces with an error of at most that many seconds.
 
-    episodes: of one trial, errors in seconds. Onsets that were not tracked are misses; one at frame 0, which is never
-    inspected, is a hit: games begin at the true position.
+    episodes: of one trial, errors in seconds. Onsets that were not tracked are misses. An onset at frame 0, which is never
+    inspected, is a hit, since games begin at the true position.
     """
     errors = np.abs(np.concatenate([episode.errors for episode in episodes]))
     at_start = sum(int((episode.onset_frames == 0).sum()) for episode in episodes)
@@ -67,22 +74,24 @@ def onset_shares(episodes: Sequence[Episode]) -> dict[float, float]:
 
 
 def in_unit(episode: Episode, unit: str, onset_x: np.ndarray, fps: int) -> Episode:
-    """A game as it was played, its errors in a unit of UNITS instead of pixels; onset_x as in errors_in_seconds."""
+    """The episode with its errors converted from pixels to a unit of UNITS. onset_x, fps: as in errors_in_seconds."""
     if unit == "seconds":
         return replace(episode, errors=errors_in_seconds(episode, onset_x, fps))
     return replace(episode, errors=episode.errors * CM_PER_PX) if unit == "cm" else episode
 
 
 def errors_in_seconds(episode: Episode, onset_x: np.ndarray, fps: int) -> np.ndarray:
-    """An episode's errors as time: when the music stands where the agent was, minus when it was there; float64 (k,).
+    """The errors of an episode in seconds, float64 (k,): the time at which the music reaches the agent's position minus the
+    present time.
 
-    onset_x: float32 (K,) pixels of the piece's onsets. Where several moments share a position (x falls or stands), the first.
+    onset_x: float32 (K,), positions of the piece's onsets in pixels. When the music is at a position several times (x falls or
+    stands still), the first time counts.
     """
     frames = episode.onset_frames
     forward_x, first = np.unique(np.maximum.accumulate(onset_x.astype(np.float64)), return_index=True)
     agent_x = interpolate(episode.frames, frames, onset_x) + episode.errors
     heard = np.interp(agent_x, forward_x, frames[first])
-    # Where the truth itself stands still (equal x) the agent that stands with it is on time.
+    # While the true position stands still (equal x), an agent at that position is on time.
     truth = np.interp(agent_x - episode.errors, forward_x, frames[first])
     return (heard - truth) / fps
 

@@ -1,4 +1,4 @@
-"""Plots of what happened, as PNG files or pictures; drawn by matplotlib's Agg, so no display is needed."""
+"""Plots of one game over time, as files or pictures. matplotlib's Agg draws them, so no display is needed."""
 
 from __future__ import annotations
 
@@ -21,35 +21,39 @@ from score_following_game.watching.session import WatchedGame
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"
 SPEED_CHANGES = LinearSegmentedColormap.from_list("speed changes", ["#7A6FB0", "#D0D0D0", "#E08A1E"])  # slower to faster
-PLOT_SUFFIXES = (".png", ".jpg", ".pdf", ".svg")
+PLOT_SUFFIXES = (".png", ".jpg", ".pdf", ".svg", ".jpeg", ".eps", ".webp", ".tif", ".tiff")
 
 
 def plot_episode(episode: WatchedGame, path: str | os.PathLike[str]) -> None:
-    """One episode over time, as write_figure writes: positions, error, speed and actions, and what the agent thought."""
+    """Write episode_figure to a file. Raises UserError as write_figure does."""
     write_figure(episode_figure(episode), path)
 
 
 def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """The format follows the suffix, one of PLOT_SUFFIXES. Raises UserError where nothing can be written."""
-    require_plottable(path)
+    """Write a figure in the format of the path's suffix. Raises UserError for other suffixes and when it cannot be written."""
+    _require_suffix(path)
     with _silent_about_letters(), replacing(path) as temporary:
         figure.savefig(temporary)
 
 
 def require_plottable(path: str | os.PathLike[str] | None, option: str = "--plot") -> None:
-    """Raise UserError for a plot that could not be written after a whole game; None stands for none."""
+    """Raise UserError, before long work, for a plot that could not be written after it. None: no plot."""
     if path is None:
         return
-    if Path(path).suffix.lower() not in PLOT_SUFFIXES:
-        raise UserError(f"{option} {path}: wanted a name that ends in {', '.join(PLOT_SUFFIXES)}")
+    _require_suffix(path, f"{option} ")
     try:
         require_writable(path)
     except WriteError as error:
         raise UserError(f"{option} {error}") from None
 
 
+def _require_suffix(path: str | os.PathLike[str], prefix: str = "") -> None:
+    if Path(path).suffix.lower() not in PLOT_SUFFIXES:
+        raise UserError(f"{prefix}{path}: expected a name that ends in {', '.join(PLOT_SUFFIXES)}")
+
+
 def episode_picture(episode: WatchedGame) -> np.ndarray:
-    """The same plot -> uint8 (720, 1280, 3), BGR."""
+    """episode_figure as a picture, uint8 (720, 1280, 3), BGR."""
     figure = episode_figure(episode)
     canvas = FigureCanvasAgg(figure)
     with _silent_about_letters():
@@ -59,15 +63,18 @@ def episode_picture(episode: WatchedGame) -> np.ndarray:
 
 @contextlib.contextmanager
 def _silent_about_letters() -> Iterator[None]:
-    """A title in a script that matplotlib's font lacks has boxes, and is told of at length."""
+    """Suppress matplotlib's long warnings about titles in a script that its font lacks; they are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield
 
 
 def episode_figure(episode: WatchedGame) -> Figure:
-    """1280 x 720 px, of an episode of at least one frame: position and error in pixels, speed and actions in pixels per
-    frame, over seconds; of an agent that has them also its policy and its critic's value."""
+    """Plot an episode of at least one frame over seconds, 1280 x 720 px.
+
+    The panels show position and error (pixels), speed and actions (pixels per frame), and, for an agent that has them, its
+    policy and its critic's value.
+    """
     panels: list[tuple[Callable[[Axes, np.ndarray, WatchedGame], None], float]] = [
         (_plot_positions, 2.2),
         (_plot_error, 1),
@@ -75,7 +82,7 @@ def episode_figure(episode: WatchedGame) -> Figure:
     ]
     if episode.policies:
         panels.append((_plot_policy, 1))
-    if np.any(episode.values):  # a network without a critic says 0
+    if np.any(episode.values):  # all 0 for a network without a critic
         panels.append((_plot_value, 0.8))
     figure, rows = stacked_panels([height for _, height in panels])
     seconds = np.array(episode.frames) / episode.fps
@@ -86,7 +93,7 @@ def episode_figure(episode: WatchedGame) -> Figure:
 
 
 def stacked_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    """A figure of 1280 x 720 px with panels of these relative heights over one axis of time."""
+    """A figure of 1280 x 720 px with panels of these relative heights that share the time axis."""
     figure = Figure(figsize=(12.8, 7.2), dpi=100, layout="constrained")
     rows = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
     for axes in rows:
@@ -98,12 +105,12 @@ def stacked_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
 
 
 def lost_from(threshold: int) -> int:
-    """The error, pixels, from which an agent is lost: errors are truncated before they are compared."""
+    """The smallest error, in pixels, at which an agent is lost: errors are truncated before the comparison."""
     return threshold + 1
 
 
 def outcome(episode: WatchedGame) -> str:
-    """The title of an episode's plots."""
+    """The piece's name and how the episode ended: the title of its plots."""
     return f"{episode.name}: {episode.ending or f'left at frame {episode.frames[-1]}'}"
 
 
@@ -128,12 +135,12 @@ def _plot_error(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
 
 
 def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
-    """The agent's speed and the music's own; each action as a stem from 0."""
+    """The speeds of the agent and of the music; each action is a stem from 0."""
     if len(seconds) > 1:
         axes.plot(seconds[1:], np.diff(episode.true_x), color=TARGET, lw=1, alpha=0.8, label="speed of the music")
     axes.plot(seconds, episode.speeds, color=AGENT, lw=1.3, label="speed of the agent")
     axes.vlines(seconds, 0, episode.actions, color="#666666", lw=0.8, label="actions")
-    # A music that jumps to the next system would leave the rest flat.
+    # A jump to the next system would compress all other values.
     reach = np.percentile(np.abs(np.concatenate([episode.speeds, np.diff(episode.true_x), [1.0]])), 98) * 1.5
     axes.set_ylim(min(0.0, *np.clip([*episode.actions, *episode.speeds], -reach, 0)) * 1.1 - 0.1, reach)
     axes.set_ylabel("px/frame")
@@ -141,7 +148,7 @@ def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
 
 
 def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
-    """Probabilities of the speed changes, the slowest at the bottom, or their mean and standard deviation."""
+    """Probabilities of the speed changes, slowest at the bottom, or, in continuous games, mean and standard deviation."""
     policies = np.array(episode.policies)
     if episode.choices:
         order = np.argsort(episode.choices)
@@ -163,11 +170,11 @@ def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
 
 
 def _legend_above(axes: Axes, columns: int) -> None:
-    """Above a panel that may be filled."""
+    """Place the legend above the panel, which may be full."""
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, frameon=False, ncols=columns, fontsize=9)
 
 
 def _plot_value(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
-    """The reward to come that the critic expects."""
+    """The return that the critic expects."""
     axes.plot(seconds, episode.values, color="#404040", lw=1.2)
     axes.set_ylabel("value")

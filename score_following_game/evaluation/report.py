@@ -1,4 +1,4 @@
-"""Results as printed rows, and as rows for CSV and content for JSON."""
+"""Formats results: the printed rows, rows for CSV, content for JSON."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from score_following_game.evaluation.results import Results, mean_of, share_name
 from score_following_game.files import replacing
 
 SEPARATOR = "-" * 50
-DECIMALS = {"px": 2, "cm": 2, "seconds": 3}  # of printed errors; a pixel is some hundredths of a second
+DECIMALS = {"px": 2, "cm": 2, "seconds": 3}  # of printed errors; a pixel is a few hundredths of a second
 
 
 def printed_report(results: Results, unit: str = "px", shares: bool = False) -> str:
-    """What eval_score_following.py prints: a line per piece for a single trial, a row per trial, the mean row; errors in a
-    unit of UNITS. With `shares` two more lines: the shares of onsets within so many seconds, mean over trials."""
+    """The output of eval_score_following.py: a line per piece (only for a single trial), a row per trial, the mean row.
+
+    unit: of the errors, one of UNITS. shares: append the mean shares of onsets within SHARE_SECONDS.
+    """
     trials, stats = results.episodes[unit], results.stats(unit)
     lines = [piece_line(episode) for episode in trials[0]] if len(trials) == 1 else []
     rows = [latex_row(figures, DECIMALS[unit]) for figures in (*stats, mean_stats(stats))]
@@ -30,17 +32,17 @@ def printed_report(results: Results, unit: str = "px", shares: bool = False) -> 
 
 
 def piece_line(episode: Episode) -> str:
-    """NAME, padded to 60, its tracking ratio, and + when it was followed to the end."""
+    """The piece's name, padded to 60 characters, its tracking ratio, and "+" when it was followed to the end."""
     return f"{episode.piece.ljust(60)} tracking ratio: {episode.ratio:.2f}" + (" +" if episode.ratio == 1 else "")
 
 
 def latex_row(stats: AlignmentStats, decimals: int = 2) -> str:
-    """& R_tue & R_on & mean & std \\\\ (decimals: of the errors)."""
+    """The LaTeX row & R_tue & R_on & mean & std \\\\. decimals: of the errors."""
     return " ".join(f"& {cell}" for cell in stats_cells(stats, decimals)) + " \\\\"
 
 
 def stats_cells(stats: AlignmentStats, decimals: int) -> list[str]:
-    """R_tue, R_on, mean and std as they are printed."""
+    """R_tue, R_on, mean and std as printed."""
     return [
         f"{stats.tracked_until_end_ratio:.2f}",
         f"{stats.global_tracking_ratio:.2f}",
@@ -50,7 +52,7 @@ def stats_cells(stats: AlignmentStats, decimals: int) -> list[str]:
 
 
 def shares_lines(shares: dict[float, float]) -> list[str]:
-    """What the row is, and the row: & share within 0.05 s & ... \\\\"""
+    """A caption, and the LaTeX row & share within 0.05 s & ... \\\\"""
     bounds = ", ".join(f"{seconds:g}" for seconds in SHARE_SECONDS)
     return [
         f"within {bounds} seconds, of all onsets (one not tracked is a miss):",
@@ -59,7 +61,7 @@ def shares_lines(shares: dict[float, float]) -> list[str]:
 
 
 def piece_rows(results: Results) -> list[dict[str, Any]]:
-    """One row per trial and piece, with errors in every unit (absolute; nan where no onset was noted)."""
+    """One row per trial and piece, with absolute errors in every unit; nan when no onset was played."""
     rows = []
     for trial, game in results.games():
         episode = game["px"]
@@ -79,13 +81,13 @@ def piece_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def json_content(results: Results) -> dict[str, Any]:
-    """The figures' mean over trials, the figures per trial, a row per piece and trial."""
+    """`mean`: the figures' means over trials. `trials`: the figures of each trial. `pieces`: piece_rows."""
     figures = results.figures()
     return {"mean": mean_of(figures), "trials": figures, "pieces": piece_rows(results)}
 
 
 def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows of one kind as a table."""
+    """Write rows with the same keys as a table. Raises WriteError."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -93,7 +95,7 @@ def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
-    """nan becomes null."""
+    """Write content with nan as null. Raises WriteError."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(_without_nan(content), indent=1) + "\n", encoding="utf-8")
 

@@ -1,10 +1,10 @@
-"""What an evaluation gave, in every unit."""
+"""The results of an evaluation, in every unit."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,16 +12,21 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import UNITS, AlignmentStats, alignment_stats, in_unit, onset_shares
 
+Key = TypeVar("Key")
+
 
 @dataclass(frozen=True)
 class Results:
-    """A data set played by an agent. episodes: by unit (UNITS) and trial, the same games with their errors in that unit."""
+    """The games of a data set played by an agent.
+
+    episodes: unit (of UNITS) -> trials -> episodes in the bank's order; the same games in each unit.
+    """
 
     episodes: dict[str, list[list[Episode]]]
 
     @classmethod
     def of(cls, trials: Sequence[Sequence[Episode]], bank: ScoreBank) -> Results:
-        """From what play_data_set gave for the pieces of a bank."""
+        """Make results of the trials that play_data_set returned for a bank."""
         return cls(
             {
                 unit: [
@@ -36,15 +41,15 @@ class Results:
         )
 
     def stats(self, unit: str = "px") -> list[AlignmentStats]:
-        """The papers' figures per trial, errors in a unit."""
+        """The papers' figures of each trial, with errors in a unit."""
         return [alignment_stats(trial) for trial in self.episodes[unit]]
 
     def shares(self) -> list[dict[float, float]]:
-        """Per trial, the share of all onsets within so many seconds (metrics.onset_shares)."""
+        """The shares of onsets of each trial (metrics.onset_shares)."""
         return [onset_shares(trial) for trial in self.episodes["seconds"]]
 
     def figures(self) -> list[dict[str, float]]:
-        """Per trial every figure by name: AlignmentStats (pixels), its errors in the other units, and the shares of onsets."""
+        """All figures of each trial by name: AlignmentStats in pixels, its errors in the other units, the shares of onsets."""
         others = [
             [
                 {f"{name}_{unit}": value for name, value in asdict(stats).items() if name.startswith("alignment_errors")}
@@ -76,17 +81,17 @@ class Results:
         return printed_report(self)
 
     def games(self) -> Iterator[tuple[int, dict[str, Episode]]]:
-        """Every game: the number of its trial, from 1, and its episode by unit."""
+        """Every game: the number of its trial, counted from 1, and its episode by unit."""
         for number, trial in enumerate(zip(*self.episodes.values(), strict=True), start=1):
             for game in zip(*trial, strict=True):
                 yield number, dict(zip(self.episodes, game, strict=True))
 
     def pieces(self) -> list[str]:
-        """Names, in the bank's order."""
+        """The pieces' names, in the bank's order."""
         return [episode.piece for episode in self.episodes["px"][0]]
 
     def only(self, pieces: Collection[str]) -> Results:
-        """The games of some of the pieces."""
+        """The results of the named pieces only."""
         return Results(
             {
                 unit: [[episode for episode in trial if episode.piece in pieces] for trial in trials]
@@ -96,10 +101,10 @@ class Results:
 
 
 def share_names(shares: dict[float, float]) -> dict[str, float]:
-    """Shares of onsets by a name for tables, onsets_within_0.05_seconds."""
+    """Shares of onsets by their names in tables, for instance onsets_within_0.05_seconds."""
     return {f"onsets_within_{seconds:g}_seconds": share for seconds, share in shares.items()}
 
 
-def mean_of(trials: Sequence[dict]) -> dict:
-    """The mean over trials of every figure, key by key."""
+def mean_of(trials: Sequence[dict[Key, float]]) -> dict[Key, float]:
+    """The mean over trials of every value."""
     return {key: float(np.mean([trial[key] for trial in trials])) for key in trials[0]}

@@ -1,4 +1,4 @@
-"""The same pieces at other tempi and with other sound fonts: how much an agent depends on either."""
+"""Evaluation at several tempi and with several sound fonts: shows how much an agent depends on them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Condition:
-    """How pieces are played. tempo: times their speed.  sound_font: None for the set's own, else the default."""
+    """How pieces are performed. tempo: factor of their speed. sound_font: None for the set's own font, else the default."""
 
     tempo: float = 1.0
     sound_font: Path | None = None
 
 
 def all_conditions(tempi: Sequence[float], sound_fonts: Sequence[str]) -> list[Condition]:
-    """Every tempo with every font, each once. sound_fonts: files, or DEFAULT_FONT. Raises UserError for what is no font."""
+    """All combinations of tempo and font, once each. sound_fonts: files or DEFAULT_FONT. Raises UserError for others."""
     fonts = [None if font == DEFAULT_FONT else Path(font) for font in dict.fromkeys(sound_fonts)]
     for font in fonts:
         if font is not None:
@@ -37,9 +37,9 @@ def all_conditions(tempi: Sequence[float], sound_fonts: Sequence[str]) -> list[C
 
 
 def play_conditions(conditions: Sequence[Condition], play: Callable[[Condition], Results]) -> dict[Condition, Results]:
-    """`play` under each condition -> its results, of the pieces that could be played under all of them.
+    """Call `play` for each condition and return the results, limited to pieces that can be played under all conditions.
 
-    Raises UserError where no piece could.
+    Raises UserError when there is no such piece.
     """
     played = {condition: play(condition) for condition in conditions}
     names = [results.pieces() for results in played.values()]
@@ -48,20 +48,20 @@ def play_conditions(conditions: Sequence[Condition], play: Callable[[Condition],
     if not common:
         raise UserError(f"no piece can be played under every condition; the first: {apart[0]}")
     if apart:
-        log.warning("%d pieces cannot be played under every condition and are in no row; the first: %s", len(apart), apart[0])
+        log.warning("%d pieces cannot be played under every condition and are left out; the first: %s", len(apart), apart[0])
         return {condition: results.only(common) for condition, results in played.items()}
     return played
 
 
 def report(played: Mapping[Condition, Results], unit: str = "px", shares: bool = False) -> str:
-    """The printed report of a single condition; of several the robustness table."""
+    """The printed report for a single condition, the robustness table for several."""
     if len(played) == 1:
-        return printed_report(*played.values(), unit, shares)
+        return printed_report(next(iter(played.values())), unit, shares)
     return robustness_table(played, unit, shares)
 
 
 def robustness_table(played: Mapping[Condition, Results], unit: str = "px", shares: bool = False) -> str:
-    """A row per condition: tempo & font & the figures of aligned_table."""
+    """A table with one row per condition: tempo, sound font, and the figures of aligned_table."""
     return aligned_table(["tempo", "sound font"], _labels(played), list(played.values()), unit, shares)
 
 
@@ -70,7 +70,7 @@ def comparison_table(
     unit: str = "px",
     shares: bool = False,
 ) -> str:
-    """A row per agent, or, under several conditions, per agent and condition; played: by the agents' names."""
+    """A table with one row per agent, or, for several conditions, per agent and condition. played: keyed by agent name."""
     conditions = next(iter(played.values()))
     results = [result for own in played.values() for result in own.values()]
     if len(conditions) == 1:
@@ -80,7 +80,7 @@ def comparison_table(
 
 
 def by_label(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str, Results]:
-    """All results by what tells them apart: the agent, tempo and font, those of them of which there are several."""
+    """Results keyed by agent, tempo and sound font; factors that do not vary are left out of the key."""
     found = {}
     for name, own in played.items():
         for results, (tempo, font) in zip(own.values(), _labels(own), strict=True):
@@ -96,7 +96,7 @@ def aligned_table(
     unit: str,
     shares: bool,
 ) -> str:
-    """Labels & R_tue & R_on & mean & std \\\\, the means over trials, columns aligned; the header is a comment to LaTeX.
+    """Aligned LaTeX rows, labels & R_tue & R_on & mean & std \\\\, means over trials. The header is a LaTeX comment.
 
     names: of the labels. shares: a column for each of SHARE_SECONDS, the share of all onsets within it.
     """
@@ -124,46 +124,46 @@ def aligned_table(
 
 
 def condition_rows(played: Mapping[Condition, Results]) -> list[dict[str, Any]]:
-    """piece_rows; of several conditions all, each told in its rows."""
+    """piece_rows; for several conditions those of all, with columns that name the condition."""
     if len(played) == 1:
         return piece_rows(*played.values())
-    return [_told(condition) | row for condition, results in played.items() for row in piece_rows(results)]
+    return [_as_columns(condition) | row for condition, results in played.items() for row in piece_rows(results)]
 
 
 def condition_content(played: Mapping[Condition, Results]) -> dict[str, Any]:
-    """json_content; of several conditions that of each, in a list."""
+    """json_content; for several conditions a list with that of each."""
     if len(played) == 1:
         return json_content(*played.values())
-    return {"conditions": [_told(condition) | json_content(results) for condition, results in played.items()]}
+    return {"conditions": [_as_columns(condition) | json_content(results) for condition, results in played.items()]}
 
 
 def agent_rows(played: Mapping[str, Mapping[Condition, Results]]) -> list[dict[str, Any]]:
-    """condition_rows of every agent, by its name."""
+    """condition_rows of every agent, with a column of its name."""
     return [{"agent": name} | row for name, own in played.items() for row in condition_rows(own)]
 
 
 def agent_content(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str, Any]:
-    """condition_content of every agent, by its name."""
+    """condition_content of every agent, keyed by its name."""
     return {"agents": {name: condition_content(own) for name, own in played.items()}}
 
 
-def _told(condition: Condition) -> dict[str, Any]:
+def _as_columns(condition: Condition) -> dict[str, Any]:
     return {"tempo": condition.tempo, "sound_font": str(condition.sound_font or DEFAULT_FONT)}
 
 
 def _labels(conditions: Mapping[Condition, Results]) -> list[tuple[str, str]]:
-    """Tempo and font of each."""
+    """Tempo and sound font of each condition, as printed."""
     return list(zip(_aligned([condition.tempo for condition in conditions]), _font_names(conditions), strict=True))
 
 
 def _aligned(tempi: Sequence[float]) -> list[str]:
-    """As many decimals as the longest has."""
+    """Tempi as strings, all with the decimals of the longest."""
     decimals = max(len(f"{tempo:g}".partition(".")[2]) for tempo in tempi)
     return [f"{tempo:.{decimals}f}" for tempo in tempi]
 
 
 def _font_names(conditions: Mapping[Condition, Results]) -> list[str]:
-    """File names without suffix; whole paths where two fonts would have one name."""
+    """The fonts' file names without suffix; full paths when two of these would be equal."""
     fonts = {condition.sound_font for condition in conditions}
     short = {font: font.stem if font else DEFAULT_FONT for font in fonts}
     names = short if len(set(short.values())) == len(fonts) else {font: str(font or DEFAULT_FONT) for font in fonts}

@@ -1,4 +1,4 @@
-"""What in an observation a network's decision rests on: integrated gradients (Sundararajan, Taly and Yan 2017)."""
+"""Attribution of a network's decisions to its observations: integrated gradients (Sundararajan, Taly and Yan 2017)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor
 from score_following_game.agents.networks import ActorCritic
 from score_following_game.agents.policy import CategoricalPolicy, Policy
 
-STEPS = 64  # a sharp policy is steep along the line: of the shipped agent the sum is 0.003 off, with 16 steps 0.03
+STEPS = 64  # the shipped agent's sharp policy needs many: the attributions' sum is 0.003 off, with 16 steps 0.03
 WINDOWS_AT_A_TIME = 64
 
 
 class Saliency(NamedTuple):
-    """Of N decisions, float32. spectrogram, sheet (N, 2, H, W), as in the observation: what each value adds to the target.
+    """Attributions of N decisions, float32.
 
-    target, blank (N,): the target of the observation, and of a blank one (silence, paper); their difference is the sum of
-    all attributions. action (N,): the likeliest one, an index or a speed change; the target is its probability, or, in
-    continuous games, itself.
+    spectrogram, sheet: (N, 2, H, W), the contribution of each observed value to the target. action: (N,), the most probable
+    action, an index or a speed change. target: (N,), the action's probability, or, in continuous games, the action itself.
+    blank: (N,), the target for a blank observation (silence, empty paper); target - blank is the sum of all attributions.
     """
 
     spectrogram: Tensor
@@ -36,13 +36,19 @@ def integrated_gradients(
     lstm_state: Tensor | None = None,
     steps: int = STEPS,
 ) -> Saliency:
-    """The gradients of the target along the line from zero to the observation (midpoint rule), times the observation.
+    """Integrate the target's gradients along the line from a blank to the given observation, times the observation.
 
-    observation: spectrogram and sheet, (N, 2, H, W) each; memory: of networks with an LSTM, (N, 2, size), stays as it is along
-    the line (None: empty). Raises ValueError for a network in training mode, whose dropout changes from step to step.
+    Args:
+        network: in evaluation mode.
+        observation: spectrogram and sheet, (N, 2, H, W) each.
+        lstm_state: (N, 2, size) for networks with an LSTM, constant along the line. None: the state at a game's beginning.
+        steps: of the midpoint rule.
+
+    Raises:
+        ValueError: the network is in training mode, where dropout differs from step to step.
     """
     if network.training:
-        raise ValueError("integrated gradients are of a network in evaluation mode")
+        raise ValueError("integrated gradients need a network in evaluation mode")
     observation = [part.float() for part in observation]
     decided = _policy(network, observation, lstm_state)
     action = decided.mode()
@@ -58,8 +64,10 @@ def integrated_gradients(
         )
         for total, gradient in zip(sums, gradients):
             total.index_add_(0, decision, gradient)
+    spectrogram, sheet = (total * part / steps for total, part in zip(sums, observation))
     return Saliency(
-        *(total * part / steps for total, part in zip(sums, observation)),
+        spectrogram,
+        sheet,
         action,
         _target(decided, action),
         _target(blank, action),
@@ -72,7 +80,7 @@ def _policy(network: ActorCritic, observation: Sequence[Tensor], lstm_state: Ten
 
 
 def _target(policy: Policy, action: Tensor) -> Tensor:
-    """(N,): the probability of the action, or the mean speed change."""
+    """The probability of the action, or the mean speed change, (N,)."""
     return policy.log_prob(action).exp() if isinstance(policy, CategoricalPolicy) else policy.mean
 
 
@@ -82,10 +90,10 @@ def _gradients(
     lstm_state: Tensor | None,
     action: Tensor,
 ) -> tuple[Tensor, ...]:
-    """Of the target, in the shapes of the observation. The parameters take no part: their gradients would cost a quarter."""
+    """Gradients of the target by the observation. Detached parameters save the quarter of the time their gradients take."""
     fixed = {name: parameter.detach() for name, parameter in network.named_parameters()}
     inputs = [part.contiguous(memory_format=torch.channels_last).requires_grad_() for part in observation]
-    # cuDNN's LSTM has a gradient in training mode only.
+    # cuDNN's LSTM has gradients in training mode only.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=not network.architecture.lstm):
         output = torch.func.functional_call(network, fixed, (inputs, None, lstm_state))[0]
         return torch.autograd.grad(_target(network.policy(output), action).sum(), inputs)

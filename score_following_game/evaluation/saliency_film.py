@@ -1,4 +1,4 @@
-"""The saliency of a watched game's decisions as pictures, and as a film below the ordinary view."""
+"""Draws the saliency of a watched game's decisions as pictures, and as a film below the ordinary view."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from score_following_game.watching.playback import piece_audio
 from score_following_game.watching.session import FINAL_SECONDS, WatchedGame
 
 STRIP_HEIGHT = 312
-# Green and purple, since blue and vermilion are the music and the agent; told apart by every kind of colour vision.
+# Blue and vermilion are taken by music and agent. Green and purple differ for every kind of colour vision.
 FOR: Colour = (85, 140, 0)
 AGAINST: Colour = (160, 50, 150)
-SHEET_PLACE, SOUND_PLACE = (20, 36, 820, 240), (900, 36, 360, 240)  # left, top, and the room there is
-SMOOTHING = 0.8  # standard deviation, values of the observation
+SHEET_PLACE, SOUND_PLACE = (20, 36, 820, 240), (900, 36, 360, 240)  # left, top, and the largest width and height
+SMOOTHING = 0.8  # standard deviation in values of the observation
 MOST_TINT = 0.85
-REACH_PERCENTILE = 99.0  # of a picture's attributions: what has the full colour
+REACH_PERCENTILE = 99.0  # attributions from this percentile of the picture on get the full colour
 
 
 def write_saliency_film(
@@ -40,9 +40,18 @@ def write_saliency_film(
     sound: bool = True,
     steps: int = STEPS,
 ) -> None:
-    """Play a watched game of a piece of the bank again, with what each decision of the network rested on, into a film.
+    """Replay a watched game into a film that shows the saliency of each decision.
 
-    Its pictures are 1280 x 1032: `render`'s, and saliency_picture's below. Raises UserError when it cannot be written.
+    Args:
+        episode: a game of a piece of the bank.
+        bank: the pieces.
+        network: made the decisions; in evaluation mode.
+        path: of the film. Its pictures are 1280 x 1032 px: that of `render` above saliency_picture.
+        sound: write the piece's sound into the film.
+        steps: of integrated_gradients.
+
+    Raises:
+        UserError: the film cannot be written.
     """
     first, fps = episode.states[0].position, bank.config.spectrogram_params.fps
     audio = piece_audio(bank.pieces[int(first.piece[0])], bank.config, int(first.frame[0])) if sound else None
@@ -60,7 +69,7 @@ def saliency_pictures(
     network: ActorCritic,
     steps: int = STEPS,
 ) -> Iterator[np.ndarray]:
-    """The film's pictures, uint8 (1032, 1280, 3), BGR: of the start, and after each frame played."""
+    """The film's pictures, uint8 (1032, 1280, 3), BGR: one of the start and one after each frame played."""
     for played, (game, observation, saliency) in enumerate(decisions(episode, bank, network, steps)):
         yield np.vstack([render(game, _overlay(episode, played)), saliency_picture(observation, saliency, bank.config.actions)])
 
@@ -71,8 +80,10 @@ def decisions(
     network: ActorCritic,
     steps: int = STEPS,
 ) -> Iterator[tuple[Game, tuple[Tensor, Tensor], Saliency]]:
-    """At the start and after each frame played: the game, what is seen, and what the next decision rests on, made with what an
-    LSTM remembers there."""
+    """At the start and after each frame played: the game, its observation, and the saliency of the next decision.
+
+    Networks with an LSTM decide with the state they had in the game.
+    """
     lstm_state = network.initial_lstm_state(1)
     for state in episode.states:
         game = Game.at(bank, state)
@@ -83,7 +94,7 @@ def decisions(
 
 
 def _overlay(episode: WatchedGame, played: int) -> Overlay:
-    """As the view had it after so many frames."""
+    """The overlay of the view after `played` frames."""
     value = episode.values[played - 1] if played and episode.values else np.nan
     return Overlay(
         reward=episode.rewards[played - 1] if played else 0.0,
@@ -99,16 +110,22 @@ def saliency_picture(
     choices: Sequence[float] = (),
     index: int = 0,
 ) -> np.ndarray:
-    """Decision `index` of a batch -> uint8 (312, 1280, 3), BGR: sheet and spectrogram (dark: loud, low bands at the bottom),
-    tinted where they spoke for or against the action.
+    """Draw sheet and spectrogram (dark: loud; low bands at the bottom), tinted where they support or oppose the action.
 
-    observation: spectrogram and sheet, (N, 2, H, W) each. choices: the discrete game's speed changes, pixels per frame.
+    Args:
+        observation: spectrogram and sheet, (N, 2, H, W) each.
+        saliency: of the same N decisions.
+        choices: speed changes of the discrete game, pixels per frame; empty in continuous games.
+        index: of the decision to draw.
+
+    Returns:
+        uint8 (312, 1280, 3), BGR.
     """
     image = np.empty((STRIP_HEIGHT, WIDTH, 3), np.uint8)
     image[:] = drawing.BACKGROUND
     sound, sheet = (part[index, 0].float().cpu().numpy() for part in observation)
     heard, seen = (part[index].sum(0).cpu().numpy() for part in (saliency.spectrogram, saliency.sheet))
-    all_of_it = float(np.abs(heard).sum() + np.abs(seen).sum()) or 1.0
+    total = float(np.abs(heard).sum() + np.abs(seen).sum()) or 1.0
     for place, name, values, heat, square in (
         (SHEET_PLACE, "sheet", sheet, seen, True),
         (SOUND_PLACE, "music", sound[::-1], heard[::-1], False),
@@ -116,8 +133,8 @@ def saliency_picture(
         left, top = place[:2]
         width, height = _enlarged_into(image, place, tinted_grey(values, heat), square)
         framed(image, (left - 1, top - 1, width + 2, height + 2), FAINT)
-        text(image, f"what counted in the {name}: {np.abs(heat).sum() / all_of_it:.0%} of all", (left, top - 11), 16, FAINT)
-        if square:  # the agent is in the middle of what it sees
+        text(image, f"saliency of the {name}: {np.abs(heat).sum() / total:.0%} of the total", (left, top - 11), 16, FAINT)
+        if square:  # the agent is in the middle of its window
             drawing.upright(image, left + width / 2, top - 8, top - 1, AGENT, 3)
             drawing.upright(image, left + width / 2, top + height + 1, top + height + 8, AGENT, 3)
     _draw_legend(image, saliency, index, choices)
@@ -125,17 +142,20 @@ def saliency_picture(
 
 
 def tinted_grey(values: np.ndarray, attribution: np.ndarray) -> np.ndarray:
-    """values >= 0, attribution (H, W) -> uint8 (H, W, 3): the largest value black, 0 white; attributions, smoothed, tint it."""
+    """A grey picture, uint8 (H, W, 3), of values >= 0 (the largest is black, 0 white), tinted by the smoothed attributions.
+
+    values, attribution: (H, W).
+    """
     grey = 255 * (1 - np.clip(values / (float(values.max()) or 1.0), 0, 1))
     heat = cv2.GaussianBlur(np.ascontiguousarray(attribution, np.float32), (0, 0), SMOOTHING)
     reach = float(np.percentile(np.abs(heat), REACH_PERCENTILE)) or float(np.abs(heat).max()) or 1.0
     share = MOST_TINT * np.clip(np.abs(heat) / reach, 0, 1)[..., None]
-    colour = np.where(heat[..., None] > 0, np.float32(FOR), np.float32(AGAINST))
+    colour = np.where(heat[..., None] > 0, np.array(FOR, np.float32), np.array(AGAINST, np.float32))
     return np.rint(grey[..., None] * (1 - share) + colour * share).astype(np.uint8)
 
 
 def _enlarged_into(image: np.ndarray, place: drawing.Box, picture: np.ndarray, square: bool) -> tuple[int, int]:
-    """Draw it at the place's corner by whole factors, the same both ways where `square` -> width, height taken."""
+    """Draw a picture at the place's corner, enlarged by integers (equal ones if `square`). Returns its width and height."""
     left, top, *room = place
     factors = [max(1, most // size) for most, size in zip(room, picture.shape[1::-1])]
     if square:
@@ -146,14 +166,14 @@ def _enlarged_into(image: np.ndarray, place: drawing.Box, picture: np.ndarray, s
 
 
 def _draw_legend(image: np.ndarray, saliency: Saliency, index: int, choices: Sequence[float]) -> None:
-    action, target, blank = (values[index].item() for values in (saliency.action, saliency.target, saliency.blank))
+    target, blank = saliency.target[index].item(), saliency.blank[index].item()
     if choices:
-        change = f"{choices[action]:+g} px/frame"
-        decision = f"likeliest: speed change {change}, probability {target:.2f} (of a blank view {blank:.2f})"
+        change = f"{choices[int(saliency.action[index])]:+g} px/frame"
+        decision = f"most probable: speed change {change}, probability {target:.2f} (for a blank view {blank:.2f})"
     else:
-        decision = f"mean speed change {target:+.2f} px/frame (of a blank view {blank:+.2f})"
+        decision = f"mean speed change {target:+.2f} px/frame (for a blank view {blank:+.2f})"
     x, y = SHEET_PLACE[0], STRIP_HEIGHT - 9
     x += text(image, decision, (x, y), 16, INK) + 40
-    for label, colour in (("spoke for it", FOR), ("against it", AGAINST)):
+    for label, colour in (("supports it", FOR), ("opposes it", AGAINST)):
         filled(image, (x, y - 12, 20, 13), colour)
         x += 28 + text(image, label, (x + 28, y), 16, INK) + 30

@@ -1,4 +1,4 @@
-"""Evaluate a trained agent: tracking ratios and alignment errors on a data set, and how robust they are."""
+"""Evaluate a trained agent on a data set: tracking ratios and alignment errors, also at other tempi and with other fonts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.inference import PRECISIONS
-from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
+from score_following_game.agents.loading import is_localisation, load_trained_agent, resolve_network_and_config
 from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, config_as_dict, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
@@ -42,6 +42,7 @@ from score_following_game.evaluation.robustness import (
 )
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
+from score_following_game.scripts.options import require_separate_files, warn_without_effect
 
 
 def _run() -> None:
@@ -49,80 +50,83 @@ def _run() -> None:
     parser.add_argument(
         "--params",
         help="parameter file, for instance params/RUN/best_model.pt, or the short name of an agent "
-        "that comes with the project: nottingham, localisation",
+        "that comes with the project (nottingham, localisation)",
     )
-    parser.add_argument("--net", help="network (default: the one the parameter file belongs to)")
-    parser.add_argument("--game_config", help="game config (default: the one the parameter file belongs to)")
-    parser.add_argument("--data_set", default="test_sample_clip", help="folder with the pieces (default %(default)s)")
-    parser.add_argument("--piece", help="evaluate this piece only: its name or a unique part of it")
-    parser.add_argument("--trials", type=int, default=1, help="the papers use 10 (default %(default)s)")
-    parser.add_argument("--deterministic", action="store_true", help="play the likeliest action; the papers sample")
+    parser.add_argument("--net", help="network (default: read from the run folder of --params)")
+    parser.add_argument("--game_config", help="game config (default: read from the run folder of --params)")
+    parser.add_argument(
+        "--data_set", default="test_sample_clip", help="folder of pieces, or a bundled set (default %(default)s)"
+    )
+    parser.add_argument("--piece", help="evaluate only this piece: its name or a unique part of it")
+    parser.add_argument("--trials", type=int, default=1, help="plays of every piece; 10 in the papers (default %(default)s)")
+    parser.add_argument("--deterministic", action="store_true", help="take the most probable action; the papers sample")
     parser.add_argument(
         "--tempo",
         default="1.0",
         metavar="LIST",
-        help="play the MIDI performances at these times their speed, like 0.5,0.75,1.0,1.25 (default %(default)s)",
+        help="tempo factors of the MIDI performances, like 0.5,0.75,1.0,1.25 (default %(default)s)",
     )
     parser.add_argument(
         "--sound_font",
         nargs="+",
         default=[DEFAULT_FONT],
         metavar="FILE.sf2",
-        help="SoundFonts for MIDI "
-        f"performances ({DEFAULT_FONT}: the set's own, else pretty_midi's); with several fonts or tempi a row "
-        "for each is printed, the mean over trials",
+        help=f"SoundFonts of the MIDI performances ({DEFAULT_FONT}: the set's own, else pretty_midi's); "
+        "with several fonts or tempi one row each is printed, the mean over trials",
     )
     parser.add_argument(
         "--unit",
         choices=UNITS,
         default="px",
-        help="of the errors printed (default %(default)s, as in 2018; cm of the MSMD's printed page)",
+        help="unit of the printed errors (default %(default)s, as in 2018; cm refers to the printed page of the MSMD)",
     )
     parser.add_argument(
         "--shares",
         action="store_true",
-        help="print also the shares of all onsets within 0.05 to 5 seconds; an onset that was not tracked is a miss",
+        help="also print the shares of all onsets followed within 0.05 to 5 seconds; onsets not tracked count as misses",
     )
     parser.add_argument(
         "--baselines",
         action="store_true",
-        help="print a table with the baselines beside the agent: one speed "
-        "for all, the supervised localisation, online time warping of the sound, and the optimal agent",
+        help="print a table of the agent and the baselines: constant speed, supervised localisation, "
+        "online time warping of the sound, and the optimal agent",
     )
     parser.add_argument(
-        "--localisation", metavar="FILE", help="parameters of the supervised baseline (default: the project's own)"
+        "--localisation",
+        metavar="FILE",
+        help="parameters of the supervised baseline (default: the project's own)",
     )
-    parser.add_argument("--plot", metavar="FILE.png", help="draw how many onsets had which error, for each row printed")
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="arithmetic (default %(default)s)")
-    parser.add_argument("--csv", metavar="FILE", help="write a row per piece and trial, errors in every unit")
-    parser.add_argument("--json", metavar="FILE", help="write everything, also as means per trial")
+    parser.add_argument("--plot", metavar="FILE.png", help="plot histograms of the onsets' errors, for each printed row")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="arithmetic of the networks (default %(default)s)",
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write one row per piece and trial, with errors in every unit")
+    parser.add_argument("--json", metavar="FILE", help="write all results: per piece, per trial, and their means")
     add_machine_arguments(parser)
     evaluate(parser.parse_args())
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    if not arguments.params and not arguments.baselines:
-        raise UserError("--params is missing: the parameter file to evaluate, for instance params/RUN/best_model.pt")
-    if arguments.localisation and not arguments.baselines:
-        raise UserError("--localisation names the supervised one of --baselines: give both")
-    if arguments.trials < 1:
-        raise UserError(f"--trials {arguments.trials}: wanted at least 1")
-    require_writable(arguments.csv, arguments.json)
-    require_plottable(arguments.plot)
+    """Play, print and write what the arguments ask for. Raises UserError."""
+    check_arguments(arguments)
     prepare_machine(arguments.seed, arguments.device, arguments.threads)
     conditions = all_conditions(parse_tempi(arguments.tempo), arguments.sound_font)
     net, config = network_and_config(arguments)
+    report_unused_options(arguments)
     contestants = [
-        *([trained(arguments, net, config)] if arguments.params else []),
+        *([trained(arguments, net, config)] if net is not None else []),
         *(baselines(localisation(arguments, config)) if arguments.baselines else []),
     ]
     if contestants[0].name in [contestant.name for contestant in contestants[1:]]:
         contestants[0] = replace(contestants[0], name=arguments.params)
     results = {condition: play_under(condition, contestants, config, arguments) for condition in conditions}
-    played = {
-        contestant.name: play_conditions(conditions, lambda condition, name=contestant.name: results[condition][name])
-        for contestant in contestants
-    }
+    played: dict[str, dict[Condition, Results]] = {}
+    for contestant in contestants:
+        own = {condition: found[contestant.name] for condition, found in results.items()}
+        played[contestant.name] = play_conditions(conditions, own.__getitem__)
     first = next(iter(played.values()))
     print(
         comparison_table(played, arguments.unit, arguments.shares)
@@ -138,14 +142,54 @@ def evaluate(arguments: argparse.Namespace) -> None:
         plot_error_histograms(by_label(played), config.threshold, arguments.plot)
 
 
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """Raise UserError for arguments that cannot work, before anything is loaded."""
+    if not arguments.params and not arguments.baselines:
+        raise UserError("--params is missing: give the parameter file to evaluate, for instance params/RUN/best_model.pt")
+    if arguments.localisation is not None and not arguments.baselines:
+        raise UserError("--localisation sets the supervised baseline of --baselines: give both")
+    if arguments.trials < 1:
+        raise UserError(f"--trials {arguments.trials}: expected at least 1")
+    require_writable(arguments.csv, arguments.json)
+    require_plottable(arguments.plot)
+    require_separate_files(
+        {"--csv": arguments.csv, "--json": arguments.json, "--plot": arguments.plot},
+        {
+            "--params": arguments.params,
+            "--localisation": arguments.localisation,
+            "--game_config": arguments.game_config,
+            **{f"--sound_font {font}": font for font in arguments.sound_font},
+        },
+    )
+
+
+def report_unused_options(arguments: argparse.Namespace) -> None:
+    """Warn of options that cannot change the results of the agents that play."""
+    repeated = arguments.trials > 1
+    if not arguments.params:
+        if arguments.net is not None:
+            warn_without_effect("--net", "without --params")
+        if arguments.deterministic:
+            warn_without_effect("--deterministic", "without --params: the baselines are always deterministic")
+        if repeated:
+            warn_without_effect("--trials", "without --params: the baselines are deterministic and played once")
+        return
+    localises = is_localisation(arguments.params)
+    if localises and arguments.deterministic:
+        warn_without_effect("--deterministic", "on a localisation agent, which is always deterministic")
+    if repeated and (localises or arguments.deterministic):
+        warn_without_effect("--trials", "on a deterministic agent: its trials are all the same")
+
+
 def network_and_config(arguments: argparse.Namespace) -> tuple[str | None, GameConfig]:
+    """The network's name, None without --params, and the game config."""
     if arguments.params:
         return resolve_network_and_config(arguments.params, arguments.net, arguments.game_config)
     return None, load_game_config(arguments.game_config or DEFAULT_GAME_CONFIG)
 
 
 def trained(arguments: argparse.Namespace, net: str, config: GameConfig) -> Contestant:
-    """The agent of --params. Each condition has one of its own: its random choices are those it would have alone."""
+    """The agent of --params. Each condition gets a new one, so that its random choices do not depend on other conditions."""
 
     def make(_pieces: Sequence[Piece], _config: GameConfig) -> Agent:
         return load_trained_agent(
@@ -162,15 +206,19 @@ def trained(arguments: argparse.Namespace, net: str, config: GameConfig) -> Cont
 
 
 def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestant | None:
-    """The supervised baseline of --localisation; the one that comes with the project is left out of games it does not fit."""
-    params = arguments.localisation or LOCALISATION
+    """The supervised baseline; None when the one that comes with the project does not fit the game.
+
+    Raises UserError when the one of --localisation does not fit.
+    """
+    params = LOCALISATION if arguments.localisation is None else arguments.localisation
     try:
         return supervised(params, resolve_network_and_config(params)[0], config, arguments.device, arguments.precision)
     except UserError as error:
-        if arguments.localisation:
+        if arguments.localisation is not None:
             raise
         print(
-            f"no row for localisation ({error}); sf_experiment.py --agent localisation trains one, --localisation names it",
+            f"no row for localisation ({error}); train one with sf_experiment.py --agent localisation and give it "
+            "by --localisation",
             file=sys.stderr,
         )
         return None
@@ -182,9 +230,11 @@ def play_under(
     config: GameConfig,
     arguments: argparse.Namespace,
 ) -> dict[str, Results]:
-    """The data set, loaded once for a condition, played by each contestant, by its name."""
+    """Load the data set under one condition and let every contestant play it. Returns the results by name."""
     pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
-    banks, found = {}, {}
+    report_unused_font(condition, pieces)
+    banks: dict[GameConfig, ScoreBank] = {}
+    found: dict[str, Results] = {}
     for contestant in contestants:
         agent = contestant.make(pieces, config)
         rules = agent.rules(config)
@@ -195,8 +245,19 @@ def play_under(
     return found
 
 
-def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[str, Any]:
-    """How the figures were made."""
+def report_unused_font(condition: Condition, pieces: Sequence[Piece]) -> None:
+    """Warn of pieces that are not synthesised, so that no sound font changes them."""
+    fixed = [piece.name for piece in pieces if piece.source != piece.midi_path]
+    if condition.sound_font is not None and fixed:
+        warn_without_effect(
+            f"--sound_font {condition.sound_font}",
+            f"on {len(fixed)} of {len(pieces)} pieces, which have a recording or a precomputed spectrogram "
+            f"(the first: {fixed[0]})",
+        )
+
+
+def about(arguments: argparse.Namespace, net: str | None, config: GameConfig) -> dict[str, Any]:
+    """The command, arguments, network and game config that gave the results."""
     localisation = (arguments.localisation or LOCALISATION) if arguments.baselines else None
     return {
         "command": shlex.join(sys.argv),
@@ -208,7 +269,7 @@ def about(arguments: argparse.Namespace, net: str, config: GameConfig) -> dict[s
 
 
 def main() -> None:
-    """The command: a user's mistake is one line on stderr and exit code 2."""
+    """Run the command; a user's mistake is one line on stderr and exit code 2."""
     with script():
         _run()
 

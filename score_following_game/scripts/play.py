@@ -6,11 +6,14 @@ import random
 from score_following_game.agents.agents import OptimalAgent
 from score_following_game.command_line import Parser, script
 from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
+from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.errors import UserError
 from score_following_game.evaluation.plots import episode_picture
+from score_following_game.scripts.options import warn_without_effect
+from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.human import HumanAgent
 from score_following_game.watching.session import Controls
-from score_following_game.watching.setup import add_watching_arguments, game_of, load_one_piece, perform
+from score_following_game.watching.setup import game_of, load_one_piece, perform
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -27,19 +30,30 @@ def parse_arguments() -> argparse.Namespace:
         "--keys",
         choices=("window", "pynput"),
         default="window",
-        help="where keys are read: the game's window, or everywhere through pynput (default %(default)s)",
+        help="read keys from the game's window, or system-wide through pynput (default %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=None, help="chooses the random piece (default: another one each time)")
+    parser.add_argument("--seed", type=int, default=None, help="seed of the choice of the random piece (default: random)")
     return parser.parse_args()
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse or report options that cannot work, before anything is loaded."""
+    if args.video is not None:
+        require_filmable(args.video)
+    if args.agent_type == "optimal" and args.keys != "window":
+        warn_without_effect(f"--keys {args.keys}", "with --agent_type optimal")
+    if args.piece is not None and args.seed is not None:
+        warn_without_effect("--seed", "with --piece: it only chooses a random piece")
 
 
 def _play(args: argparse.Namespace) -> None:
     config = load_game_config(args.game_config)
     if args.agent_type == "optimal" and not config.continuous:
         raise UserError(
-            f"--agent_type optimal sets its speed freely and {args.game_config} is a discrete game config; "
-            "take a continuous one: --game_config game_configs/nottingham_continuous.yaml"
+            f"--agent_type optimal sets its speed freely but {args.game_config} is a discrete game config; "
+            "use a continuous one: --game_config game_configs/nottingham_continuous.yaml"
         )
+    check_arguments(args)
     seed = random.randrange(2**32) if args.seed is None else args.seed
     game = game_of(load_one_piece(args.data_set, config, args.piece, seed), config)
     controls = Controls() if args.agent_type == "human" else None
@@ -59,7 +73,7 @@ def _play(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """The command: a user's mistake is one line on stderr and exit code 2."""
+    """Run the command; a user's mistake is one line on stderr and exit code 2."""
     with script():
         _play(parse_arguments())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
+from score_following_game.agents.localisation import LocalisationAgent
 from score_following_game.command_line import Parser, add_machine_arguments, script
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.environment.rendering.window import has_display
@@ -14,7 +15,9 @@ from score_following_game.evaluation.alignment_plots import plot_alignment
 from score_following_game.evaluation.plots import episode_picture, plot_episode, require_plottable
 from score_following_game.evaluation.saliency_film import write_saliency_film
 from score_following_game.machine import prepare_machine
-from score_following_game.watching.setup import add_watching_arguments, game_of, load_one_piece, perform
+from score_following_game.scripts.options import require_separate_files, warn_without_effect
+from score_following_game.watching.arguments import add_watching_arguments
+from score_following_game.watching.setup import game_of, load_one_piece, perform
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,60 +25,75 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--params",
         metavar="FILE.pt",
-        help="the agent's parameters, for instance "
-        "PARAM_ROOT/RUN/best_model.pt, or the short name of an agent that comes with the project: nottingham",
+        help="the agent's parameters, for instance PARAM_ROOT/RUN/best_model.pt, "
+        "or the short name of an agent that comes with the project, for instance nottingham",
     )
-    parser.add_argument("--net", help="network (default: the one the parameters' run folder tells)")
-    parser.add_argument("--game_config", help="game config (default: the one the parameters' run folder tells)")
+    parser.add_argument("--net", help="network (default: read from the parameters' run folder)")
+    parser.add_argument("--game_config", help="game config (default: read from the parameters' run folder)")
     add_watching_arguments(parser)
-    parser.add_argument("--dump_images", action="store_true", help="write video_frames/%%06d.png; old ones are deleted first")
+    parser.add_argument("--dump_images", action="store_true", help="write video_frames/%%06d.png; earlier ones are deleted")
     parser.add_argument(
         "--plot",
         metavar="FILE.png",
-        help="write the plot of positions, error, speed, actions and policy "
+        help="plot position, error, speed, actions and policy over time "
         "(default: beside the film, and shown in the window at the end)",
     )
     parser.add_argument(
-        "--alignment", metavar="FILE.png", help="write the plot of where in the music the agent was and of its tempo"
+        "--alignment", metavar="FILE.png", help="plot the agent's position in the music and its tempo over time"
     )
     parser.add_argument(
         "--saliency",
         metavar="FILE.mp4",
-        help="write a film, after the game, of what in sheet and sound each decision rested on (integrated gradients)",
+        help="after the game, write a film of how much each part of sheet and sound contributed to each decision "
+        "(integrated gradients)",
     )
-    parser.add_argument("--deterministic", action="store_true", help="take the likeliest action (default: sample, as in 2018)")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="take the most probable action (default: sample, as in 2018)"
+    )
     add_machine_arguments(parser, seed=None)
     return parser.parse_args()
 
 
 def require_outputs(args: argparse.Namespace) -> str | Path | None:
-    """Refuse now what could not be written after the game -> where the plot goes."""
+    """Check before the game that every output can be written. Returns the path of the plot, None for no plot.
+
+    Raises UserError.
+    """
     require_plottable(args.plot)
     require_plottable(args.alignment, "--alignment")
-    if args.saliency is not None:
-        require_filmable(args.saliency)
+    for film in (args.video, args.saliency):
+        if film is not None:
+            require_filmable(film)
     plot = args.plot or (Path(args.video).with_suffix(".png") if args.video else None)
-    names = [Path(name).absolute() for name in (args.video, plot, args.alignment, args.saliency) if name]
-    if len(set(names)) < len(names):
-        raise UserError(
-            "--video, --plot (else beside the film), --alignment and --saliency: two of them are one file; name another"
-        )
+    require_separate_files(
+        {"--video": args.video, "--plot": plot, "--alignment": args.alignment, "--saliency": args.saliency},
+        {"--params": args.params, "--game_config": args.game_config},
+    )
     return plot
+
+
+def check_options(args: argparse.Namespace, agent: TrainedAgent | LocalisationAgent) -> None:
+    """Refuse or report options that do not apply to the agent."""
+    if isinstance(agent, TrainedAgent):
+        return
+    if args.saliency:
+        raise UserError("--saliency explains choices among actions; a localisation agent makes none")
+    if args.deterministic:
+        warn_without_effect("--deterministic", "on a localisation agent, which is always deterministic")
 
 
 def _watch(args: argparse.Namespace) -> None:
     if not args.params:
         raise UserError(
-            "--params is missing: the agent's parameters, for instance --params nottingham, which comes with "
-            "the project, or --params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains one"
+            "--params is missing: give the agent's parameters, for instance --params nottingham (comes with the "
+            "project) or --params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains an agent"
         )
     plot = require_outputs(args)
     seed = random.randrange(2**32) if args.seed is None else args.seed
     prepare_machine(seed, args.device, args.threads)
     net, config = resolve_network_and_config(args.params, args.net, args.game_config)
     agent = load_trained_agent(args.params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
-    if args.saliency and not isinstance(agent, TrainedAgent):
-        raise UserError("--saliency: tells what decided among actions; a localisation agent chooses none")
+    check_options(args, agent)
     piece = load_one_piece(args.data_set, config, args.piece, seed)
     print(f"Tracking piece: {piece.name}", flush=True)
     game = game_of(piece, agent.rules(config), args.device)
@@ -96,12 +114,12 @@ def _watch(args: argparse.Namespace) -> None:
         plot_episode(episode, plot)
     if args.alignment:
         plot_alignment(episode, piece, args.alignment)
-    if args.saliency:
+    if args.saliency and isinstance(agent, TrainedAgent):
         write_saliency_film(episode, game.bank, agent.network, args.saliency, sound=not args.no_sound)
 
 
 def main() -> None:
-    """The command: a user's mistake is one line on stderr and exit code 2."""
+    """Run the command; a user's mistake is one line on stderr and exit code 2."""
     with script():
         _watch(parse_arguments())
 

@@ -1,4 +1,4 @@
-"""A person at the keyboard."""
+"""An agent controlled by a person's keys."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from score_following_game.agents.agents import Agent
 from score_following_game.environment.game import Game
 from score_following_game.watching.session import Controls
 
-CONTINUOUS_STEP = 0.5  # pixels per frame: what one frame with a key pressed changes
+CONTINUOUS_STEP = 0.5  # pixels per frame: speed change per frame while a key is pressed
 
 
 class HumanAgent(Agent):
-    """Turns the keys of a frame into an action: w the largest speed change there is, s the smallest, none the one next to 0."""
+    """Turns the keys of a frame into an action: w the largest speed change, s the smallest, no key the one closest to 0."""
 
     def __init__(self, controls: Controls) -> None:
         self.controls = controls
 
     def perform_action(self, game: Game) -> Tensor:
-        """-> (N,): int64 action indices, or float64 speed changes (pixels per frame) in continuous games."""
+        """The actions (N,): int64 indices, or, in continuous games, float64 speed changes in pixels per frame."""
         direction = self.controls.direction
         if game.config.continuous:
             return torch.full((len(game),), direction * CONTINUOUS_STEP, dtype=torch.float64, device=game.bank.device)

@@ -1,4 +1,4 @@
-"""What a watched game sounds like, and the clock that paces it: the sound's where there is sound, else the machine's."""
+"""The sound of a watched game, and the clock that paces the game: the sound's own time, or the machine's without sound."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
 from score_following_game.optional_libraries import missing_library
 
-LISTENING_PEAK = 0.7  # of full scale; what the agents hear (0.13) is faint on loudspeakers
+LISTENING_PEAK = 0.7  # of full scale; the level that the agents hear (0.13) is faint on loudspeakers
 
 log = logging.getLogger(__name__)
 
 
 def piece_audio(piece: Piece, config: GameConfig, first_frame: int = 0) -> Audio | None:
-    """What a person hears of a piece from a frame on; None, with one notice, where it cannot be made."""
+    """The audio of a piece from `first_frame` on, for a person. None, with one warning, when it cannot be made."""
     rate = config.spectrogram_params.sample_rate
     try:
         samples = performance_samples(piece.midi_path, config)
@@ -33,7 +33,7 @@ def piece_audio(piece: Piece, config: GameConfig, first_frame: int = 0) -> Audio
 
 
 class TimeSource(Protocol):
-    """Seconds since start(), as something real measures them."""
+    """A source of the seconds since start()."""
 
     def start(self) -> None: ...
 
@@ -43,7 +43,7 @@ class TimeSource(Protocol):
 
 
 class MonotonicTime:
-    """The machine's clock: what paces a game without sound."""
+    """The machine's clock; paces a game without sound."""
 
     def __init__(self) -> None:
         self._begin = 0.0
@@ -59,17 +59,17 @@ class MonotonicTime:
 
 
 class SoundOutput:
-    """Plays audio; its time is the sample that is heard now, so that the picture follows the sound.
+    """Plays audio. Its time is that of the sample being heard, so that the picture follows the sound.
 
-    Between two blocks, and should the device stop asking for more, time goes on by the machine's clock; it never goes back.
-    A null device takes samples as fast as it gets them: time is never more than AHEAD seconds before the machine's.
+    Between two blocks, and if the device stops requesting blocks, time continues by the machine's clock. It never runs
+    backwards. A null device consumes samples at once, so time is at most AHEAD seconds ahead of the machine's clock.
     """
 
     AHEAD = 0.5
 
     def __init__(self, audio: Audio, sounddevice: Any) -> None:
         self._audio = audio
-        self._block = (0, 0, 0.0)  # the latest block: first sample, length, when it was asked for (machine time)
+        self._block = (0, 0, 0.0)  # the latest block: first sample, length, machine time of its request
         self._began = 0.0
         self._latest = 0.0
         self._stream = sounddevice.OutputStream(samplerate=audio.rate, channels=1, dtype="float32", callback=self.fill)
@@ -79,7 +79,7 @@ class SoundOutput:
         self._block = (0, 0, self._began)
         try:
             self._stream.start()
-        except Exception as error:  # the device has gone since it was opened
+        except Exception as error:  # the device has disappeared since it was opened
             log.warning("without sound: %s", " ".join(str(error).split())[:120])
 
     def seconds(self) -> float:
@@ -93,16 +93,16 @@ class SoundOutput:
         self._stream.close()
 
     def fill(self, block: np.ndarray, length: int, *_: object) -> None:
-        """The device's callback, in its own thread: block is float32 (length, 1); silence after the end."""
+        """The device's callback, called in its own thread. block: float32 (length, 1). After the end it gets silence."""
         first = self._block[0] + self._block[1]
         samples = self._audio.samples[first : first + length]
         block[: len(samples), 0] = samples
         block[len(samples) :] = 0
-        self._block = (first, length, time.monotonic())  # one assignment: the other thread never sees half of it
+        self._block = (first, length, time.monotonic())  # one assignment, so the other thread never sees a partial update
 
 
 def open_time_source(audio: Audio | None) -> TimeSource:
-    """Sound where there is audio, the package and a device; else the machine's clock, with one notice."""
+    """A SoundOutput for the audio; without audio, sounddevice or a device the machine's clock, with one warning."""
     if audio is None:
         return MonotonicTime()
     if missing := missing_library("sound output", "sound", "sounddevice"):
@@ -119,7 +119,7 @@ def open_time_source(audio: Audio | None) -> TimeSource:
 
 
 class Clock:
-    """Tells how long to wait until a frame is due. Frame `first` is due at the start."""
+    """Says how long to wait until a frame is due. Frame `first` is due at the start."""
 
     def __init__(self, fps: float, source: TimeSource | None = None, first: int = 0) -> None:
         self.fps = fps

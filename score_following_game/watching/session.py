@@ -1,4 +1,4 @@
-"""The loop that joins a game, who plays it, the clock, and those who look: a window, a film, pictures, or nobody."""
+"""The loop that connects a game, its player, a clock, and the outputs: a window, a film, pictures, or none."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from score_following_game.environment.rendering.video import Recorder
 from score_following_game.environment.rendering.window import ESCAPE, GlobalKeys, Window
 from score_following_game.watching.playback import Clock
 
-FINAL_SECONDS = 1.5  # the last picture stays that long
+FINAL_SECONDS = 1.5  # how long the last picture stays
 KEYS_TO_WATCH = "keys: r true position, q leave"
 KEYS_TO_PLAY = "keys: w faster, s slower, r true position, q leave"
-MOST_UNDRAWN = 10  # frames in a row: a machine too slow for the music still shows how it goes
+MOST_UNDRAWN = 10  # consecutive frames; a machine too slow for the music still draws now and then
 
 
 class Player(Protocol):
-    """Who plays: agents.agents.Agent. A `value` (N,) is shown and kept where there is one, a `policy` (agents.policy) kept."""
+    """A player, for instance an agents.agents.Agent. Attributes `value` (N,) and `policy` (agents.policy) are optional."""
 
     def perform_action(self, game: Game) -> Tensor: ...
 
 
 @dataclass
 class Controls:
-    """What a person's keys have set: direction +1 (w, faster), -1 (s, slower) or 0 for this frame; r; q or Escape."""
+    """The state set by a person's keys. direction: +1 (w, faster), -1 (s, slower) or 0 in this frame."""
 
     direction: int = 0
     show_target: bool = True
     quit: bool = False
 
     def press(self, keys: Sequence[str]) -> None:
-        """The keys of one frame, in order: of w and s the last one counts."""
+        """Apply the keys of one frame, in order; of w and s the last one counts."""
         self.direction = 0
         for key in keys:
             if key in ("w", "s"):
@@ -49,11 +49,26 @@ class Controls:
 
 @dataclass
 class WatchedGame:
-    """A game as it was played. Lists have one entry per frame played; x and true_x in pixels of the unpadded sheet.
+    """The record of a game. Lists have one entry per frame played.
 
-    speeds, actions (speed changes): pixels per frame. errors = x - true_x. lost: whether it ended by losing track. states: of
-    the start, and after each frame. Of a player who tells: values, and policies: the probabilities of the `choices` (speed
-    changes), or, in continuous games, which have none, mean and standard deviation; both those the frame was played by.
+    Attributes:
+        name: of the piece.
+        fps: frames per second.
+        threshold: the game config's, in pixels.
+        last_frame: frame of the last onset, at which the game ends.
+        choices: speed changes of the discrete actions, pixels per frame; empty in continuous games.
+        states: the state at the start, and after each frame.
+        frames: frame numbers.
+        x: positions, in pixels of the unpadded sheet.
+        true_x: true positions, in pixels of the unpadded sheet.
+        speeds: pixels per frame.
+        actions: speed changes, pixels per frame.
+        errors: x - true_x.
+        rewards: the game's rewards.
+        values: the critic's estimates before each frame, of players that have them.
+        policies: the policies that chose the actions, of players that have them: probabilities of the `choices`, or mean and
+            standard deviation in continuous games.
+        lost: whether the game ended because the player lost track.
     """
 
     name: str
@@ -79,7 +94,7 @@ class WatchedGame:
 
     @property
     def ending(self) -> str:
-        """How it ended, in words; '' while it goes on or when it was left."""
+        """How the game ended, in words; '' before the end and when the player has left it."""
         if self.lost:
             return f"lost at frame {self.frames[-1]}"
         return "followed to the end" if self.frames and self.frames[-1] >= self.last_frame else ""
@@ -94,10 +109,20 @@ def watch(
     controls: Controls | None = None,
     global_keys: GlobalKeys | None = None,
 ) -> WatchedGame:
-    """Play game 0 of a freshly reset batch of one to its end, or until the window is closed, and show it.
+    """Play a game to its end, or until the player leaves it or closes the window, and show it.
 
-    Recorders get every frame. A window is paced by the clock: every frame is played, and when the machine is late the game
-    catches up without drawing. Without a window nothing waits.
+    Args:
+        game: a batch of one game, at its start.
+        player: plays the game.
+        recorders: called with the picture of every frame.
+        window: shows the game in real time. Every frame is played; a machine that is late skips drawing. Without a window
+            the game runs as fast as possible.
+        clock: paces the window; default: the machine's clock.
+        controls: set when a person plays.
+        global_keys: source of the keys pressed outside the window.
+
+    Returns:
+        The record of the game.
     """
     episode = new_episode(game)
     hint = (KEYS_TO_PLAY if controls else KEYS_TO_WATCH) if window else ""
@@ -111,7 +136,7 @@ def watch(
     try:
         ended = False
         while not ended:
-            if clock:
+            if clock and window:
                 controls.press(_keys(window, global_keys, clock.until(int(game.frame[0]) + 1)))
                 if controls.quit:
                     return episode
@@ -126,7 +151,7 @@ def watch(
 
 
 def new_episode(game: Game) -> WatchedGame:
-    """Of game 0, with no frame played yet."""
+    """The record of game 0 before its first frame."""
     piece = int(game.piece[0])
     return WatchedGame(
         game.bank.names[piece],
@@ -139,7 +164,7 @@ def new_episode(game: Game) -> WatchedGame:
 
 
 def _keys(window: Window, global_keys: GlobalKeys | None, seconds: float) -> list[str]:
-    """Wait, then the keys pressed meanwhile; with global keys, the window's own count only for leaving."""
+    """Wait `seconds` and return the keys pressed meanwhile. With global keys, the window's own keys can only leave the game."""
     pressed = window.keys(max(seconds, 0.0))
     if global_keys is None:
         return pressed
@@ -147,7 +172,7 @@ def _keys(window: Window, global_keys: GlobalKeys | None, seconds: float) -> lis
 
 
 def _play_frame(game: Game, player: Player, episode: WatchedGame) -> bool:
-    """One step, noted -> whether the game has ended."""
+    """Play one frame and record it. Returns True when the game has ended."""
     before = float(game.speed[0])
     step: Step = game.step(player.perform_action(game))
     pad, x, speed = game.config.sheet_pad, float(game.x[0]), float(game.speed[0])
@@ -160,12 +185,12 @@ def _play_frame(game: Game, player: Player, episode: WatchedGame) -> bool:
     episode.rewards.append(float(step.reward[0]))
     episode.lost = bool(step.lost[0])
     episode.states.append(game.state().at(slice(1)))
-    _note_judgement(player, episode)
+    _note_outputs(player, episode)
     return bool(step.terminated[0])
 
 
-def _note_judgement(player: Player, episode: WatchedGame) -> None:
-    """What the player thought of the position it acted in, where it tells."""
+def _note_outputs(player: Player, episode: WatchedGame) -> None:
+    """Record the player's value and policy for the frame just played, if it has them."""
     value, policy = getattr(player, "value", None), getattr(player, "policy", None)
     if value is not None:
         episode.values.append(float(value[0]))
@@ -179,7 +204,7 @@ def _note_judgement(player: Player, episode: WatchedGame) -> None:
 
 @dataclass
 class _Stage:
-    """Draws the present frame for whoever looks."""
+    """Draws the present frame into the window and the recorders."""
 
     game: Game
     player: Player
@@ -192,18 +217,18 @@ class _Stage:
     drawn: int = 0  # how many frames had been played when the window was last drawn
 
     def show(self, draw_window: bool) -> None:
-        draw_window = draw_window and self.window is not None
-        if not self.recorders and not draw_window:
+        window = self.window if draw_window else None
+        if not self.recorders and not window:
             return
         picture = self._picture()
         for record in self.recorders:
             record(picture)
-        if draw_window:
-            self.window.show(picture)
+        if window:
+            window.show(picture)
             self.drawn = len(self.episode.frames)
 
     def hold(self) -> None:
-        """Let the last picture be seen, with how it ended."""
+        """Show the last picture, with the ending, for FINAL_SECONDS."""
         picture = self._picture()
         for _ in range(round(FINAL_SECONDS * self.episode.fps)):
             for record in self.recorders:

@@ -1,8 +1,7 @@
-"""What the scripts that show a game share: their arguments, the one piece they play, and who looks on."""
+"""Shared by the scripts that show a game: loading the one piece they play, and playing it before a window or into a film."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
@@ -25,21 +24,16 @@ from score_following_game.watching.playback import Clock, open_time_source, piec
 from score_following_game.watching.session import Controls, Player, WatchedGame, new_episode, watch
 
 TO_BEGIN = "press w, s or any key to begin; q leaves"
-FINALE_SECONDS = 20.0  # the finale goes by itself, so that an unattended run ends
+FINALE_SECONDS = 20.0  # after that the finale closes by itself, so that an unattended run ends
 
 log = logging.getLogger(__name__)
 
 
-def add_watching_arguments(parser: argparse.ArgumentParser) -> None:
-    """--data_set, --piece, --video and --no_sound."""
-    parser.add_argument("--data_set", default="test_sample", help="folder of pieces, or a bundled set (default %(default)s)")
-    parser.add_argument("--piece", metavar="NAME", help="its name, or a part only one name has (default: a random piece)")
-    parser.add_argument("--video", metavar="FILE.mp4", help="write a film with sound; needs no display and does not wait")
-    parser.add_argument("--no_sound", action="store_true", help="neither play sound nor put it into the film")
-
-
 def load_one_piece(data_set: str | os.PathLike[str], config: GameConfig, piece: str | None, seed: int) -> Piece:
-    """The piece asked for, else a random one that can be used; only what is played is loaded."""
+    """Load the piece named `piece`, or, when it is None, a random usable one. No other piece is kept.
+
+    Raises UserError when the piece, or every piece of the set, cannot be used.
+    """
     if piece is not None:
         return load_data_set(data_set, config, piece=piece)[0]
     names = list(score_paths(data_set))
@@ -52,15 +46,15 @@ def load_one_piece(data_set: str | os.PathLike[str], config: GameConfig, piece: 
             problems.append(str(error))
             continue
         if problems:
-            log.warning("%d unusable pieces passed over; the first: %s", len(problems), problems[0])
+            log.warning("%d unusable pieces skipped; the first: %s", len(problems), problems[0])
         return chosen
     raise UserError(f"{data_set}: none of its {len(names)} pieces can be used; the first: {problems[0]}")
 
 
 def game_of(piece: Piece, config: GameConfig, device: torch.device | str = "cpu") -> Game:
-    """One game at the beginning of a piece."""
+    """A batch of one game, at the beginning of the piece."""
     bank = ScoreBank([piece], config, device)
-    # A fresh game of one stands at the beginning of the bank's first piece, which is its only one.
+    # A new game starts at the beginning of the bank's first piece, here its only one.
     return Game(bank, 1)
 
 
@@ -75,15 +69,29 @@ def perform(
     finale: Callable[[WatchedGame], np.ndarray] | None = None,
     unseen: bool = False,
 ) -> WatchedGame:
-    """Play a game before a window, or into a film or a folder of pictures; with `controls` a person plays, in a window.
+    """Play a game in a window, or into a film (`video`) or a folder of pictures (`pictures`).
 
-    finale: what the window shows when the game has ended (not when it was left), until a key is pressed. unseen: play it
-    before nobody. A person begins the game by a key.
+    Args:
+        game: a batch of one game.
+        player: plays it.
+        video: path of the film to write.
+        pictures: write every frame to video_frames/.
+        sound: play sound, or write it into the film.
+        controls: set when a person plays: always in a window, and the game begins when a key is pressed.
+        keys: "window", or "pynput" to read keys pressed anywhere.
+        finale: makes the picture that the window shows after the game until a key is pressed. It is not shown when the
+            player has left the game.
+        unseen: open no window although nothing is recorded.
+
+    Raises:
+        UserError: no window can be opened, or the film cannot be written.
     """
     config, piece = game.config, game.bank.pieces[int(game.piece[0])]
     first = int(game.frame[0])
     with contextlib.ExitStack() as stack:
-        window = global_keys = clock = None
+        window: Window | None = None
+        global_keys: GlobalKeys | None = None
+        clock: Clock | None = None
         if controls is not None or not (video or pictures or unseen):
             window = stack.enter_context(contextlib.closing(Window(advice=_ADVICE_TO_PLAY if controls else _ADVICE_TO_WATCH)))
         if controls is not None and keys == "pynput":
@@ -91,7 +99,7 @@ def perform(
         audio = piece_audio(piece, config, first) if sound and (video or window) else None
         if video:
             require_filmable(video)
-        if controls is not None and not _begun(window, global_keys, game, controls):
+        if controls is not None and window is not None and not _begun(window, global_keys, game, controls):
             return new_episode(game)
         recorders = []
         if pictures:
@@ -103,13 +111,13 @@ def perform(
         episode = watch(game, player, recorders, window, clock, controls, global_keys)
         if window and finale and episode.ending and not window.closed():
             window.show(finale(episode))
-            # A person may still be pressing what the game was played with.
+            # A person may still be pressing the keys of the game.
             window.wait_for_key(FINALE_SECONDS, but_not=("w", "s"))
     return episode
 
 
 def _begun(window: Window, global_keys: GlobalKeys | None, game: Game, controls: Controls) -> bool:
-    """Show the beginning until a key is pressed -> whether it was one to play, not to leave."""
+    """Show the beginning until a key is pressed. Returns False when that key leaves the game."""
     window.show(render(game, Overlay(person=True, message=TO_BEGIN)))
     while True:
         pressed = window.keys(0.05) + (global_keys.take() if global_keys else [])
@@ -120,6 +128,6 @@ def _begun(window: Window, global_keys: GlobalKeys | None, game: Game, controls:
 
 _ADVICE_TO_WATCH = "write a film instead: --video FILE.mp4"
 _ADVICE_TO_PLAY = (
-    "a person cannot play without one; watch the optimal agent instead: --agent_type optimal "
+    "a person needs a window to play; watch the optimal agent instead: --agent_type optimal "
     "--game_config game_configs/nottingham_continuous.yaml --video FILE.mp4"
 )
