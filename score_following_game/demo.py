@@ -110,7 +110,7 @@ def engrave(data: Path) -> None:
 def train(settings: Settings, config: GameConfig) -> Path:
     """-> the run's directory."""
     prepare_machine(settings.seed, settings.device, settings.threads)
-    trainer = Trainer(settings, config, Path())
+    trainer = Trainer(settings, config)
     trainer.directory = create_run_directory(settings, config)
     trainer.train()
     return trainer.directory

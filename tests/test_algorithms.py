@@ -17,7 +17,7 @@ from score_following_game.reinforcement_learning.algorithms.losses import Diverg
 from score_following_game.reinforcement_learning.algorithms.reinforce import EpisodeCollector
 from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
-from score_following_game.reinforcement_learning.settings import settings_from, without_effect
+from score_following_game.reinforcement_learning.settings import settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
 
 
@@ -79,13 +79,6 @@ def test_what_does_not_fit_is_refused(config: GameConfig, options: dict, message
     game = freely_moving(config) if "Continuous" in options.get("net", "") else config
     with pytest.raises(UserError, match=message):
         algorithm_for(settings_from(options), game)
-
-
-def test_settings_an_agent_does_not_go_by_are_told():
-    settings = settings_from({"agent": "reinforce"})
-    assert settings.n_worker == 1 and settings_from({"agent": "reinforce", "n_worker": 3}).n_worker == 3
-    assert settings_from({}).n_worker == 16
-    assert without_effect(settings, ["agent", "entropy_coef", "discounting", "temperature"]) == ["entropy_coef", "temperature"]
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ class Trainer:
     writes.
     """
 
-    def __init__(self, settings: Settings, config: GameConfig, directory: Path, resume: bool = False) -> None:
+    def __init__(self, settings: Settings, config: GameConfig, directory: Path | None = None, resume: bool = False) -> None:
         self.settings, self.config, self.directory = settings, config, directory
         self.device = torch.device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
