@@ -14,7 +14,6 @@ from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.reinforcement_learning.algorithms import ppo
 from score_following_game.reinforcement_learning.algorithms.a2c import A2C
 from score_following_game.reinforcement_learning.algorithms.ppo import PPO
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout, discounted_returns, generalised_advantages
@@ -103,7 +102,7 @@ def test_ppo_minibatches(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
     network = fresh_network(bank.config)
     rollout = collect(bank, network, games=4, t_max=6)
     steps = []
-    monkeypatch.setattr(ppo, "optimiser_step", lambda *a: steps.append(1))
+    monkeypatch.setattr(PPO, "step", lambda *a: steps.append(1))
     update(PPO, network, bank, rollout, agent="ppo", ppo_epochs=3, n_worker=4, t_max=6, batch_size=2)
     assert len(steps) == 3 * 3  # 24 steps in minibatches of 2 * 4, three times
 

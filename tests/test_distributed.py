@@ -63,7 +63,7 @@ def torchrun(program: object, *arguments: object) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # This file imports the project before conftest can put it on the path: run by torchrun, it is no test.
+        # Run as a script, this file does not have the path that pytest adds.
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )
 
@@ -112,6 +112,7 @@ def train(folder: Path, updates: int, resume: bool = False, **more: object) -> T
             "t_max": 4,
             "max_updates": updates,
             "eval_interval": 2,
+            "log_interval": 3,
             "eval_trials": 1,
             "patience": 1,
             "max_refinements": 9,
@@ -236,7 +237,7 @@ def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
     assert not errors(stderr), stderr
     for once in (f"Run directory: {directory}\n", "Updates 2 ", "Updates 4 ", "Stopped after update "):
         assert printed.count(once) == 1, printed
-    assert f"go on with: torchrun --nproc_per_node 2 sf_experiment.py --resume {directory}\n" in printed
+    assert f"resume with: torchrun --nproc_per_node 2 sf_experiment.py --resume {directory}\n" in printed
     updates = int(printed.split("Stopped after update ")[1].split(";")[0])
     checkpoint = torch.load(directory / "checkpoint.pt", weights_only=True)
     assert (checkpoint["updates"], len(checkpoint["processes"])) == (updates, 2)
@@ -245,7 +246,7 @@ def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
     alone = run_here("sf_experiment.py", "--resume", directory)
     assert alone.returncode == 2
     assert alone.stderr == (
-        f"error: {directory / 'checkpoint.pt'}: is of a run by 2 processes, not 1; go on with: torchrun "
+        f"error: {directory / 'checkpoint.pt'}: comes from a run with 2 processes, not 1; resume with: torchrun "
         f"--nproc_per_node 2 sf_experiment.py --resume {directory}\n"
     )
 
@@ -255,7 +256,7 @@ def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
     os.kill(_process_of_rank(process, 1), signal.SIGKILL)
     rest, stderr = process.communicate(timeout=25)  # torchrun would kill after 30
     assert errors(stderr) == [
-        f"error: process 1 of 2 was lost; go on from update {updates} with: torchrun --nproc_per_node 2 "
+        f"error: process 1 of 2 was lost; resume from update {updates} with: torchrun --nproc_per_node 2 "
         f"sf_experiment.py --resume {directory}"
     ], stderr
     assert re.search(r"rank\s*: 1.*\n.*exitcode\s*: -9", stderr)

@@ -97,6 +97,15 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
         "training/learn_rate",
         "training/steps",
         "charts/steps_per_second",
+        "training/gradient_norm",
+        "training/explained_variance",
+        "policy/probability_-0.5",
+        "policy/probability_0",
+        "policy/probability_0.5",
+        "episodes/length",
+        "episodes/lost_ahead",
+        "episodes/lost_behind",
+        "episodes/finished",
         "eval/alignment_errors_mean",
         "eval/alignment_errors_median",
         "eval/alignment_errors_std",
@@ -176,7 +185,7 @@ def test_resume_refuses_what_is_not_as_it_was(run, run_here, tmp_path: Path):
     assert "config.yaml: cannot be read" in refused("--max_updates", 2)
     config_file.write_text(yaml.safe_dump(settings))
     config_file.write_text(yaml.safe_dump(settings | {"eval_set": "test_sample"}))
-    assert "than test_sample holds now" in refused("--max_updates", 2)
+    assert "the pieces of test_sample have changed" in refused("--max_updates", 2)
     config_file.write_text(yaml.safe_dump(settings))
     midi = (tunes / "b.mid").read_bytes()
     (tunes / "b.mid").write_bytes(midi.replace(b"\x5a", b"\x10"))  # softer: the same onsets, another sound
@@ -192,7 +201,7 @@ def test_a_run_whose_refinements_are_used_up_says_so(run, run_here, data_set: Pa
     )
     result = run_here("sf_experiment.py", "--resume", directory, "--max_updates", 99)
     assert result.returncode == 2
-    assert f"its refinements are used up; begin a new run with --ini_params {directory / 'best_model.pt'}" in result.stderr
+    assert f"its refinements are used up; start a new run with --ini_params {directory / 'best_model.pt'}" in result.stderr
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path, tmp_path: Path):
@@ -214,8 +223,8 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path
     )
     assert result.returncode == 2
     assert re.search(
-        r"training diverged after update \d+: .*; the parameters of update \d+ are kept: --ini_params "
-        r".*checkpoint.pt begins a new run with them",
+        r"training diverged after update \d+: .*; the parameters of update \d+ are saved: --ini_params "
+        r".*checkpoint.pt starts a new run from them",
         result.stderr,
     )
     (directory,) = tmp_path.iterdir()
@@ -293,7 +302,7 @@ def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path
     rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0
     (directory,) = tmp_path.iterdir()
-    assert f"go on with: python sf_experiment.py --resume {directory}" in rest
+    assert f"resume with: python sf_experiment.py --resume {directory}" in rest
     assert (directory / "best_model.pt").exists()
     updates = int(rest.split("Stopped after update ")[1].split(";")[0])
     assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == updates >= 4

@@ -175,6 +175,16 @@ def test_the_average_is_judged_and_the_learning_rate_cools(config: GameConfig, t
     torch.testing.assert_close(judged[3][key], (judged[0][key] + trained[3][key]) / 2)
 
 
+def test_a_trainer_without_a_run_directory_writes_nothing(config: GameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """sf_experiment.py builds the trainer before the directory, so that a mistake leaves nothing behind."""
+    trainer = Trainer(settings_from({"n_worker": 2, "t_max": 2, "max_updates": 1, "no_log": True}), config)
+    monkeypatch.chdir(tmp_path)
+    for attempt in (trainer.train, trainer.save_checkpoint):
+        with pytest.raises(ValueError, match="has no run directory"):
+            attempt()
+    assert not list(tmp_path.iterdir())
+
+
 def copy_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {key: value.clone() for key, value in network.state_dict().items()}
 

@@ -61,7 +61,7 @@ class Knob:
             raise UserError(f"{where}: --{self.name} {value} must be a finite number")
         for bound, limit in self.bounds.items():
             holds, words = BOUNDS[bound]
-            if not holds(value, limit):
+            if isinstance(value, (int, float)) and not holds(value, limit):
                 raise UserError(f"{where}: --{self.name} {value} must be {words} {limit}")
         if self.choices and value not in self.choices:
             raise UserError(f"{where}: --{self.name} {value}, expected one of {', '.join(self.choices)}")
