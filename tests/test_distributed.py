@@ -179,14 +179,14 @@ def test_two_processes_train_one_agent(tmp_path: Path):
     plain = {name: [*state.position, state.speed] for name, state in kept.items() if isinstance(state, GameState)}
     torch.save({**kept, **plain}, tmp_path / "rollout.pt")
     process = torchrun(__file__, tmp_path)
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=300)
     assert (tmp_path / "1.pt").exists(), stderr
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
 
     for agent in ("a2c", "ppo"):  # an update of the two halves is one of the whole
-        for key, wanted in updated(agent, whole, bank).items():
+        for key, expected in updated(agent, whole, bank).items():
             assert torch.equal(first[agent][key], second[agent][key])
-            torch.testing.assert_close(first[agent][key], wanted, atol=1e-6, rtol=0)
+            torch.testing.assert_close(first[agent][key], expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(first["mean_and_std"], (ADVANTAGES.mean(), ADVANTAGES.std()))
     assert first["mean_and_std"] == second["mean_and_std"]
 

@@ -1,4 +1,4 @@
-"""The real training script: determinism, exact resume, what a run leaves, and every way it can be stopped or refused."""
+"""The real training script: determinism, exact resume, the files of a run, and every way it can stop or be refused."""
 
 import csv
 import math
@@ -22,7 +22,7 @@ SMALL = ("--n_worker", 4, "--t_max", 5, "--log_interval", 2, "--eval_interval", 
 
 
 def train(run, data_set: Path, root: Path, *arguments: object) -> Path:
-    """Run the real script -> its run directory."""
+    """Run the real script and return its run directory."""
     result = run(
         "sf_experiment.py",
         "--train_set",
@@ -75,7 +75,7 @@ def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path
     assert all(curves[0][update] == curves[1][update] for update in ("5", "10", "12"))
 
 
-def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
+def test_a_run_leaves_the_documented_files_and_curves(run, data_set: Path, tmp_path: Path):
     directory = train(run, data_set, tmp_path, "--max_updates", 10, "--dump_interval", 4)
     assert {path.name for path in directory.iterdir()} == {
         "config.yaml",
@@ -134,8 +134,8 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
         (("--log_root", "/proc/none"), "/proc/none: cannot be made a folder"),
         (("--resume", "no/run"), "--resume no/run: holds no checkpoint.pt"),
         (("--resume", ""), "--resume .: holds no checkpoint.pt"),
-        (("--optim_params", "lr"), "--optim_params lr: wanted YAML"),
-        (("--optim_params", "{betas: [0.5, a]}"), "holds something that is not a number"),
+        (("--optim_params", "lr"), "--optim_params lr: expected YAML"),
+        (("--optim_params", "{betas: [0.5, a]}"), "contains something other than numbers"),
         (("--optim_params", "{lr: 1e-4, capturable: true}"), "cannot train a network here"),
         (("--n_worker", "x"), "argument --n_worker: 'x' is not a number; sf_experiment.py --help tells"),
         (("--n_worker", "1e13"), "--n_worker 10000000000000 must be below 2147483648"),
@@ -163,8 +163,8 @@ def test_a_users_mistake_is_one_line_and_leaves_nothing(run_here, data_set: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_resume_refuses_what_is_not_as_it_was(run, run_here, tmp_path: Path):
-    """Another argument, an edited config.yaml, a piece that changed under its name, a run that is over: each by name."""
+def test_resume_refuses_changes(run, run_here, tmp_path: Path):
+    """Another argument, an edited config.yaml, a changed piece, a finished run: each error names its cause."""
     tunes = tmp_path / "tunes"
     for name in "ab":
         write_small_piece(tunes, name)
@@ -234,8 +234,8 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path
     assert equal(parameters(directory), again.state_dict())
 
 
-def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path, tmp_path: Path):
-    """The step itself is finite here; what comes out of the network afterwards is not."""
+def test_unusable_parameters_are_neither_evaluated_nor_saved(run, data_set: Path, tmp_path: Path):
+    """The step itself is finite here, but the network's output afterwards is not."""
     result = run(
         "sf_experiment.py",
         "--train_set",
@@ -261,7 +261,7 @@ def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path
     assert torch.load(directory / "best_model.pt", weights_only=True)["policy_out.bias"].eq(0).all()
 
 
-def test_resuming_keeps_the_best_model_of_the_sitting_before(run, data_set: Path, tmp_path: Path):
+def test_resuming_keeps_the_best_model_so_far(run, data_set: Path, tmp_path: Path):
     directory = train(run, data_set, tmp_path, "--max_updates", 2)
     best = yaml.safe_load((directory / "best_model.yaml").read_text())
     assert best["update"] == 2
@@ -273,7 +273,7 @@ def test_resuming_keeps_the_best_model_of_the_sitting_before(run, data_set: Path
     assert (directory / "best_model.pt").read_bytes() == before
 
 
-def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path):
+def test_interrupting_saves_and_prints_the_resume_command(data_set: Path, tmp_path: Path):
     process = subprocess.Popen(
         [
             sys.executable,

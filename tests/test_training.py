@@ -1,4 +1,4 @@
-"""Training: returns and losses by hand, refinement, settings, run directories, and that something is learned."""
+"""Training: returns and losses by hand, refinement, run directories, and that agents learn."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ def test_rollouts_restart_ended_games_and_count_their_returns(bank: ScoreBank, c
         assert collector.last_return[game].item() == pytest.approx(rewards[begin : end + 1, game].sum().item(), abs=1e-4)
 
 
-def test_refinement_goes_on_from_the_best_parameters(capsys: pytest.CaptureFixture):
+def test_refinement_continues_from_the_best_parameters(capsys: pytest.CaptureFixture):
     network = torch.nn.Linear(1, 1)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.1)
     schedule = RefinementSchedule(patience=2, refinements=1, lr_multiplier=0.1)
@@ -125,7 +125,7 @@ def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, 
 
 
 def test_the_average_is_judged_and_the_learning_rate_cools(config: GameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Every update is followed by an evaluation; after a refinement network and average go on from the best average."""
+    """Every update is followed by an evaluation; after a refinement network and average continue from the best average."""
     trainer = Trainer(
         settings_from(
             {
@@ -199,7 +199,7 @@ def copy_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     ],
 )
 def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, agent: str, budget: dict, reward: float):
-    """Music that stands still: the learner must find out to stay where it is, where a random policy drifts away."""
+    """Music that stands still: the agent must learn to stay where it is, while a random policy drifts away."""
     standing = write_small_piece(tmp_path / "data", notes=40, spacing=0)
     torch.manual_seed(1)
     trainer = Trainer(
