@@ -278,9 +278,9 @@ def _process_of_rank(torchrun_process: subprocess.Popen, rank: int) -> int:
     return found
 
 
-def test_a_users_mistake_is_told_once(tmp_path: Path):
+def test_a_users_mistake_is_reported_once(tmp_path: Path):
     process = torchrun("sf_experiment.py", *SMALL, "--param_root", tmp_path, "--no_log", "--ini_params", "none.pt")
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=180)
     message = f"error: none.pt: no such parameter file; the agents that come with the project: {', '.join(shipped_agents())}"
     assert errors(stderr) == [message], stderr
     assert "exitcode  : 2" in stderr
