@@ -103,7 +103,7 @@ def train(settings: Settings, config: GameConfig) -> Path:
     if report := prepare_machine(settings.seed, settings.device, settings.threads, trial=True):
         print(f"   {report}", flush=True)
     settings.threads = torch.get_num_threads()  # --resume continues with as many
-    trainer = Trainer(settings, config, Path())
+    trainer = Trainer(settings, config)
     trainer.directory = create_run_directory(settings, config)
     trainer.train()
     return trainer.directory

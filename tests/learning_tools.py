@@ -1,4 +1,4 @@
-"""What the tests of the algorithms share: networks, what they play, the gradients of an update."""
+"""Shared by the tests of the algorithms: networks, rollouts, the gradients of an update."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def collect(
 
 
 def update(learner: type[Learner], network: ActorCritic, bank: ScoreBank, rollout: Rollout, **settings) -> Losses:
-    """One that leaves the parameters as they are, and the last step's gradients at them."""
+    """An update with learning rate 0: it leaves the last step's gradients in the parameters."""
     still = torch.optim.SGD(network.parameters(), lr=0.0)
     generator = torch.Generator().manual_seed(0)
     return learner(network, still, bank, settings_from(settings), torch.float32, generator).update(rollout)

@@ -14,7 +14,6 @@ from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.reinforcement_learning.algorithms import ppo
 from score_following_game.reinforcement_learning.algorithms.a2c import A2C
 from score_following_game.reinforcement_learning.algorithms.ppo import PPO
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout, discounted_returns, generalised_advantages
@@ -23,7 +22,7 @@ ONE_MINIBATCH = {"agent": "ppo", "ppo_epochs": 1, "n_worker": 4, "t_max": 6, "ba
 
 
 def judged_now(network: ActorCritic, bank: ScoreBank, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
-    """-> log pi(a) and value of each step, now, and the mean entropy."""
+    """Returns log pi(a) and value of each step with the present parameters, and the mean entropy."""
     logits, value = network(observe(bank, rollout.positions))
     return chosen(logits, rollout.actions), value[:, 0], mean_entropy(logits)
 
@@ -103,21 +102,21 @@ def test_ppo_minibatches(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
     network = fresh_network(bank.config)
     rollout = collect(bank, network, games=4, t_max=6)
     steps = []
-    monkeypatch.setattr(ppo, "optimiser_step", lambda *a: steps.append(1))
+    monkeypatch.setattr(PPO, "step", lambda *a: steps.append(1))
     update(PPO, network, bank, rollout, agent="ppo", ppo_epochs=3, n_worker=4, t_max=6, batch_size=2)
     assert len(steps) == 3 * 3  # 24 steps in minibatches of 2 * 4, three times
 
 
 @pytest.mark.parametrize(("shift", "risen", "fallen"), [(5.0, 1.2, math.exp(5)), (-5.0, math.exp(-5), 0.8)])
 def test_ppo_clips_far_from_the_old_policy(bank: ScoreBank, shift: float, risen: float, fallen: float):
-    """All actions are e^shift times as likely as before: what had gone better is counted `risen` times, the rest `fallen`."""
+    """All actions are e^shift times as likely as before; positive advantages count `risen` times, others `fallen` times."""
     network = fresh_network(bank.config)
     rollout = collect(bank, network, games=4, t_max=6)
     far = replace(rollout, log_probabilities=rollout.log_probabilities - shift)
     losses = update(PPO, network, bank, far, **ONE_MINIBATCH, value_coef=0, entropy_coef=0)
     normal = normalised(advantages_of(far))
-    wanted = -torch.where(normal > 0, risen * normal, fallen * normal).mean().item()
-    assert losses.policy == pytest.approx(wanted, rel=1e-3)
+    expected = -torch.where(normal > 0, risen * normal, fallen * normal).mean().item()
+    assert losses.policy == pytest.approx(expected, rel=1e-3)
     # A clipped ratio carries no gradient: only the others are in it.
     clipped = normal > 0 if shift > 0 else normal < 0
     ratio = math.exp(shift) * (judged_now(network, bank, far)[0] - rollout.log_probabilities.flatten()).exp()
@@ -125,8 +124,8 @@ def test_ppo_clips_far_from_the_old_policy(bank: ScoreBank, shift: float, risen:
 
 
 def test_ppo_gradient_is_that_of_the_published_loss(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
-    """A minibatch in which ratios lie within the clip's bounds and beyond either, each with rises and falls, and a critic that
-    has moved on since it judged the rollout."""
+    """A minibatch with ratios inside and beyond both clip bounds, each with positive and negative advantages, and with a critic
+    that has changed since the rollout."""
     network = fresh_network(bank.config)
     played = collect(bank, network, games=4, t_max=6)
     ratios = torch.tensor([0.5, 0.9, 1.1, 2.0]).repeat(6)
@@ -148,5 +147,5 @@ def test_ppo_gradient_is_that_of_the_published_loss(bank: ScoreBank, monkeypatch
     policy_loss = -(torch.where(normal > 0, ratio.clamp(max=1.3), ratio.clamp(min=0.7)) * normal).mean()
     value_loss = (advantages_of(rollout) + rollout.values.flatten() - value).square().mean()
     require_equal(found, network, policy_loss + 0.7 * value_loss - 0.03 * entropy)
-    for part, wanted in (("policy", policy_loss), ("value", value_loss), ("entropy", entropy)):
-        assert getattr(losses, part) == pytest.approx(wanted.item(), rel=1e-3), part
+    for part, expected in (("policy", policy_loss), ("value", value_loss), ("entropy", entropy)):
+        assert getattr(losses, part) == pytest.approx(expected.item(), rel=1e-3), part

@@ -63,7 +63,8 @@ def torchrun(program: object, *arguments: object) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # Run as a script, this file does not have the path that pytest adds.
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )
 
 
@@ -111,6 +112,7 @@ def train(folder: Path, updates: int, resume: bool = False, **more: object) -> T
             "t_max": 4,
             "max_updates": updates,
             "eval_interval": 2,
+            "log_interval": 3,
             "eval_trials": 1,
             "patience": 1,
             "max_refinements": 9,
@@ -177,14 +179,14 @@ def test_two_processes_train_one_agent(tmp_path: Path):
     plain = {name: [*state.position, state.speed] for name, state in kept.items() if isinstance(state, GameState)}
     torch.save({**kept, **plain}, tmp_path / "rollout.pt")
     process = torchrun(__file__, tmp_path)
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=300)
     assert (tmp_path / "1.pt").exists(), stderr
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
 
     for agent in ("a2c", "ppo"):  # an update of the two halves is one of the whole
-        for key, wanted in updated(agent, whole, bank).items():
+        for key, expected in updated(agent, whole, bank).items():
             assert torch.equal(first[agent][key], second[agent][key])
-            torch.testing.assert_close(first[agent][key], wanted, atol=1e-6, rtol=0)
+            torch.testing.assert_close(first[agent][key], expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(first["mean_and_std"], (ADVANTAGES.mean(), ADVANTAGES.std()))
     assert first["mean_and_std"] == second["mean_and_std"]
 
@@ -235,7 +237,7 @@ def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
     assert not errors(stderr), stderr
     for once in (f"Run directory: {directory}\n", "Updates 2 ", "Updates 4 ", "Stopped after update "):
         assert printed.count(once) == 1, printed
-    assert f"go on with: torchrun --nproc_per_node 2 sf_experiment.py --resume {directory}\n" in printed
+    assert f"resume with: torchrun --nproc_per_node 2 sf_experiment.py --resume {directory}\n" in printed
     updates = int(printed.split("Stopped after update ")[1].split(";")[0])
     checkpoint = torch.load(directory / "checkpoint.pt", weights_only=True)
     assert (checkpoint["updates"], len(checkpoint["processes"])) == (updates, 2)
@@ -244,7 +246,7 @@ def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
     alone = run_here("sf_experiment.py", "--resume", directory)
     assert alone.returncode == 2
     assert alone.stderr == (
-        f"error: {directory / 'checkpoint.pt'}: is of a run by 2 processes, not 1; go on with: torchrun "
+        f"error: {directory / 'checkpoint.pt'}: comes from a run with 2 processes, not 1; resume with: torchrun "
         f"--nproc_per_node 2 sf_experiment.py --resume {directory}\n"
     )
 
@@ -254,7 +256,7 @@ def test_ctrl_c_resume_and_a_lost_process(run_here, tmp_path: Path):
     os.kill(_process_of_rank(process, 1), signal.SIGKILL)
     rest, stderr = process.communicate(timeout=25)  # torchrun would kill after 30
     assert errors(stderr) == [
-        f"error: process 1 of 2 was lost; go on from update {updates} with: torchrun --nproc_per_node 2 "
+        f"error: process 1 of 2 was lost; resume from update {updates} with: torchrun --nproc_per_node 2 "
         f"sf_experiment.py --resume {directory}"
     ], stderr
     assert re.search(r"rank\s*: 1.*\n.*exitcode\s*: -9", stderr)
@@ -276,9 +278,9 @@ def _process_of_rank(torchrun_process: subprocess.Popen, rank: int) -> int:
     return found
 
 
-def test_a_users_mistake_is_told_once(tmp_path: Path):
+def test_a_users_mistake_is_reported_once(tmp_path: Path):
     process = torchrun("sf_experiment.py", *SMALL, "--param_root", tmp_path, "--no_log", "--ini_params", "none.pt")
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=180)
     message = f"error: none.pt: no such parameter file; the agents that come with the project: {', '.join(shipped_agents())}"
     assert errors(stderr) == [message], stderr
     assert "exitcode  : 2" in stderr

@@ -1,4 +1,4 @@
-"""The supervised baseline: the windows it learns from, what it sees, and where it goes."""
+"""The supervised baseline: its training windows, its observations, its moves."""
 
 import math
 from dataclasses import replace
@@ -25,7 +25,7 @@ from score_following_game.reinforcement_learning.trainer import Trainer
 
 
 def inputs_of(network: torch.nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """A list that gets every observation, (spectrogram, sheet), that the network is shown from now on."""
+    """A list to which every later observation of the network, (spectrogram, sheet), is appended."""
     seen = []
     network.register_forward_pre_hook(lambda _network, given: seen.append(tuple(given[0])))
     return seen
@@ -74,7 +74,7 @@ def test_localisation_learns_where_the_music_is(
 
 
 def test_a_perfect_localisation_is_where_the_music_is(bank: ScoreBank, continuous_bank: ScoreBank):
-    """What it is trained towards, followed exactly, leaves no error but that of the places' width."""
+    """Following the training target exactly leaves no error except the quantisation of the places."""
     network = localisation_network("BaselineNet", bank.config)
     rollout = WindowCollector(bank, 4, network, StartSampler(bank, 0), 0, torch.float32).collect(50)
     position = rollout.positions
@@ -107,7 +107,7 @@ def test_the_agent_sees_no_motion_in_the_sheet(bank: ScoreBank, continuous_bank:
 
 
 def test_the_learner_shows_no_motion_in_the_sheet(bank: ScoreBank):
-    """Though the windows it is given were come to by moving."""
+    """Even if the windows were reached by moving."""
     network = localisation_network("BaselineNet", bank.config)
     rollout = WindowCollector(bank, 4, network, StartSampler(bank, 0), 0, torch.float32).collect(5)
     moved = rollout.positions._replace(previous_x=rollout.positions.x - 7)

@@ -1,4 +1,4 @@
-"""The lookahead learner: its critic, its memory, the policy it aims at."""
+"""The lookahead learner: its critic, its replay buffer, its target policy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def learner(bank: ScoreBank, **given) -> Lookahead:
     return Lookahead(network, optimiser, bank, settings, torch.float32, torch.Generator().manual_seed(0))
 
 
-def test_games_go_on_from_a_state(bank: ScoreBank):
+def test_games_continue_from_a_state(bank: ScoreBank):
     game = played(bank)
     again = Game.at(bank, game.state().repeat(2))
     actions = torch.tensor([2, 0, 1, 2, 0])
@@ -66,8 +66,8 @@ def test_the_improved_policy_is_the_softmax_of_reward_and_following_value(bank: 
         step = game.step(torch.full((5,), action))
         value = lookahead.critic(game_features(game)).detach()
         worth.append(step.reward + 0.8 * torch.where(step.terminated, 0.0, value))
-    wanted = (torch.stack(worth, 1) / 0.5).softmax(1)
-    torch.testing.assert_close(lookahead.improved_policy(state), wanted.float(), atol=1e-5, rtol=1e-5)
+    expected = (torch.stack(worth, 1) / 0.5).softmax(1)
+    torch.testing.assert_close(lookahead.improved_policy(state), expected.float(), atol=1e-5, rtol=1e-5)
 
 
 def test_a_lost_action_does_not_blur_the_others(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
@@ -79,9 +79,9 @@ def test_a_lost_action_does_not_blur_the_others(bank: ScoreBank, monkeypatch: py
     followed = Game.at(bank, state.repeat(3))
     step = followed.step(torch.arange(3).repeat(5))
     assert not step.terminated.any()
-    wanted = ((step.reward + value).view(5, 3) / 0.01).softmax(1)
-    torch.testing.assert_close(lookahead.improved_policy(state), wanted.float(), atol=1e-5, rtol=1e-5)
-    assert (wanted > 0.9).any(1).all()
+    expected = ((step.reward + value).view(5, 3) / 0.01).softmax(1)
+    torch.testing.assert_close(lookahead.improved_policy(state), expected.float(), atol=1e-5, rtol=1e-5)
+    assert (expected > 0.9).any(1).all()
 
 
 def test_an_update_nears_the_improved_policy_and_the_returns(bank: ScoreBank):
@@ -95,7 +95,7 @@ def test_an_update_nears_the_improved_policy_and_the_returns(bank: ScoreBank):
     assert last.value < first.value / 2
 
 
-def test_memory_keeps_the_latest_and_draws_them_alike(bank: ScoreBank):
+def test_the_replay_buffer_keeps_the_latest_and_draws_uniformly(bank: ScoreBank):
     memory = ReplayBuffer(6, torch.device("cpu"))
     for number in range(4):
         state = played(bank).state()
@@ -116,8 +116,8 @@ def test_memory_keeps_the_latest_and_draws_them_alike(bank: ScoreBank):
 
 
 @pytest.mark.parametrize(
-    ("first", "final", "progress", "wanted"),
+    ("first", "final", "progress", "expected"),
     [(0.1, 0.001, 0.0, 0.1), (0.1, 0.001, 0.5, 0.01), (0.1, 0.001, 1.0, 0.001), (0.1, None, 0.7, 0.1), (0.0, None, 0.7, 0.0)],
 )
-def test_annealing_goes_by_equal_factors(first: float, final: float | None, progress: float, wanted: float):
-    assert annealed(first, final, progress) == pytest.approx(wanted)
+def test_annealing_is_geometric(first: float, final: float | None, progress: float, expected: float):
+    assert annealed(first, final, progress) == pytest.approx(expected)

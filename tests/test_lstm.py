@@ -1,4 +1,4 @@
-"""Networks with an LSTM: what they remember in games, in updates and when they are evaluated."""
+"""LSTM networks: their state in games, in updates and in evaluations."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.reinforcement_learning.algorithms.a2c import A2C
 
 
-def test_an_lstms_memory_begins_anew_with_its_game(bank: ScoreBank):
+def test_the_lstm_state_is_reset_with_its_game(bank: ScoreBank):
     network = fresh_network(bank.config, LSTM)
     rollout = collect(bank, network, 6, 40)
     memory, ended = rollout.lstm_state.unflatten(0, (40, 6)), rollout.masks[:-1] == 0
@@ -51,7 +51,7 @@ def test_back_propagation_through_time(bank: ScoreBank, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", [LSTM, "ScoreFollowingNetLSTMContinuous", "ScoreFollowingNetContinuous"])
 def test_recurrent_and_continuous_agents_are_evaluated(bank: ScoreBank, continuous_bank: ScoreBank, name: str):
-    """It crashed in 2018, and its memory went on from piece to piece: together or alone, the games must be the same."""
+    """In 2018 this crashed, and the state was carried from piece to piece. Played together or alone, games must be the same."""
     there = continuous_bank if "Continuous" in name else bank
     network = fresh_network(there.config, name)
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_recurrent_and_continuous_agents_are_evaluated(bank: ScoreBank, continuo
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_a_trained_agent_remembers_what_its_lstm_remembers(bank: ScoreBank, deterministic: bool):
+def test_a_trained_agent_keeps_its_lstm_state(bank: ScoreBank, deterministic: bool):
     network, game = fresh_network(bank.config, LSTM), Game(bank, 3)
     agent, memory = TrainedAgent(network, torch.Generator().manual_seed(0), deterministic), None
     for step in range(12):

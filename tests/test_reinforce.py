@@ -1,4 +1,4 @@
-"""REINFORCE: whole episodes, returns and gradients by hand, what is remembered and told of them."""
+"""REINFORCE: whole episodes, returns and gradients by hand, LSTM states and reports of episodes."""
 
 import pytest
 import torch
@@ -23,8 +23,8 @@ def test_episodes_are_whole_and_their_returns_by_hand(bank: ScoreBank):
         assert episodes.masks[:end, game].all() and not episodes.masks[end:, game].any()
         rewards = episodes.rewards[: end + 1, game].tolist()
         assert float(collector.last_return[game]) == pytest.approx(sum(rewards), abs=1e-4)
-        wanted = [sum(0.9 ** (later - now) * rewards[later] for later in range(now, end + 1)) for now in range(end + 1)]
-        assert episodes.returns(0.9)[own].tolist() == pytest.approx(wanted, abs=1e-4)
+        expected = [sum(0.9 ** (later - now) * rewards[later] for later in range(now, end + 1)) for now in range(end + 1)]
+        assert episodes.returns(0.9)[own].tolist() == pytest.approx(expected, abs=1e-4)
     with torch.no_grad():
         logits = network(observe(bank, episodes.positions))[0]
     torch.testing.assert_close(chosen(logits, episodes.actions), episodes.log_probabilities)
@@ -56,8 +56,8 @@ def test_dropout_masks_of_ended_games_do_not_shift_the_others(bank: ScoreBank):
     torch.testing.assert_close(chosen(torch.cat(again), episodes.actions), episodes.log_probabilities)
 
 
-def test_episodes_remember_what_the_lstm_remembered(bank: ScoreBank):
-    """Each step's memory is the one that its action was chosen by: none at first, then what the step before left."""
+def test_episodes_keep_the_lstm_states(bank: ScoreBank):
+    """Each step has the state that its action was chosen with: zero at first, then the one after the step before."""
     network = fresh_network(bank.config, LSTM)
     episodes = collect(bank, network, 5, 1, EpisodeCollector)
     lengths = episodes.played.sum(0).long()
@@ -82,7 +82,7 @@ def test_reinforce_gradient_of_an_lstm_ends_at_the_step(bank: ScoreBank):
     require_equal(found, network, policy_loss + 0.5 * advantage.square().mean())
 
 
-def test_each_collection_tells_its_own_returns(bank: ScoreBank):
+def test_each_collection_reports_its_own_returns(bank: ScoreBank):
     collector = EpisodeCollector(bank, 4, fresh_network(bank.config), StartSampler(bank, 0, 0.5), 0, torch.float32)
     first = collector.collect(1).rewards.double().sum(0)
     torch.testing.assert_close(collector.last_return, first, atol=1e-4, rtol=0)
@@ -91,11 +91,11 @@ def test_each_collection_tells_its_own_returns(bank: ScoreBank):
     torch.testing.assert_close(collector.last_return, second, atol=1e-4, rtol=0)
 
 
-def test_the_sampler_is_told_how_the_episodes_went(bank: ScoreBank):
-    """Of each piece how far its latest game came, of what it was to play; of those that end together, the last one's."""
+def test_the_sampler_receives_the_tracking_ratios(bank: ScoreBank):
+    """Per piece the share of its frames played by its latest game; of games that end together, the last one counts."""
     sampler = StartSampler(bank, 2, 0.5, prioritized=True)
     collector = EpisodeCollector(bank, 5, fresh_network(bank.config), sampler, 0, torch.float32)
-    wanted = [0.0] * len(bank)
+    expected = [0.0] * len(bank)
     for _ in range(3):
         episodes = collector.collect(1)
         ends = []
@@ -104,11 +104,11 @@ def test_the_sampler_is_told_how_the_episodes_went(bank: ScoreBank):
             begun, length, piece = int(now.frame[0]), len(now.frame), int(now.piece[0])
             ends.append((length, game, piece, length / (int(bank.last_onset[piece]) - begun)))
         for _length, _game, piece, share in sorted(ends):
-            wanted[piece] = share
-        assert sampler.latest_ratio.tolist() == pytest.approx(wanted)
-    assert min(wanted) > 0  # of every piece something was told
+            expected[piece] = share
+        assert sampler.latest_ratio.tolist() == pytest.approx(expected)
+    assert min(expected) > 0  # of every piece something was told
 
 
 def games_of(episodes: Episodes) -> torch.Tensor:
-    """Which game each step is of, (steps,)."""
+    """The game of each step, (steps,)."""
     return torch.arange(episodes.played.shape[1]).expand_as(episodes.played)[episodes.played]

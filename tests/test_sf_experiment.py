@@ -1,4 +1,4 @@
-"""The real training script: determinism, exact resume, what a run leaves, and every way it can be stopped or refused."""
+"""The real training script: determinism, exact resume, the files of a run, and every way it can stop or be refused."""
 
 import csv
 import math
@@ -22,7 +22,7 @@ SMALL = ("--n_worker", 4, "--t_max", 5, "--log_interval", 2, "--eval_interval", 
 
 
 def train(run, data_set: Path, root: Path, *arguments: object) -> Path:
-    """Run the real script -> its run directory."""
+    """Run the real script and return its run directory."""
     result = run(
         "sf_experiment.py",
         "--train_set",
@@ -75,7 +75,7 @@ def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path
     assert all(curves[0][update] == curves[1][update] for update in ("5", "10", "12"))
 
 
-def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
+def test_a_run_leaves_the_documented_files_and_curves(run, data_set: Path, tmp_path: Path):
     directory = train(run, data_set, tmp_path, "--max_updates", 10, "--dump_interval", 4)
     assert {path.name for path in directory.iterdir()} == {
         "config.yaml",
@@ -97,6 +97,15 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
         "training/learn_rate",
         "training/steps",
         "charts/steps_per_second",
+        "training/gradient_norm",
+        "training/explained_variance",
+        "policy/probability_-0.5",
+        "policy/probability_0",
+        "policy/probability_0.5",
+        "episodes/length",
+        "episodes/lost_ahead",
+        "episodes/lost_behind",
+        "episodes/finished",
         "eval/alignment_errors_mean",
         "eval/alignment_errors_median",
         "eval/alignment_errors_std",
@@ -125,14 +134,14 @@ def test_a_run_leaves_what_is_promised(run, data_set: Path, tmp_path: Path):
         (("--log_root", "/proc/none"), "/proc/none: cannot be made a folder"),
         (("--resume", "no/run"), "--resume no/run: holds no checkpoint.pt"),
         (("--resume", ""), "--resume .: holds no checkpoint.pt"),
-        (("--optim_params", "lr"), "--optim_params lr: wanted YAML"),
-        (("--optim_params", "{betas: [0.5, a]}"), "holds something that is not a number"),
+        (("--optim_params", "lr"), "--optim_params lr: expected YAML"),
+        (("--optim_params", "{betas: [0.5, a]}"), "contains something other than numbers"),
         (("--optim_params", "{lr: 1e-4, capturable: true}"), "cannot train a network here"),
         (("--n_worker", "x"), "argument --n_worker: 'x' is not a number; see sf_experiment.py --help"),
-        (("--n_worker", "1e13"), "--n_worker 10000000000000, wanted less than 2^31"),
-        (("--max_updates", "0"), "--max_updates 0, wanted at least 1"),
-        (("--max_minutes", "-1"), "--max_minutes -1.0, wanted a number above 0"),
-        (("--threads", "100000"), "--threads 100000: expected 1 to"),
+        (("--n_worker", "1e13"), "--n_worker 10000000000000 must be below 2147483648"),
+        (("--max_updates", "0"), "--max_updates 0 must be at least 1"),
+        (("--max_minutes", "-1"), "--max_minutes -1.0 must be above 0"),
+        (("--threads", "100000"), "--threads 100000 must be at most 512"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_leaves_nothing(run_here, data_set: Path, tmp_path: Path, arguments, message: str):
@@ -154,8 +163,8 @@ def test_a_users_mistake_is_one_line_and_leaves_nothing(run_here, data_set: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_resume_refuses_what_is_not_as_it_was(run, run_here, tmp_path: Path):
-    """Another argument, an edited config.yaml, a piece that changed under its name, a run that is over: each by name."""
+def test_resume_refuses_changes(run, run_here, tmp_path: Path):
+    """Another argument, an edited config.yaml, a changed piece, a finished run: each error names its cause."""
     tunes = tmp_path / "tunes"
     for name in "ab":
         write_small_piece(tunes, name)
@@ -176,7 +185,7 @@ def test_resume_refuses_what_is_not_as_it_was(run, run_here, tmp_path: Path):
     assert "config.yaml: cannot be read" in refused("--max_updates", 2)
     config_file.write_text(yaml.safe_dump(settings))
     config_file.write_text(yaml.safe_dump(settings | {"eval_set": "test_sample"}))
-    assert "than test_sample holds now" in refused("--max_updates", 2)
+    assert "the pieces of test_sample have changed" in refused("--max_updates", 2)
     config_file.write_text(yaml.safe_dump(settings))
     midi = (tunes / "b.mid").read_bytes()
     (tunes / "b.mid").write_bytes(midi.replace(b"\x5a", b"\x10"))  # softer: the same onsets, another sound
@@ -192,7 +201,7 @@ def test_a_run_whose_refinements_are_used_up_says_so(run, run_here, data_set: Pa
     )
     result = run_here("sf_experiment.py", "--resume", directory, "--max_updates", 99)
     assert result.returncode == 2
-    assert f"its refinements are used up; begin a new run with --ini_params {directory / 'best_model.pt'}" in result.stderr
+    assert f"its refinements are used up; start a new run with --ini_params {directory / 'best_model.pt'}" in result.stderr
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path, tmp_path: Path):
@@ -214,8 +223,8 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path
     )
     assert result.returncode == 2
     assert re.search(
-        r"training diverged after update \d+: .*; the parameters of update \d+ are kept: --ini_params "
-        r".*checkpoint.pt begins a new run with them",
+        r"training diverged after update \d+: .*; the parameters of update \d+ are saved: --ini_params "
+        r".*checkpoint.pt starts a new run from them",
         result.stderr,
     )
     (directory,) = tmp_path.iterdir()
@@ -225,8 +234,8 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(run, data_set: Path
     assert equal(parameters(directory), again.state_dict())
 
 
-def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path, tmp_path: Path):
-    """The step itself is finite here; what comes out of the network afterwards is not."""
+def test_unusable_parameters_are_neither_evaluated_nor_saved(run, data_set: Path, tmp_path: Path):
+    """The step itself is finite here, but the network's output afterwards is not."""
     result = run(
         "sf_experiment.py",
         "--train_set",
@@ -252,7 +261,7 @@ def test_parameters_of_no_use_are_neither_evaluated_nor_kept(run, data_set: Path
     assert torch.load(directory / "best_model.pt", weights_only=True)["policy_out.bias"].eq(0).all()
 
 
-def test_resuming_keeps_the_best_model_of_the_sitting_before(run, data_set: Path, tmp_path: Path):
+def test_resuming_keeps_the_best_model_so_far(run, data_set: Path, tmp_path: Path):
     directory = train(run, data_set, tmp_path, "--max_updates", 2)
     best = yaml.safe_load((directory / "best_model.yaml").read_text())
     assert best["update"] == 2
@@ -264,7 +273,7 @@ def test_resuming_keeps_the_best_model_of_the_sitting_before(run, data_set: Path
     assert (directory / "best_model.pt").read_bytes() == before
 
 
-def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path):
+def test_interrupting_saves_and_prints_the_resume_command(data_set: Path, tmp_path: Path):
     process = subprocess.Popen(
         [
             sys.executable,
@@ -293,7 +302,7 @@ def test_interrupting_saves_and_says_how_to_go_on(data_set: Path, tmp_path: Path
     rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0
     (directory,) = tmp_path.iterdir()
-    assert f"go on with: python sf_experiment.py --resume {directory}" in rest
+    assert f"resume with: python sf_experiment.py --resume {directory}" in rest
     assert (directory / "best_model.pt").exists()
     updates = int(rest.split("Stopped after update ")[1].split(";")[0])
     assert torch.load(directory / "checkpoint.pt", weights_only=True)["updates"] == updates >= 4

@@ -1,4 +1,4 @@
-"""The games' step as a graph's: static tensors, nothing asked of the device; where there is a CUDA device, the graph itself."""
+"""The step of the games for a CUDA graph: static tensors, no synchronisation; on a CUDA device, the graph itself."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tensors_of(rollout: Rollout) -> list[Tensor]:
 
 
 class Repeated:
-    """Stands for a CUDA graph on the CPU: runs the static step again, its result into the tensors of the first one."""
+    """Replaces a CUDA graph on the CPU: runs the static step again and copies the result into the first one's tensors."""
 
     def __init__(self, step: StepGraph) -> None:
         self.step = step
@@ -76,7 +76,7 @@ def no_cuda_needed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def require_equal_play(one: RolloutCollector, other: RolloutCollector) -> None:
-    """Also after parameters change, from a state that was kept, and in what the two keep."""
+    """Also after parameters change, after a saved state is restored, and in the saved states themselves."""
     ends = 0
     kept = one.state_dict()
     for number in range(4):
@@ -116,7 +116,7 @@ def test_a_static_step_plays_as_the_plain_one(bank: ScoreBank, precision: torch.
     assert all(getattr(holder, name) is before for (holder, name), before in zip(static.step_state, state))
 
 
-def test_a_failed_capture_is_told_and_leaves_everything_as_it_was(
+def test_a_failed_capture_is_reported_and_changes_nothing(
     bank: ScoreBank,
     no_cuda_needed: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
@@ -131,12 +131,12 @@ def test_a_failed_capture_is_told_and_leaves_everything_as_it_was(
     require_equal_play(plain, fallen)
     assert not fallen.has_graph
     assert capsys.readouterr().err == (
-        "No CUDA graph of the games' steps, which are slower without: CUDA error: operation not permitted\n"
+        "warning: no CUDA graph of the game steps, which makes them slower: CUDA error: operation not permitted\n"
     )
 
 
 class Watched(TorchDispatchMode):
-    """Notes each operation and the shapes it is given, and refuses those that have the host wait for a device."""
+    """Records each operation and its input shapes; fails on those that make the host wait for a device."""
 
     WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "multinomial", "unique", "bincount")
 
@@ -154,7 +154,7 @@ class Watched(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_a_step_asks_nothing_of_the_device_and_is_the_same_whatever_happens(
+def test_a_step_does_not_synchronise_and_runs_the_same_operations_whatever_happens(
     bank: ScoreBank,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -171,10 +171,10 @@ def test_a_step_asks_nothing_of_the_device_and_is_the_same_whatever_happens(
     assert all(operations == seen[0] for operations in seen)
 
 
-def test_actions_are_multinomial_s_and_any_where_there_are_no_probabilities():
+def test_actions_are_drawn_as_by_multinomial_and_arbitrary_for_nan():
     policy = CategoricalPolicy.from_logits(torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)))
-    wanted = torch.multinomial(policy.log_probabilities.exp(), 1, generator=torch.Generator().manual_seed(5))[:, 0]
-    assert torch.equal(policy.sample(torch.Generator().manual_seed(5)), wanted)
+    expected = torch.multinomial(policy.log_probabilities.exp(), 1, generator=torch.Generator().manual_seed(5))[:, 0]
+    assert torch.equal(policy.sample(torch.Generator().manual_seed(5)), expected)
     lost = CategoricalPolicy.from_logits(torch.full((9, 3), float("nan"))).sample()
     assert ((lost >= 0) & (lost < 3)).all()
 

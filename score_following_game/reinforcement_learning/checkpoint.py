@@ -1,68 +1,133 @@
-"""What the sittings of a run leave to those after: the file that --resume goes on from, the best parameters and score."""
+"""The state of a run that --resume needs: what it contains, how it is gathered from the processes, written and read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from score_following_game.config import read_yaml
+from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
-from score_following_game.evaluation.metrics import AlignmentStats
 from score_following_game.reinforcement_learning.processes import distributed
-from score_following_game.reinforcement_learning.run_directory import save_parameters, write_yaml
-from score_following_game.reinforcement_learning.settings import Settings, require_same
-from score_following_game.run_files import BEST_MODEL_FILE, BEST_SCORE_FILE, CHECKPOINT_FILE, SETTINGS_FILE
+from score_following_game.reinforcement_learning.rollouts.rollout import get_random_state, set_random_state
+from score_following_game.reinforcement_learning.run_directory import save
+from score_following_game.reinforcement_learning.settings import Settings, require_same, settings_as_dict
+from score_following_game.run_files import CHECKPOINT_FILE, SETTINGS_FILE
 
-CHECKPOINT_VERSION = 6  # 4: the states of several processes; 6: steps, LSTM memory
-
-Pieces = Mapping[str, Mapping[str, int]]  # "train_set", "eval_set" -> name -> digest
+CHECKPOINT_VERSION = 6  # 4: the states of several processes; 6: steps, LSTM state
 
 
-def read_checkpoint(directory: Path, settings: Settings, pieces: Pieces) -> dict[str, Any]:
-    """A run directory's checkpoint, tensors on the CPU.
+class Stateful(Protocol):
+    """An object whose state is saved and restored as PyTorch modules and optimisers do it."""
 
-    Raises UserError when it is unreadable, or was made with other settings, pieces or another number of processes.
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state: Any, /) -> Any: ...
+
+
+@dataclass
+class Progress:
+    """How far a run is. steps: game steps of all games of all processes. evaluated_at: the update of the last evaluation, -1
+    before the first. seconds: of training, not counting evaluations."""
+
+    updates: int = 0
+    steps: int = 0
+    evaluated_at: int = -1
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Everything a checkpoint contains besides the progress.
+
+    common: parts whose state is the same in all processes. own: parts with a state of their own in every process.
+    banks: the training and the validation pieces; a resumed run must have the same ones.
+    """
+
+    settings: Settings
+    device: torch.device
+    banks: Mapping[str, ScoreBank]
+    common: Mapping[str, Stateful]
+    own: Mapping[str, Stateful]
+    eval_generator: torch.Generator
+
+    @cached_property
+    def pieces(self) -> dict[str, dict[str, int]]:
+        """ "train_set", "eval_set" -> name of a piece -> digest. Cached, because hashing takes a while."""
+        return {name: bank.digests() for name, bank in self.banks.items()}
+
+    def of_processes(self) -> list[Mapping[str, Any]]:
+        """In the first process, the state of every process by rank; in the others an empty list. All processes call it."""
+        own = {name: part.state_dict() for name, part in self.own.items()}
+        return distributed.gather({**own, "random_state": get_random_state(self.device)})
+
+    def write(self, directory: Path, progress: Progress, processes: list[Mapping[str, Any]]) -> None:
+        """Write the checkpoint file. processes: as of_processes returned it. Only the first process calls it."""
+        content = {
+            "version": CHECKPOINT_VERSION,
+            "updates": progress.updates,
+            "steps": progress.steps,
+            "evaluated_at": progress.evaluated_at,
+            "seconds": progress.seconds,
+            "settings": settings_as_dict(self.settings),
+            "pieces": self.pieces,
+            **{name: part.state_dict() for name, part in self.common.items()},
+            "processes": processes,
+            "eval_generator": self.eval_generator.get_state(),
+        }
+        save(directory / CHECKPOINT_FILE, content)
+
+    def load(self, directory: Path) -> Progress:
+        """Restore all parts from a checkpoint that the first process reads. Raises UserError as read_checkpoint does."""
+        state = distributed.from_first(lambda: read_checkpoint(directory, self.settings, self.pieces))
+        own = state["processes"][distributed.rank()]
+        for parts, saved in ((self.common, state), (self.own, own)):
+            for name, part in parts.items():
+                part.load_state_dict(saved[name])
+        self.eval_generator.set_state(state["eval_generator"])
+        set_random_state(self.device, own["random_state"])
+        return Progress(state["updates"], state["steps"], state["evaluated_at"], state["seconds"])
+
+
+def read_checkpoint(directory: Path, settings: Settings, pieces: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Read a run directory's checkpoint, with its tensors on the CPU.
+
+    Raises:
+        UserError: It is unreadable, or was made with other settings, pieces or another number of processes.
     """
     path = directory / CHECKPOINT_FILE
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a missing or broken file, whichever way torch says it
-        raise UserError(f"{path}: cannot resume from it ({type(error).__name__})") from None
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for a missing or broken file
+        raise UserError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from None
     if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
-        raise UserError(f"{path}: is no checkpoint of this version; begin a new run with --ini_params")
+        raise UserError(f"{path}: not a checkpoint of this version; start a new run with --ini_params")
     processes = len(state["processes"])
     if processes != distributed.world_size():
         raise UserError(
-            f"{path}: is of a run by {processes} process{'es' * (processes > 1)}, not {distributed.world_size()}; "
-            f"go on with: {distributed.command(f'--resume {directory}', processes)}"
+            f"{path}: comes from a run with {processes} process{'es' * (processes > 1)}, not {distributed.world_size()}; "
+            f"resume with: {distributed.command(f'--resume {directory}', processes)}"
         )
     require_same(settings, state["settings"], str(directory / SETTINGS_FILE))
     for folder, now in pieces.items():
         if changed := sorted(set(now.items()) ^ set(state["pieces"][folder].items())):
             raise UserError(
-                f"{path}: was made with other pieces than {getattr(settings, folder)} holds now (the "
-                f"first that differs: {changed[0][0]}); begin a new run with --ini_params"
+                f"{path}: the pieces of {getattr(settings, folder)} have changed since it was made (the first that differs: "
+                f"{changed[0][0]}); start a new run with --ini_params"
             )
     return state
 
 
-def keep_if_best(directory: Path, network: nn.Module, update: int, stats: AlignmentStats) -> None:
-    """Write best_model.pt where no evaluation of any sitting was better, also of those that only ended one."""
-    if stats.global_tracking_ratio > saved_score(directory):
-        print(f"New best model at update {update}", flush=True)
-        save_parameters(network, directory / BEST_MODEL_FILE)
-        write_yaml(directory / BEST_SCORE_FILE, {"update": update, **asdict(stats)})
-
-
-def saved_score(directory: Path) -> float:
-    """The tracking ratio of the best evaluation so far, -inf before the first. Raises UserError where the file is no such."""
-    path = directory / BEST_SCORE_FILE
-    score = read_yaml(path).get("global_tracking_ratio") if path.exists() else float("-inf")
-    if not isinstance(score, (int, float)):
-        raise UserError(f"{path}: global_tracking_ratio is {score!r}, wanted a number; remove the file to begin anew")
-    return score
+def parameter_digest(modules: Iterable[nn.Module]) -> str:
+    """A short hash of all parameters and buffers, to compare them between processes."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for value in module.state_dict().values():
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]

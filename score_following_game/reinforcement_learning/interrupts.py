@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment when everything can be saved."""
+"""Stopping on Ctrl-C at a point where everything can be saved."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interruptible(tell: bool = True) -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only makes the yielded function return True, and is told of; the second interrupts at once."""
+def interruptible(announce: bool = True) -> Iterator[Callable[[], bool]]:
+    """Inside, the first Ctrl-C only makes the yielded function return True; the second one raises KeyboardInterrupt.
+
+    announce: print a line at the first one. Outside the main thread, which receives no signals, nothing changes.
+    """
     pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
 
-    def note(number: int, frame: object) -> None:
+    def on_interrupt(number: int, frame: object) -> None:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(number)
-        if tell:
-            print("\nStopping as soon as all is saved; press Ctrl-C again to stop at once", flush=True)
+        if announce:
+            print("\nStopping as soon as everything is saved; press Ctrl-C again to stop at once", flush=True)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield lambda: bool(pressed)
     finally:

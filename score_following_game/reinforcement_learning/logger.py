@@ -1,4 +1,4 @@
-"""What a run says: the console's line, TensorBoard's curves (published tags) and learning_curve.csv."""
+"""The log of a run: console lines, TensorBoard curves and learning_curve.csv (names: docs/training_log.md)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from tensorboardX import SummaryWriter
 
 from score_following_game.evaluation.metrics import STATISTICS, AlignmentStats
 from score_following_game.reinforcement_learning.algorithms.losses import Losses
+from score_following_game.reinforcement_learning.diagnostics import console_line
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 
 
 class Stopwatch:
-    """Seconds of training over all sittings, evaluations not counted."""
+    """Seconds of training, including those before a --resume and excluding evaluations."""
 
     def __init__(self, elapsed: float = 0.0) -> None:
         self._before = elapsed
@@ -40,9 +42,12 @@ class Stopwatch:
 
 
 class TrainingLog:
-    """Writes a line and a point of every curve each log_interval updates. directory None: console only.
+    """Writes a console line and a point of every curve each log_interval updates.
 
-    first_update, first_steps: where the sitting begins; steps are game steps, of all games of all processes together.
+    Args:
+        directory: The folder for TensorBoard; None: console only.
+        first_update: The update at which this session of the run starts.
+        first_steps: The game steps played until then, of all games of all processes.
     """
 
     def __init__(
@@ -62,8 +67,21 @@ class TrainingLog:
             self._writer.add_text("run_config", "".join(f"**{key}:** {value}<br>" for key, value in arguments))
             self._writer.add_text("cmd", shlex.join(sys.argv))
 
-    def update(self, update: int, steps: int, losses: Losses, last_returns: torch.Tensor, learn_rate: float) -> None:
-        """Tell of an update just done. last_returns: of this process's games' latest episodes, nan before a game's first."""
+    def update(
+        self,
+        update: int,
+        steps: int,
+        losses: Losses,
+        last_returns: torch.Tensor,
+        learn_rate: float,
+        read_diagnostics: Callable[[], dict[str, float]],
+    ) -> None:
+        """Log an update. All processes call it.
+
+        Args:
+            last_returns: (n,), the return of each game's latest episode in this process, nan before its first.
+            read_diagnostics: Returns tags and values; called only when a line is due, since it waits for a GPU.
+        """
         self._recent.append(self.watch.seconds)
         interval = self.settings.log_interval
         if sys.stdout.isatty() and len(self._recent) > 1:
@@ -71,17 +89,17 @@ class TrainingLog:
             print(f"update {update % interval} @ {rate:.1f}ups", end="\r", flush=True)
         if update % interval == 0:
             returns = distributed.joined_up(last_returns).numpy()
-            self._line(update, steps, losses, returns[~np.isnan(returns)], learn_rate)
+            self._line(update, steps, losses, returns[~np.isnan(returns)], learn_rate, read_diagnostics())
 
     def evaluation(self, update: int, stats: AlignmentStats) -> None:
-        """Tell of an evaluation: a line, and TensorBoard's eval curves."""
+        """Log an evaluation: a console line and the eval curves."""
         print(
             f"Evaluation at update {update}: R_tue {stats.tracked_until_end_ratio:.2f}, R_on "
             f"{stats.global_tracking_ratio:.3f}, error {stats.alignment_errors_mean:.2f} +- "
             f"{stats.alignment_errors_std:.2f} px ({self.watch.seconds:.0f}s of training)",
             flush=True,
         )
-        # One that ends a sitting early has the point of the evaluation it comes before.
+        # The evaluation at the end of a session gets the x of the next regular one.
         self._scalars(
             {f"eval/{name}": value for name, value in asdict(stats).items()}, -(-update // self.settings.eval_interval)
         )
@@ -90,7 +108,15 @@ class TrainingLog:
         if self._writer:
             self._writer.close()
 
-    def _line(self, update: int, steps: int, losses: Losses, returns: np.ndarray, learn_rate: float) -> None:
+    def _line(
+        self,
+        update: int,
+        steps: int,
+        losses: Losses,
+        returns: np.ndarray,
+        learn_rate: float,
+        diagnostics: dict[str, float],
+    ) -> None:
         update_before, steps_before, then = self._line_before
         now = self.watch.seconds
         self._line_before = (update, steps, now)
@@ -103,14 +129,17 @@ class TrainingLog:
                 flush=True,
             )
         else:
-            rewards = "-/-" if mean is None else f"{mean:.1f}/{np.median(returns):.1f}"  # - : no game has ended yet
+            rewards = "-/-" if mean is None else f"{mean:.1f}/{np.median(returns):.1f}"  # no game has ended yet
             print(
                 f"Updates {update} ({now - then:.1f}s),  mean/median reward {rewards}, "
                 f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
                 f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s",
                 flush=True,
             )
+        if line := console_line(diagnostics):
+            print(line, flush=True)
         curves = {
+            **diagnostics,
             "training/policy_loss": losses.policy,
             "training/value_loss": losses.value,
             "training/entropy": losses.entropy,
@@ -124,12 +153,12 @@ class TrainingLog:
 
     def _scalars(self, values: dict[str, float], x: int) -> None:
         for tag, value in values.items():
-            if self._writer and not math.isnan(value):  # no onset was inspected
+            if self._writer and not math.isnan(value):  # nan: nothing to average, for instance no onset inspected
                 self._writer.add_scalar(tag, value, x)
 
 
 def add_to_curve(path: Path, update: int, steps: int, seconds: float, stats: AlignmentStats) -> None:
-    """A row of learning_curve.csv per evaluation, for plots without TensorBoard. seconds: of training."""
+    """Append an evaluation to learning_curve.csv, for plots without TensorBoard. seconds: of training."""
     is_new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)

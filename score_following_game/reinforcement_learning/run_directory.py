@@ -1,4 +1,4 @@
-"""Where a run keeps its parameters and logs, and how a parameter file tells which network and game it belongs to."""
+"""The directory of a run: its name, its settings, and how parameters are saved in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
 
 
 def run_name(settings: Settings, when: datetime) -> str:
-    """agent-net-trainset-config_YYYYmmdd_HHMMSS-user, as published; a - within a part becomes _, so that the name parses."""
+    """agent-net-trainset-config_YYYYmmdd_HHMMSS-user, as published. A - within a part becomes _, so that it can be parsed."""
     parts = [
         settings.agent,
         settings.net,
@@ -31,42 +31,47 @@ def run_name(settings: Settings, when: datetime) -> str:
 
 
 def create_run_directory(settings: Settings, config: GameConfig, when: datetime | None = None) -> Path:
-    """A new folder below param_root holding the settings and the game config; -2, -3, ... where the name is taken."""
+    """Create a folder in param_root with the settings and the game config; adds -2, -3, ... if the name is taken.
+
+    Raises:
+        UserError: The folder cannot be created.
+    """
     name = run_name(settings, when or datetime.now(UTC))
     if not settings.no_log:
         make_folder(settings.log_root)
     for count in range(1, 1000):
         directory = Path(settings.param_root) / (name if count == 1 else f"{name}-{count}")
         if not settings.no_log and (Path(settings.log_root) / directory.name).exists():
-            continue  # another run's curves, whose parameters lie below another root
+            continue  # the curves of a run with another param_root
         try:
             directory.mkdir(parents=True)
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(f"--param_root {settings.param_root}: cannot make a folder there ({error.strerror})") from None
+            raise UserError(f"--param_root {settings.param_root}: cannot create a folder there ({error.strerror})") from None
         values = settings_as_dict(settings)
-        for key in ("train_set", "eval_set", "log_root", "sound_font"):  # --resume works from any folder
+        for key in ("train_set", "eval_set", "log_root", "sound_font"):  # absolute, so that --resume works from any folder
             if values[key] is not None and (Path(values[key]).exists() or key == "log_root"):
                 values[key] = str(Path(values[key]).resolve())
         write_yaml(directory / SETTINGS_FILE, values)
         write_yaml(directory / GAME_CONFIG_FILE, config_as_dict(config))
         return directory
-    raise UserError(f"{settings.param_root}: {name} exists a thousand times; remove some")
+    raise UserError(f"{settings.param_root}: {name} and 998 numbered copies of it exist; remove some")
 
 
 def save_parameters(network: nn.Module, path: Path) -> None:
-    """The network's state_dict, in plain memory order, whole or not at all."""
+    """Save the network's state_dict atomically, with contiguous tensors on the CPU."""
     save(path, {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()})
 
 
 def save(path: Path, content: Any) -> None:
-    """torch.save, whole or not at all."""
+    """torch.save, atomically."""
     with replacing(path) as temporary:
         torch.save(content, temporary)
 
 
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
+    """Write YAML atomically, in the order of the keys."""
     with replacing(path) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 

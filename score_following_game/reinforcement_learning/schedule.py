@@ -1,4 +1,4 @@
-"""What changes while a run goes on: annealing by the steps played, refinement when the score stops rising."""
+"""Changes during a run: annealing with the steps played, refinement when the score stops rising."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 
 def annealed(first: float, final: float | None, progress: float) -> float:
-    """From the first value at progress 0 to the final one at 1, by equal factors; the first where there is no final one."""
+    """Geometric interpolation from `first` (progress 0) to `final` (progress 1); `first` if `final` is None."""
     return first if final is None or first == final else first * (final / first) ** progress
 
 
 class RefinementSchedule:
-    """Counts evaluations without improvement (paper, section 4.1) and then goes on from the best parameters with a smaller
-    learning rate; a score equal to the best is none."""
+    """After `patience` evaluations without improvement, continues from the best parameters with a smaller learning rate.
+
+    See the paper, section 4.1. A score equal to the best is no improvement.
+    """
 
     def __init__(self, patience: int, refinements: int, lr_multiplier: float) -> None:
         self.patience, self.refinements, self.lr_multiplier = patience, refinements, lr_multiplier
@@ -32,11 +34,18 @@ class RefinementSchedule:
         optimiser: torch.optim.Optimizer,
         trained: nn.Module | None = None,
     ) -> bool:
-        """Take the score of a network's evaluation (high is better); -> is it a new best?
+        """Record the score of an evaluation, and refine if patience is exhausted.
 
-        After `patience` evaluations without one the network (and `trained`, of which it is the average) returns to its best
-        parameters, in place, so that the optimiser goes on with them, and the learning rate is refined; after the last
-        refinement it is 0 and `stopped` is True.
+        At a refinement the network returns to its best parameters in place, so that the optimiser keeps training them, and the
+        learning rate is multiplied by lr_multiplier; after the last refinement it is 0 and `stopped` is True.
+
+        Args:
+            score: High is better.
+            network: The evaluated network.
+            trained: The network under training, if the evaluated one is its moving average; it is reset too.
+
+        Returns:
+            Whether the score is a new best.
         """
         if score > self.best_score:
             self.best_score, self.impatience = score, 0

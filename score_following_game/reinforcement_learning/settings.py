@@ -1,244 +1,228 @@
-"""Every knob of a training run: name, type, default and meaning in one place; the command line is made from it."""
+"""Every setting of a training run in one table; the command line, the checks and the warnings are made from it."""
 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.config import DEFAULT_GAME_CONFIG
 from score_following_game.errors import UserError
-from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, TRIAL_HELP
+from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, MOST_THREADS, TRIAL_HELP
+from score_following_game.reinforcement_learning.knobs import knob, knobs_of
 from score_following_game.reinforcement_learning.optimiser import optimiser_arguments, try_optimiser
+from score_following_game.reinforcement_learning.presets import PRESETS
 
 AGENTS = ("reinforce", "a2c", "a2c_lstm", "ppo", "lookahead", "localisation")
-AGENT_DEFAULTS: dict[str, dict[str, Any]] = {"reinforce": {"n_worker": 1}}  # published: an episode per update
-_PLAYERS = tuple(agent for agent in AGENTS if agent != "localisation")
-# Settings that only some agents go by; given for another they do nothing.
-OF_AGENTS = {
-    "t_max": ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation"),
-    "random_start": _PLAYERS,
-    "prioritized_sampling": _PLAYERS,
-    "random_offset": _PLAYERS,
-    "value_coef": _PLAYERS,
-    "discounting": _PLAYERS,
-    "entropy_coef": ("a2c", "a2c_lstm", "ppo"),
-    "final_entropy_coef": ("a2c", "a2c_lstm", "ppo"),
-    "gae_lambda": ("ppo", "lookahead"),
-    "ppo_epsilon": ("ppo",),
-    "ppo_epochs": ("ppo",),
-    "batch_size": ("ppo", "lookahead"),
-    "bptt": ("a2c_lstm",),
-    "no_baseline": ("reinforce",),
-    "lookahead_passes": ("lookahead",),
-    "temperature": ("lookahead",),
-    "final_temperature": ("lookahead",),
-    "memory": ("lookahead",),
-}
-# Settings found by experiment (docs/training_fast.md); the published ones are the defaults.
-PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {
-        "agent": "lookahead",
-        "n_worker": 64,
-        "t_max": 16,
-        "batch_size": 2,
-        "discounting": 0.95,
-        "gae_lambda": 0.9,
-        "temperature": 0.1,
-        "final_temperature": 0.015,
-        "optim_params": {"lr": 1e-3, "betas": (0.9, 0.999)},
-        "final_lr": 2e-5,
-        "anneal_steps": 1_500_000,
-        "averaging": 0.97,
-        "max_grad_norm": 0.5,
-        "value_coef": 0.05,
-        "random_start": 0.6,
-        "prioritized_sampling": True,
-        "augment": 1,
-        "precision": "auto",
-        "eval_interval": 100,
-        "eval_trials": 1,
-        "log_interval": 20,
-    },
-}
-
-
-def _knob(default: Any, help_text: str, choices: tuple[str, ...] | None = None) -> Any:
-    metadata = {"help": help_text, "choices": choices}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+# Groups of algorithms, for settings that do not apply to all.
+PLAYERS = ("reinforce", "a2c", "a2c_lstm", "ppo", "lookahead")
+ROLLOUTS = ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation")
+ENTROPY = ("a2c", "a2c_lstm", "ppo")
+LAMBDA = ("ppo", "lookahead")
+# Groups of the help text, in this order.
+RUN, DATA, NETWORK, ALGORITHM, SCHEDULE, OUTPUT = GROUPS = ("run", "data", "network", "algorithm", "schedule", "output")
+FINALS = ("final_lr", "final_entropy_coef", "final_temperature")
 
 
 @dataclass
 class Settings:
-    """A training run. Defaults are the published ones (spec: cli); fields after `ini_params` are this project's own."""
+    """A training run. Unless a setting is this project's own, its default is the published one (see the README)."""
 
-    agent: str = _knob("a2c", "algorithm", AGENTS)
-    net: str = _knob("ScoreFollowingNet", "network, by its published name")
-    optim: str = _knob("Adam", "torch.optim class")
-    optim_params: dict = _knob({"lr": 1e-4, "betas": (0.5, 0.999)}, "its arguments, YAML: {lr: 1e-4, betas: '(0.5, 0.999)'}")
-    max_grad_norm: float | None = _knob(None, "clip the gradient's L2 norm (default: off)")
-    max_updates: int = _knob(10**9, "number of updates")
-    patience: int = _knob(100, "evaluations without improvement before a refinement")
-    max_refinements: int = _knob(1, "number of learning-rate refinements")
-    lr_multiplier: float = _knob(0.1, "learning-rate factor at a refinement")
-    eval_interval: int = _knob(5000, "updates between evaluations")
-    log_interval: int = _knob(100, "updates between log lines")
-    dump_interval: int = _knob(100000, "updates between parameter dumps")
-    eval_trials: int = _knob(5, "trials per evaluation")
-    n_worker: int = _knob(16, "games played in parallel; hundreds are fine (REINFORCE: episodes per update, 1 if not given)")
-    t_max: int = _knob(15, "steps of each game per rollout")
-    value_coef: float = _knob(0.5, "weight of the value loss")
-    entropy_coef: float = _knob(0.05, "weight of the entropy (not in lookahead)")
-    discounting: float = _knob(0.9, "discount factor gamma")
-    gae_lambda: float = _knob(0.95, "PPO, lookahead: lambda of generalised advantage estimation")
-    ppo_epsilon: float = _knob(0.2, "PPO: clip range of the ratio")
-    ppo_epochs: int = _knob(4, "PPO: passes over a rollout")
-    batch_size: int = _knob(32, "PPO, lookahead: minibatch size, multiplied by n_worker")
-    prioritized_sampling: bool = _knob(False, "draw pieces by how badly their latest game went")
-    log_root: str = _knob("runs", "folder of the TensorBoard logs")
-    param_root: str = _knob("params", "folder of the parameters")
-    train_set: str = _knob("test_sample", "folder with the training pieces, searched recursively")
-    eval_set: str = _knob("test_sample", "folder with the validation pieces")
-    game_config: str = _knob(DEFAULT_GAME_CONFIG, "game config")
-    no_log: bool = _knob(False, "no TensorBoard log")
-    seed: int = _knob(DEFAULT_SEED, "seeds numpy, torch and every random choice")
-    ini_params: str | None = _knob(None, "initial parameters (a state_dict)")
-    preset: str | None = _knob(
-        None,
-        "settings found by experiment instead of these defaults (docs/training_fast.md); others that are given go before them",
-        tuple(PRESETS),
+    agent: str = knob("a2c", RUN, "algorithm", choices=AGENTS)
+    preset: str | None = knob(
+        None, RUN, "tuned settings in place of these defaults; options given explicitly override them", choices=tuple(PRESETS)
     )
-    no_baseline: bool = _knob(False, "REINFORCE: without a critic")
-    bptt: bool = _knob(False, "a2c_lstm: back-propagate through the rollout, not each step alone as published")
-    lookahead_passes: int = _knob(2, "lookahead: how often a step is learnt from, on average")
-    temperature: float = _knob(0.1, "lookahead: of the improved policy, in units of reward")
-    memory: int = _knob(50_000, "lookahead: the latest steps, of all games together, that it learns from")
-    anneal_steps: int | None = _knob(None, "game steps until the final values below are reached (default: nothing changes)")
-    final_lr: float | None = _knob(None, "learning rate then (default: as at first)")
-    final_entropy_coef: float | None = _knob(None, "weight of the entropy then (not in lookahead; default: as at first)")
-    final_temperature: float | None = _knob(None, "lookahead: temperature then (default: as at first)")
-    averaging: float | None = _knob(
-        None,
-        "evaluate and keep a moving average of the parameters that forgets 1 - this at every "
-        "update, for instance 0.97 (default: off)",
+    seed: int = knob(DEFAULT_SEED, RUN, "seeds numpy, torch and every random choice", at_least=0, below=2**63)
+    device: str = knob("cpu", RUN, DEVICE_HELP)
+    threads: int | None = knob(None, RUN, TRIAL_HELP, at_least=1, at_most=MOST_THREADS, resumable=True)
+    max_updates: int = knob(10**9, RUN, "number of updates", at_least=1, resumable=True)
+    max_minutes: float | None = knob(
+        None, RUN, "stop after this many minutes of training, not counting evaluations (default: off)", above=0, resumable=True
     )
-    augment: int = _knob(0, "so many variants of each training piece beside it: other engraving, time and sound")
-    medleys: int = _knob(0, "so many new training pieces put together from passages of the others")
-    random_start: float = _knob(0.0, "share of games that begin anywhere in the piece, at the music's speed")
-    random_offset: float = _knob(0.0, "pixels by which these games may be ahead or behind at first")
-    sound_font: str | None = _knob(None, "SoundFont for MIDI performances (default: the one pretty_midi carries)")
-    precision: str = _knob("float32", "arithmetic of the network; auto: bfloat16 where the processor has it", PRECISIONS)
-    max_minutes: float | None = _knob(None, "stop after so many minutes of training, evaluations not counted (default: off)")
-    checkpoint_minutes: float = _knob(10.0, "minutes between checkpoints to resume from")
-    device: str = _knob("cpu", DEVICE_HELP)
-    threads: int | None = _knob(None, TRIAL_HELP)
+
+    train_set: str = knob("test_sample", DATA, "folder with the training pieces, searched recursively", is_path=True)
+    eval_set: str = knob("test_sample", DATA, "folder with the validation pieces", is_path=True)
+    game_config: str = knob(DEFAULT_GAME_CONFIG, DATA, "game config")
+    augment: int = knob(0, DATA, "variants added per training piece, with other engraving, tempo and sound", at_least=0)
+    medleys: int = knob(0, DATA, "number of training pieces added that combine passages of the others", at_least=0)
+    sound_font: str | None = knob(None, DATA, "SoundFont for MIDI performances (default: the one in pretty_midi)", is_path=True)
+    prioritized_sampling: bool = knob(False, DATA, "draw pieces more often the worse their latest game went", agents=PLAYERS)
+    random_start: float = knob(
+        0.0,
+        DATA,
+        "share of games that start anywhere in the piece, at the speed of the music",
+        at_least=0,
+        at_most=1,
+        agents=PLAYERS,
+    )
+    random_offset: float = knob(
+        0.0,
+        DATA,
+        "largest distance in pixels, ahead or behind, at which these games start",
+        at_least=0,
+        agents=PLAYERS,
+        needs=("random_start",),
+    )
+
+    net: str = knob("ScoreFollowingNet", NETWORK, "network, by its published name")
+    ini_params: str | None = knob(None, NETWORK, "initial parameters (a state_dict)", is_path=True)
+    precision: str = knob(
+        "float32", NETWORK, "arithmetic of the network; auto: bfloat16 if the processor supports it", choices=PRECISIONS
+    )
+
+    optim: str = knob("Adam", ALGORITHM, "class of torch.optim")
+    optim_params: dict = knob(
+        {"lr": 1e-4, "betas": (0.5, 0.999)},
+        ALGORITHM,
+        "its arguments, in YAML: {lr: 1e-4, betas: '(0.5, 0.999)'}",
+        parse=optimiser_arguments,
+    )
+    max_grad_norm: float | None = knob(None, ALGORITHM, "clip the gradient to this L2 norm (default: off)", above=0)
+    averaging: float | None = knob(
+        None,
+        ALGORITHM,
+        "evaluate and save a moving average of the parameters, decay per update, e.g. 0.97 (default: off)",
+        at_least=0,
+        below=1,
+    )
+    # REINFORCE's default is the published one: one episode per update.
+    n_worker: int = knob(
+        16,
+        ALGORITHM,
+        "games played in parallel, even hundreds (REINFORCE: episodes per update, default 1)",
+        at_least=1,
+        agent_defaults={"reinforce": 1},
+    )
+    t_max: int = knob(15, ALGORITHM, "steps of each game per rollout", at_least=1, agents=ROLLOUTS)
+    discounting: float = knob(0.9, ALGORITHM, "discount factor gamma", at_least=0, at_most=1, agents=PLAYERS)
+    value_coef: float = knob(0.5, ALGORITHM, "weight of the value loss", at_least=0, agents=PLAYERS, unless="no_baseline")
+    entropy_coef: float = knob(0.05, ALGORITHM, "A2C, PPO: weight of the entropy bonus", at_least=0, agents=ENTROPY)
+    no_baseline: bool = knob(False, ALGORITHM, "REINFORCE: train without a critic", agents=("reinforce",))
+    bptt: bool = knob(
+        False, ALGORITHM, "a2c_lstm: back-propagate through the rollout; published: single steps", agents=("a2c_lstm",)
+    )
+    gae_lambda: float = knob(
+        0.95, ALGORITHM, "PPO, lookahead: lambda of generalised advantage estimation", at_least=0, at_most=1, agents=LAMBDA
+    )
+    batch_size: int = knob(32, ALGORITHM, "PPO, lookahead: minibatch size, multiplied by n_worker", at_least=1, agents=LAMBDA)
+    ppo_epsilon: float = knob(0.2, ALGORITHM, "PPO: clip range of the probability ratio", above=0, agents=("ppo",))
+    ppo_epochs: int = knob(4, ALGORITHM, "PPO: passes over a rollout", at_least=1, agents=("ppo",))
+    lookahead_passes: int = knob(
+        2, ALGORITHM, "lookahead: how often each step is trained on, on average", at_least=1, agents=("lookahead",)
+    )
+    temperature: float = knob(
+        0.1, ALGORITHM, "lookahead: temperature of the improved policy, in units of reward", above=0, agents=("lookahead",)
+    )
+    memory: int = knob(
+        50_000, ALGORITHM, "lookahead: size of the replay buffer, in steps of all games", at_least=1, agents=("lookahead",)
+    )
+
+    eval_interval: int = knob(5000, SCHEDULE, "updates between evaluations", at_least=1)
+    eval_trials: int = knob(5, SCHEDULE, "trials per evaluation", at_least=1)
+    patience: int = knob(100, SCHEDULE, "evaluations without improvement before a refinement", at_least=1)
+    max_refinements: int = knob(1, SCHEDULE, "number of learning-rate refinements", at_least=0)
+    lr_multiplier: float = knob(0.1, SCHEDULE, "learning-rate factor of a refinement", above=0, needs=("max_refinements",))
+    anneal_steps: int | None = knob(
+        None, SCHEDULE, "game steps until the final values below are reached (default: no annealing)", at_least=1, needs=FINALS
+    )
+    final_lr: float | None = knob(None, SCHEDULE, "final learning rate (default: the initial one)", above=0)
+    final_entropy_coef: float | None = knob(
+        None, SCHEDULE, "A2C, PPO: final weight of the entropy bonus (default: the initial one)", above=0, agents=ENTROPY
+    )
+    final_temperature: float | None = knob(
+        None, SCHEDULE, "lookahead: final temperature (default: the initial one)", above=0, agents=("lookahead",)
+    )
+
+    log_root: str = knob("runs", OUTPUT, "folder of the TensorBoard logs", is_path=True, unless="no_log")
+    param_root: str = knob("params", OUTPUT, "folder of the parameters", is_path=True)
+    no_log: bool = knob(False, OUTPUT, "write no TensorBoard log", resumable=True)
+    log_interval: int = knob(100, OUTPUT, "updates between log lines", at_least=1)
+    dump_interval: int = knob(100000, OUTPUT, "updates between parameter dumps", at_least=1)
+    checkpoint_minutes: float = knob(10.0, OUTPUT, "minutes between checkpoints for --resume", above=0, resumable=True)
 
 
-RESUMABLE = ("max_updates", "max_minutes", "checkpoint_minutes", "threads", "no_log")  # --resume may be given others
-PLACES = ("train_set", "eval_set", "log_root", "param_root", "sound_font", "ini_params")  # may have moved meanwhile
+KNOBS = knobs_of(Settings)
+RESUMABLE = tuple(name for name, each in KNOBS.items() if each.resumable)
+PATH_OPTIONS = tuple(name for name, each in KNOBS.items() if each.is_path)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One argument per field. Arguments not given stay absent, so that --resume can tell them from defaults."""
-    for knob in fields(Settings):
-        default = knob.default_factory() if knob.default is MISSING else knob.default
-        text = knob.metadata["help"] + ("" if default is None or default is False else f" (default: {default})")
-        options: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS, "dest": knob.name}
-        if default is False:
-            options["action"] = "store_true"
-        else:
-            options |= {"type": _parser_type(knob.type), "choices": knob.metadata["choices"]}
-            options["metavar"] = None if options["choices"] else knob.name.upper()
-        parser.add_argument(f"--{knob.name}", **options)
+    """Add an option per setting, in groups."""
+    for group in GROUPS:
+        section = parser.add_argument_group(group)
+        for each in KNOBS.values():
+            if each.group == group:
+                each.add_argument(section)
 
 
 def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settings:
-    """Settings from the values given, then the preset's, then the defaults. Raises UserError naming a value that makes no
-    sense."""
-    unknown = sorted(set(values) - {knob.name for knob in fields(Settings)})
-    if unknown:
+    """Combine the given values, the preset's and the defaults, in this order of precedence.
+
+    Args:
+        values: Setting names and values, from the command line or a config.yaml.
+        where: The source named in error messages.
+
+    Raises:
+        UserError: A setting is unknown, has an invalid value or contradicts another.
+    """
+    if unknown := sorted(set(values) - set(KNOBS)):
         raise UserError(f"{where}: unknown setting {', '.join(unknown)}")
-    for knob in fields(Settings):
-        if knob.name in values:
-            _require_type(knob.name, knob.type, values[knob.name], where)
-    chosen = PRESETS.get(values.get("preset"), {})
-    values = {**AGENT_DEFAULTS.get(values.get("agent", chosen.get("agent")), {}), **chosen, **values}
-    settings = Settings(
-        **{**values, **({"optim_params": optimiser_arguments(values["optim_params"])} if "optim_params" in values else {})}
-    )
-    for name, allowed in (("agent", AGENTS), ("precision", PRECISIONS), ("preset", (None, *PRESETS))):
-        if getattr(settings, name) not in allowed:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted one of {', '.join(filter(None, allowed))}")
-    at_least = {
-        "max_updates": 1,
-        "patience": 1,
-        "max_refinements": 0,
-        "eval_interval": 1,
-        "log_interval": 1,
-        "dump_interval": 1,
-        "eval_trials": 1,
-        "n_worker": 1,
-        "t_max": 1,
-        "ppo_epochs": 1,
-        "batch_size": 1,
-        "lookahead_passes": 1,
-        "memory": 1,
-        "anneal_steps": 1,
-        "augment": 0,
-        "medleys": 0,
-    }
-    for name, least in at_least.items():
-        if getattr(settings, name) is None:
-            continue
-        if getattr(settings, name) < least:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted at least {least}")
-        if getattr(settings, name) >= 2**31:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted less than 2^31")
-    if settings.averaging is not None and not 0 <= settings.averaging < 1:
-        raise UserError(f"{where}: --averaging {settings.averaging}, wanted a number from 0 to below 1")
-    for name in ("discounting", "gae_lambda", "random_start"):
-        if not 0 <= (getattr(settings, name) or 0) <= 1:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number from 0 to 1")
-    for name in (
-        "max_grad_norm",
-        "lr_multiplier",
-        "ppo_epsilon",
-        "max_minutes",
-        "checkpoint_minutes",
-        "temperature",
-        "final_lr",
-        "final_temperature",
-        "final_entropy_coef",
-    ):
-        if getattr(settings, name) is not None and not getattr(settings, name) > 0:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number above 0")
-    for name in ("value_coef", "random_offset"):
-        if getattr(settings, name) < 0:
-            raise UserError(f"{where}: --{name} {getattr(settings, name)}, wanted a number of at least 0")
-    finals = [name for name in ("final_lr", "final_entropy_coef", "final_temperature") if getattr(settings, name) is not None]
-    if finals and settings.anneal_steps is None:
-        raise UserError(f"{where}: --{finals[0]} is given but not by when: give --anneal_steps")
-    if settings.final_entropy_coef is not None and not settings.entropy_coef > 0:
-        raise UserError(f"{where}: --entropy_coef {settings.entropy_coef} cannot become --final_entropy_coef by equal factors")
-    if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
-        raise UserError(f"{where}: PPO normalises advantages over a rollout: wanted --n_worker times --t_max at least 2")
-    try_optimiser(settings.optim, settings.optim_params)
-    if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
-        raise UserError(
-            f"{where}: the lr of --optim_params, {settings.optim_params['lr']}, cannot become --final_lr by equal "
-            "factors: give one above 0"
-        )
+    for name, value in values.items():
+        KNOBS[name].require_valid(value, where)
+    chosen = PRESETS.get(values.get("preset") or "", {})
+    agent = values.get("agent", chosen.get("agent", KNOBS["agent"].default))
+    agent_defaults = {name: each.agent_defaults[agent] for name, each in KNOBS.items() if agent in each.agent_defaults}
+    combined = {**agent_defaults, **chosen, **values}
+    if "optim_params" in combined:
+        combined["optim_params"] = optimiser_arguments(combined["optim_params"])
+    settings = Settings(**combined)
+    _require_consistent(settings, where)
     return settings
 
 
+def _require_consistent(settings: Settings, where: str) -> None:
+    """The rules that concern several settings."""
+    finals = [name for name in FINALS if getattr(settings, name) is not None]
+    if finals and settings.anneal_steps is None:
+        raise UserError(f"{where}: --{finals[0]} needs --anneal_steps")
+    if settings.final_entropy_coef is not None and not settings.entropy_coef > 0:
+        raise UserError(
+            f"{where}: --entropy_coef {settings.entropy_coef} must be above 0 with --final_entropy_coef: annealing is geometric"
+        )
+    if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
+        raise UserError(f"{where}: --agent ppo needs --n_worker times --t_max to be at least 2: it normalises advantages")
+    try_optimiser(settings.optim, settings.optim_params)
+    if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
+        raise UserError(f"{where}: the lr of --optim_params must be above 0 with --final_lr: annealing is geometric")
+
+
 def without_effect(settings: Settings, given: Iterable[str]) -> list[str]:
-    """The settings given that this agent does not go by."""
-    return [name for name in given if settings.agent not in OF_AGENTS.get(name, AGENTS)]
+    """Sentences that say which of the given settings have no effect, and why."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name in given:
+        if reason := _idle_reason(settings, name):
+            names_by_reason.setdefault(reason, []).append(f"--{name}")
+    return [
+        f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no effect {reason}"
+        for reason, names in names_by_reason.items()
+    ]
+
+
+def _idle_reason(settings: Settings, name: str) -> str | None:
+    each = KNOBS[name]
+    if not each.applies_to(settings.agent):
+        return f"with --agent {settings.agent}"
+    if each.needs and not any(_is_on(settings, other) for other in each.needs):
+        return f"without --{' or --'.join(each.needs)}"
+    if each.unless and _is_on(settings, each.unless):
+        return f"with --{each.unless}"
+    return None
+
+
+def _is_on(settings: Settings, name: str) -> bool:
+    return bool(getattr(settings, name)) and KNOBS[name].applies_to(settings.agent)
 
 
 def settings_as_dict(settings: Settings) -> dict[str, Any]:
@@ -251,46 +235,11 @@ def settings_as_dict(settings: Settings) -> dict[str, Any]:
 
 
 def require_same(settings: Settings, before: Mapping[str, Any], where: str) -> None:
-    """Raise UserError by name for a setting that is not what it was when a checkpoint was made, and has to be."""
+    """Raise UserError for a setting that differs from a checkpoint's although a resumed run must keep it."""
     now = settings_as_dict(settings)
-    for name in sorted(set(now) - set(RESUMABLE) - set(PLACES)):
+    for name in sorted(set(now) - set(RESUMABLE) - set(PATH_OPTIONS)):
         if now[name] != before.get(name):
             raise UserError(
                 f"{where}: {name} is {now[name]!r} and was {before.get(name)!r} when the run was stopped; "
-                "put it back, or begin a new run with --ini_params"
+                "restore it, or start a new run with --ini_params"
             )
-
-
-def _require_type(name: str, annotation: str, value: Any, where: str) -> None:
-    """A config.yaml is edited by hand: refuse a value of another type by its key."""
-    kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "dict": (dict, str)}
-    wanted = kinds[annotation.removesuffix(" | None")]
-    if value is None and annotation.endswith(" | None"):
-        return
-    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-        raise UserError(f"{where}: {name} is {value!r}, wanted {annotation}")
-
-
-def _parser_type(annotation: str) -> Any:
-    """The argparse type for a field's annotation (a string, since annotations are postponed)."""
-    return {"int": _whole, "int | None": _whole, "float": _finite, "float | None": _finite, "dict": optimiser_arguments}.get(
-        annotation, str
-    )
-
-
-def _whole(text: str) -> int:
-    """12, or 1e9 as the published default is written."""
-    value = _finite(text)
-    if not value.is_integer():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text) if text.lstrip("-").isdigit() else int(value)
-
-
-def _finite(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return value

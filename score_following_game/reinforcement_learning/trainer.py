@@ -2,49 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from score_following_game.agents.inference import act, choose_precision
-from score_following_game.agents.networks import load_parameters
+from score_following_game.agents.networks import ActorCritic, load_parameters
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import AlignmentStats, alignment_stats, mean_stats
+from score_following_game.reinforcement_learning import advice
 from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses
 from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
-from score_following_game.reinforcement_learning.checkpoint import CHECKPOINT_VERSION, keep_if_best, read_checkpoint
+from score_following_game.reinforcement_learning.best_model import save_if_best, save_until_evaluated
+from score_following_game.reinforcement_learning.checkpoint import Progress, RunState, Stateful, parameter_digest
+from score_following_game.reinforcement_learning.diagnostics import diagnostics
 from score_following_game.reinforcement_learning.interrupts import interruptible
 from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.processes.process_group import LostProcess
-from score_following_game.reinforcement_learning.rollouts.rollout import get_random_state, set_random_state
-from score_following_game.reinforcement_learning.run_directory import save, save_parameters
+from score_following_game.reinforcement_learning.run_directory import save_parameters
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
-from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
+from score_following_game.reinforcement_learning.settings import Settings
 from score_following_game.reinforcement_learning.training_data import load_banks
-from score_following_game.run_files import BEST_MODEL_FILE, BEST_SCORE_FILE, CHECKPOINT_FILE, CURVE_FILE
+from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 
 
 class Trainer:
-    """One run: everything it needs, built from its settings; `directory` is its run directory. `resume` goes on from the
-    checkpoint there.
+    """One training run, built from its settings.
 
-    All randomness comes from the seed: one generator each for starts, actions and evaluation, torch's own for the first
-    parameters and dropout (seed it before). Of several processes each plays n_worker games; the first one logs, evaluates and
+    All randomness comes from the seed: one generator each for starts, actions and evaluation, and torch's own for the initial
+    parameters and dropout (seed it before). Each of several processes plays n_worker games; the first one logs, evaluates and
     writes.
+
+    Args:
+        directory: The run directory. It may be set later, but `train` needs it.
+        resume: Continue from the checkpoint in the directory.
+
+    Raises:
+        UserError: The network, the game, the pieces or the checkpoint do not fit the settings.
     """
 
-    def __init__(self, settings: Settings, config: GameConfig, directory: Path, resume: bool = False) -> None:
+    def __init__(self, settings: Settings, config: GameConfig, directory: Path | None = None, resume: bool = False) -> None:
         self.settings, self.config, self.directory = settings, config, directory
         self.device = torch.device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
@@ -54,7 +59,8 @@ class Trainer:
         self.train_bank, self.eval_bank = load_banks(settings, config, rules, self.device)
         if settings.ini_params and not resume:
             load_parameters(self.network, settings.ini_params)
-        self.network.to(self.device, memory_format=torch.channels_last)
+        # torch's annotations lack memory_format without a dtype
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = make_optimiser(settings.optim, settings.optim_params, self.network.parameters())
         seeds = distributed.seeds(settings.seed, 4)
         sampler = StartSampler(
@@ -86,44 +92,40 @@ class Trainer:
         self.saved_at = -1
         self.losses: Losses | None = None
         self.watch = Stopwatch()
+        self.state = self._run_state()
         if resume:
             self._load_checkpoint()
-        distributed.require_same(self._common)
+        distributed.require_same(self._common_values)
 
     def train(self) -> None:
-        """Train until max_updates, max_minutes, the last refinement or Ctrl-C; always leaves best_model.pt and a checkpoint."""
+        """Train until max_updates, max_minutes, the last refinement or Ctrl-C; always leaves best_model.pt and a checkpoint.
+
+        Raises:
+            UserError: Training diverged, or another process was lost.
+            ValueError: There is no run directory.
+        """
+        directory = self._run_directory
         log = TrainingLog(self.settings, self._log_directory(), self.watch, self.updates, self.steps)
         try:
             if not self.updates:
                 self.save_checkpoint()  # for a run that is killed before an evaluation
                 if self.settings.ini_params:
-                    self._judge(self._evaluate(log))  # what is to be beaten
-            with interruptible(tell=distributed.world_size() == 1) as interrupted:
+                    self._judge(self._evaluate(log))  # the score to beat
+            with interruptible(announce=distributed.world_size() == 1) as interrupted:
                 self._loop(log, interrupted)
                 self.save_checkpoint()
                 if any(distributed.any_of(interrupted())):
-                    self._tell_how_to_go_on()
+                    print(advice.after_interrupt(directory, self.updates), flush=True)
                     return
-                # After the checkpoint: a run that goes on from it is to be as if it had never stopped here.
+                # After the checkpoint: a run that resumes from it must continue as if it had never stopped here.
                 if self.evaluated_at != self.updates:
                     self._evaluate(log)
-            print(f"Done after update {self.updates}: {self.directory / BEST_MODEL_FILE}", flush=True)
+            print(f"Done after update {self.updates}: {directory / BEST_MODEL_FILE}", flush=True)
         except LostProcess as error:
-            raise LostProcess(
-                f"{error}; go on from update {self.saved_at} with: {self._command}" if self.saved_at >= 0 else str(error)
-            ) from None
+            raise LostProcess(advice.after_lost_process(error, directory, self.saved_at)) from None
         except Diverged as error:
-            seen = f" (the update before: {self.losses})" if self.losses else ""
-            kept = (
-                f"; the parameters of update {self.saved_at} are kept: --ini_params {self.directory / CHECKPOINT_FILE} "
-                "begins a new run with them"
-                if self.saved_at >= 0
-                else ""
-            )
-            raise UserError(
-                f"training diverged after update {self.updates}: {error}{seen}{kept}; try a smaller lr in "
-                "--optim_params or --max_grad_norm 0.5"
-            ) from None
+            message = advice.after_divergence(error, directory, self.updates, self.saved_at, self.losses)
+            raise UserError(message) from None
         finally:
             log.close()
 
@@ -132,7 +134,7 @@ class Trainer:
         self.network.train()
         self.watch.start()
         checkpoint_seconds = self.watch.seconds
-        # The first process's clock counts for all; an interrupted one stops all.
+        # The clock of the first process counts for all; an interrupt in any process stops all.
         while not any(distributed.any_of(distributed.is_first() and self._is_done(), interrupted())):
             rollout = self.collector.collect(settings.t_max)
             self.losses = self.learner.update(rollout)
@@ -141,7 +143,8 @@ class Trainer:
             self._anneal()
             if self.average is not None:
                 self.average.update_parameters(self.network)
-            log.update(self.updates, self.steps, self.losses, self.collector.last_return, self.optimiser.param_groups[0]["lr"])
+            learning_rate = self.optimiser.param_groups[0]["lr"]
+            log.update(self.updates, self.steps, self.losses, self.collector.last_return, learning_rate, self._read_diagnostics)
             if self.updates % settings.dump_interval == 0:
                 distributed.from_first(self._dump)
             if self.updates % settings.eval_interval == 0:
@@ -156,12 +159,21 @@ class Trainer:
         self.watch.stop()
 
     @property
-    def judged(self) -> nn.Module:
-        """The network that is evaluated and kept: the one that is trained, or its moving average."""
-        return self.network if self.average is None else self.average.module
+    def judged(self) -> ActorCritic:
+        """The network that is evaluated and saved: the trained one, or its moving average."""
+        if self.average is None:
+            return self.network
+        averaged = self.average.module
+        assert isinstance(averaged, ActorCritic)  # a copy of the network
+        return averaged
+
+    def _read_diagnostics(self) -> dict[str, float]:
+        """Of all processes together, since the last reading. All processes call it."""
+        outcomes = distributed.mean(self.collector.take_outcomes().tolist())
+        return diagnostics(self.learner.meter.read(), outcomes, self.config.actions)
 
     def _anneal(self) -> None:
-        """After an update. The learning rate is changed by a factor, since a refinement may have changed it, too."""
+        """Called after an update. The learning rate is multiplied by a factor because a refinement may have changed it too."""
         if self.settings.anneal_steps is None:
             return
         before, now = self.learner.progress, min(1.0, self.steps / self.settings.anneal_steps)
@@ -181,43 +193,39 @@ class Trainer:
         )
 
     def _dump(self) -> None:
-        save_parameters(self.judged, self.directory / f"model_update_{self.updates}.pt")
+        save_parameters(self.judged, self._run_directory / f"model_update_{self.updates}.pt")
         print(f"Saved model at update {self.updates}", flush=True)
 
     @property
-    def _command(self) -> str:
-        return distributed.command(f"--resume {self.directory}")
-
-    def _tell_how_to_go_on(self) -> None:
-        print(f"\nStopped after update {self.updates}; go on with: {self._command}", flush=True)
-        if not (self.directory / BEST_SCORE_FILE).exists():
-            print(f"No evaluation yet: {BEST_MODEL_FILE} holds the parameters of update {self.updates}", flush=True)
+    def _run_directory(self) -> Path:
+        if self.directory is None:
+            raise ValueError("this Trainer has no run directory; set its `directory` before it trains or saves")
+        return self.directory
 
     def _evaluate(self, log: TrainingLog) -> AlignmentStats:
-        """Have the first process play the validation set and keep the best parameters."""
+        """The first process plays the validation set and saves the parameters if they are the best so far."""
         self.evaluated_at = self.updates
         return distributed.from_first(lambda: self._play_validation_set(log))
 
     def _play_validation_set(self, log: TrainingLog) -> AlignmentStats:
         self._require_finite()
         agent = self.player(self.judged, self.eval_generator, self.precision)
-        stats = mean_stats(
-            [alignment_stats(trial) for trial in play_data_set(agent, self.eval_bank, self.settings.eval_trials, progress=True)]
-        )
+        trials = play_data_set(agent, self.eval_bank, self.settings.eval_trials, progress=True)
+        stats = mean_stats([alignment_stats(trial) for trial in trials])
         self.network.train()
         log.evaluation(self.updates, stats)
-        add_to_curve(self.directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
-        keep_if_best(self.directory, self.judged, self.updates, stats)
+        add_to_curve(self._run_directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
+        save_if_best(self._run_directory, self.judged, self.updates, stats)
         return stats
 
     def _judge(self, stats: AlignmentStats) -> None:
-        """The schedule may go back to the best parameters, and refine or stop."""
+        """Report a score to the schedule, which may return to the best parameters, refine the learning rate or stop."""
         self.schedule.step(stats.global_tracking_ratio, self.judged, self.optimiser, self.network)
         if self.schedule.stopped:
             print("Training stopped", flush=True)
 
     def _require_finite(self) -> None:
-        """Raise Diverged rather than evaluate or keep parameters that are of no use, without drawing a random number."""
+        """Raise Diverged instead of evaluating or saving unusable parameters. Draws no random numbers."""
         self.network.eval()
         judged = act(self.network, self.train_bank, self.collector.game.position(), self.precision, self.collector.lstm_state)
         self.network.train()
@@ -226,80 +234,43 @@ class Trainer:
 
     def _log_directory(self) -> Path | None:
         has_log = distributed.is_first() and not self.settings.no_log
-        return Path(self.settings.log_root) / self.directory.name if has_log else None
+        return Path(self.settings.log_root) / self._run_directory.absolute().name if has_log else None
 
     def save_checkpoint(self) -> None:
-        """All that --resume needs to go on as if nothing had happened. Raises Diverged when the network has."""
-        processes = distributed.gather(
-            {
-                **{name: part.state_dict() for name, part in self._own_parts.items()},
-                "random_state": get_random_state(self.device),
-            }
-        )
+        """Write the state that --resume needs to continue as if the run had not stopped. All processes call it.
+
+        Raises:
+            Diverged: The network's output is not finite.
+            ValueError: There is no run directory.
+        """
+        processes = self.state.of_processes()
         distributed.from_first(lambda: self._write_checkpoint(processes))
         self.saved_at = self.updates
 
     def _write_checkpoint(self, processes: list[Mapping[str, Any]]) -> None:
-        """processes: what each process has of its own, by rank."""
         self._require_finite()
-        save(
-            self.directory / CHECKPOINT_FILE,
-            {
-                "version": CHECKPOINT_VERSION,
-                "updates": self.updates,
-                "steps": self.steps,
-                "evaluated_at": self.evaluated_at,
-                "seconds": self.watch.seconds,
-                "settings": settings_as_dict(self.settings),
-                "pieces": self._pieces,
-                **{name: part.state_dict() for name, part in self._common_parts.items()},
-                "processes": processes,
-                "eval_generator": self.eval_generator.get_state(),
-            },
-        )
-        if not (self.directory / BEST_SCORE_FILE).exists():
-            save_parameters(self.judged, self.directory / BEST_MODEL_FILE)  # until an evaluation says more
+        progress = Progress(self.updates, self.steps, self.evaluated_at, self.watch.seconds)
+        self.state.write(self._run_directory, progress, processes)
+        save_until_evaluated(self._run_directory, self.judged)
 
-    @property
-    def _common_parts(self) -> dict[str, Any]:
-        """What has a state that is the same in all processes."""
-        parts = {"network": self.network, "optimiser": self.optimiser, "schedule": self.schedule}
-        return parts if self.average is None else {**parts, "average": self.average}
+    def _run_state(self) -> RunState:
+        common: dict[str, Stateful] = {"network": self.network, "optimiser": self.optimiser, "schedule": self.schedule}
+        if self.average is not None:
+            common["average"] = self.average
+        own: dict[str, Stateful] = {"collector": self.collector, "learner": self.learner}
+        banks = {"train_set": self.train_bank, "eval_set": self.eval_bank}
+        return RunState(self.settings, self.device, banks, common, own, self.eval_generator)
 
-    @property
-    def _own_parts(self) -> dict[str, Any]:
-        """What has a state of its own in every process."""
-        return {"collector": self.collector, "learner": self.learner}
-
-    @cached_property
-    def _pieces(self) -> dict[str, dict[str, int]]:
-        """Which pieces the run is on; hashing them takes a while, and a run does not change them."""
-        return {"train_set": self.train_bank.digests(), "eval_set": self.eval_bank.digests()}
-
-    def _common(self) -> dict[str, Any]:
-        """What must be the same in all processes."""
-        parameters = hashlib.sha256()
-        for value in (value for module in self.learner.modules for value in module.state_dict().values()):
-            parameters.update(value.cpu().contiguous().numpy().tobytes())
-        pieces = {f"{folder} {name}": digest for folder, digests in self._pieces.items() for name, digest in digests.items()}
-        return {**pieces, **config_as_dict(self.config), "first parameters": parameters.hexdigest()[:12]}
+    def _common_values(self) -> dict[str, Any]:
+        """Values that must be the same in all processes."""
+        pieces = {f"{folder} {name}": digest for folder, each in self.state.pieces.items() for name, digest in each.items()}
+        return {**pieces, **config_as_dict(self.config), "first parameters": parameter_digest(self.learner.modules)}
 
     def _load_checkpoint(self) -> None:
-        """Go on from the run directory's checkpoint, read by the first process. Raises UserError as read_checkpoint does."""
-        state = distributed.from_first(lambda: read_checkpoint(self.directory, self.settings, self._pieces))
-        own = state["processes"][distributed.rank()]
-        for parts, kept in ((self._common_parts, state), (self._own_parts, own)):
-            for name, part in parts.items():
-                part.load_state_dict(kept[name])
-        self.eval_generator.set_state(state["eval_generator"])
-        set_random_state(self.device, own["random_state"])
-        self.updates = self.saved_at = state["updates"]
-        self.steps, self.evaluated_at = state["steps"], state["evaluated_at"]
-        self.watch = Stopwatch(state["seconds"])
+        """Continue from the run directory's checkpoint. Raises UserError if that is impossible or the run is over."""
+        progress = self.state.load(self._run_directory)
+        self.updates = self.saved_at = progress.updates
+        self.steps, self.evaluated_at = progress.steps, progress.evaluated_at
+        self.watch = Stopwatch(progress.seconds)
         if self._is_done():
-            advice = (
-                f"its refinements are used up; begin a new run with --ini_params {self.directory / BEST_MODEL_FILE}"
-                if self.schedule.stopped
-                else "give a larger --max_updates or --max_minutes to go on"
-            )
-            raise UserError(f"{self.directory}: this run is done after update {self.updates}; {advice}")
+            raise UserError(advice.after_the_end(self._run_directory, self.updates, self.schedule.stopped))

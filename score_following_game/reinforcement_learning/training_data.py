@@ -1,4 +1,4 @@
-"""The pieces a run learns from and those it is judged by."""
+"""The training and validation pieces of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from score_following_game.reinforcement_learning.settings import Settings
 
 
 def load_banks(settings: Settings, config: GameConfig, rules: GameConfig, device: torch.device) -> tuple[ScoreBank, ScoreBank]:
-    """-> (training pieces with medleys and variants, played by config; validation pieces, played by rules)."""
+    """Load the pieces of a run.
+
+    Args:
+        rules: The game config for the validation pieces.
+
+    Returns:
+        The training pieces with medleys and variants, and the validation pieces.
+    """
     sound_font = Path(settings.sound_font) if settings.sound_font else None
     with distributed.first_on_each_machine():
         train_set, eval_set = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,72 +13,82 @@ from score_following_game.command_line import Parser, script
 from score_following_game.config import load_game_config, parse_game_config, read_yaml
 from score_following_game.errors import UserError
 from score_following_game.machine import prepare_machine
-from score_following_game.reinforcement_learning import settings as knobs
 from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.processes.process_group import joined
 from score_following_game.reinforcement_learning.run_directory import create_run_directory
+from score_following_game.reinforcement_learning.settings import (
+    PATH_OPTIONS,
+    RESUMABLE,
+    Settings,
+    add_arguments,
+    settings_from,
+    without_effect,
+)
 from score_following_game.reinforcement_learning.trainer import Trainer
 from score_following_game.run_files import CHECKPOINT_FILE, GAME_CONFIG_FILE, SETTINGS_FILE
 
-OWN_ARGUMENTS = ("threads", *knobs.PLACES)  # of several processes each may have its own
+PROCESS_ARGUMENTS = ("threads", *PATH_OPTIONS)  # may differ between the processes of a run
 
 
 def _train() -> None:
     parser = Parser(description=__doc__)
-    knobs.add_arguments(parser)
-    parser.add_argument(
-        "--resume",
-        metavar="RUN_DIR",
-        help=f"go on with a run; of the other arguments only {', '.join('--' + name for name in knobs.RESUMABLE)} may be given",
-    )
+    parser.add_argument("--resume", metavar="RUN_DIR", help=f"continue a run; only {_options(RESUMABLE)} may be given with it")
+    add_arguments(parser)
     given = vars(parser.parse_args())
-    distributed.require_same(lambda: {key: value for key, value in given.items() if key not in OWN_ARGUMENTS})
+    distributed.require_same(lambda: {key: value for key, value in given.items() if key not in PROCESS_ARGUMENTS})
     resume = given.pop("resume")
     trainer = fresh(given) if resume is None else resumed(Path(resume), given)
     print(f"Run directory: {trainer.directory}", flush=True)
     trainer.train()
 
 
-def fresh(given: dict) -> Trainer:
-    settings = knobs.settings_from(given)
+def fresh(given: dict[str, Any]) -> Trainer:
+    """A new run from the options given on the command line. Raises UserError before it creates a file."""
+    settings = settings_from(given)
     config = load_game_config(settings.game_config)
-    algorithm_for(settings, config)  # a mistake is told before the machine is tried
+    algorithm_for(settings, config)  # reports a mistake before the thread trial, which takes seconds
     prepare(settings)
-    # Built before its folder is made: a mistake in the arguments leaves nothing behind.
-    trainer = Trainer(settings, config, Path())
+    trainer = Trainer(settings, config)
     trainer.directory = distributed.from_first(lambda: create_run_directory(settings, config))
-    if (idle := knobs.without_effect(settings, given)) and distributed.is_first():
-        print(f"--agent {settings.agent} does not go by --{', --'.join(idle)}", file=sys.stderr, flush=True)
+    if (idle := without_effect(settings, given)) and distributed.is_first():
+        print(f"warning: {'; '.join(idle)}", file=sys.stderr, flush=True)
     return trainer
 
 
-def resumed(directory: Path, given: dict) -> Trainer:
+def resumed(directory: Path, given: dict[str, Any]) -> Trainer:
+    """The run of a directory, at its checkpoint. Raises UserError if it cannot be continued with the given options."""
     kept, game = distributed.from_first(lambda: read_run(directory))
-    if fixed := sorted(set(given) - set(knobs.RESUMABLE)):
-        raise UserError(f"--resume goes on with the run's own settings; leave out --{', --'.join(fixed)}")
-    settings = knobs.settings_from({**kept, **given}, str(directory / SETTINGS_FILE))
+    if fixed := sorted(set(given) - set(RESUMABLE)):
+        raise UserError(f"--resume uses the settings of the run; leave out {_options(fixed)}")
+    settings = settings_from({**kept, **given}, str(directory / SETTINGS_FILE))
     config = parse_game_config(game, str(directory / GAME_CONFIG_FILE))
     prepare(settings)
     return Trainer(settings, config, directory, resume=True)
 
 
-def read_run(directory: Path) -> tuple[dict, dict]:
-    """The settings and the game config of a run that can be gone on with."""
+def read_run(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings and the game config of a run directory. Raises UserError if there is no checkpoint in it."""
     if not (directory / CHECKPOINT_FILE).is_file():
         raise UserError(f"--resume {directory}: holds no {CHECKPOINT_FILE}")
     return read_yaml(directory / SETTINGS_FILE), read_yaml(directory / GAME_CONFIG_FILE)
 
 
-def prepare(settings: knobs.Settings) -> None:
-    if told := prepare_machine(settings.seed, settings.device, distributed.share_of_cores(settings.threads), trial=True):
-        print(told, flush=True)
+def prepare(settings: Settings) -> None:
+    """Seed, choose device and threads, and record the number of threads: a resumed run is exact only with the same number."""
+    threads = distributed.share_of_cores(settings.threads)
+    if report := prepare_machine(settings.seed, settings.device, threads, trial=True):
+        print(report, flush=True)
     distributed.take_device(settings.device)
-    settings.threads = torch.get_num_threads()  # a run is gone on with by as many, and so exactly, unless told otherwise
+    settings.threads = torch.get_num_threads()
+
+
+def _options(names: Iterable[str]) -> str:
+    return ", ".join(f"--{name}" for name in names)
 
 
 def main() -> None:
-    """The command: a user's mistake is one line on stderr and exit code 2."""
+    """Run the command. A user's mistake is one line on stderr and exit code 2."""
     with script(), joined():
         _train()
 

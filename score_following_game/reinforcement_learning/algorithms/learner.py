@@ -1,17 +1,19 @@
-"""What the algorithms have in common: what they are made of, and that a rollout makes an update."""
+"""The base class of the algorithms' update rules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from score_following_game.agents.networks import ActorCritic
+from score_following_game.agents.policy import CategoricalPolicy, Policy
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.reinforcement_learning.algorithms.losses import Losses
+from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
+from score_following_game.reinforcement_learning.diagnostics import Meter
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 from score_following_game.reinforcement_learning.schedule import annealed
 from score_following_game.reinforcement_learning.settings import Settings
@@ -19,7 +21,10 @@ from score_following_game.reinforcement_learning.settings import Settings
 
 @dataclass
 class Learner:
-    """An algorithm at work on a network. generator: for what it draws itself. progress: of the annealing, from 0 to 1."""
+    """Updates a network from rollouts.
+
+    generator: source of the learner's own random numbers. progress: of the annealing, 0 to 1. meter: collects diagnostics.
+    """
 
     network: ActorCritic
     optimiser: torch.optim.Optimizer
@@ -28,29 +33,43 @@ class Learner:
     precision: torch.dtype
     generator: torch.Generator
     progress: float = 0.0
+    meter: Meter = field(default_factory=Meter)
+
+    chooses_actions = True  # False: the network's output is not a policy over the game's actions
 
     def __post_init__(self) -> None:
-        """For what an algorithm has besides."""
+        """Hook for subclasses with state of their own."""
 
     @property
     def modules(self) -> list[nn.Module]:
-        """All that is trained, in all processes alike."""
+        """All trained modules; they are the same in all processes."""
         return [self.network]
 
     @property
     def loss_weights(self) -> tuple[float, float]:
-        """Of value loss and entropy, now."""
+        """The present weights of value loss and entropy."""
         entropy_coef = annealed(self.settings.entropy_coef, self.settings.final_entropy_coef, self.progress)
         return self.settings.value_coef, entropy_coef
 
     def update(self, rollout: Rollout) -> Losses:
-        """Learn from a rollout that the network has just played."""
+        """Update the network from a rollout that it has just played; returns the losses to log."""
         raise NotImplementedError
 
+    def backward(self, losses: Losses, policy: Policy, policy_loss: Tensor, squared_error: Tensor, batch: int) -> None:
+        """Add a chunk's gradients and losses, as backward_chunk does, with this algorithm's loss weights."""
+        if self.chooses_actions and isinstance(policy, CategoricalPolicy):
+            self.meter.add("probabilities", policy.log_probabilities.detach().exp())
+        backward_chunk(losses, policy, policy_loss, squared_error, self.loss_weights, batch)
+
+    def step(self, losses: Losses) -> None:
+        """Take the optimiser's step. Raises Diverged as optimiser_step does."""
+        norm = optimiser_step(self.network, self.optimiser, losses, self.settings.max_grad_norm)
+        self.meter.add("gradient_norm", norm[None])
+
     def state_dict(self) -> dict[str, Any]:
-        """What it has learnt and kept besides the network."""
+        """The state besides the network and its optimiser."""
         return {"progress": self.progress}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what state_dict gave."""
+        """Restore what state_dict returned."""
         self.progress = state["progress"]

@@ -1,4 +1,4 @@
-"""What the algorithms share: the joint loss, gradient accumulation over chunks, and the optimiser's step."""
+"""The joint loss of all algorithms, gradient accumulation over chunks, and the optimiser's step."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from score_following_game.reinforcement_learning.processes import distributed
 
 
 class Diverged(UserError):
-    """Training gave numbers that are not finite; the message says which."""
+    """Training produced numbers that are not finite; the message says which."""
 
 
 @dataclass
 class Losses:
-    """Means over a batch, added up chunk by chunk: policy loss, value loss, entropy (nats, as it is, not negated)."""
+    """Means over a batch, added up chunk by chunk: policy loss, value loss, entropy (nats, not negated)."""
 
     policy: float = 0.0
     value: float = 0.0
@@ -39,8 +39,11 @@ def backward_chunk(
 ) -> None:
     """Add a chunk's share of `policy + value_coef * value - entropy_coef * entropy` to the gradients and to `losses`.
 
-    policy_loss, squared_error: (n,) per step; weights: (value_coef, entropy_coef); batch: steps of all the chunks together,
-    so that the sum over chunks is the mean over the batch.
+    Args:
+        policy_loss: (n,), per step.
+        squared_error: (n,), of the value, per step.
+        weights: (value_coef, entropy_coef).
+        batch: The steps of all chunks together, so that the sum over the chunks is the mean over the batch.
     """
     value_coef, entropy_coef = weights
     parts = torch.stack([policy_loss.sum(), squared_error.sum(), policy.entropy().sum()]) / batch
@@ -56,10 +59,14 @@ def optimiser_step(
     optimiser: torch.optim.Optimizer,
     losses: Losses,
     max_grad_norm: float | None,
-) -> None:
-    """Average losses and gradients over the processes, clip where asked, and step.
+) -> Tensor:
+    """Average losses and gradients over the processes, clip the gradient if asked, and step.
 
-    Raises Diverged, parameters untouched, when the loss or the gradient is not finite.
+    Returns:
+        The gradient's L2 norm before clipping, ().
+
+    Raises:
+        Diverged: A loss or the gradient is not finite; the parameters are unchanged.
     """
     losses.policy, losses.value, losses.entropy = distributed.mean([losses.policy, losses.value, losses.entropy])
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
@@ -70,3 +77,4 @@ def optimiser_step(
     if max_grad_norm is not None:
         nn.utils.clip_grads_with_norm_(network.parameters(), max_grad_norm, norm)
     optimiser.step()
+    return norm

@@ -11,7 +11,7 @@ from score_following_game.agents.inference import chunks, run_network
 from score_following_game.agents.networks import ActorCritic
 from score_following_game.environment.observation import Position
 from score_following_game.reinforcement_learning.algorithms.learner import Learner
-from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
+from score_following_game.reinforcement_learning.algorithms.losses import Losses
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.rollouts.rollout import (
     Rollout,
@@ -20,14 +20,14 @@ from score_following_game.reinforcement_learning.rollouts.rollout import (
     set_random_state,
 )
 
-SMALLEST_STD = 1e-8  # equal advantages would divide by zero
+MIN_ADVANTAGE_STD = 1e-8  # avoids a division by zero if all advantages are equal
 
 
 class PPO(Learner):
     """ppo_epochs passes over a rollout in random minibatches of batch_size * n_worker."""
 
     def update(self, rollout: Rollout) -> Losses:
-        """-> the last minibatch's losses, as published"""
+        """Returns the losses of the last minibatch, as published."""
         advantages = generalised_advantages(
             rollout.rewards,
             rollout.masks,
@@ -37,8 +37,9 @@ class PPO(Learner):
             self.settings.gae_lambda,
         ).flatten()
         returns = advantages + rollout.values.flatten()
+        self.meter.add_values(returns, rollout.values.flatten())
         mean, std = distributed.mean_and_std(advantages)
-        advantages = (advantages - mean) / (std + SMALLEST_STD)
+        advantages = (advantages - mean) / (std + MIN_ADVANTAGE_STD)
         acting = copy.deepcopy(self.network) if rollout.random_states is not None else None
         losses = Losses()
         for _ in range(self.settings.ppo_epochs):
@@ -68,11 +69,13 @@ class PPO(Learner):
             old = rollout.log_probabilities.flatten()[steps]
             if acting is not None:
                 old = self._log_prob_under_same_masks(acting, state, positions, lstm_state, actions)
-            ratio = (policy.log_prob(actions) - old).exp()
+            log_ratio = policy.log_prob(actions) - old
+            self.meter.add_ratios(log_ratio, epsilon)
+            ratio = log_ratio.exp()
             clipped = ratio.clamp(1 - epsilon, 1 + epsilon)
             policy_loss = -torch.minimum(ratio * advantages[steps], clipped * advantages[steps])
-            backward_chunk(losses, policy, policy_loss, (returns[steps] - values).square(), self.loss_weights, len(batch))
-        optimiser_step(self.network, self.optimiser, losses, self.settings.max_grad_norm)
+            self.backward(losses, policy, policy_loss, (returns[steps] - values).square(), len(batch))
+        self.step(losses)
         return losses
 
     @torch.no_grad()
@@ -84,8 +87,8 @@ class PPO(Learner):
         lstm_state: Tensor | None,
         actions: Tensor,
     ) -> Tensor:
-        """log pi_old(a) of networks with dropout, under the masks the update just drew: a ratio compares parameters, not
-        masks."""
+        """log pi_old(a), (n,), of networks with dropout, under the masks that the update just drew, so that the ratio compares
+        parameters, not masks."""
         set_random_state(self.bank.device, state)
         output = run_network(acting, self.bank, positions, self.precision, lstm_state).output
         return acting.policy(output).log_prob(actions)

@@ -1,8 +1,8 @@
-"""REINFORCE (Williams 1992): whole episodes, whose returns need no critic; one gradient step for each batch of them."""
+"""REINFORCE (Williams 1992): whole episodes, whose returns need no critic; one gradient step per batch of episodes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -12,13 +12,14 @@ from score_following_game.agents.layers import unchanged_parameters
 from score_following_game.environment.game import Game, GameState
 from score_following_game.reinforcement_learning.algorithms.a2c import A2C
 from score_following_game.reinforcement_learning.algorithms.losses import Diverged
+from score_following_game.reinforcement_learning.diagnostics import outcomes_of
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout, discounted_returns, get_random_state
 
 
 class Reinforce(A2C):
-    """policy loss = -mean((G - V) * log pi(a)), value loss = mean((G - V)^2), G the discounted return of the rest of the
-    episode; no entropy term. Without baseline V is 0, and no critic is needed."""
+    """policy loss = -mean((G - V) * log pi(a)), value loss = mean((G - V)^2), where G is the discounted return to the end of
+    the episode; no entropy term. Without baseline V is 0, and no critic is needed."""
 
     @property
     def has_baseline(self) -> bool:
@@ -31,10 +32,13 @@ class Reinforce(A2C):
 
 @dataclass(frozen=True)
 class Episodes(Rollout):
-    """Whole episodes of N games, the longest of T steps. played: bool (T, N), rewards and masks: (T, N), zero where a game had
-    ended before; all the rest of the steps that were played alone, step by step."""
+    """Whole episodes of N games, the longest of T steps.
 
-    played: Tensor | None = None
+    played: bool (T, N). rewards, masks: (T, N), zero after a game's end. All other fields hold only the steps that were
+    actually played, in time order.
+    """
+
+    played: Tensor = field(kw_only=True)
 
     def returns(self, discounting: float) -> Tensor:
         return discounted_returns(self.rewards, self.masks, self.last_values, discounting)[self.played]
@@ -45,10 +49,10 @@ class Episodes(Rollout):
 
 
 class EpisodeCollector(RolloutCollector):
-    """Plays N games from their starts to their ends, all new ones each time."""
+    """Plays N new games from start to end in every rollout."""
 
     def collect(self, t_max: int) -> Episodes:
-        """t_max is of no account. Raises Diverged as RolloutCollector.collect does."""
+        """t_max is ignored. Raises Diverged as RolloutCollector.collect does."""
         with unchanged_parameters():
             return self._play_to_the_end()
 
@@ -86,11 +90,12 @@ class EpisodeCollector(RolloutCollector):
                 )
             )
             self.running_return[number] += step.reward
+            self.outcomes = self.outcomes + outcomes_of(step, game.frame - begun)
             self.sampler.report(game.piece, begun, game.frame, step.terminated)
-            going_on = ~step.terminated
-            game.keep(going_on)
-            number, begun = number[going_on], begun[going_on]
-            lstm_state = None if lstm_state is None else lstm_state[going_on]
+            unfinished = ~step.terminated
+            game.keep(unfinished)
+            number, begun = number[unfinished], begun[unfinished]
+            lstm_state = None if lstm_state is None else lstm_state[unfinished]
         self.last_return = self.running_return.clone()
         actions, log_probabilities, values, *lstm_states = map(torch.cat, zip(*steps))
         rewards, masks, played = torch.stack(rows, dim=1)
@@ -101,9 +106,9 @@ class EpisodeCollector(RolloutCollector):
             values,
             rewards.float(),
             masks.float(),
-            torch.zeros_like(rewards[0], dtype=torch.float32),
-            game.state(),
-            random_states,
+            last_values=torch.zeros_like(rewards[0], dtype=torch.float32),
+            last_state=game.state(),
+            random_states=random_states,
             lstm_state=lstm_states[0] if lstm_states else None,
             played=played.bool(),
         )

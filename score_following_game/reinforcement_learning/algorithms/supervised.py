@@ -1,4 +1,4 @@
-"""Learning to localise: windows drawn anywhere near the music, and where in them the music truly is."""
+"""Supervised localisation: windows drawn near the music, labelled with its true place in them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from score_following_game.agents.localisation import place_of, without_motion
 from score_following_game.environment.game import GameState
 from score_following_game.environment.observation import Position
 from score_following_game.reinforcement_learning.algorithms.learner import Learner
-from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
+from score_following_game.reinforcement_learning.algorithms.losses import Losses
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 
 
 class WindowCollector(RolloutCollector):
-    """Draws n_worker * t_max windows: a piece as the sampler draws it, any of its frames, and a place up to where a game would
-    be lost from the music. Its games are not played."""
+    """Draws n_worker * t_max windows: a piece from the sampler, a uniform frame of it, and a uniform position within the
+    distance from the music at which a game is lost. No games are played."""
 
     def collect(self, t_max: int) -> Rollout:
-        """-> actions: the places in the windows where the music is next, (t_max, n_worker)."""
+        """Returns windows as a rollout; its actions, (t_max, n_worker), are the places of the music in the next frame."""
         n, bank = t_max * len(self.game), self.bank
         piece = self.sampler.draw(n).piece
         frame = (self._shares(n) * (bank.last_onset[piece] + 1)).long()
         true_x = bank.true_position(piece, frame)
         x = self.game.on_sheet(true_x + (2 * self._shares(n) - 1) * bank.config.threshold, piece)
         states = GameState(Position(piece, frame, x, (frame - 1).clamp(min=0), x), torch.zeros_like(x))
-        # It is judged by where the music is in the frame after, as the game is when it has gone there.
+        # The label is the place in the next frame, because the game rewards a position after its step.
         place = place_of(bank.true_position(piece, frame + 1) - x, bank.config).view(t_max, -1)
         none = torch.zeros_like(place, dtype=torch.float32)
         return Rollout(states, place, none, none, none, none, none[0], states.at(slice(0)), None)
@@ -37,15 +37,22 @@ class WindowCollector(RolloutCollector):
 
 
 class Localisation(Learner):
-    """policy loss = mean cross-entropy of the place; a gradient step per rollout."""
+    """policy loss = mean cross-entropy of the place; one gradient step per rollout."""
+
+    chooses_actions = False
+
+    @property
+    def loss_weights(self) -> tuple[float, float]:
+        return 0.0, 0.0
 
     def update(self, rollout: Rollout) -> Losses:
+        """Take one gradient step on the mean loss over the windows."""
         place, losses = rollout.actions.flatten(), Losses()
         self.optimiser.zero_grad()
         for part in chunks(self.bank, len(place)):
             position = without_motion(rollout.positions.at(part))
             output, value, _ = run_network(self.network, self.bank, position, self.precision)
             policy = self.network.policy(output)
-            backward_chunk(losses, policy, -policy.log_prob(place[part]), torch.zeros_like(value), (0.0, 0.0), len(place))
-        optimiser_step(self.network, self.optimiser, losses, self.settings.max_grad_norm)
+            self.backward(losses, policy, -policy.log_prob(place[part]), torch.zeros_like(value), len(place))
+        self.step(losses)
         return losses

@@ -1,4 +1,4 @@
-"""The algorithms by their names on the command line, and which network and game each takes."""
+"""The algorithms by their names on the command line, and the networks and games that each supports."""
 
 from __future__ import annotations
 
@@ -32,14 +32,24 @@ def _localising(network: ActorCritic, _generator: torch.Generator, precision: to
 
 @dataclass(frozen=True)
 class Algorithm:
-    """learner: makes updates of what the collector plays. keeps_passes: can learn from the acting passes as they were.
-    lstm: does it take networks with an LSTM, None: no others? network: makes one of a name; player: plays with it."""
+    """How to train with an algorithm.
+
+    Attributes:
+        learner: Updates the network from the rollouts of the collector.
+        keeps_passes: The update may reuse activations recorded while acting.
+        lstm: True = LSTM networks accepted, False = rejected, None = required.
+        continuous: Continuous games are supported.
+        critic: The network needs a critic.
+        network: Builds a network from its published name.
+        player: Builds the agent that plays with the network in evaluations.
+    """
 
     learner: type[Learner]
     collector: type[RolloutCollector] = RolloutCollector
     keeps_passes: bool = False
     lstm: bool | None = False
     continuous: bool = True
+    critic: bool = True
     network: Callable[[str, GameConfig], ActorCritic] = network_for
     player: Callable[[ActorCritic, torch.Generator, torch.dtype], Agent] = _trained
 
@@ -50,28 +60,30 @@ ALGORITHMS: dict[str, Algorithm] = {
     "a2c_lstm": Algorithm(A2C, keeps_passes=True, lstm=None),
     "ppo": Algorithm(PPO, lstm=True),
     "lookahead": Algorithm(Lookahead, continuous=False),
-    "localisation": Algorithm(Localisation, WindowCollector, network=localisation_network, player=_localising),
+    "localisation": Algorithm(Localisation, WindowCollector, critic=False, network=localisation_network, player=_localising),
 }
-NO_CRITIC = ("localisation",)  # these need none
 
 
 def algorithm_for(settings: Settings, config: GameConfig) -> tuple[Algorithm, ActorCritic]:
-    """The one of --agent and a fresh network for it. Raises UserError where the network is none for it or the game."""
+    """The algorithm of --agent and a new network. Raises UserError if the network suits neither it nor the game."""
     agent = ALGORITHMS[settings.agent]
     network = agent.network(settings.net, config)
     architecture = network.architecture
     if architecture.lstm and agent.lstm is False:
-        raise UserError(f"--agent {settings.agent}: has no use for the LSTM of --net {settings.net}; take --agent a2c_lstm")
+        raise UserError(
+            f"--agent {settings.agent}: does not support LSTM networks such as --net {settings.net}; use --agent a2c_lstm"
+        )
     if not architecture.lstm and agent.lstm is None:
         raise UserError(
-            f"--agent {settings.agent}: wants a network with an LSTM, which --net {settings.net} has not; take --agent a2c"
+            f"--agent {settings.agent}: needs an LSTM network, but --net {settings.net} has no LSTM; use --agent a2c"
         )
     if architecture.continuous and not agent.continuous:
-        raise UserError(f"--agent {settings.agent}: tries every action, so it plays discrete games only; take --agent ppo")
-    needs_critic = settings.agent not in NO_CRITIC and not (settings.agent == "reinforce" and settings.no_baseline)
+        raise UserError(
+            f"--agent {settings.agent}: supports discrete games only, because it tries every action; use --agent ppo"
+        )
+    needs_critic = agent.critic and not (settings.agent == "reinforce" and settings.no_baseline)
     if needs_critic and not architecture.has_critic:
         raise UserError(
-            f"--agent {settings.agent}: needs a critic, which --net {settings.net} has not; take --agent reinforce "
-            "--no_baseline"
+            f"--agent {settings.agent}: needs a critic, but --net {settings.net} has none; use --agent reinforce --no_baseline"
         )
     return agent, network

@@ -1,11 +1,11 @@
-"""One agent trained by several processes, on one machine or several, as torchrun starts them: data parallelism.
+"""Data parallelism: several processes, started by torchrun on one or more machines, train one agent.
 
-Every process plays games of its own and averages its gradients with the others', so that parameters that are equal at first
-stay equal. (DistributedDataParallel does not fit: it averages at every backward pass, where an update here adds up many over
+Every process plays its own games and averages its gradients with the others, so that parameters that are equal at first stay
+equal. (DistributedDataParallel does not fit: it averages at every backward pass, while an update here accumulates many over
 the chunks of a batch, and its wrapper hides the network's attributes.)
 
-Alone, that is without torchrun or as its only process, `joined` does nothing and every function gives back what it is given.
-All processes must call the same functions in the same order, but for those that say otherwise.
+With a single process, started by torchrun or not, `joined` does nothing and every function returns its input. All processes
+must call the same functions in the same order, except for those marked "local", which exchange nothing.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ CONSOLE_COMMAND = "sfg-train"  # sf_experiment.py, installed
 
 
 def rank() -> int:
-    """The number of this process, from 0; asks nobody."""
+    """The number of this process, from 0; local."""
     return current().rank
 
 
 def world_size() -> int:
-    """How many processes there are; asks nobody."""
+    """The number of processes; local."""
     return current().world
 
 
 def is_first() -> bool:
-    """Is this the process that logs, evaluates and writes? Asks nobody."""
+    """Whether this process logs, evaluates and writes; local."""
     return current().rank == 0
 
 
 def command(arguments: str, processes: int | None = None) -> str:
-    """Returns the command line of this training program with other arguments, for as many processes; asks nobody."""
+    """The shell command for this training program with `arguments`, with this run's number of processes or another; local."""
     machines = int(os.environ.get("GROUP_WORLD_SIZE", "1")) if world_size() > 1 else 1
     installed = Path(sys.argv[0]).stem == CONSOLE_COMMAND
     program = f"--no-python {CONSOLE_COMMAND}" if installed else "sf_experiment.py"
@@ -60,39 +60,39 @@ def command(arguments: str, processes: int | None = None) -> str:
 
 
 def share_of_cores(threads: int | None) -> int | None:
-    """The threads asked for, else this process's share of its machine's cores (None when alone); asks nobody."""
+    """The given threads, else this process's share of its machine's cores (None for a single process); local."""
     if threads is not None or world_size() == 1:
         return threads
     return max(1, available_cores() // int(os.environ["LOCAL_WORLD_SIZE"]))
 
 
 def take_device(device: str) -> None:
-    """Make `cuda` mean the CUDA device of this process's own; asks nobody. Raises UserError where there is none for it."""
+    """Make `cuda` refer to a CUDA device of this process's own; local. Raises UserError if there is none for it."""
     if world_size() == 1 or not device.startswith("cuda"):
         return
     own, processes, there = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
     if device != "cuda":
-        raise UserError(f"--device {device}: every process takes a device of its own; give --device cuda")
+        raise UserError(f"--device {device}: every process uses a device of its own; give --device cuda")
     if processes > there:
-        raise UserError(f"--device cuda: {processes} processes and {there} devices here; give --nproc_per_node {there}")
+        raise UserError(f"--device cuda: {processes} processes, but {there} devices here; give --nproc_per_node {there}")
     torch.cuda.set_device(own)
 
 
 def seeds(seed: int, count: int) -> list[int]:
-    """Seeds of this process, others in every other one: the same for the same seed, rank and world; asks nobody."""
+    """Derive `count` seeds that differ between processes and depend only on seed, rank and world size; local."""
     place = () if world_size() == 1 else (world_size(), rank())
     return np.random.SeedSequence(seed, spawn_key=place).generate_state(count).tolist()
 
 
 def seed_dropout(seed: int) -> None:
-    """Have torch draw this process's own dropout masks from here on (alone: those it would have drawn); asks nobody."""
+    """Make torch draw other dropout masks in each process from now on; a single process keeps its generator. Local."""
     if world_size() > 1:
         torch.manual_seed(seed)
 
 
 @contextmanager
 def first_on_each_machine() -> Iterator[None]:
-    """One process of a machine goes through this first; so the others find the caches that it writes."""
+    """One process of each machine runs the body first, so that the others find the caches that it writes."""
     waits = world_size() > 1 and int(os.environ["LOCAL_RANK"]) > 0
     if waits:
         _barrier()
@@ -102,7 +102,7 @@ def first_on_each_machine() -> Iterator[None]:
 
 
 def any_of(*flags: bool) -> list[bool]:
-    """Each flag, True where any process has it True."""
+    """For each flag, whether it is True in any process."""
     if world_size() == 1:
         return list(flags)
     counts = torch.tensor(flags, dtype=torch.int32)
@@ -112,16 +112,16 @@ def any_of(*flags: bool) -> list[bool]:
 
 
 def mean(values: Sequence[float]) -> list[float]:
-    """Each number's mean over the processes."""
+    """The mean of each number over the processes."""
     if world_size() == 1:
         return list(values)
     return (_sum(torch.tensor(values, dtype=torch.float64)) / world_size()).tolist()
 
 
 def average(gradients: Sequence[Tensor]) -> None:
-    """Replace gradients by their means over the processes, in place; they travel as one tensor.
+    """Replace gradients by their means over the processes, in place, in one exchange.
 
-    Call after `mean`: that goes by gloo, which finds a lost process at once, where NCCL would wait for it.
+    Call it after `mean` or `any_of`: these use gloo, which detects a lost process at once, while NCCL would wait for it.
     """
     if world_size() == 1:
         return
@@ -134,7 +134,7 @@ def average(gradients: Sequence[Tensor]) -> None:
 
 
 def mean_and_std(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (n - 1) over the values of all processes; values: float (n,), n >= 1."""
+    """Mean and unbiased standard deviation over the values of all processes. values: float (n,), n >= 1."""
     if world_size() == 1:
         return values.mean(), values.std()
     count, total = _sum(torch.tensor([len(values), values.double().sum()], dtype=torch.float64))
@@ -144,7 +144,7 @@ def mean_and_std(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def joined_up(values: Tensor) -> Tensor:
-    """The values of all processes, (n * world,), on the CPU; values: (n,), n the same everywhere."""
+    """The values of all processes, (n * world,), on the CPU. values: (n,), with the same n in all processes."""
     own = values.cpu().contiguous()
     if world_size() == 1:
         return own
@@ -155,7 +155,7 @@ def joined_up(values: Tensor) -> Tensor:
 
 
 def from_first(make: Callable[[], T]) -> T:
-    """What `make` returns in the first process, however long it takes, or the UserError it raises, in every process."""
+    """Run `make` in the first process; return its result, or raise its UserError, in every process."""
     if world_size() == 1:
         return make()
     outcome: list[Any] = [None]
@@ -172,7 +172,7 @@ def from_first(make: Callable[[], T]) -> T:
 
 
 def gather(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """For the first process, everyone's state by rank, tensors on the CPU; for the others an empty list."""
+    """Returns all states by rank, tensors on the CPU, in the first process, and an empty list in the others."""
     if world_size() == 1:
         return [state]
     states: list[Any] | None = [None] * world_size() if is_first() else None
@@ -182,7 +182,7 @@ def gather(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def require_same(values: Callable[[], Mapping[str, Any]]) -> None:
-    """Raise UserError, in every process, for a value that is not what it is in the first one. Alone, nothing is computed."""
+    """Raise UserError in every process if a value differs from the first process's. A single process computes nothing."""
     if world_size() == 1:
         return
     everyone: list[Any] = [None] * world_size()

@@ -1,7 +1,7 @@
-"""The processes of a torchrun: finding each other, and ending together with one line when one of them fails or is lost.
+"""The processes that torchrun starts: they find each other, and end together with one line if one fails or is lost.
 
-When a process ends, the others' next exchange with it fails at once. Each then leaves a word in torchrun's store, which
-outlives them, and reads the others': who has left none is lost, and the first of those that are left tells.
+When a process ends, the others' next exchange with it fails at once. Each then leaves a status in torchrun's store, which
+outlives them, and reads the others': a process without one is lost, and the first of the remaining ones reports it.
 """
 
 from __future__ import annotations
@@ -25,30 +25,39 @@ import torch.distributed as dist
 from score_following_game.errors import UserError
 
 MEET_TIMEOUT = timedelta(minutes=10)  # to find each other
-UPDATE_TIMEOUT = timedelta(minutes=30)  # for what all do at one pace; when a machine falls silent
-PATIENT_TIMEOUT = timedelta(days=1)  # for what the first does alone: loading data, an evaluation
-WORD_SECONDS = 20.0  # for the words of those that may be busy; torchrun kills 30 s after it has asked to end
-MISTAKE_SECONDS = 5.0  # for the first process to meet with a mistake too, and tell
-HERE, TOLD, MISTAKE, LOST = "here", "told", "mistake ", "lost "  # the words; a reason follows the last two
+UPDATE_TIMEOUT = timedelta(
+    minutes=30
+)  # for exchanges that all reach at the same time; ends the run if a machine stops responding
+PATIENT_TIMEOUT = timedelta(days=1)  # for waiting while the first process works alone: loading data, evaluating
+STATUS_SECONDS = 20.0  # to wait for the status of busy processes; torchrun kills 30 s after SIGTERM
+MISTAKE_SECONDS = 5.0  # to wait for the first process to find the same mistake and report it
+HERE, REPORTED, MISTAKE, LOST = "here", "reported", "mistake ", "lost "  # the statuses; a reason follows the last two
 INTERRUPTED = f"{LOST}interrupted"
 
 
 class GroupBroken(UserError):
-    """Another process failed, and this is the one that tells of it."""
+    """Another process failed, and this process reports it."""
 
 
 class LostProcess(GroupBroken):
-    """Another process is gone without a mistake of the user's: what was saved can be gone on with."""
+    """Another process ended without a mistake of the user's; the run can be resumed from its checkpoint."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """This process among `world`. patient: a group whose exchanges may wait for long."""
+    """This process's rank among `world`. patient: a process group whose exchanges may take PATIENT_TIMEOUT."""
 
     rank: int = 0
     world: int = 1
     store: dist.Store | None = None
     patient: dist.ProcessGroup | None = None
+
+    @property
+    def shared_store(self) -> dist.Store:
+        """The store of all processes. Raises RuntimeError without torchrun, where there is none."""
+        if self.store is None:
+            raise RuntimeError("a process on its own has no store")
+        return self.store
 
 
 ALONE = Group()
@@ -56,15 +65,15 @@ _group = ALONE
 
 
 def current() -> Group:
-    """The group `joined` has joined, else ALONE."""
+    """The group that `joined` has joined, else ALONE."""
     return _group
 
 
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
-    """Within, this is one of torchrun's processes (alone: nothing is done). Only the first one prints, warns and logs.
+    """Inside, this is one of torchrun's processes (without torchrun nothing changes). Only the first one prints and logs.
 
-    A UserError leaves by the first process, whichever raised it, once; the others exit with its code, silently.
+    A UserError in any process is raised once, by the first process; the others exit silently with the same code.
     """
     global _group
     if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE") == "1":
@@ -80,13 +89,13 @@ def joined() -> Iterator[None]:
         _end_by_mistake(group, error)
     except KeyboardInterrupt as error:
         if _somebody_failed(group):
-            _end_by_loss(group, error)  # torchrun asked the others to end
-        _leave_word(group, INTERRUPTED)
+            _end_by_loss(group, error)  # torchrun sent SIGTERM because another process failed
+        _set_status(group, INTERRUPTED)
         if group.rank:
             sys.exit(130)
         raise
     except Exception as error:
-        _leave_word(group, LOST + textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" ..."))
+        _set_status(group, LOST + textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" ..."))
         raise
     finally:
         _close()
@@ -94,7 +103,7 @@ def joined() -> Iterator[None]:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Around every exchange: one that fails ends this process, with GroupBroken where it is the one to tell."""
+    """Wraps every exchange. If it fails, this process ends, with GroupBroken if it is the one to report the failure."""
     try:
         yield
     except RuntimeError as error:
@@ -106,7 +115,7 @@ def _join() -> Group:
         store, rank, world = next(dist.rendezvous("env://", timeout=MEET_TIMEOUT))
         store = dist.PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
         store.set(f"place/{rank}", f"{os.environ['GROUP_RANK']} {os.getpid()}")
-        # Gradients go by NCCL where they are on a GPU; all else is on the CPU and goes by gloo.
+        # NCCL exchanges gradients on GPUs; everything else is on the CPU and uses gloo.
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
         dist.init_process_group(
             backend, store=dist.PrefixStore("group", store), rank=rank, world_size=world, timeout=UPDATE_TIMEOUT
@@ -115,7 +124,7 @@ def _join() -> Group:
     except (RuntimeError, KeyError, ValueError) as error:
         reason = textwrap.shorten(str(error), 160, placeholder=" ...")
         raise UserError(
-            f"the processes do not find each other ({reason}); check torchrun's arguments and the network between the machines"
+            f"the processes cannot find each other ({reason}); check torchrun's arguments and the network between the machines"
         ) from None
 
 
@@ -138,79 +147,81 @@ def _silence() -> Iterator[None]:
 
 def _end_by_mistake(group: Group, error: UserError) -> NoReturn:
     _ignore_signals()
-    _leave_word(group, f"{MISTAKE}{error}")
+    _set_status(group, f"{MISTAKE}{error}")
     if group.rank == 0:
         raise error
-    if 0 in _words(group, {0}, MISTAKE_SECONDS):
+    if 0 in _statuses(group, {0}, MISTAKE_SECONDS):
         sys.exit(2)
-    _leave_word(group, TOLD)
+    _set_status(group, REPORTED)
     raise UserError(f"process {group.rank}: {error}")
 
 
 def _end_by_loss(group: Group, error: BaseException) -> NoReturn:
     _ignore_signals()
-    _leave_word(group, HERE)
-    words = {**_words(group, set(range(group.world)), WORD_SECONDS), group.rank: HERE}
-    here = [rank for rank, word in words.items() if word == HERE]
-    mistaken = [rank for rank, word in sorted(words.items()) if word.startswith(MISTAKE)]
-    lost = [rank for rank in range(group.world) if words.get(rank, LOST).startswith(LOST)]
-    if 0 in mistaken or TOLD in words.values() or group.rank != min(here):
-        sys.exit(2)  # another tells
+    _set_status(group, HERE)
+    statuses = {**_statuses(group, set(range(group.world)), STATUS_SECONDS), group.rank: HERE}
+    here = [rank for rank, status in statuses.items() if status == HERE]
+    mistaken = [rank for rank, status in sorted(statuses.items()) if status.startswith(MISTAKE)]
+    lost = [rank for rank in range(group.world) if statuses.get(rank, LOST).startswith(LOST)]
+    if 0 in mistaken or REPORTED in statuses.values() or group.rank != min(here):
+        sys.exit(2)  # another process reports it
     if mistaken:
-        raise GroupBroken(f"process {mistaken[0]}: {words[mistaken[0]].removeprefix(MISTAKE)}")
+        raise GroupBroken(f"process {mistaken[0]}: {statuses[mistaken[0]].removeprefix(MISTAKE)}")
     if not lost:
         reason = textwrap.shorten(str(error), 160, placeholder=" ...")
         raise LostProcess(f"the processes' connection broke ({reason})")
-    told = words.get(lost[0], LOST).removeprefix(LOST)
-    raise LostProcess(f"process {', '.join(map(str, lost))} of {group.world} was lost" + (f" ({told})" if told else ""))
+    cause = statuses.get(lost[0], LOST).removeprefix(LOST)
+    raise LostProcess(f"process {', '.join(map(str, lost))} of {group.world} was lost" + (f" ({cause})" if cause else ""))
 
 
 def _ignore_signals() -> None:
-    """This process ends by itself, and torchrun's wish that it do so must not cut off its line."""
+    """This process is about to end; torchrun's SIGTERM must not interrupt its report."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
 
 
-def _leave_word(group: Group, word: str) -> None:
-    with contextlib.suppress(RuntimeError):  # where torchrun has ended, there is nobody to read it
-        group.store.set(f"word/{group.rank}", word)
+def _set_status(group: Group, status: str) -> None:
+    with contextlib.suppress(RuntimeError):  # if torchrun has ended, nobody reads it
+        group.shared_store.set(f"status/{group.rank}", status)
 
 
-def _words(group: Group, ranks: set[int], seconds: float) -> dict[int, str]:
-    """The words of some processes, waiting so long for those that may still leave one."""
-    words: dict[int, str] = {}
+def _statuses(group: Group, ranks: set[int], seconds: float) -> dict[int, str]:
+    """The statuses of some processes; waits up to `seconds` for those that may still set one."""
+    statuses: dict[int, str] = {}
     until = time.monotonic() + seconds
     with contextlib.suppress(RuntimeError):
         while True:
-            words |= {rank: word for rank in ranks - words.keys() if (word := _word_of(group, rank)) is not None}
-            if len(words) == len(ranks) or time.monotonic() > until:
+            for rank in ranks - statuses.keys():
+                if (status := _status_of(group, rank)) is not None:
+                    statuses[rank] = status
+            if len(statuses) == len(ranks) or time.monotonic() > until:
                 break
             time.sleep(0.05)
-    return words
+    return statuses
 
 
-def _word_of(group: Group, rank: int) -> str | None:
-    """The word a process has left, LOST where it has ended without, None where it may still leave one."""
-    has_ended = not _may_live(group, rank)  # asked first: the word may be its last deed
-    if group.store.check([f"word/{rank}"]):
-        return group.store.get(f"word/{rank}").decode()
+def _status_of(group: Group, rank: int) -> str | None:
+    """The status a process has set; LOST if it has ended without one, None if it may still set one."""
+    has_ended = not _may_live(group, rank)  # checked first: it may set its status just before it ends
+    if group.shared_store.check([f"status/{rank}"]):
+        return group.shared_store.get(f"status/{rank}").decode()
     return LOST if has_ended else None
 
 
 def _somebody_failed(group: Group) -> bool:
     with contextlib.suppress(RuntimeError):
-        return any(_word_of(group, rank) not in (None, HERE, INTERRUPTED) for rank in range(group.world))
+        return any(_status_of(group, rank) not in (None, HERE, INTERRUPTED) for rank in range(group.world))
     return False
 
 
 def _may_live(group: Group, rank: int) -> bool:
-    """False where a process is known to be gone; of one on another machine nothing is known."""
-    machine, process = group.store.get(f"place/{rank}").decode().split()
+    """False if a process is known to have ended. Processes on other machines cannot be checked."""
+    machine, process = group.shared_store.get(f"place/{rank}").decode().split()
     if os.name != "posix" or machine != os.environ["GROUP_RANK"]:
         return True
     try:
         os.kill(int(process), 0)
-    except (ProcessLookupError, PermissionError):  # of another user: the number is no longer our process's
+    except (ProcessLookupError, PermissionError):  # of another user: the id is no longer our process's
         return False
     return True

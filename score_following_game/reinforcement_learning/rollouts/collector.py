@@ -1,4 +1,4 @@
-"""Playing N games on and on with a network, in rollouts of T steps."""
+"""Plays N games continuously with a network, in rollouts of T steps."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from torch import Tensor
 from score_following_game.agents.inference import act
 from score_following_game.agents.layers import unchanged_parameters
 from score_following_game.agents.networks import ActorCritic
-from score_following_game.environment.game import Game, GameState
+from score_following_game.environment.game import Game, GameState, Step
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.algorithms.losses import Diverged
+from score_following_game.reinforcement_learning.diagnostics import no_outcomes, outcomes_of
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout, get_random_state
 from score_following_game.reinforcement_learning.rollouts.step_graph import StepGraph, captured
 
-RECORDED_BYTES = 2**31  # of layer outputs kept for the update; a larger rollout computes them again
+RECORDED_BYTES = 2**31  # limit for layer outputs kept for the update; for larger rollouts it recomputes them
 
 
 class Played(NamedTuple):
-    """What a step of N games gave, each (N,) and as in Rollout; finite: (), bool, were all logits?"""
+    """Results of a step of N games, each (N,) and as in Rollout. finite: bool (), True if all network outputs were finite."""
 
     actions: Tensor
     log_probabilities: Tensor
@@ -33,11 +34,11 @@ class Played(NamedTuple):
 
 
 class RolloutCollector:
-    """Plays N games on and on, in pieces of t_max steps; ended games begin anew at once.
+    """Plays N games continuously, in rollouts of t_max steps; games that end restart at once.
 
-    keep: keep what the network's layers gave for the gradient, on the CPU and where RECORDED_BYTES hold it. graph: on CUDA,
-    replay a graph of the step (step_graph.py); networks with dropout play without one, since their masks are drawn again in
-    the update, by states that a replay would not go by.
+    keep: keep the layers' activations for the gradient, on the CPU only and up to RECORDED_BYTES. graph: on CUDA, replay a
+    graph of the step (step_graph.py). Networks with dropout play without one: the update draws their masks again from the
+    generator's states before each step, which a replay does not provide.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class RolloutCollector:
         graph: bool = True,
     ) -> None:
         self.bank, self.network, self.sampler, self.precision = bank, network, sampler, precision
-        # A batch put together otherwise has another mean, so what batch normalisation gave is not the gradient's.
+        # The update's batches differ from the acting ones, so batch normalisation would have other statistics.
         self.keep = keep and bank.device.type == "cpu" and not network.has_batch_norm
         self.generator = torch.Generator(bank.device).manual_seed(seed)
         self.has_dropout = network.has_dropout
@@ -62,15 +63,17 @@ class RolloutCollector:
         self.begun = start.frame
         self.lstm_state = network.initial_lstm_state(n_games)
         self.running_return = torch.zeros(n_games, dtype=torch.float64, device=bank.device)
-        # nan until a game has ended once: nothing is said of games that have not.
+        # nan until a game has ended once, so that it is left out of the means that are logged
         self.last_return = torch.full_like(self.running_return, float("nan"))
+        self.outcomes = no_outcomes(bank.device)  # of the games ended since the last log line
         self.has_graph = graph and bank.device.type == "cuda" and not self.has_dropout
         self._replay: StepGraph | None = None
 
     def collect(self, t_max: int) -> Rollout:
-        """Play t_max steps of every game with the network as it is (train mode: with dropout).
+        """Play t_max steps of every game with the network in its present mode (train mode: with dropout).
 
-        Raises Diverged when the network's output is no longer finite.
+        Raises:
+            Diverged: The network's output is not finite.
         """
         if self.has_graph and self._replay is None:
             self._replay = captured(
@@ -97,43 +100,53 @@ class RolloutCollector:
                 recorded = None
         last = self.game.state()
         last_values = act(self.network, self.bank, last.position, self.precision, self.lstm_state).value
-        *results, finite = map(torch.stack, zip(*played))
-        if not finite.all():
+        steps = Played(*map(torch.stack, zip(*played)))
+        if not steps.finite.all():
             raise Diverged("the network's output is not finite")
         return Rollout(
             GameState.joined(states),
-            *results,
-            last_values,
-            last,
-            random_states,
-            recorded or [],
-            torch.cat(lstm_states) if lstm_states else None,
+            steps.actions,
+            steps.log_probabilities,
+            steps.values,
+            steps.rewards,
+            steps.masks,
+            last_values=last_values,
+            last_state=last,
+            random_states=random_states,
+            recorded=recorded or [],
+            lstm_state=torch.cat(lstm_states) if lstm_states else None,
         )
 
     def play(self, recorded: list[list[Tensor]] | None = None) -> Played:
-        """One step of all games; ended ones begin anew. Nothing in it has a GPU wait for the host."""
+        """Play one step of all games and restart those that end. A GPU need not wait for the host in it."""
         output, value, lstm_state = act(
             self.network, self.bank, self.game.position(), self.precision, self.lstm_state, recorded
         )
         policy = self.network.policy(output)
         action = policy.sample(self.generator)
-        step = self.game.step(action.nan_to_num(0.0, 0.0, 0.0))  # that they are not finite is told after the rollout
+        step = self.game.step(action.nan_to_num(0.0, 0.0, 0.0))  # collect() reports non-finite ones after the rollout
         if lstm_state is not None:
             self.lstm_state = lstm_state * ~step.terminated[:, None, None]
-        self._restart(step.reward, step.terminated)
+        self._restart(step)
         return Played(
             action, policy.log_prob(action), value, step.reward.float(), (~step.terminated).float(), output.isfinite().all()
         )
 
     @property
     def step_state(self) -> list[tuple[Any, str]]:
-        """The attributes, (object, name), that a step goes on from and replaces."""
-        own = ["running_return", "last_return", "begun", *(["lstm_state"] if self.lstm_state is not None else [])]
+        """The attributes, as (object, name), that a step reads and replaces."""
+        own = ["running_return", "last_return", "begun", "outcomes", *(["lstm_state"] if self.lstm_state is not None else [])]
         return [*((self.game, name) for name in Game.STATE), *((self, name) for name in own), (self.sampler, "latest_ratio")]
 
-    def _restart(self, reward: Tensor, ended: Tensor) -> None:
-        """A start is drawn for every game, since how many have ended is not known here, and taken by those that have."""
-        total = self.running_return + reward
+    def take_outcomes(self) -> Tensor:
+        """Counts of the games that ended since the last call: float64 (5,), in the order of diagnostics.OUTCOMES."""
+        taken, self.outcomes = self.outcomes.clone(), torch.zeros_like(self.outcomes)
+        return taken
+
+    def _restart(self, step: Step) -> None:
+        """Draw a start for every game, because the host does not know how many have ended; only ended games use theirs."""
+        ended, total = step.terminated, self.running_return + step.reward
+        self.outcomes = self.outcomes + outcomes_of(step, self.game.frame - self.begun)
         self.last_return = torch.where(ended, total, self.last_return)
         self.running_return = total.masked_fill(ended, 0)
         self.sampler.report(self.game.piece, self.begun, self.game.frame, ended)

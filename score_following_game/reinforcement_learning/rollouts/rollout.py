@@ -1,4 +1,4 @@
-"""T steps of N games, stored as indices; pixels are gathered again where they are needed."""
+"""T steps of N games, stored as indices; pixels are gathered again when they are needed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ from score_following_game.environment.score_bank import ScoreBank
 
 @dataclass(frozen=True)
 class Rollout:
-    """actions int64, float32 in continuous games; log_probabilities, values, rewards, masks float32: (T, N); a
-    mask is 0 where the step ended its game. last_values: (N,), the critic at the position after the last step.
-    random_states: for networks with dropout, torch's state before each step's forward pass. recorded: the tensors of the
-    acting passes, step by step and chunk by chunk, where they were kept. states: (T * N,) each; last_state: (N,) after the
-    last step. memory: of a network with an LSTM, before each step, (T * N, 2, size).
+    """T steps of N games.
+
+    Attributes:
+        states: Before each step, (T * N,) per field.
+        actions: (T, N), int64, or float32 in continuous games.
+        log_probabilities, values, rewards: (T, N), float32.
+        masks: (T, N), float32, 0 if the step ended its game, else 1.
+        last_values: (N,), the critic's values after the last step.
+        last_state: (N,) per field, after the last step.
+        random_states: For networks with dropout, the random state before each step's forward pass.
+        recorded: The tensors of the acting passes, by step and chunk, if they were kept.
+        lstm_state: For networks with an LSTM, its state before each step, (T * N, 2, size).
     """
 
     states: GameState
@@ -37,17 +44,17 @@ class Rollout:
     lstm_state: Tensor | None = None
 
     def returns(self, discounting: float) -> Tensor:
-        """Of each step played, as discounted_returns has them: (T * N,)."""
+        """The discounted return of each step, (T * N,)."""
         return discounted_returns(self.rewards, self.masks, self.last_values, discounting).flatten()
 
     @property
     def games_per_step(self) -> list[int]:
-        """How many games were played at once, step by step."""
+        """The number of games played at each step."""
         return [self.actions.shape[1]] * self.actions.shape[0]
 
     @property
     def positions(self) -> Position:
-        """What the network saw at each step: (T * N,) each."""
+        """The positions the network observed, (T * N,) per field."""
         return self.states.position
 
     def passes(
@@ -56,10 +63,13 @@ class Rollout:
         bank: ScoreBank,
         precision: torch.dtype,
     ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """The acting passes with gradients: parts of 0 .. T * N, what the policy is made of there, and values.
+        """Repeat the acting passes with gradients.
 
-        Taken from `recorded`, which is used up, so that memory is free for the next rollout; else computed again. A network's
-        LSTM takes the state before each step as given: the gradient ends there, as published.
+        Uses up `recorded` if there is any, which frees memory for the next rollout; otherwise computes the passes again. The
+        LSTM state before each step is a constant: the gradient stops there, as published.
+
+        Yields:
+            Parts of 0 .. T * N with their network outputs, (n, A), and values, (n,).
         """
         if not self.recorded:
             for part in self.acting_chunks(bank):
@@ -79,13 +89,16 @@ class Rollout:
         bank: ScoreBank,
         precision: torch.dtype,
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """As passes, of a network with an LSTM whose gradient goes back through the whole rollout: some games at a time, parts
-        as indices."""
+        """Like `passes` for LSTM networks, with the gradient through the whole rollout, some games at a time.
+
+        Parts are index tensors.
+        """
         steps, games = self.actions.shape
         for some in torch.arange(games, device=bank.device).split(max(1, chunk_size(bank) // steps)):
             part = torch.arange(steps, device=bank.device)[:, None] * games + some
             windows = observe(bank, self.positions.at(part.flatten()), precision)
-            joined = network.join(*(network.branch(name, values) for name, values in zip(("spec", "sheet"), windows)))
+            spec, sheet = (network.branch(name, values) for name, values in zip(("spec", "sheet"), windows))
+            joined = network.join(spec, sheet)
             lstm_state, recalled = self._lstm_state_at(part[0]), []
             for step, features in enumerate(joined.unflatten(0, part.shape)):
                 now, lstm_state = network.recall(features, lstm_state)
@@ -98,9 +111,9 @@ class Rollout:
         return None if self.lstm_state is None else self.lstm_state[part]
 
     def acting_chunks(self, bank: ScoreBank) -> Iterator[slice]:
-        """Parts of 0 .. T * N whose forward passes repeat those of acting: with dropout, step by step under the same masks.
+        """Yields parts of 0 .. T * N whose forward passes repeat the acting ones: with dropout, one step under its masks each.
 
-        So the policy whose gradient is taken is the one that acted.
+        So the gradient is that of the policy that acted.
         """
         if self.random_states is None:
             yield from chunks(bank, sum(self.games_per_step))
@@ -114,7 +127,7 @@ class Rollout:
 
 
 def _joined(recorded: list[list[Tensor]], most: int) -> Iterator[list[Tensor]]:
-    """Empties `recorded`: neighbours joined to passes of `most` windows, since small ones are slow."""
+    """Empties `recorded`; joins neighbouring passes up to `most` windows, because small ones are slow."""
     while recorded:
         group = [recorded.pop(0)]
         windows = len(group[0][0])
@@ -125,12 +138,12 @@ def _joined(recorded: list[list[Tensor]], most: int) -> Iterator[list[Tensor]]:
 
 
 def get_random_state(device: torch.device) -> Tensor:
-    """State of the generator that dropout on `device` draws from."""
+    """The state of the generator that dropout on `device` uses."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def set_random_state(device: torch.device, state: Tensor) -> None:
-    """Set it to what get_random_state gave."""
+    """Restore a state from get_random_state."""
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     else:
@@ -138,7 +151,7 @@ def set_random_state(device: torch.device, state: Tensor) -> None:
 
 
 def discounted_returns(rewards: Tensor, masks: Tensor, last_values: Tensor, discounting: float) -> Tensor:
-    """n-step returns bootstrapped with the critic: R[t] = r[t] + gamma * mask[t] * R[t + 1]; (T, N)."""
+    """n-step returns bootstrapped with the critic, (T, N): R[t] = r[t] + gamma * mask[t] * R[t + 1]."""
     returns = torch.empty_like(rewards)
     following = last_values
     for step in reversed(range(len(rewards))):
@@ -154,7 +167,7 @@ def generalised_advantages(
     discounting: float,
     gae_lambda: float,
 ) -> Tensor:
-    """GAE (Schulman et al. 2016, eq. 16), cut where games ended; (T, N)."""
+    """GAE (Schulman et al. 2016, eq. 16), cut at the ends of games, (T, N)."""
     advantages = torch.empty_like(rewards)
     advantage = torch.zeros_like(last_values)
     for step in reversed(range(len(rewards))):

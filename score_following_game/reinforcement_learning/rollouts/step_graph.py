@@ -1,5 +1,7 @@
-"""A step of many games as a CUDA graph: hundreds of kernels that the host starts by one call, where each would cost it longer
-than it takes the device. Its random numbers are those of the plain step."""
+"""A step of many games as a CUDA graph: the host launches hundreds of kernels by one call.
+
+Launched one by one, they would take longer to launch than to run. The random numbers are those of the plain step.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,15 @@ from torch import Tensor
 
 from score_following_game.agents.layers import unchanged_parameters
 
-WARM_UP = 3  # steps before a capture, in which libraries choose their kernels and take their memory
+WARM_UP = 3  # steps before a capture, in which libraries choose kernels and allocate memory
 
 Attributes = Sequence[tuple[Any, str]]  # (object, name of its attribute)
 
 
 class StaticStep:
-    """A step whose state lies in the same tensors before and after it, so that a record of its kernels can be repeated.
+    """A step whose state is in the same tensors before and after it, so that its kernels can be recorded and replayed.
 
-    step: () -> a named tuple of tensors; it replaces its state, the attributes named, by new tensors.
+    step: returns a named tuple of tensors and replaces its state, the named attributes, by new tensors.
     """
 
     def __init__(self, step: Callable[[], Any], state: Attributes) -> None:
@@ -28,7 +30,7 @@ class StaticStep:
         self._tensors = [getattr(holder, name).clone() for holder, name in state]
 
     def take_state(self) -> None:
-        """Copy the attributes' values to the tensors, which become the attributes."""
+        """Copy the attributes' values into the static tensors, which become the attributes."""
         for (holder, name), static in zip(self._state, self._tensors):
             value: Tensor = getattr(holder, name)
             if value is not static:
@@ -36,7 +38,7 @@ class StaticStep:
                 setattr(holder, name, static)
 
     def run(self) -> Any:
-        """-> what the step gave. Parameters are converted anew, since they change between runs."""
+        """Returns the step's result. Parameters are converted again, because they change between runs."""
         self.take_state()
         with unchanged_parameters():
             result = self._step()
@@ -45,10 +47,16 @@ class StaticStep:
 
 
 class StepGraph:
-    """A captured step; called, it plays one and gives its result, copied. generators: attributes, those it draws from.
+    """A captured step. Calling it replays the step and returns a copy of the result.
 
-    The graph draws from generators of its own, set to the others' states, so that a failed capture leaves those usable.
-    Raises RuntimeError where the capture fails; attributes are as before.
+    The graph uses generators of its own, set to the states of the given ones, so that those stay usable if a capture fails.
+
+    Args:
+        step, state: As in StaticStep.
+        generators: The attributes that hold the generators the step draws from.
+
+    Raises:
+        RuntimeError: The capture failed; the attributes are unchanged.
     """
 
     def __init__(self, step: Callable[[], Any], state: Attributes, generators: Attributes, device: torch.device) -> None:
@@ -74,7 +82,7 @@ class StepGraph:
         torch.cuda.current_stream().wait_stream(stream)
         for _theirs, own in self._generators:
             graph.register_generator_state(own)
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # NCCL's thread goes on beside it
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # NCCL's thread keeps running
             result = self._static.run()
         return graph, result
 
@@ -94,10 +102,10 @@ def captured(
     generators: Attributes,
     device: torch.device,
 ) -> StepGraph | None:
-    """The step's graph; None, told on stderr, where it cannot be captured."""
+    """The step's graph, or None, with a line on stderr, if it cannot be captured."""
     try:
         return StepGraph(step, state, generators, device)
     except RuntimeError as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        print(f"No CUDA graph of the games' steps, which are slower without: {reason}", file=sys.stderr, flush=True)
+        print(f"warning: no CUDA graph of the game steps, which makes them slower: {reason}", file=sys.stderr, flush=True)
         return None

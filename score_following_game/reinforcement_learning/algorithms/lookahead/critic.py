@@ -1,8 +1,7 @@
-"""A critic that knows what the game knows: where the music is and where it goes next.
+"""A critic with privileged information: where the music is and where it goes next.
 
-It is used in training only, where the game is ours; the player's network sees sound and sheet as ever. A critic that need not
-recognise the position first learns within a few thousand steps what a position is worth (asymmetric actor-critic: Pinto et
-al., RSS 2018).
+It is used in training only; the player's network sees nothing but spectrogram and sheet. A critic that need not recognise the
+position first learns the value of a position within a few thousand steps (asymmetric actor-critic: Pinto et al., RSS 2018).
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from torch import Tensor, nn
 
 from score_following_game.environment.game import Game
 
-PAST, FUTURE = 10, 30  # frames of the music's true course it sees
+PAST, FUTURE = 10, 30  # frames of the music's true course in its input
 HIDDEN = 128
 
 
 class PrivilegedCritic(nn.Module):
-    """State of a game -> its value, the expected discounted return under the policy that plays."""
+    """Estimates the value of a game's state: the expected discounted return under the policy that plays."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,15 +25,15 @@ class PrivilegedCritic(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """features (N, F) as of `game_features` -> values float32 (N,)"""
+        """Returns values, float32 (N,). features: (N, F), from `game_features`."""
         return self.layers(features)[:, 0]
 
 
 def game_features(game: Game) -> Tensor:
-    """float32 (N, F): tracking error, speed, the music's course around the present frame, how near its end is.
+    """Returns float32 (N, F): tracking error, speed, the music's course around the present frame, frames left to its end.
 
-    Lengths are in halves of the lost threshold and speeds in quadruples of the smallest speed change, so that the numbers
-    are of order one in every game config.
+    Lengths are in units of half the lost threshold, speeds in units of four times the smallest speed change, so that the
+    numbers are of order one in every game config.
     """
     bank, config = game.bank, game.config
     length = config.threshold / 2

@@ -1,10 +1,10 @@
-"""Policy iteration by one-step lookahead, with a critic that knows the true position: this project's fast way to train.
+"""Policy iteration by one-step lookahead, with a critic that knows the true position: this project's fast training.
 
 A2C and PPO learn from the action that was taken. But the rules are known: from a state that was played, every action is tried
-for one frame, and a critic says what the states it leads to are worth. The softmax of these values is a better policy than the
-one that played (the regularised policy improvement of MPO: Abdolmaleki et al., ICLR 2018, and Grill et al., ICML 2020); the
-network learns to choose by it from what it hears and sees. Nothing of this needs the action taken, so states can be learnt
-more than once, as long as a memory keeps them. Reward, rules and policy are those of the other algorithms.
+for one frame, and a critic estimates the values of the resulting states. The softmax of these values is a better policy than
+the one that played (the regularised policy improvement of MPO: Abdolmaleki et al., ICLR 2018, and Grill et al., ICML 2020);
+the network learns to imitate it from spectrogram and sheet. The action taken is not needed, so a state can be trained on
+repeatedly while it is in the replay buffer. Reward, rules and policy are those of the other algorithms.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from score_following_game.environment.game import Game, GameState
 from score_following_game.reinforcement_learning.algorithms.learner import Learner
 from score_following_game.reinforcement_learning.algorithms.lookahead.critic import PrivilegedCritic, game_features
 from score_following_game.reinforcement_learning.algorithms.lookahead.replay_buffer import ReplayBuffer
-from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses, backward_chunk, optimiser_step
+from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout, generalised_advantages
 from score_following_game.reinforcement_learning.schedule import annealed
 
 CRITIC_LR, CRITIC_PASSES, CRITIC_BATCH, CRITIC_GRAD_NORM = 1e-3, 4, 64, 1.0
-MOST = 20.0  # temperatures: an action that is worth less than the best by so much is as good as never taken
+MAX_GAP = 20.0  # in temperatures: actions worse than the best by more than this have negligible probability
 
 
 class Lookahead(Learner):
-    """See above. The critic is fitted to each rollout's lambda-returns; the network's own critic learns what it says."""
+    """See above. The privileged critic is fitted to each rollout's lambda-returns, and the network's own critic to it."""
 
     def __post_init__(self) -> None:
         self.critic = PrivilegedCritic().to(self.bank.device)
@@ -42,8 +42,12 @@ class Lookahead(Learner):
     def modules(self) -> list[nn.Module]:
         return [self.network, self.critic]
 
+    @property
+    def loss_weights(self) -> tuple[float, float]:
+        return self.settings.value_coef, 0.0
+
     def update(self, rollout: Rollout) -> Losses:
-        """Fit the critic to the rollout, then the network to what is remembered; -> the last minibatch's losses."""
+        """Fit the critic to the rollout, then the network to the replay buffer. Returns the last minibatch's losses."""
         self._fit_critic(rollout)
         self.replay_buffer.add(rollout.states)
         batch = self.settings.batch_size * self.settings.n_worker
@@ -54,14 +58,14 @@ class Lookahead(Learner):
 
     @torch.no_grad()
     def improved_policy(self, state: GameState) -> Tensor:
-        """Softmax of (reward + discounted value of where it leads) / temperature over the actions; (N, A)."""
+        """Softmax over the actions of (reward + discounted value of the next state) / temperature; (N, A)."""
         temperature = annealed(self.settings.temperature, self.settings.final_temperature, self.progress)
         n_actions = len(self.bank.config.actions)
         game = Game.at(self.bank, state.repeat(n_actions))
         step = game.step(torch.arange(n_actions, device=self.bank.device).repeat(len(state.speed)))
         following = self.critic(game_features(game)) * ~step.terminated
         worth = (step.reward.float() + self.settings.discounting * following).view(-1, n_actions)
-        return ((worth - worth.amax(1, keepdim=True)) / temperature).clamp(min=-MOST).softmax(1)
+        return ((worth - worth.amax(1, keepdim=True)) / temperature).clamp(min=-MAX_GAP).softmax(1)
 
     def _minibatch(self, state: GameState) -> Losses:
         """policy loss = mean KL(improved policy || policy), value loss = mean (critic's value - value)^2."""
@@ -74,14 +78,12 @@ class Lookahead(Learner):
             logits, values, _ = run_network(self.network, self.bank, state.position.at(part), self.precision)
             policy = CategoricalPolicy.from_logits(logits)
             divergence = (target[part] * (target[part].log() - policy.log_probabilities)).sum(dim=1)
-            backward_chunk(
-                losses, policy, divergence, (worth[part] - values).square(), (self.settings.value_coef, 0.0), len(worth)
-            )
-        optimiser_step(self.network, self.optimiser, losses, self.settings.max_grad_norm)
+            self.backward(losses, policy, divergence, (worth[part] - values).square(), len(worth))
+        self.step(losses)
         return losses
 
     def _fit_critic(self, rollout: Rollout) -> None:
-        """Some passes over the rollout in minibatches, towards its lambda-returns under the critic as it was."""
+        """CRITIC_PASSES over the rollout in minibatches, towards its lambda-returns under the critic before the update."""
         features = game_features(Game.at(self.bank, rollout.states))
         with torch.no_grad():
             values = self.critic(features).view_as(rollout.rewards)
@@ -90,16 +92,17 @@ class Lookahead(Learner):
                 rollout.rewards, rollout.masks, values, last, self.settings.discounting, self.settings.gae_lambda
             )
         returns = (advantages + values).flatten()
-        # By gloo, as distributed.average asks: here a process that was lost while playing is found at once.
+        self.meter.add_values(returns, rollout.values.flatten())
+        # This exchange uses gloo, as distributed.average requires: it detects at once a process lost while playing.
         if any(distributed.any_of(not bool(returns.isfinite().all()))):
             raise Diverged("the critic's output is not finite")
         parameters = list(self.critic.parameters())
         for _ in range(CRITIC_PASSES):
             order = torch.randperm(len(returns), generator=self.generator, device=returns.device)
-            for batch in order.split(max(CRITIC_BATCH, self.settings.n_worker)):  # as many steps with thousands of games
+            for batch in order.split(max(CRITIC_BATCH, self.settings.n_worker)):  # bounds the number of steps with many games
                 self.critic_optimiser.zero_grad()
                 nn.functional.mse_loss(self.critic(features[batch]), returns[batch]).backward()
-                distributed.average([parameter.grad for parameter in parameters])
+                distributed.average([parameter.grad for parameter in parameters if parameter.grad is not None])
                 nn.utils.clip_grad_norm_(parameters, CRITIC_GRAD_NORM)
                 self.critic_optimiser.step()
 

@@ -1,4 +1,4 @@
-"""States of games that were played, kept as indices, to learn from again."""
+"""A replay buffer of game states, stored as indices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from score_following_game.environment.observation import Position
 
 
 class ReplayBuffer:
-    """The latest `size` states; 48 bytes each."""
+    """Holds the latest `size` states, 48 bytes each."""
 
     def __init__(self, size: int, device: torch.device) -> None:
         whole = torch.zeros(size, dtype=torch.int64, device=device)
@@ -24,7 +24,7 @@ class ReplayBuffer:
         return min(self.size, self.added)
 
     def add(self, states: GameState) -> None:
-        """Put states in the place of the oldest; more than `size` of them: the latest."""
+        """Replace the oldest states; of more than `size` new ones only the last are kept."""
         states = states.at(slice(-self.size, None))
         count = len(states.speed)
         places = (torch.arange(count, device=states.speed.device) + self.added) % self.size
@@ -33,7 +33,7 @@ class ReplayBuffer:
         self.added += count
 
     def draw(self, n: int, generator: torch.Generator) -> GameState:
-        """n states, each as likely as any other, with replacement."""
+        """Draw n states uniformly with replacement."""
         return self.states.at(torch.randint(len(self), (n,), generator=generator, device=generator.device))
 
     def state_dict(self) -> dict[str, Any]:
