@@ -1,9 +1,10 @@
-"""The scale of our engraving against a published piece: the same notes, drawn by both, measured alike.
+"""Compare the scale of this project's engraving with that of a published piece that shows the same notes.
 
     python benchmarks/compare_with_published.py --published FOLDER/ashover_simple_chords_41 --source ashover.abc --tune 41
 
-prints staff space, window, density and darkness of both and their ratios (docs/engraving.md holds what was seen), and checks
-first that both show the same notes: pitches and onsets in quarters.  --picture FILE.png: the two sheets, one above the other.
+First checks that both show the same notes (pitches, and onsets in quarters), then prints staff space, window, density and
+darkness of both and their ratios. The measured values are in docs/data_sets.md. --picture FILE.png draws both sheets, one above
+the other.
 """
 
 from __future__ import annotations
@@ -27,23 +28,32 @@ from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
 
-_PAPER = 250  # the mean of a column without a staff is lighter
-_GREY = 20  # a row whose median is darker (255 = ink) belongs to a staff line
-_SAME = 0.95  # share of the notes that both must have in common, from the first on
+_PAPER = 250  # columns without a staff have a lighter mean
+_GREY = 20  # rows with a darker median (255 = ink) belong to a staff line
+_SAME = 0.95  # share of the notes, counted from the first, that must agree
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--published", type=Path, required=True, metavar="NAME", help="a published piece: NAME.npz, NAME.mid")
-    parser.add_argument("--source", type=Path, required=True, metavar="FILE.abc", help="the tune book it was made from")
-    parser.add_argument("--tune", required=True, metavar="X", help="the tune's number (X:) in the book")
-    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw both")
+    parser.add_argument(
+        "--published",
+        type=Path,
+        required=True,
+        metavar="NAME",
+        help="the published piece: path of NAME.npz and NAME.mid, without suffix",
+    )
+    parser.add_argument("--source", type=Path, required=True, metavar="FILE.abc", help="tune book that contains the tune")
+    parser.add_argument("--tune", required=True, metavar="X", help="number of the tune (X:) in the book")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="write a picture of both sheets")
     return parser.parse_args()
 
 
 def measure(score: Score, notes: int, quarters: float) -> dict[str, float]:
-    """Pixels. staff space: between staff lines.  window: rows.  density: columns per quarter, over the first `notes`.
-    darkness: mean where there is a staff, 255 = ink (published sheets begin with an indent of paper)."""
+    """Returns the measures of a sheet, lengths in pixels.
+
+    Staff space is the distance between staff lines, window the height of the sheet, density the columns per quarter over the
+    first `notes` notes. Darkness is the mean where there is a staff, 255 = ink: published sheets begin with an indent of paper.
+    """
     staff = 255.0 - score.sheet[:, score.sheet.mean(axis=0) < _PAPER]
     profile = np.median(staff, axis=1)
     runs = np.split(np.arange(len(profile)), np.flatnonzero(np.diff(profile > _GREY)) + 1)
@@ -80,7 +90,10 @@ def main() -> None:
         )
     )
     if len(same) < _SAME * max(len(theirs), len(notes)):
-        raise UserError(f"{midi_path}: after {len(same)} notes its {len(theirs)} are no longer the {len(notes)} of the tune")
+        raise UserError(
+            f"{midi_path}: shows another tune: only the first {len(same)} of its {len(theirs)} notes agree "
+            f"with the {len(notes)} of the tune"
+        )
     print(f"the first {len(same)} of {len(theirs)} published and {len(notes)} engraved notes are the same")
     published, engraved = (measure(which, len(same), same[-1][1][0] - same[0][1][0]) for which in (score, ours.score))
     print(f"{'':24}{'published':>10}{'ours':>10}{'ratio':>8}")

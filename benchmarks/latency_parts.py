@@ -1,4 +1,4 @@
-"""What latency.py and speed.py measure of following in real time, and how it is printed."""
+"""The latency of following in real time, for latency.py and speed.py: measuring and printing."""
 
 from __future__ import annotations
 
@@ -6,26 +6,34 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fresh_process import in_fresh_process
+from speed_parts import make_network
 
 from score_following_game.config import GameConfig, load_game_config
 
-# network, game config, frames measured, most milliseconds a frame should take
+if TYPE_CHECKING:
+    import torch  # imported where it is used: the parent process does not need it
+
+# network, game config, frames to measure, target in milliseconds per frame
 CASES = [
     ("ScoreFollowingNet", "nottingham.yaml", 6000, 10.0),
     ("ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1.yaml", 6000, 25.0),
 ]
-EVEN_SPEED = 1.5  # pixels per frame, about that of the music
+EVEN_SPEED = 1.5  # pixels per frame, about the speed of the music
 STAGES = ("spectrogram", "observation", "network", "action")
 WHOLE, PROCESSOR, DISTURBED = "whole", "whole, processor time", "disturbed"
-WARM_UP = 100  # frames not counted: memory and oneDNN's kernels are made in them
+WARM_UP = 100  # frames not counted: memory is allocated and oneDNN builds its kernels
 FIGURES = ("median", "99.9 %", "worst", "over target")
 
 
 def performances(data_set: str, config: GameConfig) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
-    """Of every piece: sheet, x of its first note, and the samples heard. Sheets too low for the config get paper around."""
+    """Yields sheet, x of the first note (pixels) and samples of every piece.
+
+    Sheets that are too low for the config are padded with paper.
+    """
     from score_following_game.data_processing.dataset import load_data_set
     from score_following_game.data_processing.performance import performance_samples
 
@@ -35,10 +43,18 @@ def performances(data_set: str, config: GameConfig) -> Iterator[tuple[np.ndarray
         yield sheet, float(piece.onset_x[0]), performance_samples(piece.midi_path, config)
 
 
-def follow(network: Callable, precision, config: GameConfig, pieces: list, frames: int, paced: bool) -> np.ndarray:
-    """Follow the pieces over and over -> float64 (frames, stages + 2).
+def follow(
+    network: Callable[..., Any],
+    precision: torch.dtype,
+    config: GameConfig,
+    pieces: list[tuple[np.ndarray, float, np.ndarray]],
+    frames: int,
+    paced: bool,
+) -> np.ndarray:
+    """Follow the pieces repeatedly for a number of frames.
 
-    Milliseconds of each stage and of processor time, then how often another program took the core meanwhile.
+    Returns float64 (frames, stages + 2): milliseconds of each stage, milliseconds of processor time, and how often another
+    program took the core during the frame.
     """
     import torch
 
@@ -79,25 +95,25 @@ def follow(network: Callable, precision, config: GameConfig, pieces: list, frame
 
 
 def times_taken() -> int:
-    """How often the system has given this process's core to another program."""
+    """Returns how often the system has given this process's core to another program."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
-def measure_here(task: dict) -> dict[str, list[float]]:
-    """One network in one precision, in this process, on one core -> per stage the FIGURES (milliseconds, share).
+def measure_here(task: dict[str, Any]) -> dict[str, list[float]]:
+    """Measure one network in one precision, in this process, on one core.
 
-    DISTURBED: the share of frames in which another program took the core.
+    Returns the FIGURES of each stage (milliseconds, and the share of frames over the target). DISTURBED is the share of frames
+    in which another program took the core.
     """
-    if hasattr(os, "sched_setaffinity"):  # elsewhere one thread has to do
+    if hasattr(os, "sched_setaffinity"):  # on other systems, one thread is the best approximation
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     import torch
 
-    from score_following_game.agents.networks import network_for
     from score_following_game.machine import prepare_machine
 
     prepare_machine(4711, "cpu", 1)
     config, precision = load_game_config(task["config"]), getattr(torch, task["precision"])
-    network = network_for(task["net"], config).eval().to(memory_format=torch.channels_last)
+    network = make_network(task["net"], config).eval()
     pieces = list(performances(task["data_set"], config))
     rows = follow(network, precision, config, pieces, task["frames"] + WARM_UP, task["paced"])[WARM_UP:]
     stages, processor, taken = rows[:, :-2], rows[:, -2], rows[:, -1]
@@ -109,13 +125,13 @@ def measure_here(task: dict) -> dict[str, list[float]]:
     return {name: [float(value) for value in values] for name, values in figures.items()}
 
 
-def measure(task: dict) -> dict[str, list[float]]:
-    """As measure_here, in a fresh process."""
+def measure(task: dict[str, Any]) -> dict[str, list[float]]:
+    """As measure_here, in a process of its own."""
     return in_fresh_process("latency.py", task, task["net"])
 
 
 def precisions() -> list[str]:
-    """float32, and bfloat16 where --precision auto would choose it."""
+    """Returns float32, and bfloat16 if `--precision auto` would choose it."""
     import torch
 
     from score_following_game.agents.inference import choose_precision
@@ -124,8 +140,8 @@ def precisions() -> list[str]:
     return ["float32"] + ["bfloat16"] * (chosen == torch.bfloat16)
 
 
-def tasks(data_set: str, frames: int | None = None, paced: bool = False) -> Iterator[dict]:
-    """Every case in every precision; frames: of each, where they are not to be the case's own."""
+def tasks(data_set: str, frames: int | None = None, paced: bool = False) -> Iterator[dict[str, Any]]:
+    """Yields a task for every case in every precision. frames: replaces the number of frames of each case."""
     for net, config, own_frames, target in CASES:
         for precision in precisions():
             yield {
@@ -139,7 +155,7 @@ def tasks(data_set: str, frames: int | None = None, paced: bool = False) -> Iter
             }
 
 
-def print_table(task: dict, figures: dict[str, list[float]]) -> None:
+def print_table(task: dict[str, Any], figures: dict[str, list[float]]) -> None:
     print(
         f"\n{task['net']}, {task['config']}, {task['precision']}, {task['frames']} frames, one core"
         f"{', paced' if task['paced'] else ''}, ms"

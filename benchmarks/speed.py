@@ -1,20 +1,21 @@
 #!/usr/bin/env python
-"""How fast the parts are, each beside its baseline: loading, the game, the network, training, evaluation, following live.
+"""Measure the speed of all parts beside their baselines: loading, the game, the network, training, evaluation, live following.
 
     python benchmarks/speed.py --data_set DATA/nottingham_train --piano_set DATA/msmd_all/msmd_all_valid \\
         --test_set DATA/nottingham_test
     python benchmarks/speed.py --data_set DATA/nottingham_train --piano_set DATA/msmd_all/msmd_all_train --device cuda
 
-Prints a table per number of threads and the latency of following live (latency.py), or training on a CUDA device with
-thousands of games; every part runs in a process of its own. Ratios are against the baseline named in the row: training fed by
-gymnasium's AsyncVectorEnv, evaluation of one game at a time, and 2018. On two cores with 16 games the 2018 code made 545
-steps/s with ScoreFollowingNet, 20 with the deep piano network.
+Prints a table for each number of threads and the latency of live following (latency.py), or with a CUDA device the speed of
+training with thousands of games. Every part runs in a process of its own. Ratios refer to the baseline that the row names:
+training fed by gymnasium's AsyncVectorEnv, evaluation of one game at a time, or the 2018 code. On two cores with 16 games the
+2018 code made 545 steps/s with ScoreFollowingNet and 20 with the deep piano network.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 
 import latency_parts
 import speed_baselines
@@ -24,11 +25,10 @@ from fresh_process import in_fresh_process
 from score_following_game.command_line import Parser, script
 from score_following_game.machine import DEVICE_HELP, prepare_machine
 
-GAME_2018 = 12_000.0  # its environment in process, steps/s
+GAME_2018 = 12_000.0  # steps/s of the 2018 environment, in process
 BASELINES_2018 = {"ScoreFollowingNet": 545.0, "ScoreFollowingNetMSMDLCHSDeepDo": 20.0}
 
-
-PARTS = {
+PARTS: dict[str, Callable[..., dict[str, float]]] = {
     "loading": speed_parts.loading,
     "game": speed_parts.game,
     "network": speed_parts.network,
@@ -50,7 +50,7 @@ def measure(
     device: str = "cpu",
     **more: object,
 ) -> dict[str, float]:
-    """One part in a fresh process."""
+    """Returns the figures of one part, measured in a process of its own."""
     task = {
         "part": part,
         "data_set": data_set,
@@ -90,7 +90,7 @@ def table(data_set: str, piano_set: str | None, test_set: str | None, threads: i
 
 
 def evaluation_rows(data_set: str, threads: int) -> None:
-    """The agent that comes with the project on a test set, ten trials."""
+    """Print the speed of evaluating the agent that comes with the project, ten trials."""
     baseline = measure("one_at_a_time", data_set, threads, 5)["steps"]
     print(ROW("evaluation, one game at a time, float32, steps/s", f"{baseline:.0f}", "baseline"))
     for precision in ("float32", "bfloat16"):
@@ -105,7 +105,7 @@ def evaluation_rows(data_set: str, threads: int) -> None:
 
 
 def network_rows(data_set: str, threads: int, net: str, numbers_of_games: tuple[int, ...], baseline: float | None) -> None:
-    """A network alone and A2C with it, in both precisions."""
+    """Print the speed of a network alone and of A2C with it, in both precisions."""
     print(f"  {net}")
     for precision in ("float32", "bfloat16"):
         network = measure("network", data_set, threads, precision=precision, net=net)
@@ -114,7 +114,7 @@ def network_rows(data_set: str, threads: int, net: str, numbers_of_games: tuple[
             ROW(
                 f"network alone, {precision}, forward / with gradient, windows/s",
                 f"{network['acting']:.0f}",
-                f"/ {network['updating']:.0f}; forward and gradient of what was kept {both:.0f}",
+                f"/ {network['updating']:.0f}; forward, and gradient from kept outputs {both:.0f}",
             )
         )
         for games in numbers_of_games:
@@ -131,8 +131,8 @@ def network_rows(data_set: str, threads: int, net: str, numbers_of_games: tuple[
 
 
 def cuda_table(nets: dict[str, str], device: str, numbers_of_games: list[int]) -> None:
-    """nets: network -> data set to play."""
-    prepare_machine(4711, device, 1)  # refuses a device that is not there
+    """Print the speed of training on a CUDA device. nets: the data set that each network plays."""
+    prepare_machine(4711, device, 1)  # raises UserError for a device that does not exist
     import speed_cuda
     import torch
 
@@ -147,8 +147,8 @@ def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_set", default="test_sample", help="Nottingham-style pieces (default %(default)s)")
     parser.add_argument("--piano_set", help="piano pieces, for the rows of the deep piano network (default: left out)")
-    parser.add_argument("--test_set", help="pieces to evaluate the shipped agent on, ten trials (default: those of --data_set)")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--test_set", help="pieces to evaluate the agent on, ten trials (default: those of --data_set)")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (default %(default)s)")
     parser.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default %(default)s)")
     parser.add_argument(
         "--games",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 
-from speed_parts import SECONDS, open_bank, rate
+from speed_parts import SECONDS, make_network, open_bank, rate
 
 
 def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict[str, float]:
-    """The same network, loss and optimiser; observations come from AsyncVectorEnv and are kept as pixels."""
+    """A2C with the same network, loss and optimiser, but fed by AsyncVectorEnv and with observations kept as pixels."""
     import numpy as np
     import torch
     from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
     from score_following_game.agents.inference import choose_precision
-    from score_following_game.agents.networks import network_for
     from score_following_game.agents.policy import CategoricalPolicy
     from score_following_game.environment.env import ScoreFollowingEnv
     from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
@@ -23,14 +22,14 @@ def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict
     from score_following_game.reinforcement_learning.settings import Settings
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a process forked after OpenMP has started its threads would wait for them for ever
+    torch.set_num_threads(1)  # a process forked after OpenMP has started its threads waits for them forever
     bank, _seconds = open_bank(data_set)
     settings = Settings(n_worker=games)
     environments = AsyncVectorEnv(
         [lambda: ScoreFollowingEnv(bank)] * games, autoreset_mode=AutoresetMode.SAME_STEP, context="fork"
     )
     torch.set_num_threads(threads)
-    network = network_for("ScoreFollowingNet", bank.config).to(memory_format=torch.channels_last)
+    network = make_network("ScoreFollowingNet", bank.config)
     optimiser = make_optimiser(settings.optim, settings.optim_params, network.parameters())
     now, dtype = environments.reset(seed=0)[0], choose_precision(precision, torch.device("cpu"))
 
@@ -74,7 +73,7 @@ def asynchronous(data_set: str, games: int, precision: str, **_: object) -> dict
 
 
 def one_at_a_time(data_set: str, games: int, **_: object) -> dict[str, float]:
-    """The shipped agent evaluated as in 2018: an environment per piece, a window at a time; the first `games` pieces, once."""
+    """Evaluation as in 2018: the first `games` pieces once, one piece and one window at a time."""
     import torch
 
     from score_following_game.agents.loading import load_trained_agent
