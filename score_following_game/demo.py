@@ -74,6 +74,7 @@ def demonstrate(output: Path, minutes: float, threads: int | None) -> None:
     directory = train(settings, config)
     print(f"\n3. Following the test tunes, which it has never seen, {TRIALS} times each", flush=True)
     trained = load_trained_agent(directory / BEST_MODEL_FILE, settings.net, config, seed=settings.seed)
+    assert isinstance(trained, TrainedAgent)  # the preset trains no localisation
     best = compare(output, config, settings, trained)
     print("\n4. Drawing", flush=True)
     draw(output, config, trained, best)
@@ -144,8 +145,10 @@ def compare(output: Path, config: GameConfig, settings: Settings, trained: Train
 
 
 def best_followed(trials: list[list[Episode]]) -> str:
-    ratios = {episode.piece: np.mean([trial[index].ratio for trial in trials]) for index, episode in enumerate(trials[0])}
-    return max(ratios, key=ratios.get)
+    ratios = {
+        episode.piece: float(np.mean([trial[index].ratio for trial in trials])) for index, episode in enumerate(trials[0])
+    }
+    return max(ratios, key=lambda name: ratios[name])
 
 
 def draw(output: Path, config: GameConfig, agent: TrainedAgent, name: str) -> None:

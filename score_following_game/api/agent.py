@@ -105,7 +105,7 @@ class LoadedAgent:
 
     def _as_batch(self, observation: Observation) -> tuple[Tensor, Tensor, bool]:
         if isinstance(observation, Mapping):
-            parts = [observation.get("spectrogram"), observation.get("sheet")]
+            parts = [observation[key] for key in ("spectrogram", "sheet") if key in observation]
         else:
             parts = list(observation)
         expected = (self.config.spec_shape, self.config.sheet_shape)
@@ -163,10 +163,9 @@ def load_agent(
     Example:
         >>> agent = sfg.load_agent("nottingham", deterministic=True)
     """
-    net, config = resolve_network_and_config(params, net, game_config)
-    player = load_trained_agent(
-        find_parameters(params), net, config, seed=seed, device=device, deterministic=deterministic, precision=precision
-    )
+    path = find_parameters(os.fspath(params))
+    net, config = resolve_network_and_config(path, net, game_config)
+    player = load_trained_agent(path, net, config, seed=seed, device=device, deterministic=deterministic, precision=precision)
     return LoadedAgent(player, _name_of(params), net, config, seed)
 
 
