@@ -176,7 +176,7 @@ def test_a_recording_is_aligned_and_heard_and_another_is_refused(tmp_path: Path,
         soundfile.write(tmp_path / "audio" / f"{name}.flac", np.concatenate([np.zeros(22050), samples * 0.9]), 22050)
     report = make(tmp_path / "set", 3, recordings=tmp_path / "audio")
     assert sorted(report.folders) == sorted(names) and report.unpaired == ["unknown.flac"]
-    refused = f"{names[1]}: its recording is not heard, the score is: poor alignment: "
+    refused = f"{names[1]}: recording not used, the score is played instead: poor alignment: "
     assert any(line.startswith(refused) for line in report.lines())
     assert load_data_set(tmp_path / "set", config, names[1])[0].source.name == f"{names[1]}.mid"
     assert any(line.startswith(f"{names[0]}: uses its recording; ") for line in report.lines())
