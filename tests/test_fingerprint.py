@@ -20,6 +20,7 @@ WITHOUT_INFLUENCE = {
     "data_preparation/building/metadata.py",  # licences and works, which only the manifest and the split use
     "data_preparation/building/naming.py",  # makes names; a piece's name is part of its fingerprint
     "data_processing/manifest.py",  # read when a data set is loaded
+    "data_processing/performance_cache.py",  # keeps spectrograms, which are not among a piece's files
     "data_processing/piece.py",  # used for names only
 }
 LIBRARIES_WITHOUT_INFLUENCE = {"yaml"}  # of config.py
