@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 
 from score_following_game.errors import UserError
@@ -10,7 +11,7 @@ from score_following_game.errors import UserError
 def missing_library(purpose: str, extra: str, *libraries: str) -> str:
     """Returns the line that names the first library that is not installed and its extra; '' when all are there."""
     for library in libraries:
-        if find_spec(library) is None:
+        if library not in sys.modules and find_spec(library) is None:
             return f"{purpose} needs {library}, which is not installed; pip install 'score_following_game[{extra}]'"
     return ""
 

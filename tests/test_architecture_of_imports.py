@@ -12,7 +12,7 @@ from conftest import ROOT
 
 PACKAGE = "score_following_game"
 FLOORS = [  # each may import itself and those before it
-    {"errors", "files", "machine", "compiled", "config", "command_line", "run_files"},
+    {"errors", "files", "machine", "compiled", "config", "command_line", "run_files", "optional_libraries"},
     {"data_processing"},
     {"environment"},
     {"agents"},

@@ -266,6 +266,7 @@ def test_build(book: Path, tmp_path: Path) -> None:
     assert [row["name"] for row in rows] == ["book_21_Short", "book_9_Same_in_D"]
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
+        ".lock",
         RECORD_NAME,
         LEFT_OUT_NAME,
         MANIFEST_NAME,

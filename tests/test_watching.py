@@ -238,7 +238,7 @@ def test_random_piece_passes_over_unusable_ones(tmp_path, caplog):
     for name in "ab":
         (tmp_path / f"{name}.mid").unlink()
     assert {load_one_piece(tmp_path, config, None, seed).name for seed in range(6)} == {"c"}
-    assert "unusable pieces passed over" in caplog.text
+    assert "unusable pieces skipped" in caplog.text
     (tmp_path / "c.mid").unlink()
     with pytest.raises(UserError, match="none of its 3 pieces"):
         load_one_piece(tmp_path, config, None, 0)
