@@ -9,12 +9,15 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from score_following_game.errors import UserError
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
+
+Files = Mapping[str, str | Path | None]  # by option; None where the option is not given
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,3 +79,26 @@ def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = DE
     )
     parser.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default %(default)s)")
     parser.add_argument("--threads", type=int, default=None, metavar="N", help=THREADS_HELP)
+
+
+def require_separate_files(outputs: Files, inputs: Files | None = None) -> None:
+    """Raise UserError when writing one option's file would overwrite the file of another option.
+
+    Different spellings of a path (relative, `..`, links) count as the same file.
+    """
+    used = {_real(path): option for option, path in (inputs or {}).items() if path is not None and os.path.isfile(path)}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        other = used.setdefault(_real(path), option)
+        if other != option:
+            raise UserError(f"{other} and {option} name the same file ({path}); choose another name for {option}")
+
+
+def warn_without_effect(option: str, reason: str) -> None:
+    """One line on stderr. reason: continues "--option has no effect ..."."""
+    print(f"warning: {option} has no effect {reason}", file=sys.stderr, flush=True)
+
+
+def _real(path: str | Path) -> str:
+    return os.path.normcase(os.path.realpath(path))

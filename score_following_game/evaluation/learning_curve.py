@@ -119,8 +119,7 @@ def read_curve(table: Path) -> list[dict[str, float]]:
 
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2."""
-    from score_following_game.command_line import Parser, script
-    from score_following_game.scripts.options import warn_without_effect
+    from score_following_game.command_line import Parser, script, warn_without_effect
 
     with script():
         parser = Parser(description=__doc__)

@@ -13,7 +13,7 @@ from typing import Any
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.agents.loading import is_localisation, load_trained_agent, resolve_network_and_config
-from score_following_game.command_line import Parser, add_machine_arguments, script
+from score_following_game.command_line import Parser, add_machine_arguments, require_separate_files, script, warn_without_effect
 from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, config_as_dict, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.piece import Piece
@@ -42,7 +42,6 @@ from score_following_game.evaluation.robustness import (
 )
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
-from score_following_game.scripts.options import require_separate_files, warn_without_effect
 
 
 def _run() -> None:

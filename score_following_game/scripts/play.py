@@ -4,12 +4,11 @@ import argparse
 import random
 
 from score_following_game.agents.agents import OptimalAgent
-from score_following_game.command_line import Parser, script
+from score_following_game.command_line import Parser, script, warn_without_effect
 from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.errors import UserError
 from score_following_game.evaluation.plots import episode_picture
-from score_following_game.scripts.options import warn_without_effect
 from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.human import HumanAgent
 from score_following_game.watching.session import Controls

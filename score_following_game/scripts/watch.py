@@ -7,7 +7,7 @@ from pathlib import Path
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.localisation import LocalisationAgent
-from score_following_game.command_line import Parser, add_machine_arguments, script
+from score_following_game.command_line import Parser, add_machine_arguments, require_separate_files, script, warn_without_effect
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.environment.rendering.window import has_display
 from score_following_game.errors import UserError
@@ -15,7 +15,6 @@ from score_following_game.evaluation.alignment_plots import plot_alignment
 from score_following_game.evaluation.plots import episode_picture, plot_episode, require_plottable
 from score_following_game.evaluation.saliency_film import write_saliency_film
 from score_following_game.machine import prepare_machine
-from score_following_game.scripts.options import require_separate_files, warn_without_effect
 from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.setup import game_of, load_one_piece, perform
 
