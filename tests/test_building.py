@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 import zipfile
@@ -211,3 +212,11 @@ def test_interrupts_wait_for_the_end_of_a_block_and_only_there() -> None:
     thread.join()
     assert len(done) == 2
     assert building.deferring_interrupts is deferring_interrupts
+
+
+def test_a_missing_library_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("score_following_game.optional_libraries.find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "verovio", raising=False)
+    with pytest.raises(UserError, match=r"engraving needs verovio, .* pip install 'score_following_game\[prepare\]'"):
+        build([], BuildOptions(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -42,16 +42,18 @@ LEFT_OUT_NAME = "left_out.csv"
 def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
     """Make or complete the data set of the sources. A second call engraves only what is missing or has changed.
 
-    Raises UserError when no piece can be made, and when another process is building in the destination.
+    Raises UserError when no piece can be made, when a program or library is missing (before anything is written), and when
+    another process is building in the destination.
     """
+    sources = {source.name: source for source in found}
+    _require_tools(sources, options)
     make_folder(options.destination)
     with locked(options.destination):
-        return _build({source.name: source for source in found}, options)
+        return _build(sources, options)
 
 
 def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     records = Records.load(options.destination)
-    _require_tools(sources, options)
     tasks, unpaired = _tasks(sources, options)
     fingerprints = {name: fingerprint(task) for name, task in tasks.items()}
     unknown = [name for name in sources if not _is_known(records, name, fingerprints[name])]
