@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from score_following_game.api.environments import make_env, make_vec
     from score_following_game.api.evaluation import evaluate
     from score_following_game.api.following import Moment, follow
-    from score_following_game.api.pieces import Pieces, load_pieces
+    from score_following_game.api.pieces import load_pieces
     from score_following_game.config import GameConfig, load_game_config
     from score_following_game.data_processing.piece import Piece
     from score_following_game.errors import UserError
@@ -44,7 +44,6 @@ _OFFERED = {  # name -> the module it lives in
     "LoadedAgent": "api.agent",
     "Moment": "api.following",
     "Piece": "data_processing.piece",
-    "Pieces": "api.pieces",
     "Results": "evaluation.results",
     "UserError": "errors",
     "evaluate": "api.evaluation",
@@ -62,7 +61,6 @@ __all__ = [
     "LoadedAgent",
     "Moment",
     "Piece",
-    "Pieces",
     "Results",
     "UserError",
     "evaluate",

@@ -38,13 +38,9 @@ def prepare_machine(seed: int, device: str, threads: int | None, trial: bool = F
         raise UserError(
             f"--threads {threads}: expected 1 to {MOST_THREADS}; more than the {available_cores()} cores here bring no gain"
         )
-    if not 0 <= seed < 2**63:
-        raise UserError(f"--seed {seed}: expected a whole number from 0 to 2^63 - 1")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise UserError(f"--device {device}: expected cpu, cuda or cuda:N")
+    require_seed(seed)
+    require_device(device)
     chosen = torch.device(device)
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"--device {device}: torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu")
     _keep_freed_memory()
     _set_threads(threads or available_cores())
     report = ""
@@ -57,6 +53,23 @@ def prepare_machine(seed: int, device: str, threads: int | None, trial: bool = F
     np.random.seed(seed % 2**32)  # noqa: NPY002  (for libraries that draw from it; this project uses generators)
     torch.manual_seed(seed)
     return report
+
+
+def require_seed(seed: int) -> None:
+    """Raise UserError for a seed that torch does not accept."""
+    if not 0 <= seed < 2**63:
+        raise UserError(f"--seed {seed}: expected a whole number from 0 to 2^63 - 1")
+
+
+def require_device(device: str) -> None:
+    """Raise UserError for the name of a device that does not exist here."""
+    import torch
+
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UserError(f"--device {device}: expected cpu, cuda or cuda:N")
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"--device {device}: torch sees {torch.cuda.device_count()} CUDA devices here; use --device cpu")
 
 
 def worker_threads() -> int:

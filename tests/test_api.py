@@ -4,6 +4,7 @@ import io
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -21,7 +22,7 @@ from score_following_game.environment.score_bank import ScoreBank
 
 
 @pytest.fixture(scope="module")
-def pieces() -> sfg.Pieces:
+def pieces() -> list[sfg.Piece]:
     return sfg.load_pieces("test_sample")
 
 
@@ -40,7 +41,7 @@ def test_the_package_shows_what_it_offers_and_loads_nothing_heavy() -> None:
     assert result.stdout == "[]\n"
 
 
-def test_agent_acts_on_one_observation_and_on_many_as_the_network_says(pieces: sfg.Pieces) -> None:
+def test_agent_acts_on_one_observation_and_on_many_as_the_network_says(pieces: list[sfg.Piece]) -> None:
     agent = sfg.load_agent("nottingham", deterministic=True)
     envs = sfg.make_vec(3, "test_sample", game_config=agent.config)
     observations, _ = envs.reset(seed=1)
@@ -61,6 +62,10 @@ def test_sampled_actions_are_those_of_the_seed() -> None:
     batch = tuple(np.repeat(part[None], 200, axis=0) for part in observation)
     first, second, other = (sfg.load_agent("nottingham", seed=seed).act(batch) for seed in (1, 1, 2))
     assert (first == second).all() and (first != other).any()
+    agent = sfg.load_agent("nottingham", seed=1, game_config=sfg.load_game_config("nottingham"))
+    assert (agent.act(batch) == first).all() and (agent.act(batch) != first).any()
+    agent.reset(seed=1)
+    assert (agent.act(batch) == first).all()
 
 
 def test_agent_refuses_what_it_cannot_hear_or_see() -> None:
@@ -72,8 +77,14 @@ def test_agent_refuses_what_it_cannot_hear_or_see() -> None:
             agent.act(wrong)
     with pytest.raises(sfg.UserError, match="chooses positions, not actions; use evaluate"):
         sfg.load_agent("localisation").act((spec, sheet))
-    with pytest.raises(sfg.UserError, match="nobody: no such parameter file"):
-        sfg.load_agent("nobody")
+    for name, options, message in (
+        ("nobody", {}, "nobody: no such parameter file"),
+        ("nottingham", {"device": "tpu"}, "tpu: expected cpu, cuda"),
+        ("nottingham", {"precision": "float8"}, "'float8': expected one of float32"),
+        ("nottingham", {"seed": -1}, "expected a whole number from 0"),
+    ):
+        with pytest.raises(sfg.UserError, match=message):
+            sfg.load_agent(name, **options)
 
 
 @pytest.fixture
@@ -101,6 +112,8 @@ def test_lstm_agent_remembers_until_it_is_reset(lstm_agent: sfg.LoadedAgent) -> 
         states.append(lstm_agent._lstm_state.clone())
         observations, _, terminated, *_ = envs.step(actions)
         assert not terminated.any()
+    with pytest.raises(sfg.UserError, match=r"reset\(\) of \(3,\) games, but 2 are played"):
+        lstm_agent.reset(np.array([True, False, True]))
     lstm_agent.reset(np.array([True, False]))
     lstm_agent.act(first)
     torch.testing.assert_close(lstm_agent._lstm_state[0], states[0][0])
@@ -111,7 +124,7 @@ def test_lstm_agent_remembers_until_it_is_reset(lstm_agent: sfg.LoadedAgent) -> 
     lstm_agent.act((first[0][:1], first[1][:1]))
 
 
-def test_evaluate_gives_the_rows_of_the_command_line(run, pieces: sfg.Pieces) -> None:
+def test_evaluate_gives_the_rows_of_the_command_line(run, pieces: list[sfg.Piece]) -> None:
     printed = run(
         "eval_score_following.py", "--params", "nottingham", "--data_set", "test_sample", "--trials", 2, "--threads", 1
     )
@@ -125,20 +138,26 @@ def test_evaluate_gives_the_rows_of_the_command_line(run, pieces: sfg.Pieces) ->
     assert content["mean"]["global_tracking_ratio"] == np.mean([row["global_tracking_ratio"] for row in content["trials"]])
 
 
-def test_evaluate_takes_any_agent_and_refuses_pieces_of_other_games(pieces: sfg.Pieces) -> None:
+def test_evaluate_takes_any_agent_and_refuses_pieces_of_other_games(pieces: list[sfg.Piece]) -> None:
     assert sfg.evaluate(OptimalAgent(), pieces, trials=1).to_dict()["mean"]["global_tracking_ratio"] == 1
     with pytest.raises(sfg.UserError, match="trials is 0"):
         sfg.evaluate(OptimalAgent(), pieces, trials=0)
-    with pytest.raises(sfg.UserError, match="no pieces"):
+    with pytest.raises(sfg.UserError, match="list of pieces is empty"):
         sfg.evaluate(OptimalAgent(), [], trials=1)
     with pytest.raises(sfg.UserError, match=r"40 px high, .* staff_height"):
         sfg.evaluate(OptimalAgent(), pieces, trials=1, game_config="mutopia_lchs1")
-    loud = sfg.Pieces(pieces, sfg.GameConfig(**{**vars(pieces.config), "audio_peak": 0.5}))
-    with pytest.raises(sfg.UserError, match=r"other audio settings .* game_config=agent\.config"):
-        sfg.evaluate(sfg.load_agent("nottingham"), loud, trials=1)
+    loud = [replace(piece, heard_for=replace(piece.heard_for, audio_peak=0.5)) for piece in pieces]
+    agent = sfg.load_agent("nottingham")
+    for use in (lambda: sfg.evaluate(agent, loud[:1], trials=1), lambda: next(sfg.follow(agent, loud[0]))):
+        with pytest.raises(sfg.UserError, match=r"other audio settings .* game_config=agent\.config"):
+            use()
+    with pytest.raises(sfg.UserError, match="is no piece; load_pieces"):
+        next(sfg.follow(agent, "test_sample"))
+    with pytest.raises(sfg.UserError, match="expected a whole number"):
+        sfg.evaluate(agent, pieces, trials="1")
 
 
-def test_follow_gives_every_frame_of_the_game(pieces: sfg.Pieces) -> None:
+def test_follow_gives_every_frame_of_the_game(pieces: list[sfg.Piece]) -> None:
     piece = pieces[0]
     agent = sfg.load_agent("nottingham", deterministic=True)
     moments = list(sfg.follow(agent, piece))
@@ -153,7 +172,7 @@ def test_follow_gives_every_frame_of_the_game(pieces: sfg.Pieces) -> None:
     assert np.mean(np.equal(followed, heard)) > 0.95  # apart from rounding at the noteheads
 
 
-def test_follow_ends_where_the_agent_is_lost(pieces: sfg.Pieces) -> None:
+def test_follow_ends_where_the_agent_is_lost(pieces: list[sfg.Piece]) -> None:
     class Still(OptimalAgent):
         def next_speed(self, game):
             return torch.zeros(1, dtype=torch.float64)
@@ -195,9 +214,12 @@ def test_bars_are_those_of_the_time_signatures(tmp_path: Path) -> None:
     assert BarCounter.of(write_midi(tmp_path / "c.mid", [(0, tempo(60)), (4, signature(4, 4))])) is None
 
 
-def test_moments_know_bar_and_beat_where_the_midi_states_them(pieces: sfg.Pieces, tmp_path: Path) -> None:
+def test_moments_know_bar_and_beat_where_the_midi_states_them(pieces: list[sfg.Piece], tmp_path: Path) -> None:
     (moment, *_) = sfg.follow(OptimalAgent(), pieces[0])
     assert (moment.bar, moment.beat) == (1, pytest.approx(1, abs=0.2))
+    fast = list(sfg.follow(OptimalAgent(), sfg.load_pieces("test_sample", piece="Joy", tempo=2.0)[0]))
+    slow = list(sfg.follow(OptimalAgent(), pieces[0]))
+    assert fast[-1].seconds == pytest.approx(slow[-1].seconds / 2, abs=0.1) and fast[-1].bar == slow[-1].bar
     buffer = io.BytesIO(pieces[0].midi_path.read_bytes())
     midi = mido.MidiFile(file=buffer)
     for track in midi.tracks:

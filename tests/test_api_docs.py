@@ -1,4 +1,4 @@
-"""The Python examples of README.md and docs/api.md run as they are written."""
+"""The Python examples of README.md and docs/ run, with fewer trials and games."""
 
 import re
 

@@ -90,7 +90,11 @@ class FeatureRows:
                 new.append(index)
             slots.append(slot)
         if new:
-            features = compute(first[new], second[new])
+            try:
+                features = compute(first[new], second[new])
+            except BaseException:  # the new pairs have slots, but no features
+                self._slots.clear()
+                raise
             if len(self._features) < len(pairs):
                 rows = max(len(pairs), self._max_bytes // (features.shape[1] * features.element_size()))
                 self._features = features.new_empty(rows, features.shape[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def is_localisation(params: str | Path) -> bool:
 def resolve_network_and_config(
     params: str | Path,
     net: str | None = None,
-    game_config: str | None = None,
+    game_config: str | os.PathLike[str] | GameConfig | None = None,
 ) -> tuple[str, GameConfig]:
     """Find the network name and the game config of a parameter file or a shipped agent.
 
@@ -82,6 +83,8 @@ def resolve_network_and_config(
     net = net or settings.get("net") or parsed_net
     if net is None:
         raise UserError(f"{params}: no network in a config.yaml beside it or in its folder's name; give --net")
+    if isinstance(game_config, GameConfig):
+        return net, game_config
     if game_config is not None:
         return net, load_game_config(game_config)
     if own_config.is_file():

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from score_following_game.agents.agents import Agent, TrainedAgent
+from score_following_game.agents.inference import PRECISIONS
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.localisation import LocalisationAgent
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError
-from score_following_game.machine import DEFAULT_SEED
+from score_following_game.machine import DEFAULT_SEED, require_device, require_seed
 
 Observation = Sequence[np.ndarray] | Mapping[str, np.ndarray]
 
@@ -77,16 +78,26 @@ class LoadedAgent:
         changes = actions.astype(np.float32).reshape(-1, 1)
         return changes[0] if is_single else changes
 
-    def reset(self, begun: np.ndarray | None = None) -> None:
-        """Forget what was heard and seen; of consequence for agents with an LSTM only.
+    def reset(self, begun: np.ndarray | None = None, *, seed: int | None = None) -> None:
+        """Begin games again. Only agents with an LSTM have a state to forget.
 
         Args:
             begun: bool (N,), the games of a batch that begin again; None: all of them.
+            seed: restart the sampling of actions with this seed; by default it continues.
+
+        Raises:
+            UserError: `begun` is for another number of games than were played.
         """
+        if seed is not None:
+            self._seed = seed
+            self._generator = self._new_generator()
         if begun is None:
             self._lstm_state = None
         elif self._lstm_state is not None:
-            stays = torch.as_tensor(~np.asarray(begun, dtype=bool), device=self._lstm_state.device)
+            mask = np.asarray(begun, dtype=bool)
+            if mask.shape != (len(self._lstm_state),):
+                raise UserError(f"{self.name}: reset() of {mask.shape} games, but {len(self._lstm_state)} are played")
+            stays = torch.as_tensor(~mask, device=self._lstm_state.device)
             self._lstm_state = self._lstm_state * stays[:, None, None]
 
     def player(self) -> Agent:
@@ -140,7 +151,7 @@ def load_agent(
     params: str | os.PathLike[str],
     *,
     net: str | None = None,
-    game_config: str | None = None,
+    game_config: str | os.PathLike[str] | GameConfig | None = None,
     device: str = "cpu",
     deterministic: bool = False,
     precision: str = "float32",
@@ -151,22 +162,33 @@ def load_agent(
     Args:
         params: short name of an agent that comes with the project ("nottingham"), or a parameter file.
         net: published name of its network; by default the one its run folder names.
-        game_config: path or name of its game config; by default the one in its run folder.
+        game_config: path or name of its game config, or the GameConfig; by default the one in its run folder.
         device: "cpu", "cuda" or "cuda:N".
         deterministic: choose the most likely action instead of sampling the policy.
         precision: "float32", "bfloat16" or "auto" (bfloat16 where the processor supports it).
         seed: seeds the sampling of actions.
 
     Raises:
-        UserError: no such agent or file, unknown network or game, or parameters that do not fit the network.
+        UserError: no such agent or file, unknown network, game, device or precision, an impossible seed, or parameters that
+            do not fit the network.
 
     Example:
         >>> agent = sfg.load_agent("nottingham", deterministic=True)
     """
+    require_seed(seed)
+    require_device(device)
+    if precision not in PRECISIONS:
+        raise UserError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     path = find_parameters(os.fspath(params))
     net, config = resolve_network_and_config(path, net, game_config)
     player = load_trained_agent(path, net, config, seed=seed, device=device, deterministic=deterministic, precision=precision)
     return LoadedAgent(player, _name_of(params), net, config, seed)
+
+
+def device_of(agent: LoadedAgent | Agent) -> str:
+    """The device an agent's network is on; the CPU for agents without one."""
+    network = getattr(agent.player() if isinstance(agent, LoadedAgent) else agent, "network", None)
+    return "cpu" if network is None else str(next(network.parameters()).device)
 
 
 def _name_of(params: Any) -> str:

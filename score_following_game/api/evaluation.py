@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 
 from score_following_game.agents.agents import Agent
-from score_following_game.api.agent import LoadedAgent
-from score_following_game.api.pieces import Pieces, bank_of
+from score_following_game.api.agent import LoadedAgent, device_of
+from score_following_game.api.pieces import bank_of
 from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, load_game_config
 from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
@@ -21,7 +21,7 @@ def evaluate(
     *,
     trials: int = 10,
     game_config: str | GameConfig | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     progress: bool = False,
 ) -> Results:
     """Have an agent follow every piece several times.
@@ -33,7 +33,7 @@ def evaluate(
         pieces: from `load_pieces`, or the name of a data set.
         trials: how often each piece is played; the papers use 10.
         game_config: the rules of the game; by default the agent's own, else those the pieces were loaded for.
-        device: where the games are played; the device of the agent.
+        device: where the games are played; by default the device of the agent.
         progress: show a progress bar.
 
     Returns:
@@ -47,19 +47,22 @@ def evaluate(
         >>> results = sfg.evaluate(sfg.load_agent("nottingham"), sfg.load_pieces("test_sample"), trials=10)
         >>> results.to_dict()["mean"]["global_tracking_ratio"]  # R_on
     """
-    if trials < 1:
-        raise UserError(f"trials is {trials}, expected at least 1")
+    if not isinstance(trials, int) or trials < 1:
+        raise UserError(f"trials is {trials!r}, expected a whole number of at least 1")
     player = agent.player() if isinstance(agent, LoadedAgent) else agent
     rules = player.rules(_config_of(agent, pieces, game_config))
-    bank = bank_of(pieces, rules, device)
+    bank = bank_of(pieces, rules, device or device_of(agent))
     return Results.of(play_data_set(player, bank, trials, progress), bank)
 
 
-def _config_of(agent: LoadedAgent | Agent, pieces: object, game_config: str | GameConfig | None) -> GameConfig:
+def _config_of(
+    agent: LoadedAgent | Agent, pieces: Sequence[Piece] | str | os.PathLike[str], game_config: str | GameConfig | None
+) -> GameConfig:
     if isinstance(game_config, GameConfig):
         return game_config
     if game_config is not None:
         return load_game_config(game_config)
     if isinstance(agent, LoadedAgent):
         return agent.config
-    return pieces.config if isinstance(pieces, Pieces) else load_game_config(DEFAULT_GAME_CONFIG)
+    first = None if isinstance(pieces, (str, os.PathLike)) else next(iter(pieces), None)
+    return getattr(first, "heard_for", None) or load_game_config(DEFAULT_GAME_CONFIG)

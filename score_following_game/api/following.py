@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from score_following_game.agents.agents import Agent
-from score_following_game.api.agent import LoadedAgent
+from score_following_game.api.agent import LoadedAgent, device_of
 from score_following_game.api.pieces import bank_of
-from score_following_game.config import DEFAULT_GAME_CONFIG, load_game_config
+from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, load_game_config
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
@@ -40,13 +40,16 @@ class Moment:
     beat: float | None = None
 
 
-def follow(agent: LoadedAgent | Agent, piece: Piece, *, device: str = "cpu") -> Iterator[Moment]:
+def follow(
+    agent: LoadedAgent | Agent, piece: Piece, *, game_config: GameConfig | None = None, device: str | None = None
+) -> Iterator[Moment]:
     """Have an agent follow one piece.
 
     Args:
         agent: from `load_agent`, or any `score_following_game.agents.agents.Agent`.
         piece: one of `load_pieces`.
-        device: the device of the agent.
+        game_config: the rules of the game; by default the agent's own, else those the piece was loaded for.
+        device: where the game is played; by default the device of the agent.
 
     Yields:
         A Moment for each frame, the first at 1 / fps seconds, until the last onset or until the agent is lost.
@@ -58,9 +61,10 @@ def follow(agent: LoadedAgent | Agent, piece: Piece, *, device: str = "cpu") -> 
         >>> for moment in sfg.follow(agent, pieces[0]):
         ...     print(f"{moment.seconds:.2f} s: x = {moment.x:.0f} px, onset {moment.onset}")
     """
-    config = agent.config if isinstance(agent, LoadedAgent) else load_game_config(DEFAULT_GAME_CONFIG)
     player = agent.player() if isinstance(agent, LoadedAgent) else agent
-    bank = bank_of([piece], player.rules(config), device)
+    own = agent.config if isinstance(agent, LoadedAgent) else getattr(piece, "heard_for", None)
+    config = game_config or own or load_game_config(DEFAULT_GAME_CONFIG)
+    bank = bank_of([piece], player.rules(config), device or device_of(agent))
     return _moments(player, Game(bank, 1), piece)
 
 
@@ -74,7 +78,7 @@ def _moments(player: Agent, game: Game, piece: Piece) -> Iterator[Moment]:
         over = bool(step.terminated[0])
         x = float(game.x[0]) - game.config.sheet_pad
         onset = int(np.searchsorted(forward_x, x, side="right")) - 1
-        bar, beat = (None, None) if counter is None else counter.at(_music_seconds(x, forward_x, piece, fps))
+        bar, beat = (None, None) if counter is None else counter.at(_music_seconds(x, forward_x, piece, fps) * piece.tempo)
         yield Moment(int(game.frame[0]) / fps, x, onset, float(step.error[0]), bool(step.lost[0]), bar, beat)
 
 

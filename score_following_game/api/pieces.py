@@ -13,18 +13,6 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 
 
-class Pieces(list[Piece]):
-    """The pieces of a data set, a list in name order.
-
-    Attributes:
-        config: the game config they were loaded for; its audio settings decide how they are heard.
-    """
-
-    def __init__(self, pieces: Sequence[Piece], config: GameConfig) -> None:
-        super().__init__(pieces)
-        self.config = config
-
-
 def load_pieces(
     data_set: str | os.PathLike[str],
     *,
@@ -32,7 +20,7 @@ def load_pieces(
     piece: str | None = None,
     sound_font: str | os.PathLike[str] | None = None,
     tempo: float = 1.0,
-) -> Pieces:
+) -> list[Piece]:
     """Load the pieces of a folder.
 
     Args:
@@ -55,7 +43,7 @@ def load_pieces(
     """
     config = game_config if isinstance(game_config, GameConfig) else load_game_config(game_config)
     font = Path(sound_font) if sound_font is not None else None
-    return Pieces(load_data_set(data_set, config, piece, font, tempo), config)
+    return load_data_set(data_set, config, piece, font, tempo)
 
 
 def bank_of(pieces: Sequence[Piece] | str | os.PathLike[str], config: GameConfig, device: str) -> ScoreBank:
@@ -66,12 +54,15 @@ def bank_of(pieces: Sequence[Piece] | str | os.PathLike[str], config: GameConfig
     if isinstance(pieces, (str, os.PathLike)):
         pieces = load_pieces(pieces, game_config=config)
     if not pieces:
-        raise UserError("no pieces to play: load_pieces() returned some, but the list given is empty")
-    if isinstance(pieces, Pieces) and not same_sound(pieces.config, config):
-        raise UserError(
-            "the pieces were loaded for other audio settings than the agent's; load them with "
-            "load_pieces(..., game_config=agent.config)"
-        )
+        raise UserError("the list of pieces is empty: there is nothing to play")
+    for piece in pieces:
+        if not isinstance(piece, Piece):
+            raise UserError(f"{piece!r} is no piece; load_pieces() returns some")
+        if piece.heard_for is not None and not same_sound(piece.heard_for, config):
+            raise UserError(
+                f"{piece.name}: was loaded for other audio settings than the agent's; use "
+                "load_pieces(..., game_config=agent.config)"
+            )
     return ScoreBank(pieces, config, device)
 
 

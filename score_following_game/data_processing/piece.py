@@ -31,6 +31,8 @@ class Piece:
         spectrogram: float32 (78, frames).
         midi_path: The MIDI file with the onsets.
         source: The file with the sound: a recording, a precomputed spectrogram or the MIDI file.
+        tempo: How many times as fast as written the MIDI file is played.
+        heard_for: The game config it was loaded for, whose audio settings count; None: unknown.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Piece:
     spectrogram: np.ndarray
     midi_path: Path
     source: Path
+    tempo: float = 1.0
+    heard_for: GameConfig | None = None
 
     @property
     def x_falls(self) -> int:
@@ -93,7 +97,9 @@ def load_piece(
     performance = load_performance(midi_path, config, sound_font, tempo)
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(score, note_frames, score_path)
-    return Piece(name or midi_path.stem, score.sheet, frames, x, performance.spectrogram, midi_path, performance.source)
+    return Piece(
+        name or midi_path.stem, score.sheet, frames, x, performance.spectrogram, midi_path, performance.source, tempo, config
+    )
 
 
 def find_score(own: Path) -> Path:
