@@ -185,12 +185,6 @@ def load_agent(
     return LoadedAgent(player, _name_of(params), net, config, seed)
 
 
-def device_of(agent: LoadedAgent | Agent) -> str:
-    """The device an agent's network is on; the CPU for agents without one."""
-    network = getattr(agent.player() if isinstance(agent, LoadedAgent) else agent, "network", None)
-    return "cpu" if network is None else str(next(network.parameters()).device)
-
-
 def _name_of(params: Any) -> str:
     path = Path(params)
     return f"{path.parent.name}/{path.name}" if path.is_file() else str(params)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 
 from score_following_game.agents.agents import Agent
-from score_following_game.api.agent import LoadedAgent, device_of
-from score_following_game.api.pieces import bank_of
-from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, load_game_config
+from score_following_game.api.agent import LoadedAgent
+from score_following_game.api.playing import player_and_bank
+from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import play_data_set
@@ -49,20 +49,5 @@ def evaluate(
     """
     if not isinstance(trials, int) or trials < 1:
         raise UserError(f"trials is {trials!r}, expected a whole number of at least 1")
-    player = agent.player() if isinstance(agent, LoadedAgent) else agent
-    rules = player.rules(_config_of(agent, pieces, game_config))
-    bank = bank_of(pieces, rules, device or device_of(agent))
+    player, bank = player_and_bank(agent, pieces, game_config, device)
     return Results.of(play_data_set(player, bank, trials, progress), bank)
-
-
-def _config_of(
-    agent: LoadedAgent | Agent, pieces: Sequence[Piece] | str | os.PathLike[str], game_config: str | GameConfig | None
-) -> GameConfig:
-    if isinstance(game_config, GameConfig):
-        return game_config
-    if game_config is not None:
-        return load_game_config(game_config)
-    if isinstance(agent, LoadedAgent):
-        return agent.config
-    first = None if isinstance(pieces, (str, os.PathLike)) else next(iter(pieces), None)
-    return getattr(first, "heard_for", None) or load_game_config(DEFAULT_GAME_CONFIG)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from score_following_game.agents.agents import Agent
-from score_following_game.api.agent import LoadedAgent, device_of
-from score_following_game.api.pieces import bank_of
-from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, load_game_config
+from score_following_game.api.agent import LoadedAgent
+from score_following_game.api.playing import player_and_bank
+from score_following_game.config import GameConfig
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
@@ -41,7 +41,7 @@ class Moment:
 
 
 def follow(
-    agent: LoadedAgent | Agent, piece: Piece, *, game_config: GameConfig | None = None, device: str | None = None
+    agent: LoadedAgent | Agent, piece: Piece, *, game_config: str | GameConfig | None = None, device: str | None = None
 ) -> Iterator[Moment]:
     """Have an agent follow one piece.
 
@@ -61,16 +61,15 @@ def follow(
         >>> for moment in sfg.follow(agent, pieces[0]):
         ...     print(f"{moment.seconds:.2f} s: x = {moment.x:.0f} px, onset {moment.onset}")
     """
-    player = agent.player() if isinstance(agent, LoadedAgent) else agent
-    own = agent.config if isinstance(agent, LoadedAgent) else getattr(piece, "heard_for", None)
-    config = game_config or own or load_game_config(DEFAULT_GAME_CONFIG)
-    bank = bank_of([piece], player.rules(config), device or device_of(agent))
+    player, bank = player_and_bank(agent, [piece], game_config, device)
     return _moments(player, Game(bank, 1), piece)
 
 
 def _moments(player: Agent, game: Game, piece: Piece) -> Iterator[Moment]:
     fps = game.config.spectrogram_params.fps
     forward_x = np.maximum.accumulate(piece.onset_x.astype(np.float64))
+    distinct_x, first = np.unique(forward_x, return_index=True)  # of onsets at one x, the first
+    seconds_at = piece.onset_frames[first] / fps * piece.tempo  # in the MIDI file's own time
     counter = BarCounter.of(piece.midi_path)
     over = False
     while not over:
@@ -78,11 +77,5 @@ def _moments(player: Agent, game: Game, piece: Piece) -> Iterator[Moment]:
         over = bool(step.terminated[0])
         x = float(game.x[0]) - game.config.sheet_pad
         onset = int(np.searchsorted(forward_x, x, side="right")) - 1
-        bar, beat = (None, None) if counter is None else counter.at(_music_seconds(x, forward_x, piece, fps) * piece.tempo)
+        bar, beat = (None, None) if counter is None else counter.at(float(np.interp(x, distinct_x, seconds_at)))
         yield Moment(int(game.frame[0]) / fps, x, onset, float(step.error[0]), bool(step.lost[0]), bar, beat)
-
-
-def _music_seconds(x: float, forward_x: np.ndarray, piece: Piece, fps: int) -> float:
-    """When the performance is at x, in seconds."""
-    distinct, first = np.unique(forward_x, return_index=True)
-    return float(np.interp(x, distinct, piece.onset_frames[first])) / fps

@@ -1,0 +1,48 @@
+"""An agent and the pieces it plays, brought together: the rules and the device are decided here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from score_following_game.agents.agents import Agent
+from score_following_game.api.agent import LoadedAgent
+from score_following_game.api.pieces import bank_of
+from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, load_game_config
+from score_following_game.data_processing.piece import Piece
+from score_following_game.environment.score_bank import ScoreBank
+
+
+def player_and_bank(
+    agent: LoadedAgent | Agent,
+    pieces: Sequence[Piece] | str | os.PathLike[str],
+    game_config: str | GameConfig | None,
+    device: str | None,
+) -> tuple[Agent, ScoreBank]:
+    """A fresh player, and the pieces under its rules.
+
+    game_config: by default the agent's own, else the one the pieces were loaded for. device: by default the agent's.
+    Raises UserError as bank_of does.
+    """
+    player = agent.player() if isinstance(agent, LoadedAgent) else agent
+    config = _config_of(agent, pieces, game_config)
+    return player, bank_of(pieces, player.rules(config), device or _device_of(player))
+
+
+def _config_of(
+    agent: LoadedAgent | Agent, pieces: Sequence[Piece] | str | os.PathLike[str], game_config: str | GameConfig | None
+) -> GameConfig:
+    if isinstance(game_config, GameConfig):
+        return game_config
+    if game_config is not None:
+        return load_game_config(game_config)
+    if isinstance(agent, LoadedAgent):
+        return agent.config
+    first = None if isinstance(pieces, (str, os.PathLike)) else next(iter(pieces), None)
+    return getattr(first, "heard_for", None) or load_game_config(DEFAULT_GAME_CONFIG)
+
+
+def _device_of(player: Agent) -> str:
+    """The device a player's network is on; the CPU for players without one."""
+    network = getattr(player, "network", None)
+    return "cpu" if network is None else str(next(network.parameters()).device)
