@@ -1,0 +1,53 @@
+"""Reads MusicXML, MEI and Humdrum twice: by the engraver, into MEI, and by the file's own arithmetic, into a Reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
+from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
+from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
+from score_following_game.data_preparation.engraving.reading import Reading
+from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei
+from score_following_game.data_preparation.engraving.verovio.mending import mend
+from score_following_game.data_preparation.errors import EngravingError
+
+_READERS: dict[str, Callable[[str], tuple[str, Reading]]] = {
+    "humdrum": read_humdrum,
+    "mei": read_mei,
+    "musicxml": read_musicxml,
+}
+
+
+@dataclass(frozen=True)
+class ImportedScore:
+    """mei: the engraver's MEI of the whole score, mended to agree with `reading`. Measure i has the id "bar-i"."""
+
+    mei: str
+    reading: Reading
+
+
+def import_score(path: Path, text: str) -> ImportedScore:
+    """Read MusicXML, MEI or Humdrum text. The suffix of `path` and the root element give the format.
+
+    Raises EngravingError if the text is truncated or in none of these formats, and if the engraver's MEI cannot be made to
+    agree with the file.
+    """
+    form = _form(path, text)
+    prepared, reading = _READERS[form](text)
+    return ImportedScore(mend(convert_to_mei(prepared, form), reading), reading)
+
+
+def _form(path: Path, text: str) -> str:
+    if path.suffix.lower() == ".krn":
+        return "humdrum"
+    try:
+        name = ElementTree.fromstring(text.lstrip()).tag.rpartition("}")[2]
+    except ElementTree.ParseError as error:
+        raise EngravingError("unreadable", f"not well-formed XML: {error}") from None
+    if name not in ("score-partwise", "score-timewise", "mei"):
+        raise EngravingError("unreadable", f"neither MusicXML nor MEI: its root element is {name}")
+    return "mei" if name == "mei" else "musicxml"

@@ -1,0 +1,143 @@
+"""What a score file says by its own arithmetic, read without the engraver.
+
+Every format that verovio engraves is read a second time into a Reading. `verovio/mending.py` makes the engraver's MEI agree
+with it, and `compare` checks that what was engraved sounds as it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
+from score_following_game.data_preparation.errors import EngravingError
+
+SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
+_QUARTERS_OFF = Fraction(1, 100)  # a note ends one tick before its pitch sounds again
+DIFFER = "two readings differ"
+
+
+@dataclass(frozen=True)
+class ReadNote:
+    """A written note or rest.
+
+    id: of its element in the MEI.  onset: quarters after the start of its bar.  duration: quarters, without ties.
+    pitch: sounding MIDI pitch, None for a rest.  alter: sounding alteration of the written step, semitones.
+    staff: 1 is the top staff of the score.  tied_to: id of the earlier note that this one continues, "" if none.
+    """
+
+    id: str
+    onset: Fraction
+    duration: Fraction
+    pitch: int | None
+    staff: int
+    alter: int = 0
+    tied_to: str = ""
+
+
+@dataclass(frozen=True)
+class ReadBar:
+    """A bar. name: its number in the score.  length: quarters.  tempi: (quarters after its start, quarters per minute).
+
+    meter: beats and beat unit of the time signature in force, None if there is none.
+    """
+
+    name: str
+    length: Fraction
+    notes: tuple[ReadNote, ...]
+    tempi: tuple[tuple[Fraction, float], ...] = ()
+    meter: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class SoundingNote:
+    """A note as it should sound, with its ties. onset, end: quarters from the beginning.  bar: index in Reading.bars."""
+
+    onset: Fraction
+    end: Fraction
+    pitch: int
+    bar: int
+    staff: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The bars of a score, each once, in the order of the file."""
+
+    bars: tuple[ReadBar, ...]
+
+    def of_staves(self, staves: Sequence[int]) -> Reading:
+        """Only these staves, renumbered from 1 in the order given."""
+        number = {staff: place for place, staff in enumerate(staves, 1)}
+        return Reading(
+            tuple(
+                replace(bar, notes=tuple(replace(n, staff=number[n.staff]) for n in bar.notes if n.staff in number))
+                for bar in self.bars
+            )
+        )
+
+    def starts(self, order: Sequence[int]) -> list[Fraction]:
+        """Where each bar of the order begins, in quarters."""
+        starts = [Fraction(0)]
+        for bar in order[:-1]:
+            starts.append(starts[-1] + self.bars[bar].length)
+        return starts
+
+    def sounding(self, order: Sequence[int]) -> list[SoundingNote]:
+        """The notes of the bars in the given order (indices), sorted by onset and pitch.
+
+        A tie counts only where the tied notes follow each other in this order; otherwise the second note sounds again.
+        """
+        sounding: list[SoundingNote] = []
+        last: dict[str, int] = {}  # id -> index in `sounding` of the note that it (perhaps by ties) belongs to
+        for start, bar in zip(self.starts(order), order):
+            for note in sorted(self.bars[bar].notes, key=lambda note: note.onset):
+                if note.pitch is None:
+                    continue
+                onset = start + note.onset
+                end = onset + note.duration
+                held = last.get(note.tied_to) if note.tied_to else None
+                if held is not None and sounding[held].end == onset and sounding[held].pitch == note.pitch:
+                    sounding[held] = replace(sounding[held], end=end)
+                    last[note.id] = held
+                else:
+                    last[note.id] = len(sounding)
+                    sounding.append(SoundingNote(onset, end, note.pitch, bar, note.staff))
+        return sorted(sounding, key=lambda note: (note.onset, note.pitch, note.end))
+
+
+def compare(played: Sequence[PlayedNote], sounding: Iterable[SoundingNote], reading: Reading) -> int:
+    """Compare what was engraved, `played`, with what the file says. Returns the number of notes compared.
+
+    Raises EngravingError naming bar and staff of the first difference. Unisons count once, with their longest duration, and a
+    note that its own pitch cuts short may end anywhere after that.
+    """
+    expected: dict[tuple[Fraction, int], SoundingNote] = {}
+    for note in sounding:
+        held = expected.get((note.onset, note.pitch))
+        if held is None or held.end < note.end:
+            expected[note.onset, note.pitch] = note
+    engraved = {(note.onset, note.pitch): note for note in played}
+    for key in sorted(expected.keys() ^ engraved.keys()):
+        onset, pitch = key
+        where = _where(expected[key], reading) if key in expected else f"at quarter {float(onset):g}"
+        missing = "missing in the engraving" if key in expected else "not in the file"
+        raise EngravingError(DIFFER, f"{where}: pitch {pitch} at quarter {float(onset):g} is {missing}")
+    following: dict[int, Fraction] = {}
+    for onset, pitch in sorted(expected, reverse=True):
+        note = expected[onset, pitch]
+        end = max(note.end, onset + SHORTEST)
+        if pitch in following:
+            end = min(end, following[pitch])
+        following[pitch] = onset
+        if abs(engraved[onset, pitch].end - end) > _QUARTERS_OFF:
+            lasts = float(engraved[onset, pitch].end - onset)
+            raise EngravingError(
+                DIFFER, f"{_where(note, reading)}: pitch {pitch} lasts {lasts:g} quarters, in the file {float(end - onset):g}"
+            )
+    return len(expected)
+
+
+def _where(note: SoundingNote, reading: Reading) -> str:
+    return f"bar {reading.bars[note.bar].name}, staff {note.staff}"
