@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,23 +21,17 @@ _READERS: dict[str, Callable[[str], tuple[str, Reading]]] = {
 }
 
 
-@dataclass(frozen=True)
-class ImportedScore:
-    """mei: the engraver's MEI of the whole score, mended to agree with `reading`. Measure i has the id "bar-i"."""
-
-    mei: str
-    reading: Reading
-
-
-def import_score(path: Path, text: str) -> ImportedScore:
+def import_score(path: Path, text: str) -> tuple[str, Reading]:
     """Read MusicXML, MEI or Humdrum text. The suffix of `path` and the root element give the format.
+
+    Returns the engraver's MEI of the whole score, mended to agree with the file, and the reading. Measure i has the id bar-i.
 
     Raises EngravingError if the text is truncated or in none of these formats, and if the engraver's MEI cannot be made to
     agree with the file.
     """
     form = _form(path, text)
     prepared, reading = _READERS[form](text)
-    return ImportedScore(mend(convert_to_mei(prepared, form), reading), reading)
+    return mend(convert_to_mei(prepared, form), reading), reading
 
 
 def _form(path: Path, text: str) -> str:

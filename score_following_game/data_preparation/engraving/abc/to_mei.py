@@ -21,7 +21,7 @@ Element = ElementTree.Element
 
 
 def melody_to_mei(melody: Melody) -> str:
-    """Returns MEI text. The notes get the ids n1, n2, ... in time order."""
+    """Returns MEI text. The notes get the ids n1, n2, ... in time order, the measures bar-0, bar-1, ..."""
     root = Element("mei", xmlns=NAMESPACE, meiversion="5.0")
     head = _inside(root, "meiHead", "fileDesc")
     _inside(head, "titleStmt", "title")
@@ -38,7 +38,7 @@ def melody_to_mei(melody: Melody) -> str:
         if measure.key is not None or measure.meter is not None:
             ElementTree.SubElement(section, "scoreDef", _changes(measure.key, measure.meter))
         right = "end" if number == len(melody.measures) else "single"
-        drawn = ElementTree.SubElement(section, "measure", n=str(number), right=right)
+        drawn = ElementTree.SubElement(section, "measure", {ID: f"bar-{number - 1}"}, n=str(number), right=right)
         layer = ElementTree.SubElement(ElementTree.SubElement(drawn, "staff", n="1"), "layer", n="1")
         layer.extend(_measure_content(measure))
     for number, note in enumerate(root.iter("note"), 1):

@@ -63,7 +63,7 @@ def engrave_lilypond(main: Path, style: Style, time_limit: float, root: Path, wo
         tempo=60.0 / (tempo.seconds(TICKS) - tempo.seconds(0)),
         systems=systems,
         staves=[len(system.staves) for page in pages for system in page.systems],
-        unshown=joined.unshown,
+        unshown={"not on the sheet": joined.unshown} if joined.unshown else {},
     )
 
 

@@ -48,6 +48,8 @@ _OPTIONS = {
     "svgFormatRaw": True,
 }
 
+STAFF_DISTANCES = (12, 8, 5, 3)  # in verovio's units of half a staff space, the first as usual
+
 ElementTree.register_namespace("", SVG[1:-1])
 ElementTree.register_namespace("xlink", _XLINK[1:-1])
 
@@ -68,7 +70,7 @@ class System:
 
 
 @dataclass(frozen=True)
-class SoundingNote:
+class LaidOutNote:
     """A written note. onset, end: quarters; a tie extends the end.  pitch: MIDI.  tied: it continues an earlier note."""
 
     id: str
@@ -83,16 +85,20 @@ class Layout:
     """The systems in reading order and the notes."""
 
     systems: list[System]
-    notes: list[SoundingNote]
+    notes: list[LaidOutNote]
 
 
-def lay_out(mei: str, style: Style) -> Layout:
-    """Break the MEI into systems of the style's page width. Raises EngravingError if verovio cannot read it."""
+def lay_out(mei: str, style: Style, staff_distance: int = 12) -> Layout:
+    """Break the MEI into systems of the style's page width. Raises EngravingError if verovio cannot read it.
+
+    staff_distance: least space between the staves of a system, one of STAFF_DISTANCES.
+    """
     toolkit = _toolkit(
         inputFrom="mei",
         font=_FONT,
         xmlIdSeed=7919,
         **_OPTIONS,
+        spacingStaff=staff_distance,
         pageWidth=round(style.page_width / style.staff_space * OPTION_PER_SPACE) + 100,
     )
     if not toolkit.loadData(mei):
@@ -102,39 +108,19 @@ def lay_out(mei: str, style: Style) -> Layout:
     return Layout(systems, list(_notes(toolkit)))
 
 
-def import_score(path: Path, text: str) -> str:
-    """Convert MusicXML, MEI or Humdrum text to MEI. The suffix of `path` gives the format.
-
-    Raises EngravingError if the text is truncated or in none of these formats. (verovio would engrave as much as it can.)
-    """
-    form = {".krn": "humdrum", ".mei": "mei"}.get(path.suffix.lower(), "musicxml")
-    if form == "humdrum":
-        _require_whole_humdrum(text)
-    else:
-        form = _require_whole_xml(text)
+def convert_to_mei(text: str, form: str) -> str:
+    """Convert a score to MEI. form: "musicxml", "mei" or "humdrum". Raises EngravingError if verovio cannot read it."""
     # The seed differs from that of lay_out, which could otherwise give new elements ids that are already taken.
     toolkit = _toolkit(inputFrom=form, breaks="none", header="none", footer="none", xmlIdSeed=1)
     if not toolkit.loadData(text):
         raise EngravingError("unreadable", "the engraver could not load it")
-    return toolkit.getMEI()
+    mei: str = toolkit.getMEI()
+    return mei
 
 
-def _require_whole_xml(text: str) -> str:
-    """Returns "musicxml" or "mei", depending on the root element."""
-    try:
-        root = ElementTree.fromstring(text.lstrip())
-    except ElementTree.ParseError as error:
-        raise EngravingError("unreadable", f"not well-formed XML: {error}") from None
-    name = root.tag.rpartition("}")[2]
-    if name not in ("score-partwise", "score-timewise", "mei"):
-        raise EngravingError("unreadable", f"neither MusicXML nor MEI: its root element is {name}")
-    return "mei" if name == "mei" else "musicxml"
-
-
-def _require_whole_humdrum(text: str) -> None:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("!")]
-    if not lines or not lines[0].startswith("**") or set(lines[-1].split("\t")) != {"*-"}:
-        raise EngravingError("unreadable", "Humdrum must begin with ** and end with *-")
+def bar_order(mei: str) -> list[int]:
+    """The bars that the measures of the MEI are, as their ids say: bar-7, or bar-7-2 where it comes a second time."""
+    return [int(number) for number in re.findall(r'<measure\b[^>]*?\bxml:id="bar-(\d+)', mei)]
 
 
 def _toolkit(**options: object) -> verovio.toolkit:
@@ -147,7 +133,7 @@ def _toolkit(**options: object) -> verovio.toolkit:
     return toolkit
 
 
-def _notes(toolkit: verovio.toolkit) -> Iterator[SoundingNote]:
+def _notes(toolkit: verovio.toolkit) -> Iterator[LaidOutNote]:
     timemap: str | list[dict[str, Any]] = toolkit.renderToTimemap()  # verovio's versions differ in the type
     entries = json.loads(timemap) if isinstance(timemap, str) else timemap
     for note in dict.fromkeys(note for entry in entries for note in entry.get("on", [])):
@@ -156,7 +142,7 @@ def _notes(toolkit: verovio.toolkit) -> Iterator[SoundingNote]:
             raise EngravingError("a note without a pitch", note)
         onset, duration, tied = (Fraction(*times[key][0]) for key in ("qfracOn", "qfracDuration", "qfracTiedDuration"))
         end = onset + duration + max(tied, Fraction(0))
-        yield SoundingNote(note, onset, end, int(values["pitch"]), tied=tied < 0)
+        yield LaidOutNote(note, onset, end, int(values["pitch"]), tied=tied < 0)
 
 
 def _read_system(root: ElementTree.Element) -> System:
@@ -189,7 +175,9 @@ def _walk(
     y: float,
     note: str | None,
 ) -> Iterator[tuple[ElementTree.Element, float, float, str | None]]:
-    """(element, x and y of its coordinate system, id of its note or None), depth first."""
+    """(element, x and y of its coordinate system, id of its note or None), depth first, without what is hidden."""
+    if element.get("visibility") == "hidden":
+        return
     if element.tag == f"{SVG}g" and (move := _MOVE.search(element.get("transform") or "")):
         x, y = x + float(move[1]), y + float(move[2])
     if "note" in (element.get("class") or "").split():
