@@ -109,7 +109,10 @@ def without_overlaps(notes: Iterable[MidiNote]) -> list[MidiNote]:
 
 
 def write_midi(score: ScoreMidi) -> bytes:
-    """A MIDI file with a track of tempi and time signatures, then one per track of the score. Its bytes depend only on the notes and events."""
+    """A MIDI file with a track of tempi and time signatures, then one per track of the score.
+
+    Its bytes depend only on the notes and events.
+    """
     content = mido.MidiFile(type=1, ticks_per_beat=score.ticks)
     tracks: dict[int, list[tuple[int, int, mido.Message]]] = {-1: []}  # track -> (tick, order within a tick, message)
     for tick, track, message in score.events:

@@ -153,7 +153,7 @@ class _Player:
 
     def _note(self, note: Element, onset: Fraction, duration: Fraction) -> ReadNote:
         staff = number(note, "staff", 1)
-        pitch, alter = None, 0
+        pitch, alter, shift = None, 0, 0
         written = note.find("pitch")
         if written is not None:
             alter = _alter(written)
@@ -165,7 +165,8 @@ class _Player:
             pitch = 12 * (octave + 1) + _STEPS[step] + alter + shift
             if pitch not in range(128):
                 raise EngravingError("a pitch that MIDI does not have", f"{step}{octave}")
-        return ReadNote(note.get("id", ""), onset, duration, pitch, self.part.first_staff + staff - 1, alter)
+        number_of_staff = self.part.first_staff + staff - 1
+        return ReadNote(note.get("id", ""), onset, duration, pitch, number_of_staff, alter, transposition=shift)
 
 
 def _alter(pitch: Element) -> int:

@@ -57,7 +57,7 @@ def print_what_sounds(root: Element) -> None:
     Raises EngravingError if a note's own sign contradicts its sound.
     """
     for reading in _readings(root):
-        note, sounds = reading.note, _sounding_alter(reading.note)
+        note, sounds = reading.note, sounding_alter(reading.note)
         sign = _accid(note, "accid")
         if sign is None and reading.alter != sounds:
             child = note.find(f"{MEI}accid")
@@ -95,7 +95,7 @@ def _readings(root: Element) -> Iterator[_Reading]:
             yield _Reading(item, alter, staff.transposition)
             if sign := _accid(item, "accid"):
                 signs[place] = ALTER[sign]
-            last[place] = _sounding_alter(item)
+            last[place] = sounding_alter(item)
 
 
 def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
@@ -173,6 +173,6 @@ def _accid(note: Element, name: str) -> str | None:
     return value
 
 
-def _sounding_alter(note: Element) -> int:
+def sounding_alter(note: Element) -> int:
     value = _accid(note, "accid.ges") or _accid(note, "accid")
     return ALTER[value] if value else 0

@@ -14,8 +14,9 @@ from score_following_game.data_preparation.engraving.engraved_piece import Engra
 from score_following_game.data_preparation.engraving.lilypond.midi import MidiNote, ScoreMidi, TempoMap, write_midi
 from score_following_game.data_preparation.engraving.reading import SHORTEST, Reading, compare
 from score_following_game.data_preparation.engraving.style import Style
-from score_following_game.data_preparation.engraving.verovio.layout import STAFF_DISTANCES, Layout, LaidOutNote, bar_order, lay_out
-from score_following_game.data_preparation.engraving.verovio.raster import DrawnSystem, draw
+from score_following_game.data_preparation.engraving.verovio.layout import STAFF_DISTANCES, Layout, bar_order, lay_out
+from score_following_game.data_preparation.engraving.verovio.raster import DrawnSystem, draw, head_rows
+from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.score_npz import Score
 
@@ -35,7 +36,8 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     Raises EngravingError for a score without notes, for a notehead without a note, and where the engraver's notes differ from
     the reading.
     """
-    layout, drawn = _closest_staves(mei, style)
+    layout = _best_layout(mei, style)
+    drawn = [draw(system, style) for system in layout.systems]
     starts = np.cumsum([0] + [system.image.shape[1] for system in drawn]).tolist()
     heads = _heads_in_sheet(drawn, starts)
     order = bar_order(mei)
@@ -57,20 +59,18 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     )
 
 
-def _closest_staves(mei: str, style: Style) -> tuple[Layout, list[DrawnSystem]]:
+def _best_layout(mei: str, style: Style) -> Layout:
     """The layout with the widest distance between staves in which all heads are on the sheet, else with the most heads."""
-    best: tuple[int, Layout, list[DrawnSystem]] | None = None
+    best: tuple[int, Layout] | None = None
     for distance in STAFF_DISTANCES if style.staves > 1 else STAFF_DISTANCES[:1]:
         layout = lay_out(mei, style, distance)
-        drawn = [draw(system, style) for system in layout.systems]
-        rows = np.array([y for system in drawn for y, _ in system.heads.values()])
-        outside = int(np.sum(~inside(rows, style)))
+        outside = sum(int(np.sum(~inside(head_rows(system, style), style))) for system in layout.systems)
         if best is None or outside < best[0]:
-            best = outside, layout, drawn
+            best = outside, layout
         if not outside:
             break
     assert best is not None
-    return best[1:]
+    return best[1]
 
 
 def _heads_in_sheet(drawn: list[DrawnSystem], starts: list[int]) -> Heads:

@@ -220,7 +220,9 @@ def _tuplets(slots: list[_Slot]) -> Iterator[_Slot]:
             beams = {slot.beam for slot in group}
             content = _with_beams(group) if len(beams) > 1 else [element for slot in group for element in slot.elements]
             beam = beams.pop() if len(beams) == 1 else None
-            yield _Slot([_tuplet(content, group[0].ratio)], Fraction(1), sum((slot.length for slot in group), Fraction(0)), beam)
+            yield _Slot(
+                [_tuplet(content, group[0].ratio)], Fraction(1), sum((slot.length for slot in group), Fraction(0)), beam
+            )
             group.clear()
 
     for slot in slots:

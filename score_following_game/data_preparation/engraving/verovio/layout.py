@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.style import OPTION_PER_SPACE, Style
 from score_following_game.data_preparation.engraving.svg import SVG
+from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote, laid_out_notes
 from score_following_game.data_preparation.errors import EngravingError
 
 if TYPE_CHECKING:  # optional: the extra [prepare]
@@ -48,7 +47,7 @@ _OPTIONS = {
     "svgFormatRaw": True,
 }
 
-STAFF_DISTANCES = (12, 8, 5, 3)  # in verovio's units of half a staff space, the first as usual
+STAFF_DISTANCES = (12, 6, 2)  # in verovio's units of half a staff space, the first as usual
 
 ElementTree.register_namespace("", SVG[1:-1])
 ElementTree.register_namespace("xlink", _XLINK[1:-1])
@@ -67,17 +66,6 @@ class System:
     left: float
     right: float
     noteheads: dict[str, tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class LaidOutNote:
-    """A written note. onset, end: quarters; a tie extends the end.  pitch: MIDI.  tied: it continues an earlier note."""
-
-    id: str
-    onset: Fraction
-    end: Fraction
-    pitch: int
-    tied: bool
 
 
 @dataclass(frozen=True)
@@ -105,7 +93,7 @@ def lay_out(mei: str, style: Style, staff_distance: int = 12) -> Layout:
         raise EngravingError("unreadable", "the engraver could not load it")
     pages = toolkit.getPageCount()
     systems = [_read_system(ElementTree.fromstring(toolkit.renderToSVG(page))) for page in range(1, pages + 1)]
-    return Layout(systems, list(_notes(toolkit)))
+    return Layout(systems, laid_out_notes(toolkit, mei))
 
 
 def convert_to_mei(text: str, form: str) -> str:
@@ -131,18 +119,6 @@ def _toolkit(**options: object) -> verovio.toolkit:
     if not toolkit.setOptions(options):
         raise RuntimeError(f"verovio {toolkit.getVersion()} rejected the options")
     return toolkit
-
-
-def _notes(toolkit: verovio.toolkit) -> Iterator[LaidOutNote]:
-    timemap: str | list[dict[str, Any]] = toolkit.renderToTimemap()  # verovio's versions differ in the type
-    entries = json.loads(timemap) if isinstance(timemap, str) else timemap
-    for note in dict.fromkeys(note for entry in entries for note in entry.get("on", [])):
-        times, values = toolkit.getTimesForElement(note), toolkit.getMIDIValuesForElement(note)
-        if "pitch" not in values or not times.get("qfracOn"):
-            raise EngravingError("a note without a pitch", note)
-        onset, duration, tied = (Fraction(*times[key][0]) for key in ("qfracOn", "qfracDuration", "qfracTiedDuration"))
-        end = onset + duration + max(tied, Fraction(0))
-        yield LaidOutNote(note, onset, end, int(values["pitch"]), tied=tied < 0)
 
 
 def _read_system(root: ElementTree.Element) -> System:

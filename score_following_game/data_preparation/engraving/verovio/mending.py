@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
-from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.reading import DIFFER, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import ALTER, MEI
 from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
 from score_following_game.data_preparation.errors import EngravingError
@@ -24,7 +24,7 @@ def mend(mei: str, reading: Reading) -> str:
     root = ElementTree.fromstring(mei)
     measures = list(root.iter(f"{MEI}measure"))
     if len(measures) != len(reading.bars):
-        raise EngravingError("two readings differ", f"{len(measures)} bars engraved, {len(reading.bars)} in the file")
+        raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file")
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar)
@@ -63,7 +63,12 @@ def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> None:
         if of.alter or signs:
             note.set("accid.ges", GESTURAL[of.alter])
         octave = int(note.get("oct.ges") or note.attrib["oct"])
-        if Pitch(note.attrib["pname"].upper(), octave, of.alter).midi != of.pitch:
+        written = Pitch(note.attrib["pname"].upper(), octave, of.alter).midi
+        if written + of.transposition != of.pitch:
+            raise EngravingError(
+                DIFFER, f"note {of.id}: pitch {written} is engraved, the file writes {of.pitch - of.transposition}"
+            )
+        if of.transposition:
             note.set("pnum", str(of.pitch))  # in the engraver's timing it overrides the written pitch; the drawing ignores it
 
 
