@@ -120,10 +120,10 @@ class Reading:
             in_force.append(now)
             now = bar.tempi[-1][1] if bar.tempi else now
         tempi: dict[Fraction, float] = {}
-        for place, (start, bar) in enumerate(zip(self.starts(order), order)):
-            if not place or order[place - 1] != bar - 1:
-                tempi[start] = in_force[bar]
-            tempi |= {start + after: tempo for after, tempo in self.bars[bar].tempi}
+        for place, (start, index) in enumerate(zip(self.starts(order), order)):
+            if not place or order[place - 1] != index - 1:
+                tempi[start] = in_force[index]
+            tempi |= {start + after: tempo for after, tempo in self.bars[index].tempi}
         return sorted(tempi.items())
 
     def signatures(self, order: Sequence[int]) -> list[tuple[Fraction, tuple[int, int]]]:

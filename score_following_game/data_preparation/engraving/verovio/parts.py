@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.reading import Reading
@@ -100,7 +101,7 @@ def _piano(parts: Sequence[Part]) -> tuple[int, ...]:
         return (named or double)[0].staves
     pairs = [
         first.staves + second.staves
-        for first, second in zip(parts, parts[1:])
+        for first, second in pairwise(parts)
         if len(first.staves) == len(second.staves) == 1 and _KEYBOARD.search(first.name) and _belongs(second, first)
     ]
     if not double and len(pairs) == 1:
