@@ -112,7 +112,7 @@ class Reading:
 
         After a jump the tempo is that of the bars before the one jumped to, in the order of the file.
         """
-        in_force: list[float | None] = []  # at the beginning of each bar
+        in_force: list[float] = []  # at the beginning of each bar
         now = next((tempo for bar in self.bars for _, tempo in bar.tempi), None)
         if now is None:
             return []

@@ -157,7 +157,8 @@ def _written(voice: list[_Item]) -> list[Element]:
     slots: list[_Slot] = []
     now = Fraction(0)
     for item in voice:
-        slots.append(_Slot(_silence(item.onset - now), Fraction(1), item.onset - now))
+        if item.onset > now:
+            slots.append(_Slot(_silence(item.onset - now), Fraction(1), item.onset - now))
         ratio, length = _write_value(item)
         slots.append(_Slot([*item.before, item.element], ratio, length, item.beam))
         now = item.onset + item.duration
