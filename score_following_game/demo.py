@@ -5,6 +5,7 @@ Engraves the tunes, trains an agent, evaluates it on tunes it never saw beside t
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def demonstrate(output: Path, minutes: float, threads: int | None) -> None:
     print("\n4. Drawing", flush=True)
     draw(output, config, trained, best)
     plot_learning_curve(directory / CURVE_FILE, output / "learning_curve.png")
+    python, test_set = sys.executable, output / "data" / "test"
     print(f"""
 In {output}:
   table.txt           the table above
@@ -87,9 +89,9 @@ In {output}:
   alignment.png       where it was and where the music was, over time
   learning_curve.png  the tracking ratios on the validation tunes during training
 Next:
-  .venv/bin/python test_score_following.py --params {directory / BEST_MODEL_FILE} --data_set {output / "data" / "test"}
+  {python} -m score_following_game.scripts.watch --params {directory / BEST_MODEL_FILE} --data_set {test_set}
                                      watch it play in a window (add --video follow.mp4 for a film)
-  .venv/bin/python sf_experiment.py --resume {directory} --max_minutes {minutes + 30:g}
+  {python} -m score_following_game.scripts.train --resume {directory} --max_minutes {minutes + 30:g}
                                      train on; docs/training.md says how to train on more music""")
 
 
