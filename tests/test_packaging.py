@@ -158,12 +158,14 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_SOURCE))
     (source / "score_following_game" / "bundled" / "test_sample" / "tune.1.cache.npz").write_bytes(b"")
-    subprocess.run(
+    built = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source],
         check=True,
         timeout=300,
         capture_output=True,
+        text=True,
     )
+    assert "absent from the `packages` configuration" not in built.stdout + built.stderr
     shutil.rmtree(source)
     return folder
 
