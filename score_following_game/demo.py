@@ -6,7 +6,6 @@ Engraves the tunes, trains an agent, evaluates it on tunes it never saw beside t
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from score_following_game.agents.agents import Agent, ConstantSpeedAgent, Traine
 from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.networks import network_for
 from score_following_game.command_line import Parser, script
-from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, load_game_config
+from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, freely_moving, load_game_config
 from score_following_game.data_preparation.building.build import BuildOptions, build
 from score_following_game.data_preparation.building.sources import find_sources
 from score_following_game.data_processing.dataset import load_data_set
@@ -114,8 +113,8 @@ def train(settings: Settings, config: GameConfig) -> Path:
 
 
 def compare(output: Path, config: GameConfig, settings: Settings, trained: TrainedAgent) -> str:
-    """Print and keep the table; -> the name of the test tune that the agent followed best."""
-    continuous = replace(config, continuous=True, actions=())
+    """Print and keep the table. Returns the name of the test tune that the agent followed best."""
+    continuous = freely_moving(config)
     pieces = load_data_set(output / "data" / "test", config)
     train_pieces = load_data_set(output / "data" / "train", config)
     pixels = sum(float(piece.onset_x[-1] - piece.onset_x[0]) for piece in train_pieces)

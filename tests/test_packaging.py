@@ -72,7 +72,7 @@ def test_requirements_pin_every_dependency_but_music21_at_least_at_its_lower_bou
     assert set(pinned) == set(allowed)
     for name, requirement in allowed.items():
         assert [bound.operator for bound in requirement.specifier] == [">="] and pinned[name] in requirement.specifier
-    tools = set(bounds(EXTRAS["dev"])) - {"score-following-game", "pre-commit"}
+    tools = set(bounds(EXTRAS["dev"])) - {"score-following-game"}
     assert tools | {"setuptools"} == set(pins("requirements-dev.txt"))
 
 
