@@ -169,7 +169,7 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
     licence = licence_of(file, "")
     for tune in read_tune_book(read_text(file)):
         name = "_".join(filter(None, (stem, slug(tune.number), slug(tune.title)[:_TITLE_LENGTH].strip("_"))))
-        content = repr((tune.title, sorted(tune.headers.items()), tune.music))
+        content = repr((tune.title, sorted(tune.headers.items()), tune.music, *tune.voices))
         sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune, licence))
     return sources
 

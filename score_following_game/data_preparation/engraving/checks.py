@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -11,7 +10,7 @@ import numpy as np
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.errors import STAVES, EngravingError
-from score_following_game.data_processing.midi_library import pretty_midi
+from score_following_game.data_processing.midi_files import played_midi
 
 FEWEST_NOTES = 8
 _SECONDS_OFF = 0.002  # MIDI times are whole ticks
@@ -126,7 +125,7 @@ def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style, white: np.nd
 
 def check_midi(piece: EngravedPiece, midi: bytes) -> None:
     """The MIDI file must have the score's notes, each with its onset and pitch, and no pitch may overlap itself."""
-    read = [note for track in pretty_midi.PrettyMIDI(io.BytesIO(midi)).instruments for note in track.notes]
+    read = [note for part in played_midi(midi).midi.instruments for note in part.notes]
     read.sort(key=lambda note: note.start)
     if len(read) != len(piece.notes):
         raise EngravingError("MIDI differs from the score", f"{len(read)} notes, the score has {len(piece.notes)}")

@@ -11,10 +11,12 @@ from pathlib import Path
 import mido
 
 from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_processing.midi_files import parse_midi
 from score_following_game.data_processing.tempo import DEFAULT_TEMPO
 
 TICKS = 384  # per quarter in all of LilyPond's MIDI files
 _RESET = 121  # the MIDI controller that resets all controllers
+_ONLY_PLAYED = "sfg-played"  # the title that hook.ily gives to the MIDI of a score that is only played
 _KEPT = ("set_tempo", "program_change", "control_change")
 
 
@@ -35,11 +37,13 @@ class ScoreMidi:
     """The sound of one score.
 
     notes: sorted by tick and pitch.  events: (tick, track, message) of everything else.  ticks: per quarter.
+    printed: false for a score that is only played.
     """
 
     notes: list[MidiNote]
     events: list[tuple[int, int, mido.Message]]
     ticks: int = TICKS
+    printed: bool = True
 
     @property
     def end(self) -> int:
@@ -65,7 +69,7 @@ class ScoreMidi:
 def read_midi_file(path: Path) -> ScoreMidi | None:
     """Read a file. Returns None if it holds no notes; raises EngravingError if it cannot be read."""
     try:
-        content = mido.MidiFile(path)
+        content = parse_midi(path.read_bytes())
     except Exception as error:  # mido raises many types, and a hostile score may have written the file
         raise EngravingError("the engraver failed", f"{path.name}: {error}") from None
     if content.ticks_per_beat != TICKS:
@@ -89,7 +93,8 @@ def read_midi_file(path: Path) -> ScoreMidi | None:
                     tick, velocity = begun.pop(0)
                     notes.append(MidiNote(tick, now, message.note, velocity, number, message.channel))
     notes.sort(key=lambda note: (note.tick, note.pitch, note.end))
-    return ScoreMidi(notes, events) if notes else None
+    titles = {message.name for track in content.tracks[:1] for message in track if message.type == "track_name"}
+    return ScoreMidi(notes, events, _ONLY_PLAYED not in titles) if notes else None
 
 
 def without_overlaps(notes: Iterable[MidiNote]) -> list[MidiNote]:
