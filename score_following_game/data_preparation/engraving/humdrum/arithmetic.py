@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.humdrum.preparing import prepare
@@ -29,7 +29,10 @@ def read_humdrum(text: str) -> tuple[str, Reading]:
 
 @dataclass
 class OpenBar:
-    """A bar that is being read. line: of the bar line before it.  start: quarters from the beginning of the piece."""
+    """A bar that is being read. line: of the bar line before it.  start, end: quarters from the beginning of the piece.
+
+    data: the lines with its notes and rests.
+    """
 
     line: int
     name: str
@@ -38,9 +41,19 @@ class OpenBar:
     notes: list[ReadNote] = field(default_factory=list)
     tempi: dict[Fraction, float] = field(default_factory=dict)
     meter: tuple[int, int] | None = None
+    data: list[int] = field(default_factory=list)
 
     def finished(self) -> ReadBar:
-        return ReadBar(self.name, self.end - self.start, tuple(self.notes), tuple(self.tempi.items()), self.meter)
+        length = self.end - self.start
+        notes = tuple(_whole_bar(note, length) for note in self.notes)
+        return ReadBar(self.name, length, notes, tuple(self.tempi.items()), self.meter)
+
+
+def _whole_bar(note: ReadNote, length: Fraction) -> ReadNote:
+    """A rest as long as the bar has an id of its own kind."""
+    if note.pitch is None and note.duration == length:
+        return replace(note, id=f"mrest{note.id[note.id.index('-') :]}")
+    return note
 
 
 def read_bars(text: str) -> tuple[list[str], list[OpenBar]]:
@@ -105,15 +118,21 @@ class _Reader:
     def data(self, row: Row) -> None:
         if not self.staves:
             self._number_staves(row)
+        written = False
         for field_, token, spine in row.kern():
             begins = self.free.setdefault(spine, self.now)
             signs = self._signs(row.number, token)
             if not signs:
                 continue
             if begins != self.now:
-                raise unreadable(row.number, f"spine {field_} is at another time than the others ({_difference(begins, self.now)})")
+                raise unreadable(
+                    row.number, f"spine {field_} is at another time than the others ({_difference(begins, self.now)})"
+                )
             self._add(row.number, field_, spine, signs)
+            written = True
             self.free[spine] = self.now + signs[0].duration
+        if written:
+            self.bars[-1].data.append(row.number)
         present = [self.free[spine] for _, _, spine in row.kern()]
         if present and min(present) < self.now:
             raise unreadable(row.number, "a spine has neither a note nor a rest here")
@@ -141,9 +160,7 @@ class _Reader:
             kind = "note" if sign.pitch is not None else "space" if sign.hidden else "rest"
             id_ = f"{kind}-L{line}F{field_}" + (f"S{place}" if len(signs) > 1 else "")
             tied_to = self._tie(id_, staff, sign) if sign.pitch is not None else ""
-            bar.notes.append(
-                ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, sign.alter, tied_to)
-            )
+            bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, sign.alter, tied_to))
 
     def _tie(self, id_: str, staff: int, sign: Sign) -> str:
         """The id of the note that this one continues, "" if none. Remembers the note if a tie begins at it."""
