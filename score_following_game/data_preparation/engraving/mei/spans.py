@@ -74,9 +74,7 @@ def _by_reference(
     raise EngravingError("unreadable", "a tupletSpan without its notes")
 
 
-def _by_time(
-    span: Element, measure: Element, staves: Mapping[str, StaffState], meter_unit: int, ratios: Ratios
-) -> None:
+def _by_time(span: Element, measure: Element, staves: Mapping[str, StaffState], meter_unit: int, ratios: Ratios) -> None:
     """The notes from tstamp to tstamp2, which names the last note or the end."""
     bars, end = place(span, "tstamp2", meter_unit)
     _, start = place(span, "tstamp", meter_unit)

@@ -95,9 +95,9 @@ def _by_elements(bars: Sequence[TimedBar], notes: Sequence[_Placed]) -> Iterator
             ends = _concerned(tie, "endid", "tstamp2", bars, index, named, at)
             one_by_one = bool(target(tie, "startid") and target(tie, "endid")) and len(starts) == len(ends) == 1
             for end in ends:
-                if first := next((s for s in starts if s.written == end.written or one_by_one), None):
-                    if first.event.id != end.event.id:
-                        yield end.event.id, first.event.id
+                first = next((start for start in starts if start.written == end.written or one_by_one), None)
+                if first is not None and first.event.id != end.event.id:
+                    yield end.event.id, first.event.id
 
 
 def _concerned(

@@ -8,8 +8,9 @@ from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.errors import EngravingError
 
 # Editorial markup that is replaced by (the played part of) its content.
-_WRAPPERS = set("choice app lem rdg subst add corr reg orig sic expan abbr supplied unclear damage restore ossia".split())
-_NOT_PLAYED = set("del gap annot oStaff oLayer layout parts facsimile front back".split())
+_WRAPPERS = {"choice", "app", "lem", "rdg", "subst", "add", "corr", "reg", "orig", "sic", "expan", "abbr"}
+_WRAPPERS |= {"supplied", "unclear", "damage", "restore", "ossia"}
+_NOT_PLAYED = {"del", "gap", "annot", "oStaff", "oLayer", "layout", "parts", "facsimile", "front", "back"}
 _BETTER = ("reg", "corr", "expan")  # of a choice
 _WORSE = ("orig", "sic", "abbr", "del")
 # What a definition may say. All else in it is page layout.
