@@ -10,7 +10,8 @@ from score_following_game.data_preparation.engraving.humdrum.arithmetic import r
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.reading import Reading
-from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei
+from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out
+from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import mend
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -31,7 +32,10 @@ def import_score(path: Path, text: str) -> tuple[str, Reading]:
     """
     form = _form(path, text)
     prepared, reading = _READERS[form](text)
-    return mend(convert_to_mei(prepared, form), reading), reading
+    root = parse_mei(convert_to_mei(prepared, form))
+    write_out(root)
+    mend(root, reading)
+    return ElementTree.tostring(root, encoding="unicode"), reading
 
 
 def _form(path: Path, text: str) -> str:

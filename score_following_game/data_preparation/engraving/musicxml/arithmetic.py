@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document
+from score_following_game.data_preparation.engraving.musicxml.abbreviations import write_out_bars, write_out_strokes
+from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import written_value
@@ -25,6 +26,9 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     Raises EngravingError for what cannot be read, for quarter tones and for pitches that MIDI does not have.
     """
     root, parts = read_document(text)
+    for part in parts:
+        write_out_bars(part.measures)
+    set_ids(parts)
     players = {part.element.get("id"): _Player(part) for part in parts}
     read: list[ReadBar] = []
     meter: tuple[int, int] | None = None
@@ -110,7 +114,7 @@ class _Player:
                     clock.advance(counted, exact)
                 passage.notes.append(self._note(element, *chord))
             passage.length = max(passage.length, clock.now)
-        passage.notes = self.ties.join(passage.notes, measure, passage.length)
+        passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure)
         return passage
 
     def _define(self, attributes: Element, passage: _Passage) -> None:

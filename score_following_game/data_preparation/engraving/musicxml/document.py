@@ -1,4 +1,4 @@
-"""The structure of a MusicXML file: parts and staves, with an id for every note and every measure."""
+"""The structure of a MusicXML file: its parts, staves and measures."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ class Part:
 def read_document(text: str) -> tuple[Element, list[Part]]:
     """Parse MusicXML into its root element, score-partwise, and its parts in the order of the part list.
 
-    Notes get the ids n0, n1, ... and measures bar-0, bar-1, ..., which the engraver keeps. Raises EngravingError if the text
-    is not well-formed or has no part.
+    Raises EngravingError if the text is not well-formed or has no part.
     """
     try:
         root = ElementTree.fromstring(text.lstrip())
@@ -47,7 +46,6 @@ def read_document(text: str) -> tuple[Element, list[Part]]:
         staves = _number_of_staves(element)
         first = parts[-1].first_staff + parts[-1].staves if parts else 1
         parts.append(Part(element, names.get(element.get("id"), ""), first, staves))
-    _set_ids(parts)
     return root, parts
 
 
@@ -107,7 +105,8 @@ def _state_staves(part: Element, staves: int) -> None:
     attributes.insert(before, stated)
 
 
-def _set_ids(parts: list[Part]) -> None:
+def set_ids(parts: list[Part]) -> None:
+    """Give notes the ids n0, n1, ... and measures bar-0, bar-1, ..., which the engraver keeps."""
     note_number = 0
     for part in parts:
         for index, measure in enumerate(part.measures):

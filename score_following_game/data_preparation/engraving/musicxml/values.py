@@ -13,15 +13,15 @@ _QUARTERS = {"maxima": Fraction(32), "long": Fraction(16), "breve": Fraction(8),
 }
 
 
-def written_value(note: ElementTree.Element) -> Fraction | None:
-    """Quarters that <type>, <dot>s and <time-modification> of a note say; None without a type."""
+def written_value(note: ElementTree.Element, modified: bool = True) -> Fraction | None:
+    """Quarters that <type>, <dot>s and, if `modified`, <time-modification> of a note say; None without a type."""
     value = _QUARTERS.get((note.findtext("type") or "").strip())
     if value is None:
         return None
     dots = len(note.findall("dot"))
     value *= 2 - Fraction(1, 2**dots)
     modification = note.find("time-modification")
-    if modification is not None:
+    if modified and modification is not None:
         actual, normal = number(modification, "actual-notes", 1), number(modification, "normal-notes", 1)
         if actual > 0 and normal > 0:
             value *= Fraction(normal, actual)

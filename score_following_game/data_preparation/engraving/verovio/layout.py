@@ -47,6 +47,8 @@ _OPTIONS = {
     "svgFormatRaw": True,
 }
 
+_TAG = re.compile(r"<([\w:.-]+)((?:\s+[\w:.-]+=\"[^\"]*\")+)(\s*/?)>")
+_ATTRIBUTE = re.compile(r"\s+([\w:.-]+)=\"[^\"]*\"")
 STAFF_DISTANCES = (12, 6, 2)  # in verovio's units of half a staff space, the first as usual
 
 ElementTree.register_namespace("", SVG[1:-1])
@@ -104,6 +106,24 @@ def convert_to_mei(text: str, form: str) -> str:
         raise EngravingError("unreadable", "the engraver could not load it")
     mei: str = toolkit.getMEI()
     return mei
+
+
+def parse_mei(mei: str) -> ElementTree.Element:
+    """Parse verovio's MEI, in which an attribute may stand twice. Raises EngravingError for other faults."""
+    try:
+        return ElementTree.fromstring(mei)
+    except ElementTree.ParseError:
+        pass
+    try:
+        return ElementTree.fromstring(_TAG.sub(_once_each, mei))
+    except ElementTree.ParseError as error:
+        raise EngravingError("unreadable", f"the engraver's MEI is not well-formed: {error}") from None
+
+
+def _once_each(tag: re.Match[str]) -> str:
+    """The tag with the first of its attributes of each name."""
+    attributes = {found[1]: found[0] for found in reversed(list(_ATTRIBUTE.finditer(tag[2])))}
+    return f"<{tag[1]}{''.join(reversed(attributes.values()))}{tag[3]}>"
 
 
 def bar_order(mei: str) -> list[int]:

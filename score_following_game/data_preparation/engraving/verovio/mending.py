@@ -16,12 +16,11 @@ Element = ElementTree.Element
 ElementTree.register_namespace("", MEI[1:-1])
 
 
-def mend(mei: str, reading: Reading) -> str:
-    """Returns the MEI with the times, pitches and ties of `reading`; measure i gets the id bar-i.
+def mend(root: Element, reading: Reading) -> None:
+    """Give the MEI the times, pitches and ties of `reading`; measure i gets the id bar-i.
 
     Where the two agree nothing is changed but ids. Raises EngravingError if their numbers of bars differ.
     """
-    root = ElementTree.fromstring(mei)
     measures = list(root.iter(f"{MEI}measure"))
     if len(measures) != len(reading.bars):
         raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file")
@@ -31,7 +30,6 @@ def mend(mei: str, reading: Reading) -> str:
     read = {note.id: note for bar in reading.bars for note in bar.notes}
     _mend_pitches(root, read)
     _mend_ties(root, measures, read)
-    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _mend_times(measure: Element, bar: ReadBar) -> None:
