@@ -18,10 +18,10 @@ from score_following_game.data_preparation.engraving.checks import check_piece
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
+from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
-from score_following_game.data_preparation.engraving.verovio.parts import choose_part
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.recordings.retiming import record_piece
@@ -40,7 +40,7 @@ class PieceTask:
     style: a key of STYLES.  folder: where its files are written.  time_limit: seconds.
     tempi: factors of the score's speed for its performances; they include 1.0.
     recording: audio file to use as the performance instead of the score's MIDI.
-    part: the part to engrave, see choose_part; "" for the whole score.
+    playing: what of the score is engraved, and in which order.
     """
 
     source: Source
@@ -49,7 +49,7 @@ class PieceTask:
     time_limit: float = 120.0
     tempi: tuple[float, ...] = (1.0,)
     recording: Path | None = None
-    part: str = ""
+    playing: Playing = WHOLE
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def make_piece(task: PieceTask) -> PieceFacts:
     Raises EngravingError, without leaving files behind, when the piece has to be left out.
     """
     make_folder(task.folder)
-    piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder, task.part)
+    piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder, task.playing)
     stem = task.folder / task.source.name
     written = {".npz": stem.with_name(f"{stem.name}.npz")}
     try:
@@ -137,11 +137,11 @@ def engrave_source(
     style: Style,
     time_limit: float = 120.0,
     work: Path | None = None,
-    part: str = "",
+    playing: Playing = WHOLE,
 ) -> tuple[EngravedPiece, dict[str, float]]:
     """Engrave and check one source.
 
-    time_limit: seconds, for LilyPond.  work: folder for temporary files.  part: see choose_part; "" for the whole score.
+    time_limit: seconds, for LilyPond.  work: folder for temporary files.  playing: what of the score.
     Returns the piece and the measurements of its checks. Raises EngravingError when the piece has to be left out.
     """
     if source.tune is not None:
@@ -152,9 +152,7 @@ def engrave_source(
     elif source.path.suffix.lower() == ".ly":
         piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work)
     else:
-        mei, reading = import_score(source.path, score_text(source.path))
-        if part:
-            mei, reading = choose_part(mei, reading, part)
+        mei, reading = import_score(source.path, score_text(source.path), playing)
         reading = reading.with_tempi(*PLAUSIBLE_TEMPO)
         piece = engrave(clean_mei(mei, style), style, reading, default_tempo(source.name))
     return piece, check_piece(piece, style)

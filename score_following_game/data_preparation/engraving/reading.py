@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
+from score_following_game.data_preparation.engraving.order import BarMarks
 from score_following_game.data_preparation.errors import EngravingError
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
@@ -77,28 +78,32 @@ class SoundingNote:
 
 @dataclass(frozen=True)
 class Reading:
-    """The bars of a score, each once, in the order of the file."""
+    """The bars of a score, each once, in the order of the file.
+
+    marks: of each bar, those that the engraver's MEI may lack; () if it has all.  written: indices of the bars in the order in
+    which the file says that they sound; None if that follows from the marks.
+    """
 
     bars: tuple[ReadBar, ...]
+    marks: tuple[BarMarks, ...] = ()
+    written: tuple[int, ...] | None = None
 
     def of_staves(self, staves: Sequence[int]) -> Reading:
         """Only these staves, renumbered from 1 in the order given."""
         number = {staff: place for place, staff in enumerate(staves, 1)}
-        return Reading(
-            tuple(
-                replace(bar, notes=tuple(replace(n, staff=number[n.staff]) for n in bar.notes if n.staff in number))
-                for bar in self.bars
-            )
+        bars = (
+            replace(bar, notes=tuple(replace(note, staff=number[note.staff]) for note in bar.notes if note.staff in number))
+            for bar in self.bars
         )
+        return replace(self, bars=tuple(bars))
 
     def with_tempi(self, slowest: float, fastest: float) -> Reading:
         """Without the tempi outside of a range, in quarters per minute."""
-        return Reading(
-            tuple(
-                replace(bar, tempi=tuple((after, tempo) for after, tempo in bar.tempi if slowest <= tempo <= fastest))
-                for bar in self.bars
-            )
+        bars = (
+            replace(bar, tempi=tuple((after, tempo) for after, tempo in bar.tempi if slowest <= tempo <= fastest))
+            for bar in self.bars
         )
+        return replace(self, bars=tuple(bars))
 
     def starts(self, order: Sequence[int]) -> list[Fraction]:
         """Where each bar of the order begins, in quarters."""

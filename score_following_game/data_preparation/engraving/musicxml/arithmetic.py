@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.musicxml.abbreviations import write_out_bars, write_out_strokes
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
+from score_following_game.data_preparation.engraving.musicxml.marks import read_marks
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import written_value
@@ -47,7 +48,8 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
         read.append(ReadBar(name, length, notes, tempi, meter))
     if not read:
         raise EngravingError("no notes", "no measures")
-    return ElementTree.tostring(root, encoding="unicode"), Reading(tuple(read))
+    marks = read_marks([part.measures for part in parts])
+    return ElementTree.tostring(root, encoding="unicode"), Reading(tuple(read), marks)
 
 
 @dataclass

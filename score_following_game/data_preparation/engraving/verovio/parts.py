@@ -32,15 +32,14 @@ class Part:
         return name if len(self.staves) == 1 else f"{name} ({len(self.staves)} staves)"
 
 
-def choose_part(mei: str, reading: Reading, wanted: str) -> tuple[str, Reading]:
-    """Keep the staves of one part only, renumbered from 1. wanted: its number or name, or "piano".
+def choose_part(root: Element, reading: Reading, wanted: str) -> Reading:
+    """Keep the staves of one part only, renumbered from 1, in the MEI and in the reading. wanted: number, name or "piano".
 
     Raises EngravingError with the parts there are if none or several are meant.
     """
-    root = ElementTree.fromstring(mei)
     staves = _chosen(_parts(root), wanted)
     _keep_staves(root, staves)
-    return ElementTree.tostring(root, encoding="unicode"), reading.of_staves(staves)
+    return reading.of_staves(staves)
 
 
 def _parts(root: Element) -> list[Part]:

@@ -29,6 +29,20 @@ class BarMarks:
     da_capo: bool = False
     dal_segno: bool = False
 
+    def together(self, other: BarMarks) -> BarMarks:
+        """The marks of one bar from two readings of it."""
+        return BarMarks(
+            self.repeat_start or other.repeat_start,
+            max(self.repeat_end, other.repeat_end),
+            other.ending or self.ending,
+            self.segno or other.segno,
+            self.coda or other.coda,
+            self.fine or other.fine,
+            self.to_coda or other.to_coda,
+            self.da_capo or other.da_capo,
+            self.dal_segno or other.dal_segno,
+        )
+
 
 def once_order(marks: Sequence[BarMarks]) -> list[int]:
     """Every bar once, of alternative endings the first only. Jumps are ignored."""
