@@ -90,11 +90,10 @@ def _signature(key: Key) -> Element:
 
 
 def _changes(key: Key | None, meter: Meter) -> Element:
-    changes = Element("scoreDef", {} if meter is None else {"meter.count": str(meter[0]), "meter.unit": str(meter[1])})
     signature = None if key is None else _signature(key)
-    if signature is not None and signature.get("sig"):
-        changes.set("keysig", signature.attrib["sig"])
-    elif signature is not None:
+    sig = {} if signature is None or not signature.get("sig") else {"keysig": signature.attrib["sig"]}
+    changes = Element("scoreDef", sig | ({} if meter is None else {"meter.count": str(meter[0]), "meter.unit": str(meter[1])}))
+    if signature is not None and not sig:
         changes.append(signature)
     return changes
 
