@@ -72,7 +72,7 @@ def _layer(measure: Element, staff: Element, layer: Element) -> Element | None:
     found = next((other for other in measure.findall(f"{MEI}staff") if other.get("n") == staff.get("n")), None)
     layers = [] if found is None else found.findall(f"{MEI}layer")
     same = [other for other in layers if other.get("n") == layer.get("n")]
-    return (same or layers or [None])[0]
+    return next(iter(same or layers), None)
 
 
 def _repeat_beats(measure: Element, layer: Element, index: int, meter: tuple[Fraction, Fraction], where: str) -> None:
