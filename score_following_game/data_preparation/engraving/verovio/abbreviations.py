@@ -77,7 +77,7 @@ def _layer(measure: Element, staff: Element, layer: Element) -> Element | None:
 
 def _repeat_beats(measure: Element, layer: Element, index: int, meter: tuple[Fraction, Fraction], where: str) -> None:
     """Replace signs for half a bar or a beat by what came just before them in this bar."""
-    while sign := next((child for child in layer if child.tag in _BEATS), None):
+    while (sign := next((child for child in layer if child.tag in _BEATS), None)) is not None:
         place = list(layer).index(sign)
         span = meter[0] / 2 if sign.tag == _BEATS[0] else meter[1]
         now = sum((_duration(child) for child in layer[:place]), Fraction(0))
