@@ -90,7 +90,7 @@ def test_tokens(token: str, duration: float, pitch: int, alter: int) -> None:
 
 
 def test_chords_rests_and_grace_notes() -> None:
-    text = kern("4c&4e&2g 2r", "8qd .", "qqd .", "4d .")
+    text = kern("4c&4e&2g 2r", "8qd&8f .", "qqd .", "4d .")
     ids = [(note.id, note.staff, note.pitch, float(note.onset), float(note.duration)) for note in bars(text)[0].notes]
     assert ids == [
         ("note-L2F1S1", 2, 60, 0, 1),

@@ -45,9 +45,9 @@ def read_token(token: str) -> list[Sign]:
         return []
     signs: list[Sign] = []
     duration: Fraction | None = None
+    grace = "q" in token
     for text in token.split():
         duration = _duration(text) if duration is None else duration
-        grace = "q" in text
         if duration is None and not grace:
             raise ValueError(f"{text!r} has no duration")
         pitch, step, alter = (None, 0, 0) if "r" in text else _pitch(text)

@@ -186,12 +186,13 @@ def _alternating(tremolo: Element) -> list[Element]:
 
 def _duration(element: Element) -> Fraction:
     """Quarters of an element with its content; 0 for one without a duration, as a clef or a grace note."""
-    value = next((holder.get("dur", "") for holder in (element, *element.findall(f"{MEI}note")) if holder.get("dur")), "")
     if element.get("grace") or element.tag == f"{MEI}graceGrp":
         return Fraction(0)
+    holders = [element, *(element if element.tag == f"{MEI}chord" else ())]
+    holder = next((holder for holder in holders if holder.get("dur")), element)
+    value = holder.get("dur", "")
     if value in _LONG or value.isdigit():
-        dots = next((holder.get("dots", "0") for holder in (element, *element) if holder.get("dots")), "0")
-        return (_LONG.get(value) or Fraction(4, int(value))) * (2 - Fraction(1, 2 ** int(dots)))
+        return (_LONG.get(value) or Fraction(4, int(value))) * (2 - Fraction(1, 2 ** int(holder.get("dots", "0"))))
     ratio = Fraction(1)
     if element.tag == f"{MEI}tuplet":
         ratio = Fraction(int(element.get("numbase", "2")), int(element.get("num", "3")))
