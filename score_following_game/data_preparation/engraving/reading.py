@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
+from score_following_game.data_preparation.engraving.order import BarMarks
 from score_following_game.data_preparation.errors import EngravingError
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
@@ -25,6 +26,7 @@ class ReadNote:
     id: of its element in the MEI.  onset: quarters after the start of its bar.  duration: quarters, without ties.
     pitch: sounding MIDI pitch, None for a rest.  alter: sounding alteration of the written step, semitones.
     staff: 1 is the top staff of the score.  tied_to: id of the earlier note that this one continues, "" if none.
+    transposition: semitones from the written to the sounding pitch.
     """
 
     id: str
@@ -34,6 +36,7 @@ class ReadNote:
     staff: int
     alter: int = 0
     tied_to: str = ""
+    transposition: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,18 @@ class ReadBar:
     tempi: tuple[tuple[Fraction, float], ...] = ()
     meter: tuple[int, int] | None = None
 
+    @property
+    def signature(self) -> tuple[int, int] | None:
+        """The time signature of a bar of this length: `meter` for a full bar. None if there is none that MIDI can state."""
+        if self.meter is not None and self.length == Fraction(4 * self.meter[0], self.meter[1]):
+            return self.meter
+        length = self.length / 4
+        unit = max(length.denominator, self.meter[1] if self.meter else 4)
+        beats = length * unit
+        if unit & (unit - 1) or beats.denominator > 1 or not 0 < beats < 256:
+            return None
+        return int(beats), unit
+
 
 @dataclass(frozen=True)
 class SoundingNote:
@@ -63,19 +78,32 @@ class SoundingNote:
 
 @dataclass(frozen=True)
 class Reading:
-    """The bars of a score, each once, in the order of the file."""
+    """The bars of a score, each once, in the order of the file.
+
+    marks: of each bar, those that the engraver's MEI may lack; () if it has all.  written: indices of the bars in the order in
+    which the file says that they sound; None if that follows from the marks.
+    """
 
     bars: tuple[ReadBar, ...]
+    marks: tuple[BarMarks, ...] = ()
+    written: tuple[int, ...] | None = None
 
     def of_staves(self, staves: Sequence[int]) -> Reading:
         """Only these staves, renumbered from 1 in the order given."""
         number = {staff: place for place, staff in enumerate(staves, 1)}
-        return Reading(
-            tuple(
-                replace(bar, notes=tuple(replace(n, staff=number[n.staff]) for n in bar.notes if n.staff in number))
-                for bar in self.bars
-            )
+        bars = (
+            replace(bar, notes=tuple(replace(note, staff=number[note.staff]) for note in bar.notes if note.staff in number))
+            for bar in self.bars
         )
+        return replace(self, bars=tuple(bars))
+
+    def with_tempi(self, slowest: float, fastest: float) -> Reading:
+        """Without the tempi outside of a range, in quarters per minute."""
+        bars = (
+            replace(bar, tempi=tuple((after, tempo) for after, tempo in bar.tempi if slowest <= tempo <= fastest))
+            for bar in self.bars
+        )
+        return replace(self, bars=tuple(bars))
 
     def starts(self, order: Sequence[int]) -> list[Fraction]:
         """Where each bar of the order begins, in quarters."""
@@ -83,6 +111,34 @@ class Reading:
         for bar in order[:-1]:
             starts.append(starts[-1] + self.bars[bar].length)
         return starts
+
+    def tempo_map(self, order: Sequence[int]) -> list[tuple[Fraction, float]]:
+        """(quarter, quarters per minute) of each tempo, for the bars in this order; the first is at 0. [] without a tempo.
+
+        After a jump the tempo is that of the bars before the one jumped to, in the order of the file.
+        """
+        in_force: list[float] = []  # at the beginning of each bar
+        now = next((tempo for bar in self.bars for _, tempo in bar.tempi), None)
+        if now is None:
+            return []
+        for bar in self.bars:
+            in_force.append(now)
+            now = bar.tempi[-1][1] if bar.tempi else now
+        tempi: dict[Fraction, float] = {}
+        for place, (start, index) in enumerate(zip(self.starts(order), order)):
+            if not place or order[place - 1] != index - 1:
+                tempi[start] = in_force[index]
+            tempi |= {start + after: tempo for after, tempo in self.bars[index].tempi}
+        return sorted(tempi.items())
+
+    def signatures(self, order: Sequence[int]) -> list[tuple[Fraction, tuple[int, int]]]:
+        """(quarter, (beats, beat unit)) wherever the length of the bars changes, so that MIDI counts bars as the sheet does."""
+        signatures: list[tuple[Fraction, tuple[int, int]]] = []
+        for start, bar in zip(self.starts(order), order):
+            signature = self.bars[bar].signature
+            if signature is not None and (not signatures or signatures[-1][1] != signature):
+                signatures.append((start, signature))
+        return signatures
 
     def sounding(self, order: Sequence[int]) -> list[SoundingNote]:
         """The notes of the bars in the given order (indices), sorted by onset and pitch.

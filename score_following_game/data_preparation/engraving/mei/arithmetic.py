@@ -1,10 +1,157 @@
-"""Reads MEI by its own arithmetic (to be written)."""
+"""Reads MEI (versions 2 to 5) by its own note values, ties, accidentals and key signatures, without the engraver."""
 
 from __future__ import annotations
 
-from score_following_game.data_preparation.engraving.reading import Reading
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from fractions import Fraction
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
+from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, after, octave_lines
+from score_following_game.data_preparation.engraving.mei.prepare import document, prepare, says_what_sounds
+from score_following_game.data_preparation.engraving.mei.spans import span_ratios
+from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi, stated_tempo
+from score_following_game.data_preparation.engraving.mei.ties import TimedBar, find_ties
+from score_following_game.data_preparation.engraving.mei.timing import read_layers
+from score_following_game.data_preparation.engraving.mei.tree import parse
+from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.errors import EngravingError
+
+_DEFINITIONS = ("scoreDef", "staffDef")
+_NOT_TIMED = ("keySig", "mSpace")
+
+Element = ElementTree.Element
+
+
+@dataclass
+class _Timed:
+    """Every bar with its times. staves, tempi: what is in force at the start of each bar, and defined just before it."""
+
+    bars: list[TimedBar] = field(default_factory=list)
+    staves: list[dict[str, StaffState]] = field(default_factory=list)
+    tempi: list[float | None] = field(default_factory=list)
 
 
 def read_mei(text: str) -> tuple[str, Reading]:
-    """Returns the text for the engraver and the reading."""
-    raise NotImplementedError
+    """Returns MEI for the engraver, and the reading.
+
+    In the MEI are only the played versions of the music, without header and page layout, and every note, rest and space has
+    an id, as in the reading; bar i has the id "bar-i". Rests and spaces are read as notes without a pitch. A note's staff is
+    the one whose layer it is in. Hidden notes are in both. Grace notes are in the MEI only.
+    Raises EngravingError naming the bar for what cannot be read.
+    """
+    root = parse(text)
+    try:
+        score = prepare(root)
+        reading = _read(score, says_what_sounds(root))
+        return document(score, root.get("meiversion") or root.get("version") or "", says_what_sounds(root)), reading
+    except RecursionError:
+        raise EngravingError("unreadable", "its elements are nested too deeply") from None
+
+
+def _read(score: Element, natural: bool) -> Reading:
+    timed = _time(score)
+    if not timed.bars:
+        raise EngravingError("no notes", "no measures")
+    tied = find_ties(timed.bars)
+    accidentals = Accidentals(natural, tied, octave_lines(timed.bars))
+    bars: list[ReadBar] = []
+    pitches: dict[str, int] = {}
+    for index, (bar, staves, tempo) in enumerate(zip(timed.bars, timed.staves, timed.tempi)):
+        name = _name(bar.measure, index)
+        with _naming(name):
+            sounds = accidentals.read(bar, staves)
+            pitches.update({note: pitch for note, (pitch, _) in sounds.items()})
+            notes = tuple(_notes(bar, staves, sounds, tied, pitches))
+            bars.append(ReadBar(name, bar.length, notes, bar_tempi(bar, tempo), _meter(staves)))
+    if not any(note.pitch is not None for bar in bars for note in bar.notes):
+        raise EngravingError("no notes")
+    return Reading(tuple(bars))
+
+
+class _naming:
+    """Adds the bar to an EngravingError."""
+
+    def __init__(self, bar: str) -> None:
+        self.bar = bar
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, EngravingError):
+            raise EngravingError(error.reason, f"bar {self.bar}, {error.detail}") from None
+
+
+def _time(score: Element) -> _Timed:
+    timed = _Timed()
+    staves: dict[str, StaffState] = {}
+    now, tempo = Fraction(0), None
+    for element in _in_order(score):
+        if element.tag in _DEFINITIONS:
+            define(element, staves)
+            stated = [stated_tempo(part) for part in element.iter() if part.tag in _DEFINITIONS]
+            tempo = next((value for value in stated if value is not None), tempo)
+            continue
+        index = len(timed.bars)
+        with _naming(_name(element, index)):
+            meter = _meter(staves)
+            unit = meter[1] if meter else 4
+            ratios = span_ratios(element, staves, unit)
+            if index == 0 and _is_pickup(element, staves, ratios):
+                element.set("metcon", "false")
+            events, length = read_layers(element, staves, ratios)
+        timed.bars.append(TimedBar(element, events, now, length, unit))
+        timed.staves.append({name: copy(staff) for name, staff in staves.items()})
+        timed.tempi.append(tempo)
+        after(events, staves)
+        now, tempo = now + length, None
+    return timed
+
+
+def _in_order(parent: Element) -> list[Element]:
+    """Definitions and measures, without those inside them."""
+    found: list[Element] = []
+    for child in parent:
+        found += [child] if child.tag in (*_DEFINITIONS, "measure") else _in_order(child)
+    return found
+
+
+def _is_pickup(measure: Element, staves: Mapping[str, StaffState], ratios: Mapping[str, Fraction]) -> bool:
+    """Whether some staff of the first bar has notes, but too few to fill it. Rests for the whole bar are then as short."""
+    events, _ = read_layers(measure, staves, ratios)
+    ends = [event.end for event in events if event.element.tag in ("note", "rest", "space") and not event.grace]
+    return any(event.element.tag == "mRest" for event in events) and bool(ends) and max(ends) < _bar(staves)
+
+
+def _bar(staves: Mapping[str, StaffState]) -> Fraction:
+    return max(staff.bar for staff in staves.values())
+
+
+def _notes(
+    bar: TimedBar,
+    staves: Mapping[str, StaffState],
+    sounds: Mapping[str, tuple[int, int]],
+    tied: Mapping[str, str],
+    pitches: Mapping[str, int],
+) -> list[ReadNote]:
+    """The notes and rests of a bar in document order. pitches: of the notes so far. Only notes of one pitch are tied."""
+    notes = []
+    for event in bar.events:
+        if event.grace or event.element.tag in _NOT_TIMED:
+            continue
+        pitch, alter = sounds.get(event.id, (None, 0))
+        first = tied.get(event.id, "")
+        first = first if pitch is not None and pitches.get(first) == pitch else ""
+        notes.append(ReadNote(event.id, event.onset, event.duration, pitch, staves[event.staff].number, alter, first))
+    return notes
+
+
+def _meter(staves: Mapping[str, StaffState]) -> tuple[int, int] | None:
+    return next((staff.meter for staff in staves.values()), None)
+
+
+def _name(measure: Element, index: int) -> str:
+    return measure.get("n") or str(index + 1)

@@ -1,13 +1,12 @@
-"""Reduces the MEI of an imported score to the music that is heard: each section once, no ornaments, no words."""
+"""Reduces the MEI of an imported score to the music that is heard: no ornaments, no words."""
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.style import Style
-from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, derive_sound, print_what_sounds
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 
 _DROPPED = {  # words, and signs for more or different notes than are written
@@ -49,7 +48,6 @@ _DROPPED = {  # words, and signs for more or different notes than are written
 }
 _ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # signs for notes that are not written out
 _UNPITCHED = {"perc", "TAB"}  # clefs
-_REPEATS = {"rptstart", "rptend", "rptboth"}
 _REFERENCE_ATTRIBUTES = ("startid", "endid")
 
 Element = ElementTree.Element
@@ -57,13 +55,13 @@ Element = ElementTree.Element
 ElementTree.register_namespace("", MEI[1:-1])
 
 
-def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
-    """Returns MEI that can be engraved, and its first tempo in quarters per minute or None.
+def clean_mei(text: str, style: Style) -> str:
+    """Returns MEI that can be engraved.
 
-    Dropped: repeats, second endings, grace notes, ornaments, chord symbols, fingering, lyrics, tempo marks and other words,
+    Dropped: grace notes, ornaments, chord symbols, fingering, lyrics, tempo marks and other words,
     page breaks. Kept: ties, slurs, articulation, dynamics, octave lines. Accidentals are added where the sheet would show a
-    different pitch than sounds. Transposing instruments sound at their own pitch. Raises EngravingError for unreadable MEI,
-    for a number of staves other than the style's, for percussion, and for signs for notes that are not written out.
+    different pitch than sounds. Raises EngravingError for unreadable MEI, for a number of staves other than the style's, for
+    percussion, and for signs for notes that are not written out.
     """
     try:
         root = ElementTree.fromstring(text)
@@ -77,7 +75,6 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
     for tag in sorted(_ABBREVIATED):
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)
-    tempo = _first_tempo(root)
     try:
         _mend(root)
     except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:  # attributes that are missing or not numbers
@@ -86,39 +83,15 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
     if not measures:
         raise EngravingError("no notes", "no measures")
     measures[-1].set("right", "end")
-    return ElementTree.tostring(root, encoding="unicode"), tempo
-
-
-def _first_tempo(root: Element) -> float | None:
-    """The first tempo mark or sounding tempo, in document order. None if it is missing or not a number."""
-    for element in root.iter():
-        try:
-            if sounding := element.get("midi.bpm"):
-                return float(sounding)
-            if element.tag == f"{MEI}tempo" and (mark := element.get("mm")):
-                value = 4.0 / float(element.get("mm.unit", "4"))
-                return float(mark) * value * (2 - 0.5 ** int(element.get("mm.dots", "0")))
-        except ValueError:
-            return None
-    return None
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _mend(root: Element) -> None:
     """Remove everything that is not played, then make the printed accidentals agree with the sound."""
-    if not _says_what_sounds(root):
-        derive_sound(root)
     _clean(root)
     _drop_dangling(root)
     _check_notes(root)
     print_what_sounds(root)
-
-
-def _says_what_sounds(root: Element) -> bool:
-    """Whether a note without accid.ges always sounds natural.
-
-    It does in the MEI that verovio makes from MusicXML or Humdrum. In other MEI its sound may follow from earlier signs.
-    """
-    return any((text.text or "").startswith("Transcoded from") for text in root.iter(f"{MEI}p"))
 
 
 def _check_notes(root: Element) -> None:
@@ -132,24 +105,16 @@ def _check_notes(root: Element) -> None:
 
 def _clean(parent: Element) -> None:
     """Clean the children of `parent`, depth first, and replace wrappers by their content."""
-    after_ending = False  # then an ending without a number is a second one
     kept: list[Element] = []
     for child in parent:
         tag = child.tag.removeprefix(MEI) if isinstance(child.tag, str) else ""
         if not tag or tag in _DROPPED or child.get("grace"):
             continue
-        if tag == "ending":
-            first = _is_first(child, after_ending)
-            _clean(child)
-            # A change of key or meter in a later ending also applies to the music after it.
-            kept.extend(child if first else child.findall(f"{MEI}scoreDef"))
-            after_ending = True
-            continue
-        if tag in ("measure", "section"):
-            after_ending = False
         was_empty = len(child) == 0
         _clean(child)
-        _play_once(child)
+        child.attrib.pop("stem.mod", None)
+        if tag == "measure" and child.get("right") is None:
+            child.set("right", "single")
         if tag in ("beam", "tuplet", "chord", "bTrem") and not was_empty and len(child) == 0:
             continue  # it held only grace notes
         if tag == "bTrem" or (tag == "beam" and len(child) == 1):
@@ -157,22 +122,6 @@ def _clean(parent: Element) -> None:
         else:
             kept.append(child)
     parent[:] = kept
-
-
-def _is_first(ending: Element, after_ending: bool) -> bool:
-    """Decide by the number ("1", "1, 2", "1-3"), or by the position if there is none."""
-    number = re.match(r"\d+", ending.get("n", "").strip())
-    return int(number[0]) == 1 if number else not after_ending
-
-
-def _play_once(element: Element) -> None:
-    """Remove repeat bar lines from a measure and tremolo strokes from a stem."""
-    for side in ("left", "right"):
-        if element.get(side) in _REPEATS:
-            del element.attrib[side]
-    if element.tag == f"{MEI}measure" and element.get("right") is None:
-        element.set("right", "single")
-    element.attrib.pop("stem.mod", None)
 
 
 def _drop_dangling(root: Element) -> None:

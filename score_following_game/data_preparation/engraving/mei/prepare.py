@@ -1,0 +1,123 @@
+"""The music of one movement, written so that the engraver and our own arithmetic read the same."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.to_mei import ID, NAMESPACE
+from score_following_game.data_preparation.engraving.mei.movements import movements, score_of
+from score_following_game.data_preparation.engraving.mei.tree import name_of, played
+from score_following_game.data_preparation.errors import EngravingError
+
+# Elements that get ids of ours. The engraver's ids have no hyphen, so none can be the same.
+_NAMED = {"measure": "bar", "note": "note", "chord": "chord", "rest": "rest", "space": "space", "mRest": "rest"}
+_NAMED |= {"multiRest": "rest", "mSpace": "space"}
+_REFERENCES = ("startid", "endid", "plist", "corresp", "sameas", "next", "prev", "synch", "copyof")
+_OLD_NAMES = {"key.sig": "keysig"}
+_DEFINITION = ("scoreDef", "staffGrp", "staffDef")
+
+Element = ElementTree.Element
+
+
+def prepare(root: Element) -> Element:
+    """The score of the only movement, see `played`: lines and definitions complete, every note, rest and bar with an id.
+
+    Bar i has the id "bar-i" (from 0). Raises EngravingError if there are several movements, no score or no staff.
+    """
+    found = movements(root)
+    if len(found) > 1:
+        raise EngravingError("several movements", f"{len(found)} mdiv elements, to be read one at a time")
+    original = score_of(found[0], root) if found else None
+    if original is None:
+        raise EngravingError("unreadable", "it has no score")
+    score = played(original, root)[0]
+    _complete_definitions(score)
+    _write_dots(score)
+    _name(score)
+    return score
+
+
+def document(score: Element, version: str, transcoded: bool) -> str:
+    """MEI text with this score and an empty header. transcoded: every note says how it sounds, as in the engraver's MEI."""
+    root = Element("mei", xmlns=NAMESPACE, meiversion=version or "5.0")
+    head = ElementTree.SubElement(root, "meiHead")
+    file = ElementTree.SubElement(head, "fileDesc")
+    ElementTree.SubElement(ElementTree.SubElement(file, "titleStmt"), "title")
+    ElementTree.SubElement(file, "pubStmt")
+    if transcoded:
+        info = ElementTree.SubElement(ElementTree.SubElement(head, "encodingDesc"), "appInfo")
+        ElementTree.SubElement(ElementTree.SubElement(info, "application"), "p").text = "Transcoded from MEI"
+    body = ElementTree.SubElement(ElementTree.SubElement(root, "music"), "body")
+    ElementTree.SubElement(body, "mdiv").append(score)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def says_what_sounds(root: Element) -> bool:
+    """Whether a note without accid.ges always sounds natural.
+
+    It does in the MEI that verovio makes from MusicXML or Humdrum. In other MEI its sound may follow from earlier signs.
+    """
+    heads = [child for child in root if name_of(child) == "meiHead"]
+    texts = [element.text or "" for head in heads for element in head.iter() if name_of(element) == "p"]
+    return any(text.strip().startswith("Transcoded from") for text in texts)
+
+
+def _complete_definitions(score: Element) -> None:
+    """Put every staffDef into a scoreDef; a staff without a number of lines has five."""
+    for parent in list(score.iter()):
+        if parent.tag not in (*_DEFINITION, "staff", "layer"):
+            parent[:] = [_in_score_definition(child) for child in parent]
+        for old, new in _OLD_NAMES.items():
+            if old in parent.attrib:
+                parent.set(new, parent.attrib.pop(old))
+    staves = list(score.iter("staffDef"))
+    if not staves:
+        raise EngravingError("unreadable", "it has no staff")
+    defined: set[str] = set()
+    for staff in staves:
+        name = staff.get("n") or ""
+        if name not in defined:
+            staff.set("lines", staff.get("lines") or "5")
+        defined.add(name)
+
+
+def _in_score_definition(element: Element) -> Element:
+    if element.tag not in ("staffDef", "staffGrp"):
+        return element
+    outer = Element("scoreDef")
+    group = element if element.tag == "staffGrp" else ElementTree.SubElement(outer, "staffGrp")
+    (outer if group is element else group).append(element)
+    return outer
+
+
+def _write_dots(score: Element) -> None:
+    """Write dots that are elements as an attribute, since the engraver plays no others."""
+    for element in score.iter():
+        dots = element.findall("dot") if element.tag in ("note", "rest", "chord", "space") else []
+        if dots and not element.get("dots"):
+            element.set("dots", str(len(dots)))
+        for dot in dots:
+            element.remove(dot)
+
+
+def _name(score: Element) -> None:
+    """Give new ids to all notes, rests and bars, also where references name them, and remove ids that occur twice."""
+    counts: dict[str, int] = {}
+    renamed: dict[str, str] = {}
+    seen: set[str] = set()
+    for element in score.iter():
+        kind, old = _NAMED.get(element.tag), element.get(ID)
+        if kind is not None:
+            number = counts.get(kind, 0)
+            counts[kind] = number + 1
+            element.set(ID, f"{kind}-{number}")
+            if old:
+                renamed.setdefault(old, f"{kind}-{number}")
+        elif old in seen:
+            del element.attrib[ID]
+        seen.add(old or "")
+    for element in score.iter():
+        for name in _REFERENCES:
+            if value := element.get(name):
+                targets = [target.rpartition("#")[2] for target in value.split()]
+                element.set(name, " ".join(f"#{renamed.get(target, target)}" for target in targets))

@@ -1,0 +1,63 @@
+"""What of a score is played, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from score_following_game.data_preparation.engraving.order import BarMarks, once_order, written_order
+from score_following_game.data_preparation.engraving.reading import Reading
+from score_following_game.data_preparation.errors import EngravingError
+
+ONCE, WRITTEN = "once", "written"
+REPEATS = (ONCE, WRITTEN)
+_LONGEST = 20_000  # bars
+
+
+@dataclass(frozen=True)
+class Playing:
+    """A choice from a score.
+
+    part: number or name of a part, or "piano"; "" for the whole score.
+    repeats: ONCE plays each bar once, of endings the first; WRITTEN plays repeats, endings and jumps.
+    bars: the bars in the order in which they are played, like "1-8,1-8,9-16"; "" to follow `repeats`.
+    """
+
+    part: str = ""
+    repeats: str = ONCE
+    bars: str = ""
+
+    def order(self, reading: Reading, marks: Sequence[BarMarks]) -> list[int]:
+        """Indices of the bars as they are played. marks: of each bar, as the engraver has them.
+
+        Raises EngravingError for a bar that is not there and for jumps that lead nowhere.
+        """
+        if self.bars:
+            return _listed(self.bars, [bar.name for bar in reading.bars])
+        if self.repeats == ONCE:
+            return once_order(marks)
+        if reading.written is not None:
+            return list(reading.written)
+        return written_order([mark.together(own) for mark, own in zip(marks, reading.marks)] if reading.marks else marks)
+
+
+WHOLE = Playing()
+
+
+def _listed(text: str, names: Sequence[str]) -> list[int]:
+    """Parse "1-8,1-8,9-16": bar numbers as the score has them."""
+    place = {name: index for index, name in reversed(list(enumerate(names)))}
+    order: list[int] = []
+    for passage in text.split(","):
+        first, _, last = passage.strip().partition("-")
+        for name in filter(None, (first.strip(), last.strip())):
+            if name not in place:
+                raise EngravingError(
+                    "no such bar", f"--order {text}: the bars are {names[0]} to {names[-1]}, there is no {name!r}"
+                )
+        if not first.strip() or (last and place[last.strip()] < place[first.strip()]):
+            raise EngravingError("no such bar", f"--order {text}: {passage.strip()!r} is no bar and no range of bars like 1-8")
+        order += range(place[first.strip()], place[(last or first).strip()] + 1)
+        if len(order) > _LONGEST:
+            raise EngravingError("no such bar", f"--order is longer than {_LONGEST} bars")
+    return order
