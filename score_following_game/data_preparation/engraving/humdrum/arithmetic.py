@@ -13,6 +13,7 @@ from score_following_game.data_preparation.engraving.humdrum.tokens import Sign,
 from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.errors import EngravingError
 
+_INSTRUMENT = re.compile(r"\*ITrd(-?\d+)c(-?\d+)")  # written so many steps and semitones above the sound
 _METER = re.compile(r"\*M(\d+)/(\d+)")
 _INVISIBLE = re.compile(r"=+\d*\w*-")
 _NUMBER = re.compile(r"=+(\d+\w*)")
@@ -85,10 +86,13 @@ class _Reader:
         self.ties: dict[tuple[int, int], tuple[str, Fraction]] = {}  # (staff, pitch) -> id and end of the first note
         self.meter: tuple[int, int] | None = None
         self.staves: dict[int, int] = {}  # number of the column -> staff
+        self.instruments: dict[int, tuple[int, int]] = {}  # number of the column -> steps, semitones
         self.not_bars: list[int] = []  # lines with an invisible bar line in the middle of a note
 
     def interpretations(self, row: Row) -> None:
-        for _, token, _ in row.kern():
+        for _, token, spine in row.kern():
+            if instrument := _INSTRUMENT.fullmatch(token):
+                self.instruments[spine.origin] = int(instrument[1]), int(instrument[2])
             if tempo := quarters_per_minute(token):
                 self.bars[-1].tempi[self.now - self.bars[-1].start] = tempo
             if meter := _METER.match(token):
@@ -159,8 +163,9 @@ class _Reader:
                 continue
             kind = "note" if sign.pitch is not None else "space" if sign.hidden else "rest"
             id_ = f"{kind}-L{line}F{field_}" + (f"S{place}" if len(signs) > 1 else "")
+            alter = sign.written_alter(*self.instruments.get(spine.origin, (0, 0)))
             tied_to = self._tie(id_, staff, sign) if sign.pitch is not None else ""
-            bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, sign.alter, tied_to))
+            bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to))
 
     def _tie(self, id_: str, staff: int, sign: Sign) -> str:
         """The id of the note that this one continues, "" if none. Remembers the note if a tie begins at it."""

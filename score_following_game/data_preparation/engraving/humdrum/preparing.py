@@ -16,7 +16,8 @@ def prepare(text: str) -> list[str]:
     """The lines, with every note that the file writes out. They keep their numbers. Raises EngravingError, naming a line.
 
     Between *rep and *Xrep stand notes for which the print has a repeat sign, between *tremolo and *Xtremolo those that it draws
-    as a tremolo. A filter is a program that the engraver would apply to the notes. A note that cannot be read becomes a rest.
+    as a tremolo. A filter is a program that the engraver would apply to the notes. To a line without any token the engraver
+    would give a time. A note that cannot be read becomes a rest.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return _without_mistakes([_prepare_line(line) for line in lines])
@@ -44,6 +45,8 @@ def _without_mistakes(lines: list[str]) -> list[str]:
             except ValueError as error:
                 tokens[field - 1] = _mended(token)
                 mistakes.append((row.number, str(error)))
+        if all(token == "." for token in tokens):
+            tokens = ["!"] * len(tokens)
         lines[row.number - 1] = "\t".join(tokens)
     if len(mistakes) > max(1, _MISTAKES * notes):
         raise unreadable(mistakes[0][0], f"{mistakes[0][1]}, and {len(mistakes) - 1} more such mistakes")

@@ -50,7 +50,7 @@ def unreadable(line: int, what: str) -> EngravingError:
 def read_rows(lines: list[str]) -> Iterator[Row]:
     """Raises EngravingError for a line with too many or too few fields, and for a file that does not end with *-."""
     spines: list[Spine] = []
-    number = 0
+    number, begun = 0, False
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("!"):
             continue
@@ -58,14 +58,14 @@ def read_rows(lines: list[str]) -> Iterator[Row]:
         if not spines:
             if not all(token.startswith("**") for token in tokens):
                 raise unreadable(number, "Humdrum must begin with **")
-            spines = [Spine(token, column) for column, token in enumerate(tokens)]
+            spines, begun = [Spine(token, column) for column, token in enumerate(tokens)], True
             continue
         if len(tokens) != len(spines):
             raise unreadable(number, f"{len(tokens)} fields, expected {len(spines)}")
         yield Row(number, tokens, spines)
         if tokens[0].startswith("*"):
             spines = _after(tokens, spines, number)
-    if spines or not number:
+    if spines or not begun:
         raise unreadable(number, "Humdrum must begin with ** and end with *-")
 
 

@@ -8,24 +8,32 @@ from fractions import Fraction
 
 _DURATION = re.compile(r"(\d+)(?:%(\d+))?")
 _LETTERS = re.compile(r"[a-gA-G]")
-_STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_STEPS = "cdefgab"
+_NATURAL = (0, 2, 4, 5, 7, 9, 11)  # semitones above C
 
 
 @dataclass(frozen=True)
 class Sign:
     """A note, or a rest, whose pitch is None.
 
-    duration: quarters, 0 for a grace note.  pitch: MIDI.  begins, ends: whether a tie begins or ends here.
-    hidden: not printed.
+    duration: quarters, 0 for a grace note.  pitch: MIDI.  step: 0 to 6 for C to B.  alter: semitones.
+    begins, ends: whether a tie begins or ends here.  hidden: not printed.
     """
 
     duration: Fraction
     pitch: int | None
+    step: int
     alter: int
     grace: bool
     begins: bool
     ends: bool
     hidden: bool
+
+    def written_alter(self, steps: int, semitones: int) -> int:
+        """The alteration of the note as written for an instrument, so many steps and semitones above its sound."""
+        if self.pitch is None:
+            return 0
+        return (self.pitch + semitones - _NATURAL[(self.step + steps) % 7] + 6) % 12 - 6
 
 
 def read_token(token: str) -> list[Sign]:
@@ -36,16 +44,18 @@ def read_token(token: str) -> list[Sign]:
     if token == ".":
         return []
     signs: list[Sign] = []
+    duration: Fraction | None = None
+    grace = "q" in token
     for text in token.split():
-        duration = signs[0].duration if signs else _duration(text)
-        grace = "q" in text
+        duration = _duration(text) if duration is None else duration
         if duration is None and not grace:
             raise ValueError(f"{text!r} has no duration")
-        pitch, alter = (None, 0) if "r" in text else _pitch(text)
+        pitch, step, alter = (None, 0, 0) if "r" in text else _pitch(text)
         signs.append(
             Sign(
                 Fraction(0) if grace or duration is None else duration,
                 pitch,
+                step,
                 alter,
                 grace,
                 begins="[" in text or "_" in text,
@@ -67,12 +77,12 @@ def _duration(text: str) -> Fraction | None:
     return 4 * whole * (2 - Fraction(1, 2 ** text.count(".")))
 
 
-def _pitch(text: str) -> tuple[int, int]:
-    """(MIDI pitch, alteration). c is middle C, cc the C above it, C the one below and CC the one below that."""
+def _pitch(text: str) -> tuple[int, int, int]:
+    """(MIDI pitch, step, alteration). c is middle C, cc the C above it, C the one below and CC the one below that."""
     letters = _LETTERS.findall(text)
     if not letters or letters.count(letters[0]) != len(letters):
         raise ValueError(f"{text!r} has {'several pitches' if letters else 'no pitch'}")
-    step = letters[0]
-    octave = 3 + len(letters) if step.islower() else 4 - len(letters)
+    octave = 3 + len(letters) if letters[0].islower() else 4 - len(letters)
+    step = _STEPS.index(letters[0].lower())
     alter = text.count("#") - text.count("-")
-    return 12 * (octave + 1) + _STEPS[step.lower()] + alter, alter
+    return 12 * (octave + 1) + _NATURAL[step] + alter, step, alter

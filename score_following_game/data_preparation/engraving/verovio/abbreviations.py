@@ -77,7 +77,7 @@ def _layer(measure: Element, staff: Element, layer: Element) -> Element | None:
 
 def _repeat_beats(measure: Element, layer: Element, index: int, meter: tuple[Fraction, Fraction], where: str) -> None:
     """Replace signs for half a bar or a beat by what came just before them in this bar."""
-    while sign := next((child for child in layer if child.tag in _BEATS), None):
+    while (sign := next((child for child in layer if child.tag in _BEATS), None)) is not None:
         place = list(layer).index(sign)
         span = meter[0] / 2 if sign.tag == _BEATS[0] else meter[1]
         now = sum((_duration(child) for child in layer[:place]), Fraction(0))
@@ -186,12 +186,13 @@ def _alternating(tremolo: Element) -> list[Element]:
 
 def _duration(element: Element) -> Fraction:
     """Quarters of an element with its content; 0 for one without a duration, as a clef or a grace note."""
-    value = next((holder.get("dur", "") for holder in (element, *element.findall(f"{MEI}note")) if holder.get("dur")), "")
     if element.get("grace") or element.tag == f"{MEI}graceGrp":
         return Fraction(0)
+    holders = [element, *(element if element.tag == f"{MEI}chord" else ())]
+    holder = next((holder for holder in holders if holder.get("dur")), element)
+    value = holder.get("dur", "")
     if value in _LONG or value.isdigit():
-        dots = next((holder.get("dots", "0") for holder in (element, *element) if holder.get("dots")), "0")
-        return (_LONG.get(value) or Fraction(4, int(value))) * (2 - Fraction(1, 2 ** int(dots)))
+        return (_LONG.get(value) or Fraction(4, int(value))) * (2 - Fraction(1, 2 ** int(holder.get("dots", "0"))))
     ratio = Fraction(1)
     if element.tag == f"{MEI}tuplet":
         ratio = Fraction(int(element.get("numbase", "2")), int(element.get("num", "3")))

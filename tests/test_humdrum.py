@@ -1,0 +1,258 @@
+"""Humdrum by its own arithmetic: small texts for each feature, and the engraver's timing of real files."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
+from score_following_game.data_preparation.engraving.humdrum.order import expansion
+from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.errors import EngravingError
+
+Sound = tuple[str, Fraction, Fraction, int]
+
+
+def kern(*lines: str) -> str:
+    """A text with one spine for each field of the first line; "&" stands for the space in a chord."""
+    rows = [" ".join("**kern" for _ in lines[0].split()), *lines, " ".join("*-" for _ in lines[-1].split())]
+    return "".join(row.replace(" ", "\t").replace("&", " ") + "\n" for row in rows)
+
+
+def bars(text: str) -> tuple[ReadBar, ...]:
+    return read_humdrum(text)[1].bars
+
+
+def pitches(text: str) -> list[tuple[float, float, int]]:
+    """(onset, duration, pitch) of the notes of the first bar."""
+    return [(float(note.onset), float(note.duration), note.pitch) for note in bars(text)[0].notes if note.pitch is not None]
+
+
+def engraved(text: str) -> tuple[list[str], list[Sound]]:
+    """What verovio makes of a text: ids of its measures, and (id, onset, duration, pitch) of its notes."""
+    import verovio
+
+    verovio.enableLog(verovio.LOG_OFF)
+    importer, player = verovio.toolkit(), verovio.toolkit()
+    importer.setOptions({"inputFrom": "humdrum", "breaks": "none", "xmlIdSeed": 1})
+    assert importer.loadData(text)
+    root = ElementTree.fromstring(importer.getMEI())
+    for parent in root.iter():  # grace notes and arpeggios would take time from others
+        parent[:] = [child for child in parent if not child.get("grace") and child.tag != f"{MEI}arpeg"]
+    player.setOptions({"inputFrom": "mei", "breaks": "none", "expandNever": True})
+    mei = re.sub(r"(</?)ns0:", r"\1", ElementTree.tostring(root, encoding="unicode").replace("xmlns:ns0=", "xmlns="))
+    assert player.loadData(mei)
+    player.renderToTimemap()
+    sounds = []
+    for id_ in (note.get(ID, "") for note in root.iter(f"{MEI}note")):
+        times = player.getTimesForElement(id_)
+        onset, duration = Fraction(*times["qfracOn"][0]), Fraction(*times["qfracDuration"][0])
+        sounds.append((id_, onset, duration, int(player.getMIDIValuesForElement(id_)["pitch"])))
+    return [measure.get(ID, "") for measure in root.iter(f"{MEI}measure")], sounds
+
+
+def read(text: str) -> tuple[int, list[Sound]]:
+    """Our reading of a text in the same terms."""
+    reading = read_humdrum(text)[1]
+    starts = reading.starts(range(len(reading.bars)))
+    notes = [(start, note) for start, bar in zip(starts, reading.bars) for note in bar.notes]
+    return len(reading.bars), [(n.id, start + n.onset, n.duration, n.pitch) for start, n in notes if n.pitch is not None]
+
+
+@pytest.mark.parametrize(
+    ("token", "duration", "pitch", "alter"),
+    [
+        ("4c", 1.0, 60, 0),
+        ("4cc", 1.0, 72, 0),
+        ("4C", 1.0, 48, 0),
+        ("4CC#", 1.0, 37, 1),
+        ("8..B--\\L", 0.875, 57, -2),
+        ("(4A.-X/", 1.5, 56, -1),  # the dot and the flat apart from their number and letter
+        ("8e\\-", 0.5, 63, -1),
+        ("0gn", 8.0, 67, 0),
+        ("00g", 16.0, 67, 0),
+        ("3%2f", 8 / 3, 65, 0),
+        ("12d", 1 / 3, 62, 0),
+    ],
+)
+def test_tokens(token: str, duration: float, pitch: int, alter: int) -> None:
+    (note,) = bars(kern(token))[0].notes
+    assert (float(note.duration), note.pitch, note.alter) == pytest.approx((duration, pitch, alter))
+    assert note.id == "note-L2F1" and note.staff == 1
+
+
+def test_chords_rests_and_grace_notes() -> None:
+    text = kern("4c&4e&2g 2r", "8qd&8f .", "qqd .", "4d .")
+    ids = [(note.id, note.staff, note.pitch, float(note.onset), float(note.duration)) for note in bars(text)[0].notes]
+    assert ids == [
+        ("note-L2F1S1", 2, 60, 0, 1),
+        ("note-L2F1S2", 2, 64, 0, 1),
+        ("note-L2F1S3", 2, 67, 0, 1),  # a chord has one stem, and the duration of its first note
+        ("mrest-L2F2", 1, None, 0, 2),
+        ("note-L5F1", 2, 62, 1, 1),
+    ]
+
+
+def test_ties() -> None:
+    text = kern("[4c", "4c_", "=2", "4c]", "4c", "[4d", "4e]", "4d]")
+    assert [note.tied_to for bar in bars(text) for note in bar.notes] == ["", "note-L2F1", "note-L3F1", "", "", "", ""]
+
+
+def test_a_tie_goes_on_in_another_voice_of_its_staff() -> None:
+    text = kern("*^", "4c [4e", "*v *v", "=2", "4e]")
+    assert [note.tied_to for bar in bars(text) for note in bar.notes] == ["", "", "note-L3F2"]
+
+
+def test_spines_split_join_and_change_places() -> None:
+    text = kern("*^ *", "4c 2e 2g", "4d . .", "*v *v *", "*x *x", "4a 4f").replace("**kern\t**kern\t**kern", "**kern\t**kern")
+    assert [(note.pitch, note.staff, float(note.onset)) for note in bars(text)[0].notes] == [
+        (60, 2, 0), (64, 2, 0), (67, 1, 0), (62, 2, 1), (69, 1, 2), (65, 2, 2),
+    ]  # fmt: skip
+
+
+def test_other_spines_are_not_music() -> None:
+    text = "**kern\t**dynam\t**kern\t**text\n4c\tp\t4e\tla\n.\tf\t.\t.\n4d\t.\t4f\t.\n*-\t*-\t*-\t*-\n"
+    assert [(note.id, note.staff) for note in bars(text)[0].notes] == [
+        ("note-L2F1", 2), ("note-L2F3", 1), ("note-L4F1", 2), ("note-L4F3", 1),
+    ]  # fmt: skip
+
+
+def test_bars() -> None:
+    text = kern("*M3/4", "4c", "=1", "2.d", "=2", "=:|!", "4e", "=-", "2e", "=3||", "*M2/4", "2f", "==")
+    assert [(bar.name, float(bar.length), bar.meter) for bar in bars(text)] == [
+        ("0", 1, (3, 4)), ("1", 3, (3, 4)), ("2", 1, (3, 4)), ("2", 2, (3, 4)), ("3", 2, (2, 4)),
+    ]  # fmt: skip
+
+
+def test_an_invisible_bar_line_in_a_note_is_none() -> None:
+    text = kern("2c 4e", "=2- =2-", ". 4f", "=3 =3", "4c 4e")
+    prepared, reading = read_humdrum(text)
+    assert [float(bar.length) for bar in reading.bars] == [2, 1]
+    assert prepared.split("\n")[2] == "!\t!"
+    with pytest.raises(EngravingError, match="line 3: a bar line in the middle of a note"):
+        bars(text.replace("=2-", "=2"))
+
+
+def test_tempi() -> None:
+    text = kern("*MM90", "4c", "*MM120", "4d", "=2", "*MM60.5", "4e")
+    assert [bar.tempi for bar in bars(text)] == [((0, 90.0), (1, 120.0)), ((0, 60.5),)]
+    marked = "!!!OMD: Allegro [half-dot=40]\n" + kern("4c")
+    assert bars(marked)[0].tempi == ((0, 120.0),)
+    assert bars(marked.replace("4c", "*MM80\n4c"))[0].tempi == ((0, 80.0),)
+
+
+def test_an_instrument_is_read_as_it_sounds_and_written_as_it_reads() -> None:
+    text = kern("*ITrd-1c-2", "4c", "4d-", "*ITrd0c0", "4c")
+    assert [(note.pitch, note.alter) for note in bars(text)[0].notes] == [(60, -1), (61, -1), (60, 0)]
+
+
+def test_repeated_groups_are_written_out() -> None:
+    text = "!!!filter: transpose -t P5\n" + kern("*rep *tremolo", "4c 8e@", ". 8e", "*Xrep *Xtremolo", "4d 4f")
+    assert "rep" not in read_humdrum(text)[0] and "tremolo" not in read_humdrum(text)[0]
+    assert len(engraved(read_humdrum(text)[0])[1]) == 5 and len(engraved(text)[1]) != 5
+    assert sorted(engraved(read_humdrum(text)[0])[1]) == sorted(read(text)[1])
+
+
+@pytest.mark.parametrize(("token", "read_as"), [("8cec", "8r"), ("8d&/", "8d"), ("4c&4dfd", "4c"), ("16.", "16.r")])
+def test_a_note_that_cannot_be_read_is_left_out(token: str, read_as: str) -> None:
+    assert read_humdrum(kern("4c", token))[0].split("\n")[2] == read_as
+    with pytest.raises(EngravingError, match=r"line 2: .*, and 1 more such mistakes"):
+        bars(kern(token, token))
+
+
+def test_an_empty_line_takes_no_time() -> None:
+    text = kern("4c 4e", ". .", "8qf .", "4d 4f")
+    assert sorted(engraved(read_humdrum(text)[0])[1]) == sorted(read(text)[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (kern("4c 4e", "4d 8f", "4e 8f"), "line 4: spine 1 is at another time than the others .0.5 quarters later"),
+        (kern("4c 8e", "4d .", "=2 =2"), "line 3: spine 1 is at another time"),
+        (kern("4c 4e", "4d"), "line 3: 1 fields, expected 2"),
+        ("**kern\n4c\n", "must begin with .. and end with"),
+        ("4c\n*-\n", "line 1: Humdrum must begin with"),
+        ("", "must begin with"),
+        (kern("*x *", "4c 4d"), "line 2: a single"),
+    ],
+)
+def test_faults_are_named_with_their_line(text: str, reason: str) -> None:
+    with pytest.raises(EngravingError, match=reason):
+        read_humdrum(text)
+
+
+def test_order_by_repeat_signs() -> None:
+    text = kern("4c", "=1", "4d", "=2:|!", "4e", "=3!|:", "4f", "=:|!", "=||", "4g", "==:|!")
+    assert expansion(text) == {"": [0, 1, 0, 1, 2, 3, 3, 4, 4]}
+    assert expansion(kern("4c", "=1", "4d")) is None
+
+
+def test_order_by_expansion_lists() -> None:
+    sections = ("=1", "*>A", "4c", "=2", "*>A1", "4d", "=3:|!", "*>A2", "4e", "*>B", "=4", "4f")
+    lists = ("4g", "*>[A,A1,A,A2,B]", "*>norep[A,A2,B]")
+    assert expansion(kern(*lists, *sections)) == {"": [0, 1, 2, 1, 3, 4], "norep": [0, 1, 3, 4]}
+    with pytest.raises(EngravingError, match="line 3: the order names a section 'A1'"):
+        expansion(kern(*lists, *sections).replace("*>A1", "*>A9"))
+    with pytest.raises(EngravingError, match="line 7: a section begins in the middle of a bar"):
+        expansion(kern(*lists, "=1", "4c", "*>A", "4d", *sections[3:]))
+
+
+_VALUES = [(Fraction(2), "2"), (Fraction(3, 2), "4."), (Fraction(1), "4"), (Fraction(1, 2), "8"), (Fraction(1, 4), "16")]
+
+
+@st.composite
+def voices(draw: st.DrawFn) -> str:
+    """Bars of 4/4 in two spines, each of random values that fill the bar, with some rests and chords."""
+    lines = ["**kern\t**kern", "*M4/4\t*M4/4"]
+    for number in range(1, draw(st.integers(1, 3)) + 1):
+        lines.append(f"={number}\t={number}")
+        columns = [_voice(draw) for _ in range(2)]
+        times = sorted(columns[0].keys() | columns[1].keys())
+        lines += ["\t".join(column.get(time, ".") for column in columns) for time in times]
+    return "\n".join([*lines, "==\t==", "*-\t*-"]) + "\n"
+
+
+def _voice(draw: st.DrawFn) -> dict[Fraction, str]:
+    now, tokens = Fraction(0), {}
+    while now < 4:
+        if now.denominator == 1 and draw(st.booleans()):
+            for k in range(3):
+                tokens[now + Fraction(k, 3)] = f"12{draw(st.sampled_from(['c', 'f#', 'BB-', 'r']))}"
+            now += 1
+            continue
+        length, value = draw(st.sampled_from([pair for pair in _VALUES if now + pair[0] <= 4]))
+        notes = draw(st.sampled_from([["c"], ["e-"], ["GG"], ["r"], ["c", "e"], ["f##", "aa"]]))
+        tokens[now] = " ".join(value + note for note in notes)
+        now += length
+    return tokens
+
+
+@settings(max_examples=25, deadline=None)
+@given(voices())
+def test_both_readings_of_generated_music_agree(text: str) -> None:
+    prepared, reading = read_humdrum(text)
+    measures, sounds = engraved(prepared)
+    assert all(bar.length == 4 for bar in reading.bars) and len(measures) == len(reading.bars)
+    assert sorted(sounds) == sorted(read(text)[1])
+
+
+REAL = [(name, place) for name in ("polish_piano", "chopin_first_editions") for place in range(10)]
+
+
+@pytest.mark.parametrize(("collection", "place"), REAL)
+def test_both_readings_of_real_music_agree(shared: Path, collection: str, place: int) -> None:
+    files = sorted((shared / "data" / collection).glob("*.krn"), key=lambda file: (file.stat().st_size, file.name))
+    text = files[len(files) * place // 40].read_text(encoding="utf-8")
+    prepared, reading = read_humdrum(text)
+    measures, sounds = engraved(prepared)
+    assert len(measures) == len(reading.bars) and sounds
+    assert sorted(sounds) == sorted(read(text)[1])
