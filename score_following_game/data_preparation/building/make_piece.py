@@ -16,6 +16,7 @@ from score_following_game.data_preparation.engraving.abc.tune_book import AbcErr
 from score_following_game.data_preparation.engraving.checks import check_agreement, check_piece
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
+from score_following_game.data_preparation.engraving.mei.movements import one_movement
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_preparation.engraving.verovio.layout import import_score
@@ -147,7 +148,9 @@ def engrave_source(
     elif source.path.suffix.lower() == ".ly":
         piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work)
     else:
-        mei, tempo = clean_mei(import_score(source.path, score_text(source.path)), style)
+        text = score_text(source.path)
+        text = one_movement(text, source.movement) if source.movement else text
+        mei, tempo = clean_mei(import_score(source.path, text), style)
         piece = engrave(mei, style, plausible_tempo(tempo, source.name))
     return piece, check_piece(piece, style)
 

@@ -25,6 +25,7 @@ class ReadNote:
     id: of its element in the MEI.  onset: quarters after the start of its bar.  duration: quarters, without ties.
     pitch: sounding MIDI pitch, None for a rest.  alter: sounding alteration of the written step, semitones.
     staff: 1 is the top staff of the score.  tied_to: id of the earlier note that this one continues, "" if none.
+    transposition: semitones from the written to the sounding pitch.
     """
 
     id: str
@@ -34,6 +35,7 @@ class ReadNote:
     staff: int
     alter: int = 0
     tied_to: str = ""
+    transposition: int = 0
 
 
 @dataclass(frozen=True)
