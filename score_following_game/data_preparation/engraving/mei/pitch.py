@@ -12,7 +12,7 @@ from score_following_game.data_preparation.engraving.mei.definitions import Staf
 from score_following_game.data_preparation.engraving.mei.places import place, target
 from score_following_game.data_preparation.engraving.mei.ties import TimedBar
 from score_following_game.data_preparation.engraving.mei.timing import Event
-from score_following_game.data_preparation.engraving.mei.values import ALTER, accidental, unreadable, whole
+from score_following_game.data_preparation.engraving.mei.values import ALTER, accidental, unpitched, unreadable, whole
 from score_following_game.data_preparation.errors import EngravingError
 
 _OCTAVES = {"8": 1, "15": 2, "22": 3}
@@ -78,9 +78,7 @@ class Accidentals:
             if sign := accidental(element, "accid"):
                 signs[spot] = ALTER[sign]
             if spot[1] not in tuple("cdefgab"):
-                raise EngravingError(
-                    "notes without a pitch", f"staff {event.staff}: percussion and tablature are not supported"
-                )
+                raise unpitched(event.staff)
             state = staves[event.printed]
             _state_octave(event, state, self._octaves(bar, event))
             sounds[event.id] = Sound(_midi(event, alter, state.transposition), alter, state.transposition)
