@@ -175,6 +175,8 @@ def test_ties_by_element() -> None:
     text = score(bar(f"{chords}|{notes('c5 c5 c5 c5')}", after=ties), bar(note("e4", 1) + "|" + note("c5", 1)))
     assert [note for note in heard(text) if note[2] != 72] == [(0, 4, 64), (0, 4, 67), (4, 8, 64)]
     assert [note for note in heard(text) if note[2] == 72] == [(0, 1, 72), (1, 2, 72), (2, 3, 72), (3, 8, 72)]
+    hanging = '<tie startid="#a" tstamp2="0m+5"/>'
+    assert len(heard(score(bar(note("c4", 1, 'xml:id="a"'), after=hanging), bar(note("c4", 1))))) == 2
     slurred = note("c4", 4, 'xml:id="a"') + note("d4", 4, 'xml:id="b"')
     assert len(heard(score(bar(slurred, after='<tie startid="#a" endid="#b"/>')))) == 2
 
