@@ -23,7 +23,7 @@ from score_following_game.data_preparation.engraving.abc.to_mei import melody_to
 from score_following_game.data_preparation.engraving.abc.tune_book import read_tune_book
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
-from score_following_game.data_processing.performance import read_midi
+from score_following_game.data_processing.midi_files import read_midi
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
 from score_following_game.files import replacing

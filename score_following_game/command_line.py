@@ -1,4 +1,4 @@
-"""Shared by all scripts: error reports of one line with exit code 2, and the arguments about the machine."""
+"""Shared by all scripts: their names, error reports of one line with exit code 2, and the arguments about the machine."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ from typing import NoReturn
 from score_following_game.errors import UserError
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
 
+SCRIPTS = {  # console command of an installation -> script at the top level of the repository
+    "sfg-train": "sf_experiment.py",
+    "sfg-eval": "eval_score_following.py",
+    "sfg-watch": "test_score_following.py",
+    "sfg-play": "environment_test.py",
+    "sfg-prepare": "prepare_game_data.py",
+}
 Files = Mapping[str, str | Path | None]  # by option; None where the option is not given
 
 
@@ -25,6 +32,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
+
+
+def command_name(console_command: str) -> str:
+    """One of SCRIPTS as the user types it: `python SCRIPT` if this program is one of the scripts, else the console command."""
+    runs_scripts = Path(sys.argv[0]).name in SCRIPTS.values()
+    return f"python {SCRIPTS[console_command]}" if runs_scripts else console_command
 
 
 @contextlib.contextmanager

@@ -103,12 +103,12 @@ def freely_moving(config: GameConfig) -> GameConfig:
     return replace(config, continuous=True, actions=())
 
 
-def load_game_config(path: str | os.PathLike[str]) -> GameConfig:
+def load_game_config(path: str | os.PathLike[str] | GameConfig) -> GameConfig:
     """Read a game config.
 
     Args:
         path: A YAML file, or the name of a config that comes with the project: "nottingham.yaml" or
-            "game_configs/nottingham.yaml".
+            "game_configs/nottingham.yaml". A GameConfig is returned unchanged.
 
     Returns:
         The validated config.
@@ -116,6 +116,8 @@ def load_game_config(path: str | os.PathLike[str]) -> GameConfig:
     Raises:
         UserError: No such config, or a key is unknown, missing, of the wrong type or inconsistent with the others.
     """
+    if isinstance(path, GameConfig):
+        return path
     found = find_game_config(path)
     return parse_game_config(read_yaml(found), str(found))
 

@@ -5,7 +5,7 @@ Engraves the tunes, trains an agent, evaluates it on tunes it never saw beside t
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sys
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ from score_following_game.agents.agents import Agent, ConstantSpeedAgent, Traine
 from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.networks import network_for
 from score_following_game.command_line import Parser, script
-from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, load_game_config
+from score_following_game.config import DEFAULT_GAME_CONFIG, PACKAGE, GameConfig, freely_moving, load_game_config
 from score_following_game.data_preparation.building.build import BuildOptions, build
 from score_following_game.data_preparation.building.sources import find_sources
 from score_following_game.data_processing.dataset import load_data_set
@@ -80,6 +80,7 @@ def demonstrate(output: Path, minutes: float, threads: int | None) -> None:
     print("\n4. Drawing", flush=True)
     draw(output, config, trained, best)
     plot_learning_curve(directory / CURVE_FILE, output / "learning_curve.png")
+    python, test_set = sys.executable, output / "data" / "test"
     print(f"""
 In {output}:
   table.txt           the table above
@@ -87,9 +88,9 @@ In {output}:
   alignment.png       where it was and where the music was, over time
   learning_curve.png  the tracking ratios on the validation tunes during training
 Next:
-  .venv/bin/python test_score_following.py --params {directory / BEST_MODEL_FILE} --data_set {output / "data" / "test"}
+  {python} -m score_following_game.scripts.watch --params {directory / BEST_MODEL_FILE} --data_set {test_set}
                                      watch it play in a window (add --video follow.mp4 for a film)
-  .venv/bin/python sf_experiment.py --resume {directory} --max_minutes {minutes + 30:g}
+  {python} -m score_following_game.scripts.train --resume {directory} --max_minutes {minutes + 30:g}
                                      train on; docs/training.md says how to train on more music""")
 
 
@@ -112,8 +113,8 @@ def train(settings: Settings, config: GameConfig) -> Path:
 
 
 def compare(output: Path, config: GameConfig, settings: Settings, trained: TrainedAgent) -> str:
-    """Print and keep the table; -> the name of the test tune that the agent followed best."""
-    continuous = replace(config, continuous=True, actions=())
+    """Print and keep the table. Returns the name of the test tune that the agent followed best."""
+    continuous = freely_moving(config)
     pieces = load_data_set(output / "data" / "test", config)
     train_pieces = load_data_set(output / "data" / "train", config)
     pixels = sum(float(piece.onset_x[-1] - piece.onset_x[0]) for piece in train_pieces)

@@ -7,8 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from score_following_game.data_preparation.engraving.abc.fields import parse_key, parse_length, parse_meter, quarter_tempo
+from score_following_game.data_preparation.engraving.abc.fields import parse_length, parse_meter, quarter_tempo
+from score_following_game.data_preparation.engraving.abc.keys import Key, parse_key
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
+from score_following_game.data_preparation.engraving.abc.properties import split_properties
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei, note_values
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book
 
@@ -90,10 +92,11 @@ def test_a_tune_without_key_or_notes(text: str, reason: str) -> None:
     ],
 )
 def test_keys(text: str, fifths: int | None) -> None:
-    assert parse_key(text) == fifths
+    key = parse_key(split_properties(text)[0])
+    assert key == (None if fifths is None else Key(fifths))
 
 
-@pytest.mark.parametrize("text", ["H", "G#", "D ^f", "HP", "Fbm"])
+@pytest.mark.parametrize("text", ["H", "G#", "D ^/f", "Hpipes", "Fbm"])
 def test_keys_that_cannot_be_engraved(text: str) -> None:
     with pytest.raises(AbcError, match="key"):
         parse_key(text)
@@ -154,10 +157,15 @@ def test_ties() -> None:
 
 def test_changes_of_key_and_meter() -> None:
     melody = melody_of("F2 C2|\nK:D\nF2 C2|[M:3/4]F3|[K:C]F3|")
-    assert [(measure.key, measure.meter) for measure in melody.measures] == [(None, None), (2, None), (None, (3, 4)), (0, None)]
+    assert [(measure.key, measure.meter) for measure in melody.measures] == [
+        (None, None),
+        (Key(2), None),
+        (None, (3, 4)),
+        (Key(0), None),
+    ]
     assert [pitch for _, _, pitch in melody.notes()] == [65, 60, 66, 61, 66, 65]
     assert [m.quarters for m in melody_of("AB [K:G] cd|").measures] == [2, 2]
-    assert melody_of("[K:G]F|").key == 1
+    assert melody_of("[K:G]F|").key == Key(1)
     assert pitches("F[K:clef=treble]F[K:bass]F[K:]F[K:none]F|", K="D") == [66, 66, 66, 66, 65]
 
 

@@ -16,6 +16,7 @@ def test_every_config_loads_and_survives_a_round_trip():
     for path in paths:
         config = load_game_config(path)
         assert parse_game_config(config_as_dict(config), "again") == config
+        assert load_game_config(config) is config
         assert config.continuous == path.stem.endswith("_continuous")
 
 

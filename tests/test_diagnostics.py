@@ -33,8 +33,8 @@ from score_following_game.reinforcement_learning.settings import settings_from
 NO_GAMES = [0.0] * 5
 
 
-def learner_of(kind: type[Learner], bank: ScoreBank, **settings) -> Learner:
-    network = fresh_network(bank.config)
+def learner_of(kind: type[Learner], bank: ScoreBank, net: str = "ScoreFollowingNet", **settings) -> Learner:
+    network = fresh_network(bank.config, net)
     still = torch.optim.SGD(network.parameters(), lr=0.0)
     return kind(network, still, bank, settings_from(settings), torch.float32, torch.Generator().manual_seed(0))
 
@@ -153,6 +153,20 @@ def test_a_ppo_update_reports_kl_and_clip_fraction(bank: ScoreBank):
     assert (means["approx_kl"], means["clip_fraction"]) == ([pytest.approx(math.e - 2, rel=1e-3)], [1])
 
 
+@pytest.mark.parametrize("kind", [A2C, PPO])
+def test_continuous_games_report_the_standard_deviation(continuous_bank: ScoreBank, kind: type[Learner]):
+    config = continuous_bank.config
+    network = fresh_network(config, "ScoreFollowingNetContinuous")
+    rollout = collect(continuous_bank, network, games=4, t_max=6)
+    outputs = torch.cat([output for _, output, _ in rollout.passes(network, continuous_bank, torch.float32)])
+    options = {"net": "ScoreFollowingNetContinuous", "n_worker": 4, "t_max": 6, "batch_size": 2}
+    means, _ = run_update(kind, continuous_bank, rollout, **options)
+    assert means["std"] == [pytest.approx(float(outputs[:, 1].mean()), rel=1e-5)] and "probabilities" not in means
+    found = diagnostics(means, NO_GAMES, config.actions)
+    assert {tag: value for tag, value in found.items() if "policy" in tag} == {"policy/std": means["std"][0]}
+    assert "standard deviation of actions" in console_line(found)
+
+
 def test_lookahead_and_localisation_report_what_applies_to_them(bank: ScoreBank):
     rollout = collect(bank, fresh_network(bank.config))
     means, _ = run_update(Lookahead, bank, rollout, agent="lookahead", n_worker=6, batch_size=2)
@@ -188,4 +202,4 @@ def test_the_glossary_explains_every_logged_name():
     source = (package / "logger.py").read_text() + (package / "diagnostics.py").read_text()
     logged = set(re.findall(r'"((?:training|charts|episodes)/[a-z_]+)"', source))
     assert len(logged) > 10
-    assert logged | {"policy/probability_<change>", "eval/global_tracking_ratio"} <= names
+    assert logged | {"policy/probability_<change>", "policy/std", "eval/global_tracking_ratio"} <= names

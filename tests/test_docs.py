@@ -9,17 +9,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run
 
+from score_following_game.command_line import SCRIPTS
+
 PAGES = sorted(
     path.relative_to(ROOT)
     for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "models").rglob("*.md")]
 )
-SCRIPTS = {
-    "sfg-train": "sf_experiment.py",
-    "sfg-eval": "eval_score_following.py",
-    "sfg-watch": "test_score_following.py",
-    "sfg-play": "environment_test.py",
-    "sfg-prepare": "prepare_game_data.py",
-}
 MODULES = {
     "score_following_game.evaluation.learning_curve": "score_following_game/evaluation/learning_curve.py",
     "score_following_game.agents.networks": "score_following_game/agents/networks.py",

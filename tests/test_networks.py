@@ -153,7 +153,7 @@ def test_parameter_files(tmp_path: Path):
 
 
 def test_networks_that_do_not_fit_are_refused():
-    with pytest.raises(UserError, match=r"--net ScoreFollowNet: no such network; did you mean ScoreFollowingNet\?"):
+    with pytest.raises(UserError, match=r"network ScoreFollowNet: no such network; did you mean ScoreFollowingNet\?"):
         get_network("ScoreFollowNet", 3)
     with pytest.raises(UserError, match=r"ScoreFollowingNet expects .*39, 20.* the game config shows .*78, 40"):
         network_for("ScoreFollowingNet", load_game_config("mutopia_lchs1.yaml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pretty_midi
 import pytest
 
 from score_following_game.data_processing.score_npz import read_score
+from score_following_game.scripts.prepare import main
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
@@ -67,6 +69,24 @@ def test_piano(tmp_path: Path) -> None:
     done = prepare("--source", DATA / "piano.mei", "--destination", tmp_path, "--style", "msmd", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert read_score(tmp_path / "piano.npz").sheet.shape[0] == 200
+
+
+@pytest.mark.parametrize("option", ["--list", "--help"])
+def test_commands_are_named_as_the_user_starts_them(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an installed command, by `python -m` and as the script at the top level."""
+    for program, expected in (
+        ("/venv/bin/sfg-prepare", "sfg-prepare --destination"),
+        (str(ROOT / "score_following_game" / "scripts" / "prepare.py"), "sfg-prepare --destination"),
+        (str(ROOT / "prepare_game_data.py"), "python prepare_game_data.py --destination"),
+    ):
+        monkeypatch.setattr(sys, "argv", [program, option])
+        with contextlib.suppress(SystemExit):  # after --help
+            main()
+        printed = capsys.readouterr().out
+        assert expected in printed
+        assert expected.startswith("python") == ("python prepare" in printed) == ("sfg-prepare" not in printed)
 
 
 @pytest.mark.parametrize(

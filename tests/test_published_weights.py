@@ -252,7 +252,7 @@ def test_links_from_and_to_a_run(tmp_path: Path):
         store / ".." / folder.name / "best_model.pt",
     ):
         assert resolve_network_and_config(path) == wanted
-    with pytest.raises(UserError, match=r"0f3a.pt: .*give --net"):
+    with pytest.raises(UserError, match=r"0f3a.pt: .*give the network"):
         resolve_network_and_config(store / "0f3a.pt")
 
 

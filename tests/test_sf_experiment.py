@@ -122,7 +122,7 @@ def test_a_run_leaves_the_documented_files_and_curves(run, data_set: Path, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--net", "Nothing"), "--net Nothing: no such network"),
+        (("--net", "Nothing"), "network Nothing: no such network"),
         (("--game_config", "game_configs/none.yaml"), "no such game config"),
         (("--train_set", "no/where"), "no/where: no such folder"),
         (("--game_config", "game_configs/nottingham_continuous.yaml"), "the game config is continuous"),

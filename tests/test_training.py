@@ -108,7 +108,7 @@ def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, 
         file.unlink()
     assert resolve_network_and_config(second / "best_model.pt") == (net, found)
     assert resolve_network_and_config(second / "x.pt", "ScoreFollowingNet", "nottingham.yaml") == ("ScoreFollowingNet", config)
-    with pytest.raises(UserError, match=r"loose.pt: .*give --net"):
+    with pytest.raises(UserError, match=r"loose.pt: .*give the network"):
         resolve_network_and_config(tmp_path / "loose.pt")
     # A name of 2018, where the training set's may hold a -; curves of another parameter root keep their folder.
     for config_name in ("nottingham_ls1", "unheard_of"):
@@ -117,7 +117,7 @@ def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, 
         (folder / "best_model.pt").touch()
     published = tmp_path / f"a2c-{net}-my-set_train-nottingham_ls1_20180102_030405-a-user"
     assert resolve_network_and_config(published / "best_model.pt") == (net, found)
-    with pytest.raises(UserError, match=r"unheard_of.*give --game_config"):
+    with pytest.raises(UserError, match=r"unheard_of.*give the game config"):
         resolve_network_and_config(folder / "best_model.pt")
     (tmp_path / "runs" / run_name(settings, when)).mkdir(parents=True)
     elsewhere = replace(settings, param_root=str(tmp_path / "other"), log_root=str(tmp_path / "runs"))

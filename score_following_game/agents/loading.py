@@ -82,20 +82,18 @@ def resolve_network_and_config(
     parsed_net, parsed_config = _parse_name(directory.name)
     net = net or settings.get("net") or parsed_net
     if net is None:
-        raise UserError(f"{params}: no network in a config.yaml beside it or in its folder's name; give --net")
-    if isinstance(game_config, GameConfig):
-        return net, game_config
+        raise UserError(f"{params}: no network in a config.yaml beside it or in its folder's name; give the network's name")
     if game_config is not None:
         return net, load_game_config(game_config)
     if own_config.is_file():
         return net, parse_game_config(read_yaml(own_config), str(own_config))
     if parsed_config is None:
-        raise UserError(f"{params}: no game config beside it (game_config.yaml) or in its folder's name; give --game_config")
+        raise UserError(f"{params}: no game config beside it (game_config.yaml) or in its folder's name; give the game config")
     try:
         return net, load_game_config(f"game_configs/{parsed_config}.yaml")
     except UserError as error:
         raise UserError(
-            f"{params}: its folder's name means the game config {parsed_config}, but {error}; give --game_config"
+            f"{params}: its folder's name means the game config {parsed_config}, but {error}; give the game config"
         ) from None
 
 

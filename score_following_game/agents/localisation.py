@@ -31,7 +31,7 @@ def localisation_network(name: str, config: GameConfig) -> ActorCritic:
     architecture = get_network(name, N_PLACES).architecture
     if architecture.lstm or architecture.continuous:
         raise UserError(
-            f"--net {name}: localisation classifies each window on its own, which excludes LSTM and continuous networks; "
+            f"network {name}: localisation classifies each window on its own, which excludes LSTM and continuous networks; "
             "use BaselineNet"
         )
     return network_for(name, replace(config, continuous=False, actions=(0.0,) * N_PLACES))

@@ -216,7 +216,7 @@ def get_network(name: str, n_actions: int, spec_channels: int = 2, sheet_channel
     if name not in ARCHITECTURES:
         near = difflib.get_close_matches(name, ARCHITECTURES, 1, cutoff=0.0)[0]
         raise UserError(
-            f"--net {name}: no such network; did you mean {near}? python -m score_following_game.agents.networks "
+            f"network {name}: no such network; did you mean {near}? python -m score_following_game.agents.networks "
             "lists all networks"
         )
     return ActorCritic(ARCHITECTURES[name], n_actions, spec_channels, sheet_channels)
@@ -227,19 +227,19 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
     network = get_network(name, 1 if config.continuous else len(config.actions), config.spec_shape[0], config.sheet_shape[0])
     if network.architecture.continuous and not config.continuous:
         raise UserError(
-            f"--net {name} chooses its speed freely, but the game config has discrete actions; use the config of that "
+            f"network {name} chooses its speed freely, but the game config has discrete actions; use the config of that "
             "name with _continuous, or the network of that name without Continuous"
         )
     if config.continuous and not network.architecture.continuous:
         raise UserError(
-            f"--net {name} chooses among discrete actions, but the game config is continuous; use the config of that "
+            f"network {name} chooses among discrete actions, but the game config is continuous; use the config of that "
             "name without _continuous, or the network of that name with Continuous"
         )
     expected = network.architecture.spec_size, network.architecture.sheet_size
     if expected != (config.spec_shape[1:], config.sheet_shape[1:]):
         raise UserError(
-            f"--net {name} expects spectrogram {expected[0]} and sheet {expected[1]}, but the game config shows "
-            f"{config.spec_shape[1:]} and {config.sheet_shape[1:]}; choose a matching --game_config"
+            f"network {name} expects spectrogram {expected[0]} and sheet {expected[1]}, but the game config shows "
+            f"{config.spec_shape[1:]} and {config.sheet_shape[1:]}; choose a game config of these sizes"
         )
     return network
 
@@ -285,7 +285,7 @@ def load_parameters(network: nn.Module, path: str | Path) -> None:
         if value.shape != own[key].shape:
             raise UserError(
                 f"{path}: {key} has shape {tuple(value.shape)}, this network expects {tuple(own[key].shape)}; "
-                "check --net and --game_config"
+                "check that network and game config are those it was trained with"
             )
     network.load_state_dict(state)
 

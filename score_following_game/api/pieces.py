@@ -41,7 +41,7 @@ def load_pieces(
         >>> [piece.name for piece in pieces]
         ['test_1_Joy_to_the_World', 'test_4_Minuet_in_G']
     """
-    config = game_config if isinstance(game_config, GameConfig) else load_game_config(game_config)
+    config = load_game_config(game_config)
     font = Path(sound_font) if sound_font is not None else None
     return load_data_set(data_set, config, piece, font, tempo)
 

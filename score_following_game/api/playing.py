@@ -32,8 +32,6 @@ def player_and_bank(
 def _config_of(
     agent: LoadedAgent | Agent, pieces: Sequence[Piece] | str | os.PathLike[str], game_config: str | GameConfig | None
 ) -> GameConfig:
-    if isinstance(game_config, GameConfig):
-        return game_config
     if game_config is not None:
         return load_game_config(game_config)
     if isinstance(agent, LoadedAgent):

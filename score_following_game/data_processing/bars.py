@@ -9,6 +9,7 @@ from pathlib import Path
 import mido
 import numpy as np
 
+from score_following_game.data_processing.midi_files import parse_midi
 from score_following_game.data_processing.tempo import DEFAULT_TEMPO
 
 
@@ -28,7 +29,7 @@ class BarCounter:
     @classmethod
     def of(cls, midi_path: Path) -> BarCounter | None:
         """The counter of a MIDI file; None where it states no time signature at its beginning."""
-        midi = mido.MidiFile(midi_path, clip=True)
+        midi = parse_midi(midi_path.read_bytes())
         tempi, signatures, tick = [(0, DEFAULT_TEMPO)], [], 0
         for message in mido.merge_tracks(midi.tracks):
             tick += message.time

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from score_following_game.config import PACKAGE, GameConfig
-from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording
+from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, unread_sound
 from score_following_game.data_processing.piece import Piece, ScoreReader, find_score, load_piece, place_of_score
 from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError
@@ -101,12 +101,15 @@ def _find_scores(folder: Path) -> list[Path]:
     """The npz path that each piece has or should have: a MIDI file or recording without one is an incomplete piece."""
     found: set[Path] = set()
     with_sound: set[Path] = set()  # those with a MIDI file or recording
-    for path in visible_files(folder):  # hidden: temporary files, and pieces that an interrupted build has not checked yet
+    files = list(visible_files(folder))
+    for path in files:  # hidden: temporary files, and pieces that an interrupted build has not checked yet
         if path.suffix.lower() in (".npz", ".mid", *RECORDING_SUFFIXES) and not path.name.endswith(".cache.npz"):
             own = place_of_score(path)
             found.add(own)
             if path.suffix.lower() != ".npz":
                 with_sound.add(own)
+    if unread := unread_sound(path for path in files if place_of_score(path) in found):
+        log.warning("%s: %s", folder, unread)
     # A score without a performance of its own is complete where it has tempo variants.
     found -= {find_score(own) for own in with_sound} - with_sound
     if not found:
@@ -160,9 +163,13 @@ def _load_all(
     if ready:
         log.warning("%s: %d of %d pieces use a precomputed spectrogram (.spec.npy)", where, ready, len(loaded))
     if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        log.warning("%s: %d of %d pieces left out: %s", where, len(problems), len(scores), shown)
+        log.warning("%s: %d of %d pieces left out: %s", where, len(problems), len(scores), _shortened(problems))
     return loaded
+
+
+def _shortened(items: list[str]) -> str:
+    """The first five items, and how many more there are."""
+    return "; ".join(items[:5]) + (f"; and {len(items) - 5} more" if len(items) > 5 else "")
 
 
 def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
@@ -170,6 +177,9 @@ def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
     recorded = sum(is_recording(piece.source) for piece in pieces)
     if recorded:
         log.info("%d of %d pieces are heard from recordings", recorded, len(pieces))
+    remarks = list(dict.fromkeys(remark for piece in pieces for remark in piece.remarks))
+    if remarks:
+        log.warning("%s", _shortened(remarks))
     fps = config.spectrogram_params.fps
     falling = [piece for piece in pieces if piece.x_falls]
     if falling:

@@ -1,12 +1,11 @@
 """The performance of a piece: its note onsets and its spectrogram, computed once and cached beside the piece.
 
-The sound comes from the first of these that exists: a recording beside the score (NAME.wav, .flac, .mp3, .ogg); a precomputed
+The sound comes from the first of these that exists: a recording beside the score (NAME.wav, .flac, .m4a ...); a precomputed
 NAME.spec.npy, as in the published sets; the MIDI file, played by FluidSynth. These files are the user's and never written.
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from score_following_game.config import BANDS, GameConfig, SpectrogramParams
-from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, load_recording, set_peak
+from score_following_game.data_processing.audio import (
+    RECORDING_SUFFIXES,
+    is_recording,
+    load_recording,
+    read_recording,
+    set_peak,
+)
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
-from score_following_game.data_processing.performance_cache import cache_paths, make_fingerprint, read_cache, write_cache
+from score_following_game.data_processing.midi_files import read_midi, read_played
+from score_following_game.data_processing.performance_cache import (
+    Cached,
+    cache_paths,
+    make_fingerprint,
+    read_cache,
+    write_cache,
+)
 from score_following_game.data_processing.spectrogram import compute_spectrogram
 from score_following_game.data_processing.synthesis import synthesise
 from score_following_game.errors import UserError
@@ -30,11 +42,15 @@ LARGEST_EMPTY_WAV = 100  # bytes
 
 @dataclass(frozen=True)
 class Performance:
-    """onsets: float64 (notes,), seconds, ascending; spectrogram: float32 (78, frames); source: the file with the sound."""
+    """onsets: float64 (notes,), seconds, ascending; spectrogram: float32 (78, frames); source: the file with the sound.
+
+    remarks: what is odd about the files or left out of them, a phrase each, with the file's name.
+    """
 
     onsets: np.ndarray
     spectrogram: np.ndarray
     source: Path
+    remarks: tuple[str, ...] = ()
 
 
 def load_performance(
@@ -64,12 +80,17 @@ def load_performance(
     for path in paths:
         cached = read_cache(path, fingerprint)
         if cached is not None:
-            return Performance(*cached, source)
-    midi = read_midi(midi_path, tempo)
-    onsets = note_onsets(midi, midi_path)
-    spectrogram = _make_spectrogram(midi, source, config, sound_font)
-    write_cache(paths, fingerprint, onsets, spectrogram)
-    return Performance(onsets, spectrogram, source)
+            return Performance(cached.onsets, cached.spectrogram, source, cached.remarks)
+    played = read_played(midi_path, tempo)
+    onsets = note_onsets(played.midi, midi_path)
+    spectrogram, about_sound = _make_spectrogram(played.midi, source, config, sound_font)
+    remarks = (*_named(midi_path, played.remarks), *_named(source, about_sound))
+    write_cache(paths, fingerprint, Cached(onsets, spectrogram, remarks))
+    return Performance(onsets, spectrogram, source, remarks)
+
+
+def _named(path: Path, remarks: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{path.name}: {remark}" for remark in remarks)
 
 
 def performance_source(midi_path: Path) -> Path:
@@ -122,20 +143,6 @@ def _fonts(manifest: Path, mtime_ns: int) -> dict[str, Path]:
     return read_manifest(manifest).fonts() if is_manifest(manifest) else {}
 
 
-def read_midi(path: Path, tempo: float = 1.0) -> pretty_midi.PrettyMIDI:
-    """Read a MIDI file, `tempo` times as fast. Raises UserError naming the file: missing, no MIDI, or tempo out of range."""
-    from score_following_game.data_processing.midi_library import pretty_midi
-    from score_following_game.data_processing.tempo import scale_tempo
-
-    try:
-        return pretty_midi.PrettyMIDI(str(path) if tempo == 1 else io.BytesIO(scale_tempo(path.read_bytes(), tempo)))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except Exception as error:  # mido and pretty_midi raise many kinds on broken files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: cannot be read as MIDI ({reason})") from None
-
-
 def note_onsets(midi: pretty_midi.PrettyMIDI, path: Path) -> np.ndarray:
     """Onsets of all notes: float64 (notes,), seconds, ascending. Raises UserError naming the file when there are none."""
     onsets = np.array(sorted(note.start for part in midi.instruments for note in part.notes), dtype=np.float64)
@@ -149,18 +156,22 @@ def _make_spectrogram(
     source: Path,
     config: GameConfig,
     sound_font: Path | None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The spectrogram of the source, and remarks about it."""
+    remarks: tuple[str, ...] = ()
     params = config.spectrogram_params
     if source.name.endswith(".spec.npy"):
-        return _read_spectrogram(source)
+        return _read_spectrogram(source), remarks
     if is_recording(source):
-        samples = load_recording(source, params.sample_rate)
+        recording = read_recording(source, params.sample_rate)
+        samples, remarks = recording.samples, recording.remarks
     else:
         samples = synthesise(midi, sound_font, params.sample_rate)
     samples = set_peak(samples, config.audio_peak)
-    return compute_spectrogram(
+    spectrogram = compute_spectrogram(
         samples, params.sample_rate, rate=params.sample_rate, frame_size=params.frame_size, fps=params.fps
     )
+    return spectrogram, remarks
 
 
 def _require_fitting_parameters(source: Path, params: SpectrogramParams) -> None:

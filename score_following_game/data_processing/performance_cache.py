@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from score_following_game.config import GameConfig
-from score_following_game.data_processing.audio import is_recording
+from score_following_game.data_processing.audio import READ_BY_AV, is_recording
 from score_following_game.data_processing.synthesis import default_sound_font
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, file_digest, replacing
@@ -25,12 +26,31 @@ from score_following_game.files import WriteError, file_digest, replacing
 _FORMAT = 1  # part of the file's name: another number would leave every old cache behind
 _CONTENTS = ("midi", "audio", "source", "made_by")  # keys of a fingerprint that are not part of the file's name
 # The modules and libraries that determine onsets and spectrograms; a change in one of them makes caches stale.
-_MODULES = ("audio.py", "performance.py", "spectrogram.py", "synthesis.py", "tempo.py")
+_MODULES = (
+    "audio.py",
+    "audio_av.py",
+    "midi_events.py",
+    "midi_files.py",
+    "performance.py",
+    "spectrogram.py",
+    "synthesis.py",
+    "tempo.py",
+)
 _MIDI_LIBRARIES = ("mido", "numpy", "pretty_midi")
 _RECORDING_LIBRARIES = ("librosa", "soundfile", "soxr")
+_AV_LIBRARIES = ("av", "librosa", "soxr")
 _SYNTHESIS_LIBRARIES = ("pyfluidsynth",)
 
 Fingerprint = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cached:
+    """The content of a cache; see performance.Performance."""
+
+    onsets: np.ndarray
+    spectrogram: np.ndarray
+    remarks: tuple[str, ...] = ()
 
 
 def make_fingerprint(midi_path: Path, source: Path, config: GameConfig, sound_font: Path | None, tempo: float) -> Fingerprint:
@@ -43,7 +63,8 @@ def make_fingerprint(midi_path: Path, source: Path, config: GameConfig, sound_fo
     params = config.spectrogram_params
     result |= {"rate": params.sample_rate, "frame_size": params.frame_size, "fps": params.fps, "peak": config.audio_peak}
     if is_recording(source):
-        return result | {"source": source.suffix, "audio": _digest(source), "made_by": _made_by(*_RECORDING_LIBRARIES)}
+        libraries = _AV_LIBRARIES if source.suffix.lower() in READ_BY_AV else _RECORDING_LIBRARIES
+        return result | {"source": source.suffix, "audio": _digest(source), "made_by": _made_by(*libraries)}
     return result | {"font": _digest(sound_font or default_sound_font()), "made_by": _made_by(*_SYNTHESIS_LIBRARIES)}
 
 
@@ -60,23 +81,29 @@ def cache_paths(midi_path: Path, fingerprint: Fingerprint) -> list[Path]:
     return [beside, *(base / "score_following_game" / f"{folder}-{beside.name}" for base in _user_caches())]
 
 
-def read_cache(path: Path, fingerprint: Fingerprint) -> tuple[np.ndarray, np.ndarray] | None:
-    """(onsets, spectrogram); None where there is no cache, it is broken, or its fingerprint is another one."""
+def read_cache(path: Path, fingerprint: Fingerprint) -> Cached | None:
+    """The content; None where there is no cache, it is broken, or its fingerprint is another one."""
     try:
         with np.load(path, allow_pickle=False) as content:
             if json.loads(str(content["fingerprint"])) != fingerprint:
                 return None
-            return content["onsets"], content["spectrogram"]
+            return Cached(content["onsets"], content["spectrogram"], tuple(json.loads(str(content["remarks"]))))
     except Exception:  # whatever is wrong with a cache, the remedy is to make it again
         return None
 
 
-def write_cache(paths: list[Path], fingerprint: Fingerprint, onsets: np.ndarray, spectrogram: np.ndarray) -> None:
+def write_cache(paths: list[Path], fingerprint: Fingerprint, content: Cached) -> None:
     """Write to the first path that can be written, if any."""
     for path in paths:
         try:
             with replacing(path) as temporary:
-                np.savez(temporary, onsets=onsets, spectrogram=spectrogram, fingerprint=json.dumps(fingerprint))
+                np.savez(
+                    temporary,
+                    onsets=content.onsets,
+                    spectrogram=content.spectrogram,
+                    remarks=json.dumps(content.remarks),
+                    fingerprint=json.dumps(fingerprint),
+                )
             return
         except (WriteError, OSError):
             continue

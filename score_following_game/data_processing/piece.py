@@ -32,6 +32,7 @@ class Piece:
         midi_path: The MIDI file with the onsets.
         source: The file with the sound: a recording, a precomputed spectrogram or the MIDI file.
         tempo: How many times as fast as written the MIDI file is played.
+        remarks: What is odd about its files or left out of them, a phrase each.
         heard_for: The game config it was loaded for, whose audio settings count; None: unknown.
     """
 
@@ -44,6 +45,7 @@ class Piece:
     source: Path
     tempo: float = 1.0
     heard_for: GameConfig | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def x_falls(self) -> int:
@@ -98,7 +100,16 @@ def load_piece(
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(score, note_frames, score_path)
     return Piece(
-        name or midi_path.stem, score.sheet, frames, x, performance.spectrogram, midi_path, performance.source, tempo, config
+        name or midi_path.stem,
+        score.sheet,
+        frames,
+        x,
+        performance.spectrogram,
+        midi_path,
+        performance.source,
+        tempo,
+        config,
+        performance.remarks,
     )
 
 

@@ -6,6 +6,7 @@ import io
 
 import mido
 
+from score_following_game.data_processing.midi_files import parse_midi
 from score_following_game.errors import UserError
 
 SLOWEST, FASTEST = 0.25, 4.0
@@ -18,7 +19,7 @@ def scale_tempo(midi: bytes, factor: float) -> bytes:
 
     Raises UserError for a resulting tempo that a MIDI file cannot express.
     """
-    content = mido.MidiFile(file=io.BytesIO(midi))
+    content = parse_midi(midi)
     first = content.tracks[0]
     for track in content.tracks:
         for place, message in enumerate(track):

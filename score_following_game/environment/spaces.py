@@ -32,7 +32,7 @@ def open_bank(
         if game_config is not None or piece is not None or sound_font is not None:
             raise ValueError("a ScoreBank already has a game_config, pieces and sound: leave these arguments out")
         return data_set
-    config = game_config if isinstance(game_config, GameConfig) else load_game_config(game_config or DEFAULT_GAME_CONFIG)
+    config = load_game_config(game_config or DEFAULT_GAME_CONFIG)
     return ScoreBank(load_data_set(data_set, config, piece, Path(sound_font) if sound_font else None), config)
 
 

@@ -85,6 +85,8 @@ def diagnostics(means: dict[str, list[float]], outcomes: Sequence[float], action
         values["training/explained_variance"] = explained_variance(*means["moments"])
     for change, probability in zip(actions, means.get("probabilities", [])):
         values[f"policy/probability_{change:g}"] = probability
+    if "std" in means:
+        values["policy/std"] = means["std"][0]
     ended, ahead, behind, finished, frames = outcomes
     if ended:
         values |= {
@@ -116,6 +118,7 @@ def console_line(values: dict[str, float]) -> str:
         "episodes/lost_ahead": "lost ahead {:.0%}",
         "episodes/lost_behind": "lost behind {:.0%}",
         "episodes/finished": "finished {:.0%}",
+        "policy/std": "standard deviation of actions {:.3g} px/frame",
     }
     parts = [label.format(values[tag]) for tag, label in labels.items() if tag in values]
     if probabilities := [f"{value:.2f}" for tag, value in values.items() if tag.startswith("policy/probability_")]:

@@ -13,7 +13,14 @@ from typing import Any
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.agents.loading import is_localisation, load_trained_agent, resolve_network_and_config
-from score_following_game.command_line import Parser, add_machine_arguments, require_separate_files, script, warn_without_effect
+from score_following_game.command_line import (
+    Parser,
+    add_machine_arguments,
+    command_name,
+    require_separate_files,
+    script,
+    warn_without_effect,
+)
 from score_following_game.config import DEFAULT_GAME_CONFIG, GameConfig, config_as_dict, load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.piece import Piece
@@ -216,8 +223,8 @@ def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestan
         if arguments.localisation is not None:
             raise
         print(
-            f"no row for localisation ({error}); train one with sf_experiment.py --agent localisation and give it "
-            "by --localisation",
+            f"no row for localisation ({error}); train one with {command_name('sfg-train')} --agent localisation "
+            "and give it by --localisation",
             file=sys.stderr,
         )
         return None

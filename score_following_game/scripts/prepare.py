@@ -1,11 +1,11 @@
 """Make game data (sheet images, notehead positions, MIDI) from music scores, or download the published sets.
 
-python prepare_game_data.py --list
-python prepare_game_data.py --destination DATA_ROOT
-python prepare_game_data.py nottingham --source ABC_FOLDER --destination DATA_ROOT
-python prepare_game_data.py folder --source my_scores --destination my_data --split 0.8/0.1/0.1 --check
-python prepare_game_data.py --verify DATA_ROOT
-python prepare_game_data.py --to-published DATA_SET --destination OUT
+sfg-prepare --list
+sfg-prepare --destination DATA_ROOT
+sfg-prepare nottingham --source ABC_FOLDER --destination DATA_ROOT
+sfg-prepare folder --source my_scores --destination my_data --split 0.8/0.1/0.1 --check
+sfg-prepare --verify DATA_ROOT
+sfg-prepare --to-published DATA_SET --destination OUT
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import argparse
 import time
 from pathlib import Path
 
-from score_following_game.command_line import Parser, script
+from score_following_game.command_line import Parser, command_name, script
 from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
@@ -37,7 +37,8 @@ from score_following_game.machine import available_cores
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    description = (__doc__ or "").replace("sfg-prepare", command_name("sfg-prepare"))
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "collection",
         nargs="?",
@@ -47,26 +48,6 @@ def parse_arguments() -> argparse.Namespace:
         f"{PUBLISHED}); see --list",
     )
     parser.add_argument("--list", action="store_true", help="list the collections and how to make them")
-    parser.add_argument(
-        "--verify",
-        type=Path,
-        metavar="DIR",
-        help="check the data sets below DIR against their manifests and the rules of the game",
-    )
-    parser.add_argument(
-        "--to-published",
-        "--to_published",
-        type=Path,
-        metavar="DIR",
-        help="convert a data set to the published format of 2018 (pickled npz, one for each performance), into the new folder "
-        "--destination",
-    )
-    parser.add_argument(
-        "--layout",
-        choices=LAYOUTS,
-        default=LAYOUTS[0],
-        help="with --to-published: 2018 (one folder) or 2019 (score/ and performance/) (default %(default)s)",
-    )
     parser.add_argument(
         "--source",
         nargs="+",
@@ -82,23 +63,37 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help=f"output folder (default: the current one); named collections are written to DIR/{DATA_FOLDER}/...",
     )
-    parser.add_argument("--archive", type=Path, metavar="FILE", help=f"{PUBLISHED}: use this file instead of downloading")
-    parser.add_argument("--mirror", metavar="URL", help=f"{PUBLISHED}: download from URL instead of the original servers")
-    parser.add_argument(
+    add_set_arguments(parser)
+    add_run_arguments(parser)
+    add_other_arguments(parser)
+    return parser.parse_args()
+
+
+def add_set_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments about the pieces of a set and their performances."""
+    group = parser.add_argument_group("what the set holds")
+    group.add_argument(
         "--style",
         choices=sorted(STYLES),
         help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's)",
     )
-    parser.add_argument(
+    group.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
+    group.add_argument("--max_seconds", type=float, metavar="S", help="leave out longer pieces (default: the collection's)")
+    group.add_argument("--limit", type=int, metavar="N", help="use only the first N sources, in name order")
+    group.add_argument(
         "--split",
         metavar="RULE",
         help="make DIR/NAME_train, _valid and _test: numbers of pieces like 187/63/46, shares like 0.8/0.1/0.1 (both order the "
         "pieces by a hash of the melody and keep the movements of a work together), or a YAML or JSON file with the names",
     )
-    parser.add_argument("--name", default="", help="NAME of the split's folders (default: name of the collection or of DIR)")
-    parser.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
-    parser.add_argument("--max_seconds", type=float, metavar="S", help="leave out longer pieces (default: the collection's)")
-    parser.add_argument(
+    group.add_argument("--name", default="", help="NAME of the split's folders (default: name of the collection or of DIR)")
+    group.add_argument(
+        "--tempo",
+        default="1.0",
+        metavar="LIST",
+        help="tempo factors of the performances of each piece, like 0.9,1.0,1.1; 1.0 is always included",
+    )
+    group.add_argument(
         "--sound_font",
         nargs="+",
         type=Path,
@@ -106,29 +101,53 @@ def parse_arguments() -> argparse.Namespace:
         metavar="FILE.sf2",
         help="sound fonts for the pieces; a hash of a performance's name chooses one",
     )
-    parser.add_argument(
-        "--tempo",
-        default="1.0",
-        metavar="LIST",
-        help="tempo factors of the performances of each piece, like 0.9,1.0,1.1; 1.0 is always included",
-    )
-    parser.add_argument(
+    group.add_argument(
         "--audio",
         type=Path,
         metavar="FOLDER",
         help="recordings named like the pieces; each is aligned with its score and used as the performance",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="use only the first N sources, in name order")
-    parser.add_argument("--jobs", type=int, metavar="N", help="number of processes (default: the available cores)")
-    parser.add_argument(
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how to make a set and do not change it."""
+    group = parser.add_argument_group("how it is made")
+    group.add_argument("--jobs", type=int, metavar="N", help="number of processes (default: the available cores)")
+    group.add_argument(
         "--time_limit",
         type=float,
         default=120.0,
         metavar="S",
         help="leave out a piece after S seconds of engraving (default 120)",
     )
-    parser.add_argument("--check", action="store_true", help="also draw DIR/check/NAME.png, with a marker on every notehead")
-    return parser.parse_args()
+    group.add_argument("--check", action="store_true", help="also draw DIR/check/NAME.png, with a marker on every notehead")
+
+
+def add_other_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for work other than making a set: fetching, checking and converting sets."""
+    group = parser.add_argument_group("fetching, checking and converting sets")
+    group.add_argument("--archive", type=Path, metavar="FILE", help=f"{PUBLISHED}: use this file instead of downloading")
+    group.add_argument("--mirror", metavar="URL", help=f"{PUBLISHED}: download from URL instead of the original servers")
+    group.add_argument(
+        "--verify",
+        type=Path,
+        metavar="DIR",
+        help="check the data sets below DIR against their manifests and the rules of the game",
+    )
+    group.add_argument(
+        "--to-published",
+        "--to_published",
+        type=Path,
+        metavar="DIR",
+        help="convert a data set to the published format of 2018 (pickled npz, one for each performance), into the new folder "
+        "--destination",
+    )
+    group.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=LAYOUTS[0],
+        help="with --to-published: 2018 (one folder) or 2019 (score/ and performance/) (default %(default)s)",
+    )
 
 
 def options_from(arguments: argparse.Namespace, collection: Collection) -> BuildOptions:
@@ -231,7 +250,7 @@ def _prepare() -> None:
     if arguments.list:
         print(
             f"{PUBLISHED:11}the published data sets and weights of 2018 and 2019, if their servers still have them\n"
-            f"{'':11}python prepare_game_data.py --destination DATA_ROOT",
+            f"{'':11}{command_name('sfg-prepare')} --destination DATA_ROOT",
             *list_published(indent=13),
             *list_collections(),
             sep="\n",

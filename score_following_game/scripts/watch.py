@@ -7,7 +7,14 @@ from pathlib import Path
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.localisation import LocalisationAgent
-from score_following_game.command_line import Parser, add_machine_arguments, require_separate_files, script, warn_without_effect
+from score_following_game.command_line import (
+    Parser,
+    add_machine_arguments,
+    command_name,
+    require_separate_files,
+    script,
+    warn_without_effect,
+)
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.environment.rendering.window import has_display
 from score_following_game.errors import UserError
@@ -85,7 +92,7 @@ def _watch(args: argparse.Namespace) -> None:
     if not args.params:
         raise UserError(
             "--params is missing: give the agent's parameters, for instance --params nottingham (comes with the "
-            "project) or --params PARAM_ROOT/RUN/best_model.pt; sf_experiment.py trains an agent"
+            f"project) or --params PARAM_ROOT/RUN/best_model.pt; {command_name('sfg-train')} trains an agent"
         )
     plot = require_outputs(args)
     seed = random.randrange(2**32) if args.seed is None else args.seed

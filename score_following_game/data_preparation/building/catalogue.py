@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from score_following_game.command_line import command_name
 from score_following_game.config import read_yaml
 from score_following_game.data_preparation.building.metadata import licence_of
 from score_following_game.data_preparation.building.sources import Source, find_sources, folder_digest, lilypond_source
@@ -156,6 +157,6 @@ def list_collections() -> list[str]:
     for name, collection in COLLECTIONS.items():
         lines += [
             f"{name:11}{collection.summary}",
-            f"{'':11}python prepare_game_data.py {collection.example} --destination DATA_ROOT",
+            f"{'':11}{command_name('sfg-prepare')} {collection.example} --destination DATA_ROOT",
         ]
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ _MODULES = (  # of every piece
     "data_preparation/building/make_piece.py",
     "data_preparation/building/duplicates.py",
     "data_preparation/building/sources.py",
-    "data_processing/midi_library.py",
+    "data_processing/midi_*.py",
     "data_processing/score_npz.py",
     "data_processing/tempo.py",
 )
@@ -39,7 +39,7 @@ _RECORDING_MODULES = (
     "data_preparation/recordings/alignment.py",
     "data_preparation/recordings/quality.py",
     "data_preparation/recordings/retiming.py",
-    "data_processing/audio.py",
+    "data_processing/audio*.py",
     "data_processing/performance.py",
     "data_processing/spectrogram.py",
     "data_processing/synthesis.py",
@@ -48,6 +48,7 @@ ALL_MODULES = (*_MODULES, *_LILYPOND_MODULES, *_MSMD_MODULES, *_RECORDING_MODULE
 
 # The libraries that these modules import: top-level name -> name in `tool_versions`.
 LIBRARIES = {
+    "av": "av",
     "cv2": "opencv",
     "fluidsynth": "pyfluidsynth",
     "fontTools": "fonttools",
@@ -83,9 +84,19 @@ def fingerprint(task: PieceTask) -> str:
 
 @cache
 def tool_versions() -> dict[str, str]:
-    """Versions of the libraries that read, draw, play and align a score."""
-    # OpenCV is distributed under several names (opencv-python, opencv-python-headless), so the module itself is asked.
-    return {library: cv2.__version__ if module == "cv2" else version(library) for module, library in sorted(LIBRARIES.items())}
+    """Versions of the installed libraries that read, draw, play and align a score."""
+    versions = {library: _version(module, library) for module, library in sorted(LIBRARIES.items())}
+    return {library: found for library, found in versions.items() if found}
+
+
+def _version(module: str, library: str) -> str:
+    """The installed version; "" where the library is not installed, as one that only some recordings need."""
+    if module == "cv2":  # OpenCV is distributed under several names (opencv-python, opencv-python-headless)
+        return str(cv2.__version__)
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
 
 
 def matching_modules(*patterns: str) -> list[Path]:

@@ -11,16 +11,18 @@ from score_following_game.data_preparation.building.duplicates import fragments,
 from score_following_game.data_preparation.building.sources import Source, score_text
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
+from score_following_game.data_preparation.engraving.abc.reading import reading_of
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune
-from score_following_game.data_preparation.engraving.checks import check_agreement, check_piece
+from score_following_game.data_preparation.engraving.checks import check_piece
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
+from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_preparation.engraving.mei.movements import one_movement
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
-from score_following_game.data_preparation.engraving.verovio.layout import import_score
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
+from score_following_game.data_preparation.engraving.verovio.parts import choose_part
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.recordings.retiming import record_piece
@@ -29,7 +31,7 @@ from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
 
-PLAUSIBLE_TEMPO = (40.0, 240.0)  # quarters per minute; a tempo outside is treated as an error of the score
+PLAUSIBLE_TEMPO = (20.0, 400.0)  # quarters per minute; a tempo outside is treated as an error of the score
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class PieceTask:
     style: a key of STYLES.  folder: where its files are written.  time_limit: seconds.
     tempi: factors of the score's speed for its performances; they include 1.0.
     recording: audio file to use as the performance instead of the score's MIDI.
+    part: the part to engrave, see choose_part; "" for the whole score.
     """
 
     source: Source
@@ -47,6 +50,7 @@ class PieceTask:
     time_limit: float = 120.0
     tempi: tuple[float, ...] = (1.0,)
     recording: Path | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def make_piece(task: PieceTask) -> PieceFacts:
     Raises EngravingError, without leaving files behind, when the piece has to be left out.
     """
     make_folder(task.folder)
-    piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder)
+    piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder, task.part)
     stem = task.folder / task.source.name
     written = {".npz": stem.with_name(f"{stem.name}.npz")}
     try:
@@ -134,10 +138,11 @@ def engrave_source(
     style: Style,
     time_limit: float = 120.0,
     work: Path | None = None,
+    part: str = "",
 ) -> tuple[EngravedPiece, dict[str, float]]:
     """Engrave and check one source.
 
-    time_limit: seconds, for LilyPond.  work: folder for temporary files.
+    time_limit: seconds, for LilyPond.  work: folder for temporary files.  part: see choose_part; "" for the whole score.
     Returns the piece and the measurements of its checks. Raises EngravingError when the piece has to be left out.
     """
     if source.tune is not None:
@@ -150,25 +155,24 @@ def engrave_source(
     else:
         text = score_text(source.path)
         text = one_movement(text, source.movement) if source.movement else text
-        mei, tempo = clean_mei(import_score(source.path, text), style)
-        piece = engrave(mei, style, plausible_tempo(tempo, source.name))
+        mei, reading = import_score(source.path, text)
+        if part:
+            mei, reading = choose_part(mei, reading, part)
+        reading = reading.with_tempi(*PLAUSIBLE_TEMPO)
+        piece = engrave(clean_mei(mei, style), style, reading, default_tempo(source.name))
     return piece, check_piece(piece, style)
 
 
 def _engrave_tune(tune: Tune, name: str, style: Style) -> tuple[EngravedPiece, dict[str, float]]:
     try:
         melody = read_melody(tune)
-        mei, tempo = melody_to_mei(melody), quarter_tempo(tune)
+        mei, reading = melody_to_mei(melody), reading_of(melody, quarter_tempo(tune))
     except AbcError as error:
         raise EngravingError("unreadable ABC", str(error)) from None
-    piece = engrave(mei, style, plausible_tempo(tempo, name))
-    checks = check_piece(piece, style)
-    check_agreement(piece, melody.notes())
-    return piece, checks
+    piece = engrave(mei, style, reading.with_tempi(*PLAUSIBLE_TEMPO), default_tempo(name))
+    return piece, check_piece(piece, style)
 
 
-def plausible_tempo(tempo: float | None, name: str) -> float:
-    """The score's tempo if it is plausible; otherwise one of 90 to 130 quarters per minute, chosen by a hash of the name."""
-    if tempo is not None and PLAUSIBLE_TEMPO[0] <= tempo <= PLAUSIBLE_TEMPO[1]:
-        return tempo
+def default_tempo(name: str) -> float:
+    """The tempo of a score that states none: 90 to 130 quarters per minute, by a hash of its name."""
     return 90.0 + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 401 / 10

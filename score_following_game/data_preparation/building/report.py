@@ -95,6 +95,7 @@ def _recording_line(name: str, recording: dict[str, Any]) -> str:
         f"{name}: uses its recording; {quality['hits']:.0%} of the notes found where expected "
         f"({quality['chance_hits']:.0%} by chance), similarity {quality['similarity']:.2f} "
         f"({quality['chance_similarity']:.2f} by chance), {quality['tempo']:.2f} times as long as the score"
+        + "".join(f"; {remark}" for remark in recording.get("remarks", ()))
     )
 
 

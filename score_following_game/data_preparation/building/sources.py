@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from score_following_game.data_preparation.building.metadata import licence_of, named_work, works_by_name
+from score_following_game.data_preparation.building.mxl import score_in
 from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.engraving.abc.tune_book import Tune, read_tune_book
 from score_following_game.data_preparation.engraving.lilypond.source import files_of
 from score_following_game.data_preparation.engraving.mei.movements import movement_labels
+from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.piece import is_tempo_variant
 from score_following_game.errors import UserError
@@ -23,7 +22,6 @@ from score_following_game.files import file_digest
 
 SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
 _TITLE_LENGTH = 40
-_LARGEST_SCORE = 10**8  # bytes
 
 
 @dataclass(frozen=True)
@@ -100,21 +98,8 @@ def decode(data: bytes) -> str:
 
 
 def score_text(path: Path) -> str:
-    """The text of a score file. For compressed MusicXML that of the score inside, "" if there is none."""
-    if path.suffix.lower() != ".mxl":
-        return read_text(path)
-    try:
-        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
-            scores = [
-                entry
-                for entry in archive.infolist()
-                if entry.filename.lower().endswith((".xml", ".musicxml"))
-                and not entry.filename.startswith("META-INF")
-                and entry.file_size <= _LARGEST_SCORE
-            ]
-            return decode(archive.read(scores[0])) if scores else ""
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
-        return ""
+    """The text of a score file, for compressed MusicXML that of the score inside. Raises EngravingError; see score_in."""
+    return decode(score_in(read_bytes(path))) if path.suffix.lower() == ".mxl" else read_text(path)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -179,7 +164,7 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
     if kind == ".ly":
         return [replace(lilypond_source(stem, file, root), work=work)]
     if kind != ".abc":
-        text = score_text(file)
+        text = _text_or_nothing(file)
         source = Source(
             stem,
             file,
@@ -192,7 +177,7 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
     licence = licence_of(file, "")
     for tune in read_tune_book(read_text(file)):
         name = "_".join(filter(None, (stem, slug(tune.number), slug(tune.title)[:_TITLE_LENGTH].strip("_"))))
-        content = repr((tune.title, sorted(tune.headers.items()), tune.music))
+        content = repr((tune.title, sorted(tune.headers.items()), tune.music, *tune.voices))
         sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune, licence))
     return sources
 
@@ -211,6 +196,14 @@ def _movements(source: Source, text: str) -> list[Source]:
         for number, label in enumerate(labels, 1)
         if len(labels) > 1
     ]
+
+
+def _text_or_nothing(file: Path) -> str:
+    """The text from which the licence and the work are read; making the piece reports what is wrong with the file."""
+    try:
+        return score_text(file)
+    except EngravingError:
+        return ""
 
 
 def _distinct(sources: list[Source]) -> list[Source]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -10,13 +9,11 @@ import numpy as np
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.style import Style
-from score_following_game.data_preparation.engraving.verovio.engrave import SHORTEST
 from score_following_game.data_preparation.errors import STAVES, EngravingError
-from score_following_game.data_processing.midi_library import pretty_midi
+from score_following_game.data_processing.midi_files import played_midi
 
 FEWEST_NOTES = 8
 _SECONDS_OFF = 0.002  # MIDI times are whole ticks
-_QUARTERS_OFF = 0.01  # a note ends one tick before its pitch sounds again
 _INK = 128  # darker pixels are ink
 _INK_SHARE = 0.1  # see ink_shares; the lowest of 90 000 good noteheads is 0.12
 _UNSHOWN = 0.05  # share of the notes that may have no notehead
@@ -55,10 +52,11 @@ def check_staves(piece: EngravedPiece, style: Style) -> None:
 
 def check_noteheads(piece: EngravedPiece) -> int:
     """Notes must have noteheads. Returns the number of those without one; a small share is accepted."""
-    unshown = piece.unshown + sum(not note.heads for note in piece.notes)
-    total = piece.unshown + len(piece.notes)
+    unshown = sum(piece.unshown.values())
+    total = unshown + len(piece.notes)
     if unshown > _UNSHOWN * total:
-        raise EngravingError("a note without a notehead", f"{unshown} of {total}")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(piece.unshown.items()))
+        raise EngravingError("notes that the sheet does not show", f"{unshown} of {total}, at most {_UNSHOWN:.0%}: {reasons}")
     return unshown
 
 
@@ -127,7 +125,7 @@ def ink_shares(sheet: np.ndarray, coords: np.ndarray, style: Style, white: np.nd
 
 def check_midi(piece: EngravedPiece, midi: bytes) -> None:
     """The MIDI file must have the score's notes, each with its onset and pitch, and no pitch may overlap itself."""
-    read = [note for track in pretty_midi.PrettyMIDI(io.BytesIO(midi)).instruments for note in track.notes]
+    read = [note for part in played_midi(midi).midi.instruments for note in part.notes]
     read.sort(key=lambda note: note.start)
     if len(read) != len(piece.notes):
         raise EngravingError("MIDI differs from the score", f"{len(read)} notes, the score has {len(piece.notes)}")
@@ -144,17 +142,3 @@ def check_midi(piece: EngravedPiece, midi: bytes) -> None:
         if note.start < last.get(note.pitch, 0.0):
             raise EngravingError("MIDI differs from the score", f"pitch {note.pitch} overlaps itself")
         last[note.pitch] = note.end
-
-
-def check_agreement(piece: EngravedPiece, notes: list[tuple[Fraction, Fraction, int]]) -> None:
-    """The engraver's notes must equal `notes`, our own reading of the source: (onset, duration, pitch), in quarters.
-
-    Durations below SHORTEST count as SHORTEST, because very short notes are played longer than they are written.
-    """
-    engraved = [(note.onset, max(note.end, note.onset + SHORTEST), note.pitch) for note in piece.notes]
-    parsed = [(onset, onset + max(duration, SHORTEST), pitch) for onset, duration, pitch in notes]
-    if len(engraved) != len(parsed):
-        raise EngravingError("two readings differ", f"{len(engraved)} notes engraved, {len(parsed)} in the source")
-    for number, (ours, theirs) in enumerate(zip(parsed, engraved), 1):
-        if ours[::2] != theirs[::2] or abs(ours[1] - theirs[1]) > _QUARTERS_OFF:
-            raise EngravingError("two readings differ", f"note {number}: engraved {theirs}, source {ours}")

@@ -27,8 +27,8 @@ class EngravedPiece:
 
     midi: content of the MIDI file.  notes: sorted by onset, then pitch, like the MIDI; Score.coord2onset holds indices into
     them.  onsets: of each note, in seconds.  seconds: end of the last note.  tempo: quarters per minute at the beginning.
-    systems: x of each system's first column, in pixels.  staves: number of staves of each system.  unshown: number of notes
-    in the source's MIDI that no notehead shows; they are left out of `notes`.
+    systems: x of each system's first column, in pixels.  staves: number of staves of each system.  unshown: reason ->
+    number of notes of the source that no notehead on the sheet shows; they are left out of `notes`.
     """
 
     score: Score
@@ -39,7 +39,7 @@ class EngravedPiece:
     tempo: float
     systems: list[int]
     staves: list[int]
-    unshown: int = field(default=0, kw_only=True)
+    unshown: dict[str, int] = field(default_factory=dict, kw_only=True)
 
 
 def coordinates(notes: Sequence[PlayedNote], heads: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +10,8 @@ from score_following_game.data_preparation.engraving.humdrum.arithmetic import r
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.reading import Reading
-from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei
+from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out
+from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import mend
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -22,23 +22,20 @@ _READERS: dict[str, Callable[[str], tuple[str, Reading]]] = {
 }
 
 
-@dataclass(frozen=True)
-class ImportedScore:
-    """mei: the engraver's MEI of the whole score, mended to agree with `reading`. Measure i has the id "bar-i"."""
-
-    mei: str
-    reading: Reading
-
-
-def import_score(path: Path, text: str) -> ImportedScore:
+def import_score(path: Path, text: str) -> tuple[str, Reading]:
     """Read MusicXML, MEI or Humdrum text. The suffix of `path` and the root element give the format.
+
+    Returns the engraver's MEI of the whole score, mended to agree with the file, and the reading. Measure i has the id bar-i.
 
     Raises EngravingError if the text is truncated or in none of these formats, and if the engraver's MEI cannot be made to
     agree with the file.
     """
     form = _form(path, text)
     prepared, reading = _READERS[form](text)
-    return ImportedScore(mend(convert_to_mei(prepared, form), reading), reading)
+    root = parse_mei(convert_to_mei(prepared, form))
+    write_out(root)
+    mend(root, reading)
+    return ElementTree.tostring(root, encoding="unicode"), reading
 
 
 def _form(path: Path, text: str) -> str:

@@ -51,6 +51,18 @@ class ReadBar:
     tempi: tuple[tuple[Fraction, float], ...] = ()
     meter: tuple[int, int] | None = None
 
+    @property
+    def signature(self) -> tuple[int, int] | None:
+        """The time signature of a bar of this length: `meter` for a full bar. None if there is none that MIDI can state."""
+        if self.meter is not None and self.length == Fraction(4 * self.meter[0], self.meter[1]):
+            return self.meter
+        length = self.length / 4
+        unit = max(length.denominator, self.meter[1] if self.meter else 4)
+        beats = length * unit
+        if unit & (unit - 1) or beats.denominator > 1 or not 0 < beats < 256:
+            return None
+        return int(beats), unit
+
 
 @dataclass(frozen=True)
 class SoundingNote:
@@ -79,12 +91,49 @@ class Reading:
             )
         )
 
+    def with_tempi(self, slowest: float, fastest: float) -> Reading:
+        """Without the tempi outside of a range, in quarters per minute."""
+        return Reading(
+            tuple(
+                replace(bar, tempi=tuple((after, tempo) for after, tempo in bar.tempi if slowest <= tempo <= fastest))
+                for bar in self.bars
+            )
+        )
+
     def starts(self, order: Sequence[int]) -> list[Fraction]:
         """Where each bar of the order begins, in quarters."""
         starts = [Fraction(0)]
         for bar in order[:-1]:
             starts.append(starts[-1] + self.bars[bar].length)
         return starts
+
+    def tempo_map(self, order: Sequence[int]) -> list[tuple[Fraction, float]]:
+        """(quarter, quarters per minute) of each tempo, for the bars in this order; the first is at 0. [] without a tempo.
+
+        After a jump the tempo is that of the bars before the one jumped to, in the order of the file.
+        """
+        in_force: list[float] = []  # at the beginning of each bar
+        now = next((tempo for bar in self.bars for _, tempo in bar.tempi), None)
+        if now is None:
+            return []
+        for bar in self.bars:
+            in_force.append(now)
+            now = bar.tempi[-1][1] if bar.tempi else now
+        tempi: dict[Fraction, float] = {}
+        for place, (start, index) in enumerate(zip(self.starts(order), order)):
+            if not place or order[place - 1] != index - 1:
+                tempi[start] = in_force[index]
+            tempi |= {start + after: tempo for after, tempo in self.bars[index].tempi}
+        return sorted(tempi.items())
+
+    def signatures(self, order: Sequence[int]) -> list[tuple[Fraction, tuple[int, int]]]:
+        """(quarter, (beats, beat unit)) wherever the length of the bars changes, so that MIDI counts bars as the sheet does."""
+        signatures: list[tuple[Fraction, tuple[int, int]]] = []
+        for start, bar in zip(self.starts(order), order):
+            signature = self.bars[bar].signature
+            if signature is not None and (not signatures or signatures[-1][1] != signature):
+                signatures.append((start, signature))
+        return signatures
 
     def sounding(self, order: Sequence[int]) -> list[SoundingNote]:
         """The notes of the bars in the given order (indices), sorted by onset and pitch.

@@ -12,7 +12,6 @@ unnoticed, because the pitch of every notehead is compared with that of its note
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +23,7 @@ from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.alignment import match_notes, note_events, read_targets
 from score_following_game.data_preparation.msmd.files import read_bytes
 from score_following_game.data_preparation.msmd.page import Notehead, read_page
+from score_following_game.data_processing.midi_files import played_midi, reason_of
 from score_following_game.data_processing.midi_library import pretty_midi
 from score_following_game.data_processing.score_npz import Score
 from score_following_game.errors import UserError
@@ -139,9 +139,9 @@ def _midi_file(folder: Path, played: Path) -> Path:
 def _parse(midi: bytes, where: Path) -> tuple[pretty_midi.PrettyMIDI, list[pretty_midi.Note]]:
     """Parse a MIDI file. Returns it and its notes sorted by onset, then pitch."""
     try:
-        timing = pretty_midi.PrettyMIDI(io.BytesIO(midi))
+        timing = played_midi(midi).midi
     except Exception as error:  # mido and pretty_midi raise many types for broken files
-        raise EngravingError("broken MIDI", f"{where}: {' '.join(str(error).split()) or type(error).__name__}") from None
+        raise EngravingError("broken MIDI", f"{where}: {reason_of(error)}") from None
     notes = sorted((note for part in timing.instruments for note in part.notes), key=lambda note: (note.start, note.pitch))
     if not notes:
         raise EngravingError("no notes", f"{where}: its MIDI has no notes")

@@ -25,7 +25,8 @@ from score_following_game.config import SpectrogramParams
 from score_following_game.data_processing.audio import is_recording, load_recording
 from score_following_game.data_processing.dataset import find_data_set, score_paths
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
-from score_following_game.data_processing.performance import note_onsets, performance_source, read_midi
+from score_following_game.data_processing.midi_files import read_midi
+from score_following_game.data_processing.performance import note_onsets, performance_source
 from score_following_game.data_processing.piece import (
     PERFORMANCES,
     SCORES,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from score_following_game.data_preparation.building.naming import slug
-from score_following_game.data_processing.audio import is_recording
+from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, unread_sound
 from score_following_game.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,16 @@ def find_recordings(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of recordings")
     found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if is_recording(path) and path.is_file()):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if unread := unread_sound(files):
+        log.warning("%s: %s", folder, unread)
+    for path in filter(is_recording, files):
         if (other := found.setdefault(path.stem, path)) != path:
             raise UserError(
                 f"{other} and {path} have the same name, so it is not clear which one to use; rename one or move it away"
             )
     if not found:
-        raise UserError(f"{folder}: no recording in this folder; expected .wav, .flac, .mp3 or .ogg")
+        raise UserError(f"{folder}: no recording in this folder; expected {', '.join(RECORDING_SUFFIXES)}")
     return dict(sorted(found.items()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ import numpy as np
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.recordings.alignment import MOST_CELLS, compute_features, locate, warp
 from score_following_game.data_preparation.recordings.quality import REPEATS, Quality, measure
-from score_following_game.data_processing.audio import load_recording
-from score_following_game.data_processing.performance import note_onsets, read_midi
+from score_following_game.data_processing.audio import read_recording, recording_seconds
+from score_following_game.data_processing.midi_files import played_midi, read_midi
+from score_following_game.data_processing.performance import note_onsets
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.data_processing.synthesis import synthesise
 from score_following_game.errors import UserError
@@ -55,12 +56,14 @@ class Alignment:
 class RecordingFacts:
     """digest: SHA-256 of the original recording.  quality: the fields of Quality.
     seconds, begins: length of the part that plays the piece, and its start in the recording, seconds.
+    remarks: what is odd about the recording, a phrase each.
     """
 
     digest: str
     seconds: float
     begins: float
     quality: dict[str, float]
+    remarks: list[str] = field(default_factory=list)
 
 
 def align(
@@ -176,9 +179,10 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
     try:
         midi = read_midi(midi_path)
         _require_likely_length(recording, float(note_onsets(midi, midi_path)[-1]))
-        samples = load_recording(recording)
+        heard = read_recording(recording)
     except UserError as error:
         raise EngravingError(UNREADABLE, str(error)) from None
+    samples = heard.samples
     alignment = align(samples, midi)
     if refusal := alignment.refusal():
         low, high = _NEAR_TWICE
@@ -192,7 +196,8 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
         soundfile.write(temporary, part / max(1.0, np.abs(part).max()), SAMPLE_RATE, format="WAV", subtype="PCM_16")
     with replacing(target_midi) as temporary:
         temporary.write_bytes(content)
-    return RecordingFacts(file_digest(recording), round(len(part) / SAMPLE_RATE, 3), begin, asdict(alignment.quality))
+    seconds = round(len(part) / SAMPLE_RATE, 3)
+    return RecordingFacts(file_digest(recording), seconds, begin, asdict(alignment.quality), list(heard.remarks))
 
 
 def _part(alignment: Alignment) -> tuple[float, float]:
@@ -204,11 +209,8 @@ def _part(alignment: Alignment) -> tuple[float, float]:
 
 def _require_likely_length(recording: Path, seconds: float) -> None:
     """Raise EngravingError for a recording far too long or short, without decoding it. seconds: length of the score."""
-    import soundfile
-
-    try:
-        length = soundfile.info(recording).duration
-    except (soundfile.SoundFileError, OSError):
+    length = recording_seconds(recording)
+    if length is None:
         return  # the decoder reports what is wrong
     times, extra = _LONGEST
     if not seconds / times <= length <= seconds * times + extra:
@@ -221,7 +223,6 @@ def _require_same_notes(midi: pretty_midi.PrettyMIDI, content: bytes) -> None:
 
     The score npz refers to notes by their place in this order.
     """
-    from score_following_game.data_processing.midi_library import pretty_midi
 
     def chords(source: pretty_midi.PrettyMIDI) -> list[list[int]]:
         result: dict[float, list[int]] = defaultdict(list)
@@ -229,5 +230,5 @@ def _require_same_notes(midi: pretty_midi.PrettyMIDI, content: bytes) -> None:
             result[note.start].append(note.pitch)
         return [sorted(chord) for chord in result.values()]
 
-    if chords(midi) != chords(pretty_midi.PrettyMIDI(io.BytesIO(content))):
+    if chords(midi) != chords(played_midi(content).midi):
         raise EngravingError("MIDI that cannot be retimed", "its notes are read back in another order")

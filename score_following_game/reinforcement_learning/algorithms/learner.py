@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from score_following_game.agents.networks import ActorCritic
-from score_following_game.agents.policy import CategoricalPolicy, Policy
+from score_following_game.agents.policy import NormalPolicy, Policy
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
 from score_following_game.reinforcement_learning.diagnostics import Meter
@@ -57,7 +57,9 @@ class Learner:
 
     def backward(self, losses: Losses, policy: Policy, policy_loss: Tensor, squared_error: Tensor, batch: int) -> None:
         """Add a chunk's gradients and losses, as backward_chunk does, with this algorithm's loss weights."""
-        if self.chooses_actions and isinstance(policy, CategoricalPolicy):
+        if isinstance(policy, NormalPolicy):
+            self.meter.add("std", policy.std)
+        elif self.chooses_actions:
             self.meter.add("probabilities", policy.log_probabilities.detach().exp())
         backward_chunk(losses, policy, policy_loss, squared_error, self.loss_weights, batch)
 

@@ -11,10 +11,8 @@ must call the same functions in the same order, except for those marked "local",
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,12 +20,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from score_following_game.command_line import command_name
 from score_following_game.errors import UserError
 from score_following_game.machine import available_cores
 from score_following_game.reinforcement_learning.processes.process_group import current, together
 
 T = TypeVar("T")
-CONSOLE_COMMAND = "sfg-train"  # sf_experiment.py, installed
 
 
 def rank() -> int:
@@ -48,15 +46,15 @@ def is_first() -> bool:
 def command(arguments: str, processes: int | None = None) -> str:
     """The shell command for this training program with `arguments`, with this run's number of processes or another; local."""
     machines = int(os.environ.get("GROUP_WORLD_SIZE", "1")) if world_size() > 1 else 1
-    installed = Path(sys.argv[0]).stem == CONSOLE_COMMAND
-    program = f"--no-python {CONSOLE_COMMAND}" if installed else "sf_experiment.py"
+    alone = command_name("sfg-train")
+    program = alone.removeprefix("python ") if alone.startswith("python ") else f"--no-python {alone}"
     if processes is None and machines > 1:
         here = os.environ["LOCAL_WORLD_SIZE"]
         return f"torchrun --nnodes {machines} --nproc_per_node {here} ... {program} {arguments}"
     processes = processes or world_size()
     if processes > 1:
         return f"torchrun --nproc_per_node {processes} {program} {arguments}"
-    return f"{CONSOLE_COMMAND if installed else 'python sf_experiment.py'} {arguments}"
+    return f"{alone} {arguments}"
 
 
 def share_of_cores(threads: int | None) -> int | None:

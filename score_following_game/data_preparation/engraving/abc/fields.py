@@ -1,4 +1,4 @@
-"""Reads the values of ABC header fields: key, meter, unit length, tempo, clef."""
+"""Reads the values of ABC header fields: meter, unit length, tempo. keys.py and properties.py read the others."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from fractions import Fraction
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune
 
 _SHARPS = "FCGDAEB"
-_TONICS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
-_MAJOR_FIFTHS = {tonic: fifths for fifths, tonic in enumerate(_TONICS, -7)}
-_MODE_FIFTHS = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "dor": -2, "phr": -4, "lyd": 1, "mix": -1, "loc": -5}
 
 Meter = tuple[int, int] | None  # (beats, unit); None: no meter
 
@@ -23,22 +20,6 @@ def quarter_tempo(tune: Tune) -> float | None:
     if found := re.match(r"(?:C\s*=\s*)?(\d+(?:\.\d+)?)\s*$", value):  # old style: unit lengths per minute
         return float(unit_length(tune.headers, parse_meter(tune.headers.get("M", "4/4"))) * 4) * float(found[1])
     return None
-
-
-def parse_key(text: str) -> int | None:
-    """Number of sharps of a K: value, negative for flats. None if it names no key, but perhaps a clef."""
-    text = re.split(r"\s*(?:clef|transpose|octave|middle|stafflines|\bstaves)\b.*", text.strip())[0].strip()
-    text = re.sub(r"\s*\b(treble|bass|alto|tenor)\b.*", "", text)
-    if text.lower() in ("", "none"):
-        return 0 if text else None
-    found = re.fullmatch(r"([A-G][#b]?)\s*(maj|min|ion|dor|phr|lyd|mix|aeo|loc|m)?[a-z]*", text, re.IGNORECASE)
-    if not found:
-        raise AbcError(f"cannot read key {text!r}")
-    tonic = found[1][0].upper() + found[1][1:]
-    fifths = _MAJOR_FIFTHS.get(tonic, 99) + _MODE_FIFTHS[(found[2] or "").lower()]
-    if not -7 <= fifths <= 7:
-        raise AbcError(f"key {text!r} has no key signature")
-    return fifths
 
 
 def parse_meter(text: str) -> Meter:
@@ -77,12 +58,6 @@ def parse_unit(text: str) -> Fraction:
     if not found:
         raise AbcError(f"cannot read unit length {text!r}")
     return Fraction(int(found[1]), int(found[2] or 1))
-
-
-def parse_clef(key_field: str) -> str:
-    """The clef named in a K: value, treble if it names none."""
-    found = re.search(r"\b(treble|bass|alto|tenor)\b", key_field)
-    return found[1] if found else "treble"
 
 
 def key_alter(fifths: int, step: str) -> int:

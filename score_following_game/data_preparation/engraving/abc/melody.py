@@ -9,46 +9,56 @@ from __future__ import annotations
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import (
-    key_alter,
-    parse_clef,
-    parse_key,
+    Meter,
     parse_length,
     parse_meter,
     parse_unit,
     unit_length,
 )
+from score_following_game.data_preparation.engraving.abc.keys import Key, parse_key
 from score_following_game.data_preparation.engraving.abc.notation import Event, Measure, Melody, Pitch, Tuplet
+from score_following_game.data_preparation.engraving.abc.properties import Clef, Properties, split_properties
 from score_following_game.data_preparation.engraving.abc.tune_book import (
+    ALTER,
     AbcError,
     Token,
     Tune,
+    played_once,
     sounding_tokens,
-    tokens_played_once,
 )
+from score_following_game.data_preparation.engraving.abc.voices import voice_name, voice_tokens
 
-_ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of ...; for 5, 7 and 9 it depends on the meter
 
 
-def read_melody(tune: Tune) -> Melody:
-    """Read a tune. Raises AbcError if it has no key or no notes, or if it has several voices, overlays or unknown signs."""
+def read_melody(tune: Tune, part: str | None = None) -> Melody:
+    """Read a tune, or one of its voices: see `voice_tokens` for `part`.
+
+    Raises AbcError if it has no key or no notes, overlays or unknown signs, or several voices and `part` is None.
+    """
     if "K" not in tune.headers:
         raise AbcError("no K: field, which must end the header")
-    reader = _Reader(tune)
-    for token in tokens_played_once(tune.music):
+    voice, tokens = voice_tokens(tune, part)
+    reader = _Reader(tune, voice)
+    for token in played_once(tokens):
         reader.take(token)
     reader.end_measure()
     if not any(event.pitch for measure in reader.measures for event in measure.events):
         raise AbcError("no notes")
-    return Melody(reader.first_key, reader.first_meter, parse_clef(tune.headers["K"]), reader.measures)
+    return Melody(reader.first_key, reader.first_meter, reader.first_clef, reader.measures)
 
 
 class _Reader:
     """Turns tokens into measures and keeps the key, meter, accidentals and so on that apply to the next token."""
 
-    def __init__(self, tune: Tune) -> None:
+    def __init__(self, tune: Tune, voice: str) -> None:
         self.first_meter = self.meter = parse_meter(tune.headers.get("M", "4/4"))
-        self.first_key = self.key = parse_key(tune.headers["K"]) or 0
+        key, self.properties = split_properties(tune.headers["K"])
+        self.first_key = self.key = parse_key(key) or Key()
+        for value in (value for value in tune.voices if voice_name(value) == voice):
+            self.properties = self.properties.changed_by(_properties_of_voice(value))
+        self.first_clef = self.properties.clef or Clef()
+        self.octaves, self.transposed = self.properties.octaves()
         self.unit = unit_length(tune.headers, self.meter)
         self.measures: list[Measure] = []
         self.measure = Measure()
@@ -59,7 +69,6 @@ class _Reader:
         self.broken: Fraction | None = None  # length factor of the next note, after > or <
         self.last: Event | None = None
         self.new_beam = True
-        self.voice: str | None = None
 
     def take(self, token: Token) -> None:
         getattr(self, f"_take_{token.kind}")(token)
@@ -76,20 +85,30 @@ class _Reader:
         if name == "L":
             self.unit = parse_unit(value)
         elif name == "V":
-            voice = value.split()[0] if value.split() else ""
-            if self.voice not in (None, voice):
-                raise AbcError("several voices")
-            self.voice = voice
-        elif name in ("K", "M"):
-            if self.measure.events:  # a change within a bar ends the bar there
-                self.end_measure()
-            if name == "K" and (key := parse_key(value)) not in (None, self.key):
-                self.key = self.measure.key = key
-            elif name == "M" and (meter := parse_meter(value)) != self.meter:
-                self.meter = self.measure.meter = meter
-            if not self.measures:  # a change before the first note replaces the header's value
-                self.first_key, self.first_meter = self.key, self.meter
-                self.measure.key = self.measure.meter = None
+            self._change(None, self.meter, _properties_of_voice(value))
+        elif name == "M":
+            self._change(None, parse_meter(value), Properties(), always=True)
+        elif name == "K":
+            key, properties = split_properties(value)
+            self._change(parse_key(key), self.meter, properties, always=True)
+
+    def _change(self, key: Key | None, meter: Meter, properties: Properties, always: bool = False) -> None:
+        """Begin a bar with another key (None: as before), meter or clef. always: begin one even if nothing changes."""
+        clef = self.properties.clef or Clef()
+        self.properties = self.properties.changed_by(properties)
+        self.octaves, self.transposed = self.properties.octaves()
+        now = self.properties.clef or Clef()
+        if self.measure.events and (always or now != clef):  # a change within a bar ends the bar there
+            self.end_measure()
+        if key not in (None, self.key):
+            self.key = self.measure.key = key
+        if meter != self.meter:
+            self.meter = self.measure.meter = meter
+        if now != clef:
+            self.measure.clef = now
+        if not self.measures and not self.measure.events:  # a change before the first note replaces the header's value
+            self.first_key, self.first_meter, self.first_clef = self.key, self.meter, now
+            self.measure.key = self.measure.meter = self.measure.clef = None
 
     def _take_space(self, _token: Token) -> None:
         self.new_beam = True
@@ -158,13 +177,11 @@ class _Reader:
     def _spell(self, written: str | None, letter: str, octaves: str) -> tuple[Pitch, int | None]:
         """Returns the sounding pitch and the printed accidental."""
         step = letter.upper()
-        octave = 4 + letter.islower() + octaves.count("'") - octaves.count(",")
+        octave = 4 + letter.islower() + octaves.count("'") - octaves.count(",") + self.octaves
         if written:
-            self.altered[step, octave] = _ALTER[written]
-            return Pitch(step, octave, _ALTER[written]), _ALTER[written]
-        if (step, octave) in self.altered:
-            return Pitch(step, octave, self.altered[step, octave]), None
-        return Pitch(step, octave, key_alter(self.key, step)), None
+            self.altered[step, octave] = ALTER[written]
+        alter = self.altered.get((step, octave), self.key.alter(step))
+        return Pitch(step, octave, alter, self.transposed), ALTER[written] if written else None
 
     def _add(self, pitch: Pitch | None, accidental: int | None, length: Fraction) -> Event:
         event = Event(pitch, length * self.unit * (self.broken or 1), accidental, self.tuplet, self.new_beam)
@@ -184,6 +201,11 @@ class _Reader:
         if second.accidental is None and _same_place(first.pitch, second.pitch):
             second.pitch = first.pitch
         second.tie_from = first.tie_to = second.pitch == first.pitch
+
+
+def _properties_of_voice(value: str) -> Properties:
+    """The properties of a V: field, which begins with the voice's name."""
+    return split_properties("".join(value.split(maxsplit=1)[1:]))[1]
 
 
 def _same_place(first: Pitch | None, second: Pitch | None) -> bool:

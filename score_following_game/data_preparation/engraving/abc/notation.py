@@ -9,21 +9,28 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import Meter
+from score_following_game.data_preparation.engraving.abc.keys import Key
+from score_following_game.data_preparation.engraving.abc.properties import Clef
 
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True)
 class Pitch:
-    """A spelled pitch. step: "C" to "B".  octave: 4 begins at middle C.  alter: semitones."""
+    """A spelled pitch. step: "C" to "B".  octave: 4 begins at middle C.  alter: semitones.
+
+    transposed: semitones from the printed pitch to the sounding one.
+    """
 
     step: str
     octave: int
     alter: int
+    transposed: int = 0
 
     @property
     def midi(self) -> int:
-        return 12 * (self.octave + 1) + _SEMITONES[self.step] + self.alter
+        """Of the sound."""
+        return 12 * (self.octave + 1) + _SEMITONES[self.step] + self.alter + self.transposed
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,12 @@ class Event:
 
 @dataclass
 class Measure:
-    """The content of a bar. key (in fifths), meter: set only if they change at its start."""
+    """The content of a bar. key, meter, clef: set only if they change at its start."""
 
     events: list[Event] = field(default_factory=list)
-    key: int | None = None
+    key: Key | None = None
     meter: Meter = None
+    clef: Clef | None = None
 
     @property
     def quarters(self) -> Fraction:
@@ -69,11 +77,11 @@ class Measure:
 
 @dataclass
 class Melody:
-    """One tune with each of its sections once. key: number of sharps, negative for flats."""
+    """One tune with each of its sections once."""
 
-    key: int
+    key: Key
     meter: Meter
-    clef: str
+    clef: Clef
     measures: list[Measure]
 
     def notes(self) -> list[tuple[Fraction, Fraction, int]]:

@@ -8,12 +8,13 @@ from itertools import groupby
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.fields import Meter
+from score_following_game.data_preparation.engraving.abc.keys import Key
 from score_following_game.data_preparation.engraving.abc.notation import Event, Measure, Melody
+from score_following_game.data_preparation.engraving.abc.properties import Clef
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError
 
 ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # alter in semitones -> MEI's accid, a printed sign
 GESTURAL = ACCIDENTAL | {2: "ss"}  # alter -> MEI's accid.ges, the sound of a note without a sign
-_CLEF = {"treble": ("G", "2"), "bass": ("F", "4"), "alto": ("C", "3"), "tenor": ("C", "4")}
 NAMESPACE = "http://www.music-encoding.org/ns/mei"
 ID = "{http://www.w3.org/XML/1998/namespace}id"  # the attribute
 
@@ -21,25 +22,24 @@ Element = ElementTree.Element
 
 
 def melody_to_mei(melody: Melody) -> str:
-    """Returns MEI text. The notes get the ids n1, n2, ... in time order."""
+    """Returns MEI text. The notes get the ids n1, n2, ... in time order, the measures bar-0, bar-1, ..."""
     root = Element("mei", xmlns=NAMESPACE, meiversion="5.0")
     head = _inside(root, "meiHead", "fileDesc")
     _inside(head, "titleStmt", "title")
     _inside(head, "pubStmt")
     score = _inside(root, "music", "body", "mdiv", "score")
     staff = ElementTree.SubElement(_inside(score, "scoreDef", "staffGrp"), "staffDef", n="1", lines="5")
-    shape, line = _CLEF[melody.clef]
-    ElementTree.SubElement(staff, "clef", shape=shape, line=line)
-    ElementTree.SubElement(staff, "keySig", sig=_signature(melody.key))
+    staff.extend([_clef(melody.clef), _signature(melody.key)])
     if melody.meter:
         ElementTree.SubElement(staff, "meterSig", count=str(melody.meter[0]), unit=str(melody.meter[1]))
     section = ElementTree.SubElement(score, "section")
     for number, measure in enumerate(melody.measures, 1):
         if measure.key is not None or measure.meter is not None:
-            ElementTree.SubElement(section, "scoreDef", _changes(measure.key, measure.meter))
+            section.append(_changes(measure.key, measure.meter))
         right = "end" if number == len(melody.measures) else "single"
-        drawn = ElementTree.SubElement(section, "measure", n=str(number), right=right)
+        drawn = ElementTree.SubElement(section, "measure", {ID: f"bar-{number - 1}"}, n=str(number), right=right)
         layer = ElementTree.SubElement(ElementTree.SubElement(drawn, "staff", n="1"), "layer", n="1")
+        layer.extend([_clef(measure.clef)] if measure.clef else [])
         layer.extend(_measure_content(measure))
     for number, note in enumerate(root.iter("note"), 1):
         note.set(ID, f"n{number}")
@@ -70,13 +70,33 @@ def _inside(parent: Element, *tags: str) -> Element:
     return parent
 
 
-def _signature(fifths: int) -> str:
-    return "0" if fifths == 0 else f"{abs(fifths)}{'s' if fifths > 0 else 'f'}"
+def _clef(clef: Clef) -> Element:
+    element = Element("clef", shape=clef.shape, line=str(clef.line))
+    if clef.octaves:
+        element.attrib |= {"dis": {1: "8", 2: "15"}[abs(clef.octaves)], "dis.place": "above" if clef.octaves > 0 else "below"}
+    return element
 
 
-def _changes(key: int | None, meter: Meter) -> dict[str, str]:
-    changes = {} if key is None else {"keysig": _signature(key)}
-    return changes if meter is None else changes | {"meter.count": str(meter[0]), "meter.unit": str(meter[1])}
+def _signature(key: Key) -> Element:
+    """A number of sharps or flats; of other keys each sign, which verovio puts where it belongs."""
+    signs = key.signs()
+    fifths = next((number for number in range(-7, 8) if Key(number).signs() == signs), None)
+    if fifths is not None:
+        return Element("keySig", sig="0" if fifths == 0 else f"{abs(fifths)}{'s' if fifths > 0 else 'f'}")
+    element = Element("keySig")
+    for step, alter in signs:
+        ElementTree.SubElement(element, "keyAccid", pname=step.lower(), accid=ACCIDENTAL[alter])
+    return element
+
+
+def _changes(key: Key | None, meter: Meter) -> Element:
+    changes = Element("scoreDef", {} if meter is None else {"meter.count": str(meter[0]), "meter.unit": str(meter[1])})
+    signature = None if key is None else _signature(key)
+    if signature is not None and signature.get("sig"):
+        changes.set("keysig", signature.attrib["sig"])
+    elif signature is not None:
+        changes.append(signature)
+    return changes
 
 
 def _measure_content(measure: Measure) -> Iterator[Element]:
@@ -127,6 +147,8 @@ def _elements(event: Event) -> Iterator[Element]:
             note.set("accid", ACCIDENTAL[event.accidental])
         elif event.pitch.alter:
             note.set("accid.ges", GESTURAL[event.pitch.alter])
+        if event.pitch.transposed:
+            note.set("pnum", str(event.pitch.midi))  # the sound; the drawing ignores it
         begins, ends = event.tie_to or place < len(values) - 1, event.tie_from or place > 0
         if begins or ends:
             note.set("tie", "m" if begins and ends else "i" if begins else "t")

@@ -17,12 +17,16 @@ class AbcError(Exception):
 
 @dataclass(frozen=True)
 class Tune:
-    """One tune. number: of X:.  title: the first T:.  music: the body on one line.  headers: first value of each field."""
+    """One tune. number: of X:.  title: the first T:.  music: the body on one line.  headers: first value of each field.
+
+    voices: all V: values of the header.
+    """
 
     number: str
     title: str
     music: str
     headers: dict[str, str] = field(default_factory=dict)
+    voices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Token:
     parts: dict[str, str]
 
 
+ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}  # accidental -> semitones
 _FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above; it is dropped
 _TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
@@ -53,7 +58,9 @@ _TOKEN = re.compile(
  | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
  | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
- | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\]|"])*)\](?P<chord_length>{_LENGTH}))
+ | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\[\]|"])*)\](?P<chord_length>{_LENGTH}))
+ | (?P<text_ending>\["(?P<ending_text>[^"]*)")
+ | (?P<spacer>y[\d.]*/*\d*)
  | (?P<note>(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH}))
  | (?P<rest>[zx](?P<rest_length>{_LENGTH}))
  | (?P<bars_rest>[ZX](?P<bars>\d*))
@@ -61,11 +68,11 @@ _TOKEN = re.compile(
  | (?P<tie>-)
  | (?P<space>\s+)
  | (?P<plus>\+)
- | (?P<nothing>[()~.`*$!\\HIJKLMNOPQRSTUVWhijklmnopqrstuvwy]|\]|&(?=\s*$))
+ | (?P<nothing>[()~.`*$!\\HIJKLMNOPQRSTUVWhijklmnopqrstuvw]|\]|&(?=\s*$))
 """,
     re.VERBOSE,
 )
-_SILENT = {"quoted", "grace", "decoration", "nothing"}  # printed or ornamental only, never part of a note or a bar
+_SILENT = {"quoted", "grace", "decoration", "spacer", "nothing"}  # printed or ornamental only, never part of a note or a bar
 _IN_FORCE = {"K", "M", "L"}  # fields that apply to the music after them
 
 
@@ -76,11 +83,6 @@ def read_tune_book(text: str) -> list[Tune]:
     found = (_FIELD_LINE.match(_without_comment(line)) for line in file_header.split("\n"))
     common = {field[1]: field[2].strip() for field in found if field}
     return [_read_tune(tune, common) for tune in tunes]
-
-
-def tokens_played_once(music: str) -> list[Token]:
-    """Tokens of a tune body with every section once and first endings only, without ornaments and texts."""
-    return list(_first_endings(sounding_tokens(music)))
 
 
 def sounding_tokens(music: str) -> Iterator[Token]:
@@ -95,6 +97,7 @@ def _without_comment(line: str) -> str:
 def _read_tune(text: str, common: dict[str, str]) -> Tune:
     headers: dict[str, str] = {}
     body: list[str] = []
+    voices: list[str] = []
     lines = text.split("\n")
     key_to_come = "K" not in common or any(line.startswith("K:") for line in lines)
     in_body = False
@@ -111,12 +114,13 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
         elif not in_body:
             name, value = found.groups()
             headers.setdefault(name, value.strip())
+            voices += [value.strip()] if name == "V" else []
             in_body = name == "K"
         elif found[1] in _IN_FORCE or found[1] == "V":
             body.append(f"[{found[1]}:{found[2].replace(']', ')')}]")
     # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
     music = re.sub(r"\\ ", "", " ".join(body) + " ")
-    return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers)
+    return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers, tuple(voices))
 
 
 def _tokenise(music: str) -> Iterator[Token]:
@@ -131,17 +135,33 @@ def _tokenise(music: str) -> Iterator[Token]:
         place = found.end()
 
 
-def _first_endings(tokens: Iterable[Token]) -> Iterator[Token]:
+def played_once(tokens: Iterable[Token]) -> Iterator[Token]:
     """Drop second and later endings, but keep the fields in them, which apply to the music that follows."""
-    later_ending = False
+    ending = later_ending = after_ending = False
     for token in tokens:
-        numbers = token.parts.get("numbers") or token.parts.get("bar_ending", "").strip()
         if token.kind == "bar":
             if not later_ending:
                 yield token
+            after_ending = False
             if re.search(r"[:\]\[]|\|\|", token.parts["bar"]):  # a double bar or a repeat ends an ending
-                later_ending = False
-        if numbers:
-            later_ending = not re.match(r"1(?!\d)", numbers)
+                after_ending, ending, later_ending = ending, False, False
+        begins = _begins_ending(token, after_ending)
+        if begins is not None:
+            ending, later_ending = True, begins
         elif token.kind != "bar" and (not later_ending or token.parts.get("name") in _IN_FORCE):
             yield token
+        after_ending = after_ending and token.kind in ("bar", "space", "field")
+
+
+def _begins_ending(token: Token, after_ending: bool) -> bool | None:
+    """Whether a token begins a second or later ending; None if it begins none.
+
+    after_ending: the ending before has just ended, so an ending whose text has no number is a later one.
+    """
+    numbers = token.parts.get("numbers") or token.parts.get("bar_ending", "").strip()
+    if token.kind == "text_ending":
+        found = re.match(r"\D*(\d[\d,\-]*)", token.parts["ending_text"])
+        if not found:
+            return after_ending
+        numbers = found[1]
+    return not re.match(r"1(?!\d)", numbers) if numbers else None

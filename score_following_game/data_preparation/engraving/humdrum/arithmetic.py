@@ -1,10 +1,190 @@
-"""Reads Humdrum by its own arithmetic (to be written)."""
+"""Reads Humdrum by its own arithmetic: the notes of its **kern spines, timed by their durations."""
 
 from __future__ import annotations
 
-from score_following_game.data_preparation.engraving.reading import Reading
+import re
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from score_following_game.data_preparation.engraving.humdrum.preparing import prepare
+from score_following_game.data_preparation.engraving.humdrum.spines import Row, Spine, read_rows, unreadable
+from score_following_game.data_preparation.engraving.humdrum.tempo import metronome_mark, quarters_per_minute
+from score_following_game.data_preparation.engraving.humdrum.tokens import Sign, read_token
+from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.errors import EngravingError
+
+_METER = re.compile(r"\*M(\d+)/(\d+)")
+_INVISIBLE = re.compile(r"=+\d*\w*-")
+_NUMBER = re.compile(r"=+(\d+\w*)")
 
 
 def read_humdrum(text: str) -> tuple[str, Reading]:
-    """Returns the text for the engraver and the reading."""
-    raise NotImplementedError
+    """Returns the text for the engraver and the reading.
+
+    Raises EngravingError naming the line where the spines disagree about the time or a token cannot be read.
+    """
+    lines, bars = read_bars(text)
+    return "\n".join(lines), Reading(tuple(bar.finished() for bar in bars))
+
+
+@dataclass
+class OpenBar:
+    """A bar that is being read. line: of the bar line before it.  start, end: quarters from the beginning of the piece.
+
+    data: the lines with its notes and rests.
+    """
+
+    line: int
+    name: str
+    start: Fraction
+    end: Fraction = Fraction(0)
+    notes: list[ReadNote] = field(default_factory=list)
+    tempi: dict[Fraction, float] = field(default_factory=dict)
+    meter: tuple[int, int] | None = None
+    data: list[int] = field(default_factory=list)
+
+    def finished(self) -> ReadBar:
+        length = self.end - self.start
+        notes = tuple(_whole_bar(note, length) for note in self.notes)
+        return ReadBar(self.name, length, notes, tuple(self.tempi.items()), self.meter)
+
+
+def _whole_bar(note: ReadNote, length: Fraction) -> ReadNote:
+    """A rest as long as the bar has an id of its own kind."""
+    if note.pitch is None and note.duration == length:
+        return replace(note, id=f"mrest{note.id[note.id.index('-') :]}")
+    return note
+
+
+def read_bars(text: str) -> tuple[list[str], list[OpenBar]]:
+    """The lines for the engraver, and the bars. The engraver makes one measure of each."""
+    lines = prepare(text)
+    reader = _Reader()
+    for row in read_rows(lines):
+        if row.is_barline:
+            reader.barline(row)
+        elif row.is_interpretation:
+            reader.interpretations(row)
+        else:
+            reader.data(row)
+    for line in reader.not_bars:
+        lines[line - 1] = "\t".join("!" for _ in lines[line - 1].split("\t"))
+    bars = reader.finished()
+    if not any(bar.tempi for bar in bars) and (mark := metronome_mark(lines)):
+        bars[0].tempi[Fraction(0)] = mark
+    return lines, bars
+
+
+class _Reader:
+    """The state between two lines: the bars so far, when the notes of each spine end, and the ties that wait for their end."""
+
+    def __init__(self) -> None:
+        self.bars = [OpenBar(1, "0", Fraction(0))]
+        self.free: dict[Spine, Fraction] = {}
+        self.now = Fraction(0)
+        self.ties: dict[tuple[int, int], tuple[str, Fraction]] = {}  # (staff, pitch) -> id and end of the first note
+        self.meter: tuple[int, int] | None = None
+        self.staves: dict[int, int] = {}  # number of the column -> staff
+        self.not_bars: list[int] = []  # lines with an invisible bar line in the middle of a note
+
+    def interpretations(self, row: Row) -> None:
+        for _, token, _ in row.kern():
+            if tempo := quarters_per_minute(token):
+                self.bars[-1].tempi[self.now - self.bars[-1].start] = tempo
+            if meter := _METER.match(token):
+                self.meter = int(meter[1]), int(meter[2])
+                if self.now == self.bars[-1].start:
+                    self.bars[-1].meter = self.meter
+
+    def barline(self, row: Row) -> None:
+        tokens = [token for _, token, _ in row.kern()]
+        if not tokens:
+            return
+        for _, _, spine in row.kern():
+            if self.free.get(spine, self.now) != self.now:
+                if all(_INVISIBLE.match(token) for token in tokens):
+                    self.not_bars.append(row.number)
+                    return
+                raise unreadable(row.number, f"a bar line in the middle of a note ({_difference(self.free[spine], self.now)})")
+        number = _NUMBER.match(tokens[0])
+        bar = self.bars[-1]
+        bar.end = self.now
+        name = number[1] if number else bar.name
+        if not bar.notes and bar.end == bar.start:
+            bar.line, bar.name = row.number, name
+        else:
+            self.bars.append(OpenBar(row.number, name, self.now, meter=self.meter))
+
+    def data(self, row: Row) -> None:
+        if not self.staves:
+            self._number_staves(row)
+        written = False
+        for field_, token, spine in row.kern():
+            begins = self.free.setdefault(spine, self.now)
+            signs = self._signs(row.number, token)
+            if not signs:
+                continue
+            if begins != self.now:
+                raise unreadable(
+                    row.number, f"spine {field_} is at another time than the others ({_difference(begins, self.now)})"
+                )
+            self._add(row.number, field_, spine, signs)
+            written = True
+            self.free[spine] = self.now + signs[0].duration
+        if written:
+            self.bars[-1].data.append(row.number)
+        present = [self.free[spine] for _, _, spine in row.kern()]
+        if present and min(present) < self.now:
+            raise unreadable(row.number, "a spine has neither a note nor a rest here")
+        self.now = min(present, default=self.now)
+
+    def _signs(self, line: int, token: str) -> list[Sign]:
+        try:
+            return read_token(token)
+        except ValueError as error:
+            raise unreadable(line, str(error)) from None
+
+    def _number_staves(self, row: Row) -> None:
+        """Staff 1 is the top one, the rightmost spine."""
+        columns = sorted({spine.origin for _, _, spine in row.kern()}, reverse=True)
+        self.staves = {column: staff for staff, column in enumerate(columns, 1)}
+
+    def _add(self, line: int, field_: int, spine: Spine, signs: list[Sign]) -> None:
+        staff = self.staves.get(spine.origin)
+        if staff is None:
+            raise unreadable(line, "a staff that begins in the middle of the piece")
+        bar = self.bars[-1]
+        for place, sign in enumerate(signs, 1):
+            if sign.grace:
+                continue
+            kind = "note" if sign.pitch is not None else "space" if sign.hidden else "rest"
+            id_ = f"{kind}-L{line}F{field_}" + (f"S{place}" if len(signs) > 1 else "")
+            tied_to = self._tie(id_, staff, sign) if sign.pitch is not None else ""
+            bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, sign.alter, tied_to))
+
+    def _tie(self, id_: str, staff: int, sign: Sign) -> str:
+        """The id of the note that this one continues, "" if none. Remembers the note if a tie begins at it."""
+        assert sign.pitch is not None
+        tied_to = ""
+        if sign.ends:
+            for place in sorted(self.ties, key=lambda place: place[0] != staff):
+                first, end = self.ties[place]
+                if place[1] == sign.pitch and end == self.now:
+                    tied_to = first
+                    del self.ties[place]
+                    break
+        if sign.begins:
+            self.ties[staff, sign.pitch] = id_, self.now + sign.duration
+        return tied_to
+
+    def finished(self) -> list[OpenBar]:
+        self.bars[-1].end = max([self.now, *self.free.values()])
+        if not self.bars[-1].notes:
+            self.bars.pop()
+        if not self.bars:
+            raise EngravingError("no notes")
+        return self.bars
+
+
+def _difference(time: Fraction, now: Fraction) -> str:
+    return f"{float(abs(time - now)):g} quarters {'later' if time > now else 'earlier'}"

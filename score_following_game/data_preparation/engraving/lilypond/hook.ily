@@ -65,14 +65,19 @@
     ((finalize engraver) (force-output sfg-log)))))
 \layout { \context { \Score \consists #sfg-engraver } }
 
-%% Only printed scores are kept. A score that is printed but not played gets a MIDI block. A score that is only played is
-%% dropped, and the printed score next to it takes over its tempo.
+%% A score that is printed but not played gets a MIDI block. A score that is only played gets a title in its MIDI, by which
+%% tempi.py knows it; the printed score takes over its tempi. A tempo in its MIDI block is taken over here, since there may be
+%% music that differs.
 #(define sfg-midi-without-tempo #f)
 #(define sfg-tempo-source #f)
 #(define (sfg-midi? definition) (eq? 'midi (ly:output-def-lookup definition 'output-def-kind)))
 #(define (sfg-copy-tempo! from to)
   (let ((settings (ly:output-def-lookup from 'Score #f)))
    (if settings (ly:output-def-set-variable! to 'Score settings))))
+#(define (sfg-name! score title)
+  (let ((header (make-module)))
+   (module-define! header 'midititle title)
+   (ly:score-set-header! score header)))
 #(define (sfg-add-midi! score)
   (let ((midi (ly:output-def-clone (ly:parser-lookup '$defaultmidi))))
    (if sfg-tempo-source
@@ -88,7 +93,9 @@
     ((and (pair? played) (null? printed))
      (if sfg-midi-without-tempo
       (begin (sfg-copy-tempo! (car played) sfg-midi-without-tempo) (set! sfg-midi-without-tempo #f))
-      (set! sfg-tempo-source (car played))))
+      (set! sfg-tempo-source (car played)))
+     (sfg-name! score "sfg-played")
+     (add score))
     (else
      (if (null? played)
       (begin

@@ -11,10 +11,12 @@ from pathlib import Path
 import mido
 
 from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_processing.midi_files import parse_midi
 from score_following_game.data_processing.tempo import DEFAULT_TEMPO
 
 TICKS = 384  # per quarter in all of LilyPond's MIDI files
 _RESET = 121  # the MIDI controller that resets all controllers
+_ONLY_PLAYED = "sfg-played"  # the title that hook.ily gives to the MIDI of a score that is only played
 _KEPT = ("set_tempo", "program_change", "control_change")
 
 
@@ -32,10 +34,16 @@ class MidiNote:
 
 @dataclass(frozen=True)
 class ScoreMidi:
-    """The sound of one score. notes: sorted by tick and pitch.  events: (tick, track, message) of everything else heard."""
+    """The sound of one score.
+
+    notes: sorted by tick and pitch.  events: (tick, track, message) of everything else.  ticks: per quarter.
+    printed: false for a score that is only played.
+    """
 
     notes: list[MidiNote]
     events: list[tuple[int, int, mido.Message]]
+    ticks: int = TICKS
+    printed: bool = True
 
     @property
     def end(self) -> int:
@@ -47,20 +55,21 @@ class ScoreMidi:
         release = [
             (self.end, track, mido.Message("control_change", channel=channel, control=_RESET)) for track, channel in channels
         ]
-        return ScoreMidi(self.notes, [event for event in self.events if event[0] < self.end] + release)
+        return ScoreMidi(self.notes, [event for event in self.events if event[0] < self.end] + release, self.ticks)
 
     def later(self, ticks: int) -> ScoreMidi:
         """A copy that begins `ticks` later."""
         return ScoreMidi(
             [replace(note, tick=note.tick + ticks, end=note.end + ticks) for note in self.notes],
             [(tick + ticks, track, message) for tick, track, message in self.events],
+            self.ticks,
         )
 
 
 def read_midi_file(path: Path) -> ScoreMidi | None:
     """Read a file. Returns None if it holds no notes; raises EngravingError if it cannot be read."""
     try:
-        content = mido.MidiFile(path)
+        content = parse_midi(path.read_bytes())
     except Exception as error:  # mido raises many types, and a hostile score may have written the file
         raise EngravingError("the engraver failed", f"{path.name}: {error}") from None
     if content.ticks_per_beat != TICKS:
@@ -84,7 +93,8 @@ def read_midi_file(path: Path) -> ScoreMidi | None:
                     tick, velocity = begun.pop(0)
                     notes.append(MidiNote(tick, now, message.note, velocity, number, message.channel))
     notes.sort(key=lambda note: (note.tick, note.pitch, note.end))
-    return ScoreMidi(notes, events) if notes else None
+    titles = {message.name for track in content.tracks[:1] for message in track if message.type == "track_name"}
+    return ScoreMidi(notes, events, _ONLY_PLAYED not in titles) if notes else None
 
 
 def without_overlaps(notes: Iterable[MidiNote]) -> list[MidiNote]:
@@ -104,11 +114,14 @@ def without_overlaps(notes: Iterable[MidiNote]) -> list[MidiNote]:
 
 
 def write_midi(score: ScoreMidi) -> bytes:
-    """A MIDI file with a track of tempi, then one per track of the score. Its bytes depend only on the notes and events."""
-    content = mido.MidiFile(type=1, ticks_per_beat=TICKS)
+    """A MIDI file with a track of tempi and time signatures, then one per track of the score.
+
+    Its bytes depend only on the notes and events.
+    """
+    content = mido.MidiFile(type=1, ticks_per_beat=score.ticks)
     tracks: dict[int, list[tuple[int, int, mido.Message]]] = {-1: []}  # track -> (tick, order within a tick, message)
     for tick, track, message in score.events:
-        tracks.setdefault(-1 if message.type == "set_tempo" else track, []).append((tick, 1, message))
+        tracks.setdefault(-1 if message.type in ("set_tempo", "time_signature") else track, []).append((tick, 1, message))
     for note in score.notes:
         own = tracks.setdefault(note.track, [])
         own.append((note.tick, 2, mido.Message("note_on", channel=note.channel, note=note.pitch, velocity=note.velocity)))
@@ -134,6 +147,7 @@ class TempoMap:
                 (event for event in score.events if event[2].type == "set_tempo"), key=lambda event: event[0]
             )
         }
+        self.per_quarter = score.ticks
         self.ticks, self.tempi, self.starts = [0], [DEFAULT_TEMPO], [0.0]
         for tick, tempo in changes.items():
             self.starts.append(self.seconds(tick))
@@ -142,4 +156,4 @@ class TempoMap:
 
     def seconds(self, tick: int) -> float:
         place = bisect_right(self.ticks, tick) - 1
-        return self.starts[place] + (tick - self.ticks[place]) * self.tempi[place] / TICKS / 1e6
+        return self.starts[place] + (tick - self.ticks[place]) * self.tempi[place] / self.per_quarter / 1e6

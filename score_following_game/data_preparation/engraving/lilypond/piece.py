@@ -24,6 +24,7 @@ from score_following_game.data_preparation.engraving.lilypond.midi import (
 )
 from score_following_game.data_preparation.engraving.lilypond.pages import Page, PageSystem, read_pages
 from score_following_game.data_preparation.engraving.lilypond.source import copy_modern, take_out_crashing
+from score_following_game.data_preparation.engraving.lilypond.tempi import with_played_tempi
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.score_npz import Score
@@ -51,7 +52,7 @@ def engrave_lilypond(main: Path, style: Style, time_limit: float, root: Path, wo
     sheet, systems, centres = _sheet(pages, style)
     # The sheet cuts off very high and very low notes. They are treated as if they were not printed.
     centres = {number: centre for number, centre in centres.items() if inside(np.array(centre[0]), style)}
-    joined = join([head for head in heads if not head.tied], midis, set(centres))
+    joined = join([head for head in heads if not head.tied], with_played_tempi(midis), set(centres))
     notes = _played_notes(joined)
     tempo = TempoMap(joined.midi)
     return EngravedPiece(
@@ -63,7 +64,7 @@ def engrave_lilypond(main: Path, style: Style, time_limit: float, root: Path, wo
         tempo=60.0 / (tempo.seconds(TICKS) - tempo.seconds(0)),
         systems=systems,
         staves=[len(system.staves) for page in pages for system in page.systems],
-        unshown=joined.unshown,
+        unshown={"not on the sheet": joined.unshown} if joined.unshown else {},
     )
 
 

@@ -18,7 +18,7 @@ from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTA
 from score_following_game.data_preparation.errors import EngravingError
 
 MEI = f"{{{NAMESPACE}}}"  # precedes every tag
-_ALTER = {"x": 2, "ss": 2, "s": 1, "ns": 1, "n": 0, "f": -1, "nf": -1, "ff": -2}
+ALTER = {"x": 2, "ss": 2, "s": 1, "ns": 1, "n": 0, "f": -1, "nf": -1, "ff": -2}
 _WHOLE_NOTES = {"breve": 2, "long": 4}
 
 Element = ElementTree.Element
@@ -57,12 +57,12 @@ def print_what_sounds(root: Element) -> None:
     Raises EngravingError if a note's own sign contradicts its sound.
     """
     for reading in _readings(root):
-        note, sounds = reading.note, _sounding_alter(reading.note)
+        note, sounds = reading.note, sounding_alter(reading.note)
         sign = _accid(note, "accid")
         if sign is None and reading.alter != sounds:
             child = note.find(f"{MEI}accid")
             (note if child is None else child).set("accid", ACCIDENTAL[sounds])
-        elif sign is not None and _ALTER[sign] != sounds:
+        elif sign is not None and ALTER[sign] != sounds:
             raise EngravingError("accidentals differ from the sound", f"sign {sign!r} on a note that sounds {sounds:+d}")
         if reading.transposition:
             octave = int(note.get("oct.ges") or note.attrib["oct"])
@@ -94,8 +94,8 @@ def _readings(root: Element) -> Iterator[_Reading]:
                 alter = last.get(place, alter)
             yield _Reading(item, alter, staff.transposition)
             if sign := _accid(item, "accid"):
-                signs[place] = _ALTER[sign]
-            last[place] = _sounding_alter(item)
+                signs[place] = ALTER[sign]
+            last[place] = sounding_alter(item)
 
 
 def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
@@ -113,7 +113,7 @@ def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
 
 def _signature(key_signature: Element) -> dict[str, int]:
     """Step (lower case) -> alter of a keySig, which gives a number of sharps or flats or lists single accidentals."""
-    listed = {accid.get("pname", ""): _ALTER.get(accid.get("accid", ""), 0) for accid in key_signature.iter(f"{MEI}keyAccid")}
+    listed = {accid.get("pname", ""): ALTER.get(accid.get("accid", ""), 0) for accid in key_signature.iter(f"{MEI}keyAccid")}
     return listed or _key(key_signature.get("sig", "0"))
 
 
@@ -168,11 +168,11 @@ def _length(element: Element) -> Fraction:
 def _accid(note: Element, name: str) -> str | None:
     """The attribute `name` (accid or accid.ges) of a note or of its accid element."""
     value = note.get(name) or next((accid.get(name) for accid in note.iter(f"{MEI}accid") if accid.get(name)), None)
-    if value is not None and value not in _ALTER:
+    if value is not None and value not in ALTER:
         raise EngravingError("microtones", f"accidental {value!r}")
     return value
 
 
-def _sounding_alter(note: Element) -> int:
+def sounding_alter(note: Element) -> int:
     value = _accid(note, "accid.ges") or _accid(note, "accid")
-    return _ALTER[value] if value else 0
+    return ALTER[value] if value else 0

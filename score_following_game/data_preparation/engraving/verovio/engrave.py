@@ -2,65 +2,92 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 
+import mido
 import numpy as np
 
+from score_following_game.data_preparation.engraving.checks import inside
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote, coordinates
+from score_following_game.data_preparation.engraving.lilypond.midi import MidiNote, ScoreMidi, TempoMap, write_midi
+from score_following_game.data_preparation.engraving.reading import SHORTEST, Reading, compare
 from score_following_game.data_preparation.engraving.style import Style
-from score_following_game.data_preparation.engraving.verovio.layout import Layout, SoundingNote, lay_out
-from score_following_game.data_preparation.engraving.verovio.raster import DrawnSystem, draw
+from score_following_game.data_preparation.engraving.verovio.layout import STAFF_DISTANCES, Layout, bar_order, lay_out
+from score_following_game.data_preparation.engraving.verovio.raster import DrawnSystem, draw, head_rows
+from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote
 from score_following_game.data_preparation.errors import EngravingError
-from score_following_game.data_processing.midi_library import pretty_midi
 from score_following_game.data_processing.score_npz import Score
 
-_RESOLUTION = 480  # MIDI ticks per quarter
+_TICKS = 480  # MIDI ticks per quarter
 _VELOCITY = 80
-SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
+HIDDEN, OUTSIDE = "hidden in print", "outside the sheet"
+
+Heads = dict[str, tuple[float, float]]
 
 
-def engrave(mei: str, style: Style, tempo: float) -> EngravedPiece:
-    """Lay out, draw and time one score. tempo: quarters per minute, for the whole piece.
+def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> EngravedPiece:
+    """Lay out, draw and time one score.
 
-    Raises EngravingError for a score without notes, for a note without a notehead and for a notehead without a note.
+    reading: what the file says; its bars are those whose ids the measures have.  default_tempo: quarters per minute, if the
+    file states no tempo. Notes without a head on the sheet are left out and counted as unshown.
+
+    Raises EngravingError for a score without notes, for a notehead without a note, and where the engraver's notes differ from
+    the reading.
     """
-    layout = lay_out(mei, style)
+    layout = _best_layout(mei, style)
     drawn = [draw(system, style) for system in layout.systems]
     starts = np.cumsum([0] + [system.image.shape[1] for system in drawn]).tolist()
     heads = _heads_in_sheet(drawn, starts)
-    notes = _played(layout, heads)
-    tempo = 60e6 / round(60e6 / tempo)  # MIDI stores whole microseconds per quarter
-    seconds = 60.0 / tempo  # per quarter
+    order = bar_order(mei)
+    played = _played(layout, heads)
+    compare(played, reading.sounding(order), reading)
+    notes, unshown = _shown(played, heads, style)
+    midi = _midi(notes, reading, order, default_tempo)
+    tempo = TempoMap(midi)
     return EngravedPiece(
         score=Score(np.hstack([system.image for system in drawn]), *coordinates(notes, heads)),
-        midi=_midi(notes, tempo),
+        midi=write_midi(midi),
         notes=notes,
-        onsets=[float(note.onset) * seconds for note in notes],
-        seconds=float(max(note.end for note in notes)) * seconds,
-        tempo=tempo,
+        onsets=[tempo.seconds(_tick(note.onset)) for note in notes],
+        seconds=tempo.seconds(midi.end),
+        tempo=60.0 / tempo.seconds(_TICKS),
         systems=starts[:-1],
         staves=[len(system.staff_lines) for system in layout.systems],
+        unshown=unshown,
     )
 
 
-def _heads_in_sheet(drawn: list[DrawnSystem], starts: list[int]) -> dict[str, tuple[float, float]]:
+def _best_layout(mei: str, style: Style) -> Layout:
+    """The layout with the widest distance between staves in which all heads are on the sheet, else with the most heads."""
+    best: tuple[int, Layout] | None = None
+    for distance in STAFF_DISTANCES if style.staves > 1 else STAFF_DISTANCES[:1]:
+        layout = lay_out(mei, style, distance)
+        outside = sum(int(np.sum(~inside(head_rows(system, style), style))) for system in layout.systems)
+        if best is None or outside < best[0]:
+            best = outside, layout
+        if not outside:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _heads_in_sheet(drawn: list[DrawnSystem], starts: list[int]) -> Heads:
     """Note id -> (y, x) in pixels of the whole sheet."""
-    heads: dict[str, tuple[float, float]] = {}
+    heads: Heads = {}
     for system, start in zip(drawn, starts):
         for note, (y, x) in system.heads.items():
             heads.setdefault(note, (y, x + start))
     return heads
 
 
-def _played(layout: Layout, heads: dict[str, tuple[float, float]]) -> list[PlayedNote]:
-    """Notes as played: tied notes and unisons are merged, and no pitch overlaps itself."""
+def _played(layout: Layout, heads: Heads) -> list[PlayedNote]:
+    """Notes as played: tied notes and unisons are merged, and no pitch overlaps itself. Hidden notes have no heads."""
     if silent := heads.keys() - {note.id for note in layout.notes}:
         raise EngravingError("a notehead that does not sound", f"{len(silent)} of them")
-    together: dict[tuple[Fraction, int], list[SoundingNote]] = {}
+    together: dict[tuple[Fraction, int], list[LaidOutNote]] = {}
     for note in layout.notes:
-        if note.id not in heads:
-            raise EngravingError("a note without a notehead", f"at quarter {float(note.onset):g}, pitch {note.pitch}")
         if not note.tied:
             together.setdefault((note.onset, note.pitch), []).append(note)
     if not together:
@@ -72,21 +99,37 @@ def _played(layout: Layout, heads: dict[str, tuple[float, float]]) -> list[Playe
         end = max(onset + SHORTEST, *(note.end for note in written))
         if pitch in next_onset:
             # One tick of silence before the pitch is repeated keeps note-off and note-on in order.
-            end = min(end, next_onset[pitch] - Fraction(1, _RESOLUTION))
+            end = min(end, next_onset[pitch] - Fraction(1, _TICKS))
         next_onset[pitch] = onset
-        played.append(PlayedNote(onset, end, pitch, tuple(note.id for note in written)))
+        played.append(PlayedNote(onset, end, pitch, tuple(note.id for note in written if note.id in heads)))
     return played[::-1]
 
 
-def _midi(notes: list[PlayedNote], tempo: float) -> bytes:
-    """A MIDI file with one piano, one velocity and one tempo."""
-    midi = pretty_midi.PrettyMIDI(resolution=_RESOLUTION, initial_tempo=tempo)
-    piano = pretty_midi.Instrument(program=0, name="Piano")
-    seconds = 60.0 / tempo
-    piano.notes = [
-        pretty_midi.Note(_VELOCITY, note.pitch, float(note.onset) * seconds, float(note.end) * seconds) for note in notes
-    ]
-    midi.instruments.append(piano)
-    buffer = io.BytesIO()
-    midi.write(buffer)
-    return buffer.getvalue()
+def _shown(played: list[PlayedNote], heads: Heads, style: Style) -> tuple[list[PlayedNote], dict[str, int]]:
+    """The notes with a head that lies on the sheet, and how many others there are, by reason."""
+    shown: list[PlayedNote] = []
+    unshown: Counter[str] = Counter()
+    for note in played:
+        on_sheet = tuple(head for head in note.heads if inside(np.array(heads[head][0]), style))
+        if on_sheet:
+            shown.append(PlayedNote(note.onset, note.end, note.pitch, on_sheet))
+        else:
+            unshown[OUTSIDE if note.heads else HIDDEN] += 1
+    if not shown:
+        raise EngravingError("no notes", f"none of {len(played)} is shown")
+    return shown, dict(unshown)
+
+
+def _tick(quarters: Fraction) -> int:
+    return round(quarters * _TICKS)
+
+
+def _midi(notes: list[PlayedNote], reading: Reading, order: Sequence[int], default_tempo: float) -> ScoreMidi:
+    """One piano at one velocity, with the tempi and time signatures of the bars."""
+    events = [(0, 0, mido.Message("program_change", program=0))]
+    for quarter, tempo in reading.tempo_map(order) or [(Fraction(0), default_tempo)]:
+        events.append((_tick(quarter), 0, mido.MetaMessage("set_tempo", tempo=round(60e6 / tempo))))
+    for quarter, (beats, unit) in reading.signatures(order):
+        events.append((_tick(quarter), 0, mido.MetaMessage("time_signature", numerator=beats, denominator=unit)))
+    piano = [MidiNote(_tick(note.onset), _tick(note.end), note.pitch, _VELOCITY, 0, 0) for note in notes]
+    return ScoreMidi(piano, events, _TICKS)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.style import OPTION_PER_SPACE, Style
 from score_following_game.data_preparation.engraving.svg import SVG
+from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote, laid_out_notes
 from score_following_game.data_preparation.errors import EngravingError
 
 if TYPE_CHECKING:  # optional: the extra [prepare]
@@ -48,6 +47,10 @@ _OPTIONS = {
     "svgFormatRaw": True,
 }
 
+_TAG = re.compile(r"<([\w:.-]+)((?:\s+[\w:.-]+=\"[^\"]*\")+)(\s*/?)>")
+_ATTRIBUTE = re.compile(r"\s+([\w:.-]+)=\"[^\"]*\"")
+STAFF_DISTANCES = (12, 6, 2)  # in verovio's units of half a staff space, the first as usual
+
 ElementTree.register_namespace("", SVG[1:-1])
 ElementTree.register_namespace("xlink", _XLINK[1:-1])
 
@@ -68,73 +71,64 @@ class System:
 
 
 @dataclass(frozen=True)
-class SoundingNote:
-    """A written note. onset, end: quarters; a tie extends the end.  pitch: MIDI.  tied: it continues an earlier note."""
-
-    id: str
-    onset: Fraction
-    end: Fraction
-    pitch: int
-    tied: bool
-
-
-@dataclass(frozen=True)
 class Layout:
     """The systems in reading order and the notes."""
 
     systems: list[System]
-    notes: list[SoundingNote]
+    notes: list[LaidOutNote]
 
 
-def lay_out(mei: str, style: Style) -> Layout:
-    """Break the MEI into systems of the style's page width. Raises EngravingError if verovio cannot read it."""
+def lay_out(mei: str, style: Style, staff_distance: int = 12) -> Layout:
+    """Break the MEI into systems of the style's page width. Raises EngravingError if verovio cannot read it.
+
+    staff_distance: least space between the staves of a system, one of STAFF_DISTANCES.
+    """
     toolkit = _toolkit(
         inputFrom="mei",
         font=_FONT,
         xmlIdSeed=7919,
         **_OPTIONS,
+        spacingStaff=staff_distance,
         pageWidth=round(style.page_width / style.staff_space * OPTION_PER_SPACE) + 100,
     )
     if not toolkit.loadData(mei):
         raise EngravingError("unreadable", "the engraver could not load it")
     pages = toolkit.getPageCount()
     systems = [_read_system(ElementTree.fromstring(toolkit.renderToSVG(page))) for page in range(1, pages + 1)]
-    return Layout(systems, list(_notes(toolkit)))
+    return Layout(systems, laid_out_notes(toolkit, mei))
 
 
-def import_score(path: Path, text: str) -> str:
-    """Convert MusicXML, MEI or Humdrum text to MEI. The suffix of `path` gives the format.
-
-    Raises EngravingError if the text is truncated or in none of these formats. (verovio would engrave as much as it can.)
-    """
-    form = {".krn": "humdrum", ".mei": "mei"}.get(path.suffix.lower(), "musicxml")
-    if form == "humdrum":
-        _require_whole_humdrum(text)
-    else:
-        form = _require_whole_xml(text)
+def convert_to_mei(text: str, form: str) -> str:
+    """Convert a score to MEI. form: "musicxml", "mei" or "humdrum". Raises EngravingError if verovio cannot read it."""
     # The seed differs from that of lay_out, which could otherwise give new elements ids that are already taken.
     toolkit = _toolkit(inputFrom=form, breaks="none", header="none", footer="none", xmlIdSeed=1)
     if not toolkit.loadData(text):
         raise EngravingError("unreadable", "the engraver could not load it")
-    return toolkit.getMEI()
+    mei: str = toolkit.getMEI()
+    return mei
 
 
-def _require_whole_xml(text: str) -> str:
-    """Returns "musicxml" or "mei", depending on the root element."""
+def parse_mei(mei: str) -> ElementTree.Element:
+    """Parse verovio's MEI, in which an attribute may stand twice. Raises EngravingError for other faults."""
     try:
-        root = ElementTree.fromstring(text.lstrip())
+        return ElementTree.fromstring(mei)
+    except ElementTree.ParseError:
+        pass
+    try:
+        return ElementTree.fromstring(_TAG.sub(_once_each, mei))
     except ElementTree.ParseError as error:
-        raise EngravingError("unreadable", f"not well-formed XML: {error}") from None
-    name = root.tag.rpartition("}")[2]
-    if name not in ("score-partwise", "score-timewise", "mei"):
-        raise EngravingError("unreadable", f"neither MusicXML nor MEI: its root element is {name}")
-    return "mei" if name == "mei" else "musicxml"
+        raise EngravingError("unreadable", f"the engraver's MEI is not well-formed: {error}") from None
 
 
-def _require_whole_humdrum(text: str) -> None:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("!")]
-    if not lines or not lines[0].startswith("**") or set(lines[-1].split("\t")) != {"*-"}:
-        raise EngravingError("unreadable", "Humdrum must begin with ** and end with *-")
+def _once_each(tag: re.Match[str]) -> str:
+    """The tag with the first of its attributes of each name."""
+    attributes = {found[1]: found[0] for found in reversed(list(_ATTRIBUTE.finditer(tag[2])))}
+    return f"<{tag[1]}{''.join(reversed(attributes.values()))}{tag[3]}>"
+
+
+def bar_order(mei: str) -> list[int]:
+    """The bars that the measures of the MEI are, as their ids say: bar-7, or bar-7-2 where it comes a second time."""
+    return [int(number) for number in re.findall(r'<measure\b[^>]*?\bxml:id="bar-(\d+)', mei)]
 
 
 def _toolkit(**options: object) -> verovio.toolkit:
@@ -145,18 +139,6 @@ def _toolkit(**options: object) -> verovio.toolkit:
     if not toolkit.setOptions(options):
         raise RuntimeError(f"verovio {toolkit.getVersion()} rejected the options")
     return toolkit
-
-
-def _notes(toolkit: verovio.toolkit) -> Iterator[SoundingNote]:
-    timemap: str | list[dict[str, Any]] = toolkit.renderToTimemap()  # verovio's versions differ in the type
-    entries = json.loads(timemap) if isinstance(timemap, str) else timemap
-    for note in dict.fromkeys(note for entry in entries for note in entry.get("on", [])):
-        times, values = toolkit.getTimesForElement(note), toolkit.getMIDIValuesForElement(note)
-        if "pitch" not in values or not times.get("qfracOn"):
-            raise EngravingError("a note without a pitch", note)
-        onset, duration, tied = (Fraction(*times[key][0]) for key in ("qfracOn", "qfracDuration", "qfracTiedDuration"))
-        end = onset + duration + max(tied, Fraction(0))
-        yield SoundingNote(note, onset, end, int(values["pitch"]), tied=tied < 0)
 
 
 def _read_system(root: ElementTree.Element) -> System:
@@ -189,7 +171,9 @@ def _walk(
     y: float,
     note: str | None,
 ) -> Iterator[tuple[ElementTree.Element, float, float, str | None]]:
-    """(element, x and y of its coordinate system, id of its note or None), depth first."""
+    """(element, x and y of its coordinate system, id of its note or None), depth first, without what is hidden."""
+    if element.get("visibility") == "hidden":
+        return
     if element.tag == f"{SVG}g" and (move := _MOVE.search(element.get("transform") or "")):
         x, y = x + float(move[1]), y + float(move[2])
     if "note" in (element.get("class") or "").split():

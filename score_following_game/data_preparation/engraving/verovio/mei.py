@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.style import Style
-from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, derive_sound, print_what_sounds
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 
 _DROPPED = {  # words, and signs for more or different notes than are written
@@ -57,12 +57,12 @@ Element = ElementTree.Element
 ElementTree.register_namespace("", MEI[1:-1])
 
 
-def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
-    """Returns MEI that can be engraved, and its first tempo in quarters per minute or None.
+def clean_mei(text: str, style: Style) -> str:
+    """Returns MEI that can be engraved.
 
     Dropped: repeats, second endings, grace notes, ornaments, chord symbols, fingering, lyrics, tempo marks and other words,
     page breaks. Kept: ties, slurs, articulation, dynamics, octave lines. Accidentals are added where the sheet would show a
-    different pitch than sounds. Transposing instruments sound at their own pitch. Raises EngravingError for unreadable MEI,
+    different pitch than sounds.  Raises EngravingError for unreadable MEI,
     for a number of staves other than the style's, for percussion, and for signs for notes that are not written out.
     """
     try:
@@ -77,7 +77,6 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
     for tag in sorted(_ABBREVIATED):
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)
-    tempo = _first_tempo(root)
     try:
         _mend(root)
     except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:  # attributes that are missing or not numbers
@@ -86,39 +85,15 @@ def clean_mei(text: str, style: Style) -> tuple[str, float | None]:
     if not measures:
         raise EngravingError("no notes", "no measures")
     measures[-1].set("right", "end")
-    return ElementTree.tostring(root, encoding="unicode"), tempo
-
-
-def _first_tempo(root: Element) -> float | None:
-    """The first tempo mark or sounding tempo, in document order. None if it is missing or not a number."""
-    for element in root.iter():
-        try:
-            if sounding := element.get("midi.bpm"):
-                return float(sounding)
-            if element.tag == f"{MEI}tempo" and (mark := element.get("mm")):
-                value = 4.0 / float(element.get("mm.unit", "4"))
-                return float(mark) * value * (2 - 0.5 ** int(element.get("mm.dots", "0")))
-        except ValueError:
-            return None
-    return None
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _mend(root: Element) -> None:
     """Remove everything that is not played, then make the printed accidentals agree with the sound."""
-    if not _says_what_sounds(root):
-        derive_sound(root)
     _clean(root)
     _drop_dangling(root)
     _check_notes(root)
     print_what_sounds(root)
-
-
-def _says_what_sounds(root: Element) -> bool:
-    """Whether a note without accid.ges always sounds natural.
-
-    It does in the MEI that verovio makes from MusicXML or Humdrum. In other MEI its sound may follow from earlier signs.
-    """
-    return any((text.text or "").startswith("Transcoded from") for text in root.iter(f"{MEI}p"))
 
 
 def _check_notes(root: Element) -> None:

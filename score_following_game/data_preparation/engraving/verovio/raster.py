@@ -28,15 +28,25 @@ class DrawnSystem:
 def draw(system: System, style: Style) -> DrawnSystem:
     """Draw the system with its staves centred vertically and its top line on the centre of a row of pixels."""
     scale = style.scale
-    top, bottom = system.staff_lines[0][0], system.staff_lines[-1][-1]
     left = system.left - _MARGIN
     width = math.ceil((system.right + _LAST_LINE - left) * scale)
-    centred = style.height / 2 - (bottom - top) / 2 * scale
-    # As in published sheets, the first line is on a row; between two rows it would be grey. 1e-6: 12.99... counts as 13.
-    upper = top - (math.floor(centred + 1e-6) + 0.5) / scale
+    upper = _upper_edge(system, style)
     image = render(_window(system.svg, style, (left, upper, width / scale, style.height / scale)), width, style.height)
     heads = {note: ((y - upper) * scale - 0.5, (x - left) * scale - 0.5) for note, (y, x) in system.noteheads.items()}
     return DrawnSystem(image, heads)
+
+
+def head_rows(system: System, style: Style) -> np.ndarray:
+    """The row of each notehead in the picture that `draw` makes: float64 (N,)."""
+    return (np.array([y for y, _ in system.noteheads.values()]) - _upper_edge(system, style)) * style.scale - 0.5
+
+
+def _upper_edge(system: System, style: Style) -> float:
+    """y of the picture's upper edge, in SVG units."""
+    top, bottom = system.staff_lines[0][0], system.staff_lines[-1][-1]
+    centred = style.height / 2 - (bottom - top) / 2 * style.scale
+    # As in published sheets, the first line is on a row; between two rows it would be grey. 1e-6: 12.99... counts as 13.
+    return top - (math.floor(centred + 1e-6) + 0.5) / style.scale
 
 
 def _window(svg: ElementTree.Element, style: Style, box: tuple[float, float, float, float]) -> ElementTree.Element:

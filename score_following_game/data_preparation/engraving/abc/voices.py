@@ -1,0 +1,71 @@
+"""The voices of an ABC tune, and the music of one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Token, Tune, sounding_tokens
+
+_NAME = re.compile(r"\b(?:name|nm|sname|snm|subname)\s*=\s*(\"[^\"]*\"|\S+)")
+
+
+def voice_tokens(tune: Tune, part: str | None) -> tuple[str, list[Token]]:
+    """The name of a voice, "" in a tune without voices, and its tokens, without ornaments and texts.
+
+    part: the voice's name of a V: field, its name= or its number from 1; None for a tune's only voice. Raises AbcError if there
+    is no such voice, or if there are several and `part` is None.
+    """
+    tokens = list(sounding_tokens(tune.music))
+    in_music = list(dict.fromkeys(voice_name(token.parts["value"]) for token in tokens if _is_voice(token)))
+    voices = _voices(tune, tokens)
+    if part is None:
+        if len(in_music) > 1:
+            raise AbcError(f"several voices ({_listed(voices)}); choose one by --part")
+        return (in_music or [""])[0], tokens
+    chosen = _chosen(part, voices)
+    return chosen, list(_of_voice(tokens, chosen, next(iter(voices), "")))
+
+
+def voice_name(value: str) -> str:
+    """The first word of a V: field's value."""
+    return (value.split() or [""])[0]
+
+
+def _is_voice(token: Token) -> bool:
+    return token.kind == "field" and token.parts["name"] == "V"
+
+
+def _voices(tune: Tune, tokens: list[Token]) -> dict[str, list[str]]:
+    """Voice -> other names of it, in the order of the tune."""
+    found: dict[str, list[str]] = {}
+    for value in (*tune.voices, *(token.parts["value"] for token in tokens if _is_voice(token))):
+        found.setdefault(voice_name(value), []).extend(name.strip('"') for name in _NAME.findall(value))
+    return found
+
+
+def _listed(voices: dict[str, list[str]]) -> str:
+    return ", ".join(" ".join([voice, *dict.fromkeys(names)][:2]) for voice, names in voices.items())
+
+
+def _chosen(part: str, voices: dict[str, list[str]]) -> str:
+    """The voice that `part` names: by its own name first, then by another one, then by its number."""
+    if part in voices:
+        return part
+    key = part.casefold()
+    for voice, names in voices.items():
+        if key in (voice.casefold(), *(name.casefold() for name in names)):
+            return voice
+    if part.isdecimal() and 1 <= int(part) <= max(1, len(voices)):
+        return [*voices, ""][int(part) - 1]
+    raise AbcError(f"no voice {part!r}; the tune has " + (f"the voices {_listed(voices)}" if voices else "one voice"))
+
+
+def _of_voice(tokens: list[Token], chosen: str, first: str) -> Iterator[Token]:
+    """The tokens of a voice. Music before the first V: field belongs to the first voice, fields there to all."""
+    current, of_all = first, True
+    for token in tokens:
+        if _is_voice(token):
+            current, of_all = voice_name(token.parts["value"]), False
+        if current == chosen or (of_all and token.kind == "field"):
+            yield token

@@ -1,0 +1,78 @@
+"""The order in which the bars of a Humdrum file sound: its expansion lists, or else its repeat signs."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from score_following_game.data_preparation.engraving.humdrum.arithmetic import OpenBar, read_bars
+from score_following_game.data_preparation.engraving.humdrum.spines import Row, read_rows, unreadable
+
+_LIST = re.compile(r"\*>(\w*)\[(.*)\]")
+_LABEL = re.compile(r"\*>(\w+)")
+_ENDS, _BEGINS = re.compile(r":[|!]"), re.compile(r"[|!]:")
+
+
+def expansion(text: str) -> dict[str, list[int]] | None:
+    """Name of each order -> the bars (indices into Reading.bars) in this order. "": with the repeats.  "norep": without them.
+
+    Other names are those of the file. None if it has neither an expansion list nor a repeat sign. Raises EngravingError for a
+    list with an unknown section, and for a section that begins in the middle of a bar.
+    """
+    lines, bars = read_bars(text)
+    rows = list(read_rows(lines))
+    lists = {found[1]: (found[2].split(","), row.number) for row, found in _marks(rows, _LIST)}
+    if not lists:
+        order = _by_signs(rows, bars)
+        return None if order == list(range(len(bars))) else {"": order}
+    sections = _sections(rows, bars)
+    orders = {}
+    for name, (labels, line) in lists.items():
+        order = list(range(min(section.start for section in sections.values()) if sections else 0))
+        for label in filter(None, (label.strip() for label in labels)):
+            if label not in sections:
+                raise unreadable(line, f"the order names a section {label!r} that is not there")
+            order += sections[label]
+        orders[name] = order
+    return orders
+
+
+def _marks(rows: list[Row], pattern: re.Pattern[str]) -> Iterator[tuple[Row, re.Match[str]]]:
+    """The interpretations that match, one a row."""
+    for row in rows:
+        if row.is_interpretation and (found := next(filter(None, map(pattern.fullmatch, row.tokens)), None)):
+            yield row, found
+
+
+def _sections(rows: list[Row], bars: list[OpenBar]) -> dict[str, range]:
+    """Label -> the bars from there to the next label."""
+    starts = [(found[1], _bar_at(row.number, bars)) for row, found in _marks(rows, _LABEL)]
+    ends = [start for _, start in starts[1:]] + [len(bars)]
+    return {label: range(start, end) for (label, start), end in zip(starts, ends)}
+
+
+def _bar_at(line: int, bars: list[OpenBar]) -> int:
+    """The bar that begins at a line between two bars."""
+    bar = bisect_right([bar.line for bar in bars], line) - 1
+    before = bisect_left(bars[bar].data, line)
+    if 0 < before < len(bars[bar].data):
+        raise unreadable(line, "a section begins in the middle of a bar")
+    return bar + bool(before)
+
+
+def _by_signs(rows: list[Row], bars: list[OpenBar]) -> list[int]:
+    """Each passage that ends with a repeat sign twice, from the last sign that begins one or the end of the last passage."""
+    order: list[int] = []
+    start = played = 0
+    for row in rows:
+        if not row.is_barline:
+            continue
+        token = next((token for _, token, _ in row.kern()), "")
+        bar = bisect_left([bar.line for bar in bars], row.number)
+        if _ENDS.search(token) and bar > start:
+            order += [*range(played, bar), *range(start, bar)]
+            start = played = bar
+        if _BEGINS.search(token):
+            start = bar
+    return order + list(range(played, len(bars)))

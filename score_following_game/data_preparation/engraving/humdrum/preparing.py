@@ -1,0 +1,64 @@
+"""The text of a Humdrum file as the engraver is given it."""
+
+from __future__ import annotations
+
+import re
+
+from score_following_game.data_preparation.engraving.humdrum.spines import read_rows, unreadable
+from score_following_game.data_preparation.engraving.humdrum.tokens import read_token
+
+_DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
+_MISTAKES = 0.01  # share of the tokens that may be unreadable
+_DURATION = re.compile(r"\d+(%\d+)?\.*")
+
+
+def prepare(text: str) -> list[str]:
+    """The lines, with every note that the file writes out. They keep their numbers. Raises EngravingError, naming a line.
+
+    Between *rep and *Xrep stand notes for which the print has a repeat sign, between *tremolo and *Xtremolo those that it draws
+    as a tremolo. A filter is a program that the engraver would apply to the notes. A note that cannot be read becomes a rest.
+    """
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return _without_mistakes([_prepare_line(line) for line in lines])
+
+
+def _prepare_line(line: str) -> str:
+    if line.startswith(("!!!filter:", "!!!!filter:")):
+        return "!!" + line.lstrip("!")
+    if line.startswith("*"):
+        return "\t".join("*" if token in _DRAWN_SHORT else token for token in line.split("\t"))
+    return line
+
+
+def _without_mistakes(lines: list[str]) -> list[str]:
+    mistakes: list[tuple[int, str]] = []
+    notes = 0
+    for row in read_rows(lines):
+        if row.is_barline or row.is_interpretation:
+            continue
+        tokens = list(row.tokens)
+        for field, token, _ in row.kern():
+            notes += 1
+            try:
+                read_token(token)
+            except ValueError as error:
+                tokens[field - 1] = _mended(token)
+                mistakes.append((row.number, str(error)))
+        lines[row.number - 1] = "\t".join(tokens)
+    if len(mistakes) > max(1, _MISTAKES * notes):
+        raise unreadable(mistakes[0][0], f"{mistakes[0][1]}, and {len(mistakes) - 1} more such mistakes")
+    return lines
+
+
+def _mended(token: str) -> str:
+    """The notes of a chord that can be read, or a rest."""
+    kept = [text for text in token.split() if _readable(text)]
+    duration = _DURATION.search(token)
+    return " ".join(kept) or (f"{duration[0]}r" if duration else token)
+
+
+def _readable(text: str) -> bool:
+    try:
+        return bool(read_token(text))
+    except ValueError:
+        return False

@@ -1,0 +1,26 @@
+"""The tempi that a Humdrum file states."""
+
+from __future__ import annotations
+
+import re
+
+_MM = re.compile(r"\*MM(\d+(?:\.\d+)?)")
+_NOTE = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "sixteenth": 0.25}  # quarters
+_MARK = re.compile(
+    rf"\[?({'|'.join(_NOTE)})(-dot)?\]?\s*=\s*(?:c\.|ca\.)?\s*(\d+(?:\.\d+)?)",
+)
+
+
+def quarters_per_minute(interpretation: str) -> float | None:
+    """The tempo of *MM120, None for any other interpretation."""
+    found = _MM.fullmatch(interpretation)
+    return float(found[1]) or None if found else None
+
+
+def metronome_mark(lines: list[str]) -> float | None:
+    """Quarters per minute of the first mark as in "!!!OMD: Allegro [quarter=120]", None if there is none."""
+    for line in lines:
+        if line.startswith("!!!OMD") and (found := _MARK.search(line)):
+            note, dotted, number = found.groups()
+            return float(number) * _NOTE[note] * (1.5 if dotted else 1.0) or None
+    return None

@@ -1,0 +1,78 @@
+"""The notes and rests of a **kern token."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_DURATION = re.compile(r"(\d+)(?:%(\d+))?")
+_LETTERS = re.compile(r"[a-gA-G]")
+_STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A note, or a rest, whose pitch is None.
+
+    duration: quarters, 0 for a grace note.  pitch: MIDI.  begins, ends: whether a tie begins or ends here.
+    hidden: not printed.
+    """
+
+    duration: Fraction
+    pitch: int | None
+    alter: int
+    grace: bool
+    begins: bool
+    ends: bool
+    hidden: bool
+
+
+def read_token(token: str) -> list[Sign]:
+    """The signs of a token, one for each of a chord, none for a null token. A chord has the duration of its first note.
+
+    Raises ValueError for a note without duration or pitch.
+    """
+    if token == ".":
+        return []
+    signs: list[Sign] = []
+    for text in token.split():
+        duration = signs[0].duration if signs else _duration(text)
+        grace = "q" in text
+        if duration is None and not grace:
+            raise ValueError(f"{text!r} has no duration")
+        pitch, alter = (None, 0) if "r" in text else _pitch(text)
+        signs.append(
+            Sign(
+                Fraction(0) if grace or duration is None else duration,
+                pitch,
+                alter,
+                grace,
+                begins="[" in text or "_" in text,
+                ends="]" in text or "_" in text,
+                hidden="yy" in text,
+            )
+        )
+    return signs
+
+
+def _duration(text: str) -> Fraction | None:
+    """Quarters: 4 is a quarter, 3%2 two thirds of a whole note, 0 a breve, 00 a long. Dots and
+    accidentals may stand anywhere in the token."""
+    found = _DURATION.search(text)
+    if found is None:
+        return None
+    number, parts = found.groups()
+    whole = Fraction(2 ** len(number)) if not int(number) else Fraction(int(parts or 1), int(number))
+    return 4 * whole * (2 - Fraction(1, 2 ** text.count(".")))
+
+
+def _pitch(text: str) -> tuple[int, int]:
+    """(MIDI pitch, alteration). c is middle C, cc the C above it, C the one below and CC the one below that."""
+    letters = _LETTERS.findall(text)
+    if not letters or letters.count(letters[0]) != len(letters):
+        raise ValueError(f"{text!r} has {'several pitches' if letters else 'no pitch'}")
+    step = letters[0]
+    octave = 3 + len(letters) if step.islower() else 4 - len(letters)
+    alter = text.count("#") - text.count("-")
+    return 12 * (octave + 1) + _STEPS[step.lower()] + alter, alter

@@ -1,0 +1,202 @@
+"""Reads MusicXML by its own arithmetic: <duration>, <backup>, <forward>, <alter>, <transpose> and ties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.musicxml.abbreviations import write_out_bars, write_out_strokes
+from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
+from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
+from score_following_game.data_preparation.engraving.musicxml.ties import Ties
+from score_following_game.data_preparation.engraving.musicxml.values import written_value
+from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.errors import EngravingError
+
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+Element = ElementTree.Element
+
+
+def read_musicxml(text: str) -> tuple[str, Reading]:
+    """Returns the text for the engraver, with ids, and the reading.
+
+    Raises EngravingError for what cannot be read, for quarter tones and for pitches that MIDI does not have.
+    """
+    root, parts = read_document(text)
+    for part in parts:
+        write_out_bars(part.measures)
+    set_ids(parts)
+    players = {part.element.get("id"): _Player(part) for part in parts}
+    read: list[ReadBar] = []
+    meter: tuple[int, int] | None = None
+    for index, measures in bars(parts):
+        name = measures[0][1].get("number", str(index + 1))
+        try:
+            passages = [players[part.element.get("id")].play(measure) for part, measure in measures]
+        except EngravingError as error:
+            raise EngravingError(error.reason, f"bar {name}: {error.detail}") from None
+        meter = next((passage.meter for passage in passages if passage.meter), meter)
+        length = max(passage.length for passage in passages)
+        if not length and meter:
+            length = Fraction(4 * meter[0], meter[1])
+        notes = tuple(note for passage in passages for note in passage.notes)
+        tempi = next((tuple(passage.tempi) for passage in passages if passage.tempi), ())
+        read.append(ReadBar(name, length, notes, tempi, meter))
+    if not read:
+        raise EngravingError("no notes", "no measures")
+    return ElementTree.tostring(root, encoding="unicode"), Reading(tuple(read))
+
+
+@dataclass
+class _Passage:
+    """What one part plays in one bar. length: quarters."""
+
+    notes: list[ReadNote] = field(default_factory=list)
+    tempi: list[tuple[Fraction, float]] = field(default_factory=list)
+    length: Fraction = Fraction(0)
+    meter: tuple[int, int] | None = None
+
+
+class _Clock:
+    """The position in a bar, in quarters.
+
+    A file whose divisions are too coarse for its tuplets has rounded durations. Notes then take the time that their values
+    have, and `exact` maps the position that the file counts to the one that is meant.
+    """
+
+    def __init__(self) -> None:
+        self.counted = Fraction(0)
+        self.exact: dict[Fraction, Fraction] = {}
+
+    @property
+    def now(self) -> Fraction:
+        return self.exact.get(self.counted, self.counted)
+
+    def advance(self, counted: Fraction, exact: Fraction) -> None:
+        end = self.now + exact
+        self.counted += counted
+        if end != self.counted:
+            self.exact.setdefault(self.counted, end)
+
+    def go_back(self, counted: Fraction) -> None:
+        self.counted = max(Fraction(0), self.counted - counted)
+
+
+class _Player:
+    """Reads the measures of one part in turn."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.divisions = Fraction(1)
+        self.transposition: dict[int, int] = {}  # staff in the part -> semitones; 0: all staves
+        self.ties = Ties()
+
+    def play(self, measure: Element) -> _Passage:
+        passage, clock = _Passage(), _Clock()
+        self.ties.begin_bar()
+        chord = Fraction(0), Fraction(0)
+        for element in measure:
+            if element.tag == "attributes":
+                self._define(element, passage)
+            elif element.tag == "backup":
+                clock.go_back(self._duration(element))
+            elif element.tag == "forward":
+                clock.advance(self._duration(element), self._duration(element))
+            elif element.tag in ("direction", "sound") and (tempo := tempo_of(element)) is not None:
+                passage.tempi.append((clock.now, tempo))
+            elif element.tag == "note" and element.find("grace") is None:
+                if element.find("chord") is None:
+                    counted, exact = self._note_duration(element)
+                    chord = clock.now, exact
+                    clock.advance(counted, exact)
+                passage.notes.append(self._note(element, *chord))
+            passage.length = max(passage.length, clock.now)
+        passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure)
+        return passage
+
+    def _define(self, attributes: Element, passage: _Passage) -> None:
+        if attributes.find("divisions") is not None:
+            self.divisions = Fraction(self._positive(attributes, "divisions"))
+        time = attributes.find("time")
+        if time is not None and time.find("beats") is not None:
+            passage.meter = _meter(time)
+        for transpose in attributes.findall("transpose"):
+            semitones = number(transpose, "chromatic", 0) + 12 * number(transpose, "octave-change", 0)
+            if transpose.find("double") is not None:
+                semitones += 12 if transpose.find("double").get("above") == "yes" else -12  # type: ignore[union-attr]
+            staff = int(transpose.get("number") or 0)
+            if not staff:
+                self.transposition.clear()
+            self.transposition[staff] = semitones
+
+    def _positive(self, element: Element, path: str) -> Fraction:
+        text = (element.findtext(path) or "").strip()
+        try:
+            value = Fraction(text)
+        except (ValueError, ZeroDivisionError):
+            raise EngravingError("unreadable", f"{path} {text[:20]!r} is not a number") from None
+        if value < 0 or (path == "divisions" and not value):
+            raise EngravingError("unreadable", f"{path} {text[:20]!r} must be positive")
+        return value
+
+    def _duration(self, element: Element) -> Fraction:
+        """Quarters by <duration>."""
+        return self._positive(element, "duration") / self.divisions
+
+    def _note_duration(self, note: Element) -> tuple[Fraction, Fraction]:
+        """Quarters as the file counts them, and as they are meant: a rounded duration is replaced by the note's value."""
+        counted = self._duration(note)
+        value = written_value(note)
+        if value is None or value == counted:
+            return counted, counted
+        rounded = abs(value - counted) < 1 / self.divisions and (value * self.divisions).denominator > 1
+        return counted, value if rounded else counted
+
+    def _note(self, note: Element, onset: Fraction, duration: Fraction) -> ReadNote:
+        staff = number(note, "staff", 1)
+        pitch, alter, shift = None, 0, 0
+        written = note.find("pitch")
+        if written is not None:
+            alter = _alter(written)
+            step = (written.findtext("step") or "").strip().upper()
+            if step not in _STEPS:
+                raise EngravingError("unreadable", f"step {step[:10]!r}")
+            octave = number(written, "octave", 4)
+            shift = self.transposition.get(staff, self.transposition.get(0, 0))
+            pitch = 12 * (octave + 1) + _STEPS[step] + alter + shift
+            if pitch not in range(128):
+                raise EngravingError("a pitch that MIDI does not have", f"{step}{octave}")
+        number_of_staff = self.part.first_staff + staff - 1
+        return ReadNote(note.get("id", ""), onset, duration, pitch, number_of_staff, alter, transposition=shift)
+
+
+def _alter(pitch: Element) -> int:
+    text = (pitch.findtext("alter") or "0").strip()
+    try:
+        alter = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise EngravingError("unreadable", f"alter {text[:10]!r}") from None
+    if alter.denominator > 1 or abs(alter) > 2:
+        raise EngravingError("microtones", f"alter {text[:10]}")
+    return int(alter)
+
+
+def _meter(time: Element) -> tuple[int, int] | None:
+    """The beats and beat unit of a time signature like 3/4, 3+2/8 or 3/4+2/8; None for one that is not numbers."""
+    pairs = list(_beats(time))
+    if not pairs or any(unit <= 0 or beats <= 0 for beats, unit in pairs):
+        return None
+    unit = max(unit for _, unit in pairs)
+    total = sum(Fraction(beats, of) for beats, of in pairs) * unit
+    return (int(total), unit) if total.denominator == 1 else None
+
+
+def _beats(time: Element) -> Iterator[tuple[int, int]]:
+    for beats, unit in zip(time.findall("beats"), time.findall("beat-type")):
+        try:
+            yield sum(int(part) for part in (beats.text or "").split("+")), int(unit.text or "")
+        except ValueError:
+            return

@@ -1,0 +1,28 @@
+"""Note values of MusicXML."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.musicxml.document import number
+
+_QUARTERS = {"maxima": Fraction(32), "long": Fraction(16), "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2)} | {
+    name: Fraction(1, 2**power)
+    for power, name in enumerate(("quarter", "eighth", "16th", "32nd", "64th", "128th", "256th", "512th", "1024th"))
+}
+
+
+def written_value(note: ElementTree.Element, modified: bool = True) -> Fraction | None:
+    """Quarters that <type>, <dot>s and, if `modified`, <time-modification> of a note say; None without a type."""
+    value = _QUARTERS.get((note.findtext("type") or "").strip())
+    if value is None:
+        return None
+    dots = len(note.findall("dot"))
+    value *= 2 - Fraction(1, 2**dots)
+    modification = note.find("time-modification")
+    if modified and modification is not None:
+        actual, normal = number(modification, "actual-notes", 1), number(modification, "normal-notes", 1)
+        if actual > 0 and normal > 0:
+            value *= Fraction(normal, actual)
+    return value

@@ -1,0 +1,258 @@
+"""Rewrites the layers of a measure so that each note and rest begins and lasts as the file says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.reading import ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.values import Value, plain_values, simple_ratio, value_of
+
+_WRAPPERS = {"beam", "tuplet", "bTrem", "fTrem", "graceGrp"}
+_TIMED = {"note", "chord", "rest", "mRest", "space", "mSpace"}
+
+Element = ElementTree.Element
+
+
+@dataclass
+class _Item:
+    """A note, chord or rest of a layer, with the grace notes, clefs and the like before it.
+
+    onset, duration: quarters, as the engraver has them; after `_take_times` as the file has them.  ratio: of the tuplets
+    around it.  beam: number of its beam in the layer, None outside of beams.
+    """
+
+    element: Element
+    onset: Fraction
+    duration: Fraction
+    ratio: Fraction
+    beam: int | None
+    before: list[Element] = field(default_factory=list)
+    nested: bool = False
+
+
+def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote]) -> None:
+    """Rewrite a layer that disagrees with the file. Notes that overlap others of their layer go to a new layer of `staff`."""
+    items, rest = _items(layer)
+    if _agrees(items, read):
+        return
+    items = _with_times(items, read)
+    for number, voice in enumerate(_voices(items)):
+        target = layer
+        if number:
+            number = 1 + max(int(other.get("n") or 0) for other in staff.findall(f"{MEI}layer"))
+            target = ElementTree.SubElement(staff, f"{MEI}layer", n=str(number))
+        target[:] = _written(voice) + ([] if number else rest)
+
+
+def fill_measure(staff: Element, bar: ReadBar) -> None:
+    """Make the first layer of a staff as long as the bar, and write whole-bar rests of other bars than full ones as rests.
+
+    The engraver takes a whole-bar rest for as long as the time signature says.
+    """
+    if staff.find(f"{MEI}layer") is None:
+        ElementTree.SubElement(staff, f"{MEI}layer", n="1")
+    full = bar.meter is not None and bar.length == Fraction(4 * bar.meter[0], bar.meter[1])
+    for place, layer in enumerate(staff.findall(f"{MEI}layer")):
+        whole = [element for element in layer if element.tag in (f"{MEI}mRest", f"{MEI}mSpace")]
+        if whole and full:
+            continue
+        for element in whole:
+            at = list(layer).index(element)
+            layer[at : at + 1] = _silence(bar.length, element.tag.replace("}m", "}").replace("R", "r").replace("S", "s"))
+        if not place:
+            items, _ = _items(layer)
+            layer.extend(_silence(bar.length - max((item.onset + item.duration for item in items), default=Fraction(0))))
+
+
+def _items(layer: Element) -> tuple[list[_Item], list[Element]]:
+    """The items of a layer in their order, and what follows the last of them."""
+    items: list[_Item] = []
+    waiting: list[Element] = []
+    beams = 0
+
+    def take(parent: Element, ratio: Fraction, beam: int | None, tuplets: int) -> None:
+        nonlocal beams
+        for child in parent:
+            tag = child.tag.removeprefix(MEI) if isinstance(child.tag, str) else ""
+            if child.get("grace") or tag == "graceGrp" or (tag == "beam" and all(note.get("grace") for note in _leaves(child))):
+                waiting.append(child)
+            elif tag in _WRAPPERS:
+                inner = ratio
+                if tag == "tuplet":
+                    inner *= Fraction(int(child.get("numbase", "2")), int(child.get("num", "3")))
+                beams += tag == "beam"
+                take(child, inner, beams if tag == "beam" else beam, tuplets + (tag == "tuplet"))
+            elif tag in _TIMED:
+                value = value_of(child)
+                onset = items[-1].onset + items[-1].duration if items else Fraction(0)
+                duration = value.quarters * ratio if value else Fraction(0)
+                items.append(_Item(child, onset, duration, ratio, beam, waiting[:], tuplets > 1))
+                waiting.clear()
+            elif tag:
+                waiting.append(child)
+
+    take(layer, Fraction(1), None, 0)
+    return items, waiting
+
+
+def _leaves(element: Element) -> list[Element]:
+    return [child for child in element.iter() if child.tag in (f"{MEI}note", f"{MEI}chord", f"{MEI}rest")]
+
+
+def _read(item: _Item, read: dict[str, ReadNote]) -> ReadNote | None:
+    """The note of the file that an item stands for; for a chord its first note."""
+    ids = [item.element.get(ID, ""), *(note.get(ID, "") for note in item.element.findall(f"{MEI}note"))]
+    return next((read[id_] for id_ in ids if id_ in read), None)
+
+
+def _agrees(items: list[_Item], read: dict[str, ReadNote]) -> bool:
+    """True if all items have the file's times. A whole-bar rest always has; nested tuplets never (verovio misreads them)."""
+    for item in items:
+        of = _read(item, read)
+        if item.nested:
+            return False
+        if of is None or item.element.tag == f"{MEI}mRest":
+            continue
+        if (of.onset, of.duration) != (item.onset, item.duration):
+            return False
+    return True
+
+
+def _with_times(items: list[_Item], read: dict[str, ReadNote]) -> list[_Item]:
+    """The items that the file has, with its times, sorted. What stood before a space moves to the next item."""
+    timed: list[_Item] = []
+    waiting: list[Element] = []
+    for item in items:
+        of = _read(item, read)
+        if of is None:
+            waiting += item.before
+            continue
+        item.onset, item.duration, item.before = of.onset, of.duration, waiting + item.before
+        waiting = []
+        timed.append(item)
+    if waiting and timed:
+        timed[-1].before += waiting
+    return sorted(timed, key=lambda item: item.onset)
+
+
+def _voices(items: list[_Item]) -> list[list[_Item]]:
+    """Distribute items over as few layers as needed so that none overlaps another."""
+    voices: list[list[_Item]] = []
+    for item in items:
+        free = next((voice for voice in voices if voice[-1].onset + voice[-1].duration <= item.onset), None)
+        if free is None:
+            voices.append([item])
+        else:
+            free.append(item)
+    return voices or [[]]
+
+
+def _written(voice: list[_Item]) -> list[Element]:
+    """The content of a layer: the items with their values, tuplets, beams and the spaces between them."""
+    slots: list[_Slot] = []
+    now = Fraction(0)
+    for item in voice:
+        if item.onset > now:
+            slots.append(_Slot(_silence(item.onset - now), Fraction(1), item.onset - now))
+        ratio, length = _write_value(item)
+        slots.append(_Slot([*item.before, item.element], ratio, length, item.beam))
+        now = item.onset + item.duration
+    return _with_beams(list(_tuplets(slots)))
+
+
+@dataclass
+class _Slot:
+    """Elements written one after the other, the last of which takes `length` quarters, in a tuplet of this ratio."""
+
+    elements: list[Element]
+    ratio: Fraction
+    length: Fraction
+    beam: int | None = None
+
+
+def _write_value(item: _Item) -> tuple[Fraction, Fraction]:
+    """Give an item the value, dots and ratio that make its duration. Returns the ratio and the duration."""
+    value = value_of(item.element)
+    plain = plain_values(item.duration)
+    if value is not None and value.quarters * item.ratio == item.duration:
+        return item.ratio, item.duration
+    if len(plain) == 1:
+        plain[0].write(item.element)
+        return Fraction(1), item.duration
+    if value is None or not simple_ratio(item.duration / value.quarters):
+        value = Value.around(item.duration)
+        value.write(item.element)
+    return item.duration / value.quarters, item.duration
+
+
+def _silence(duration: Fraction, tag: str = f"{MEI}space") -> list[Element]:
+    """Spaces or rests that last so many quarters, in a tuplet of their own if need be."""
+    values = plain_values(duration)
+    ratio = Fraction(1)
+    if duration > 0 and not values:
+        values = [Value.around(duration)]
+        ratio = duration / values[0].quarters
+    silence = [Element(tag) for _ in values]
+    for element, value in zip(silence, values):
+        value.write(element)
+    return silence if ratio == 1 else [_tuplet(silence, ratio)]
+
+
+def _tuplet(elements: list[Element], ratio: Fraction) -> Element:
+    tuplet = Element(f"{MEI}tuplet", num=str(ratio.denominator), numbase=str(ratio.numerator))
+    if not any(element.tag != f"{MEI}space" for element in elements):
+        tuplet.set("num.visible", "false")
+        tuplet.set("bracket.visible", "false")
+    tuplet.extend(elements)
+    return tuplet
+
+
+def _tuplets(slots: list[_Slot]) -> Iterator[_Slot]:
+    """Join neighbours of one ratio into tuplets that fill a plain duration."""
+    group: list[_Slot] = []
+
+    def joined() -> Iterator[_Slot]:
+        if group:
+            beams = {slot.beam for slot in group}
+            content = _with_beams(group) if len(beams) > 1 else [element for slot in group for element in slot.elements]
+            beam = beams.pop() if len(beams) == 1 else None
+            yield _Slot(
+                [_tuplet(content, group[0].ratio)], Fraction(1), sum((slot.length for slot in group), Fraction(0)), beam
+            )
+            group.clear()
+
+    for slot in slots:
+        if group and slot.ratio != group[0].ratio:
+            yield from joined()
+        if slot.ratio == 1:
+            yield slot
+            continue
+        group.append(slot)
+        total = sum((slot.length for slot in group), Fraction(0))
+        shortest = min(slot.length / slot.ratio for slot in group)
+        if total.denominator & (total.denominator - 1) == 0 and total >= slot.ratio.numerator * shortest:
+            yield from joined()
+    yield from joined()
+
+
+def _with_beams(slots: list[_Slot]) -> list[Element]:
+    """Put neighbours of one beam into a beam element; a beam of which only one note is left is dropped."""
+    content: list[Element] = []
+    place = 0
+    while place < len(slots):
+        end = place + 1
+        while end < len(slots) and slots[place].beam is not None and slots[end].beam == slots[place].beam:
+            end += 1
+        elements = [element for slot in slots[place:end] for element in slot.elements]
+        if slots[place].beam is not None and len(elements) > 1:
+            beam = Element(f"{MEI}beam")
+            beam.extend(elements)
+            elements = [beam]
+        content += elements
+        place = end
+    return content

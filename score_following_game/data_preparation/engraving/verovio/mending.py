@@ -1,0 +1,90 @@
+"""Makes the MEI of the engraver agree with the file's own arithmetic: times, pitches and ties."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.notation import Pitch
+from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
+from score_following_game.data_preparation.engraving.reading import DIFFER, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.verovio.accidentals import ALTER, MEI
+from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
+from score_following_game.data_preparation.errors import EngravingError
+
+Element = ElementTree.Element
+
+ElementTree.register_namespace("", MEI[1:-1])
+
+
+def mend(root: Element, reading: Reading) -> None:
+    """Give the MEI the times, pitches and ties of `reading`; measure i gets the id bar-i.
+
+    Where the two agree nothing is changed but ids. Raises EngravingError if their numbers of bars differ.
+    """
+    measures = list(root.iter(f"{MEI}measure"))
+    if len(measures) != len(reading.bars):
+        raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file")
+    for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
+        measure.set(ID, f"bar-{index}")
+        _mend_times(measure, bar)
+    read = {note.id: note for bar in reading.bars for note in bar.notes}
+    _mend_pitches(root, read)
+    _mend_ties(root, measures, read)
+
+
+def _mend_times(measure: Element, bar: ReadBar) -> None:
+    read = {note.id: note for note in bar.notes}
+    for staff in measure.findall(f"{MEI}staff"):
+        for layer in staff.findall(f"{MEI}layer"):
+            mend_layer(staff, layer, read)
+        fill_measure(staff, bar)
+
+
+def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> None:
+    """Write each note's sounding alteration, and its MIDI pitch where it differs from the written one.
+
+    A printed sign that contradicts the sound, or that is unknown, is replaced by the sounding one.
+    """
+    for definition in root.iter(f"{MEI}staffDef"):
+        definition.attrib.pop("trans.semi", None)
+        definition.attrib.pop("trans.diat", None)
+    for note in root.iter(f"{MEI}note"):
+        of = read.get(note.get(ID, ""))
+        if of is None or of.pitch is None or note.get("pname") is None:
+            continue
+        signs = [holder for holder in (note, *note.findall(f"{MEI}accid")) if holder.get("accid") is not None]
+        for holder in (note, *note.findall(f"{MEI}accid")):
+            holder.attrib.pop("accid.ges", None)
+        for holder in signs:
+            if ALTER.get(holder.get("accid", "")) != of.alter:
+                holder.set("accid", ACCIDENTAL[of.alter])
+        if of.alter or signs:
+            note.set("accid.ges", GESTURAL[of.alter])
+        octave = int(note.get("oct.ges") or note.attrib["oct"])
+        written = Pitch(note.attrib["pname"].upper(), octave, of.alter).midi
+        if written + of.transposition != of.pitch:
+            raise EngravingError(
+                DIFFER, f"note {of.id}: pitch {written} is engraved, the file writes {of.pitch - of.transposition}"
+            )
+        if of.transposition:
+            note.set("pnum", str(of.pitch))  # in the engraver's timing it overrides the written pitch; the drawing ignores it
+
+
+def _mend_ties(root: Element, measures: list[Element], read: dict[str, ReadNote]) -> None:
+    """Leave exactly the ties of the reading, keeping the engraver's elements for those that it has too."""
+    expected = {(note.tied_to, note.id) for note in read.values() if note.tied_to}
+    present = {note.get(ID) for note in root.iter(f"{MEI}note")}
+    found = set()
+    for measure in measures:
+        for tie in measure.findall(f"{MEI}tie"):
+            pair = tie.get("startid", "").lstrip("#"), tie.get("endid", "").lstrip("#")
+            if pair in expected and pair not in found:
+                found.add(pair)
+            else:
+                measure.remove(tie)
+    for note in root.iter(f"{MEI}note"):
+        note.attrib.pop("tie", None)
+    home = {note.get(ID): measure for measure in measures for note in measure.iter(f"{MEI}note")}
+    for start, end in sorted(expected - found):
+        if start in present and end in present:
+            ElementTree.SubElement(home[start], f"{MEI}tie", startid=f"#{start}", endid=f"#{end}")

@@ -1,0 +1,144 @@
+"""The parts of a score, and the choice of one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.reading import Reading
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.errors import EngravingError
+
+PIANO = "piano"  # the part with two staves that a pianist plays
+NO_PART = "no such part"
+_KEYBOARD = re.compile(r"piano|pno\b|pfte?\b|klavier|clavier|cembalo|clavecin|harpsi|keyboard|flygel|fortep", re.IGNORECASE)
+
+Element = ElementTree.Element
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a score. number: from 1, from the top.  staves: their numbers in the score, from 1."""
+
+    number: int
+    name: str
+    staves: tuple[int, ...]
+
+    def __str__(self) -> str:
+        name = f"{self.number} {self.name}".strip()
+        return name if len(self.staves) == 1 else f"{name} ({len(self.staves)} staves)"
+
+
+def choose_part(mei: str, reading: Reading, wanted: str) -> tuple[str, Reading]:
+    """Keep the staves of one part only, renumbered from 1. wanted: its number or name, or "piano".
+
+    Raises EngravingError with the parts there are if none or several are meant.
+    """
+    root = ElementTree.fromstring(mei)
+    staves = _chosen(_parts(root), wanted)
+    _keep_staves(root, staves)
+    return ElementTree.tostring(root, encoding="unicode"), reading.of_staves(staves)
+
+
+def _parts(root: Element) -> list[Part]:
+    """Braced staves with a common name are one part, any other staff is one of its own."""
+    parts: list[Part] = []
+    staff = 0
+
+    def take(group: Element) -> None:
+        nonlocal staff
+        direct = group.findall(f"{MEI}staffDef")
+        if len(direct) > 1 and _is_braced(group) and not any(_name(definition) for definition in direct[1:]):
+            name = _name(group) or _name(direct[0])
+            parts.append(Part(len(parts) + 1, name, tuple(range(staff + 1, staff + 1 + len(direct)))))
+            staff += len(direct)
+            return
+        for child in group:
+            if child.tag == f"{MEI}staffDef":
+                staff += 1
+                parts.append(Part(len(parts) + 1, _name(child) or (_name(group) if len(direct) == 1 else ""), (staff,)))
+            elif child.tag == f"{MEI}staffGrp":
+                take(child)
+
+    first = root.find(f".//{MEI}scoreDef/{MEI}staffGrp")
+    if first is not None:
+        take(first)
+    return parts
+
+
+def _is_braced(group: Element) -> bool:
+    symbol = group.find(f"{MEI}grpSym")
+    return (symbol.get("symbol") if symbol is not None else group.get("symbol")) == "brace"
+
+
+def _name(element: Element) -> str:
+    """The label of a staff or group of staves, in one line."""
+    label = element.find(f"{MEI}label")
+    return " ".join(("".join(label.itertext()) if label is not None else element.get("label", "")).split())
+
+
+def _chosen(parts: Sequence[Part], wanted: str) -> tuple[int, ...]:
+    if wanted.lower() == PIANO:
+        return _piano(parts)
+    if wanted.isdigit():
+        found = [part for part in parts if part.number == int(wanted)]
+    else:
+        found = [part for part in parts if part.name.lower() == wanted.lower()]
+        found = found or [part for part in parts if wanted.lower() in part.name.lower()]
+    if len(found) != 1:
+        raise EngravingError(NO_PART, f"{len(found) or 'none'} is {wanted!r}; the parts are {_listed(parts)}")
+    return found[0].staves
+
+
+def _piano(parts: Sequence[Part]) -> tuple[int, ...]:
+    """The part of two staves, by its name if there are several; else two neighbouring staves with a keyboard's name."""
+    double = [part for part in parts if len(part.staves) == 2]
+    named = [part for part in double if _KEYBOARD.search(part.name)]
+    if len(named) == 1 or (not named and len(double) == 1):
+        return (named or double)[0].staves
+    pairs = [
+        first.staves + second.staves
+        for first, second in pairwise(parts)
+        if len(first.staves) == len(second.staves) == 1 and _KEYBOARD.search(first.name) and _belongs(second, first)
+    ]
+    if not double and len(pairs) == 1:
+        return pairs[0]
+    raise EngravingError(NO_PART, f"{'several are' if named or double or pairs else 'none is'} a piano: {_listed(parts)}")
+
+
+def _belongs(second: Part, first: Part) -> bool:
+    """True if the staff can be the left hand of the one above."""
+    return not second.name or bool(_KEYBOARD.search(second.name)) or second.name == first.name
+
+
+def _listed(parts: Sequence[Part]) -> str:
+    return ", ".join(map(str, parts[:12])) + (" ..." if len(parts) > 12 else "")
+
+
+def _keep_staves(root: Element, staves: Sequence[int]) -> None:
+    """Remove all other staves, and what stands at them; number the rest from 1."""
+    names = [definition.get("n", "") for definition in root.iterfind(f".//{MEI}scoreDef/{MEI}staffGrp//{MEI}staffDef")]
+    every = list(dict.fromkeys(names))
+    number = {every[staff - 1]: str(place) for place, staff in enumerate(staves, 1)}
+    for parent in list(root.iter()):
+        parent[:] = [child for child in parent if _is_kept(child, number)]
+    for parent in list(root.iter()):
+        parent[:] = [child for child in parent if child.tag != f"{MEI}staffGrp" or child.find(f".//{MEI}staffDef") is not None]
+        if parent.tag in (f"{MEI}staffDef", f"{MEI}staff"):
+            parent.set("n", number[parent.get("n", "")])
+        elif parent.get("staff"):
+            kept = [number[staff] for staff in parent.get("staff", "").split() if staff in number]
+            if kept:
+                parent.set("staff", " ".join(kept))
+            else:
+                parent.attrib.pop("staff")
+
+
+def _is_kept(element: Element, number: dict[str, str]) -> bool:
+    if element.tag in (f"{MEI}staffDef", f"{MEI}staff"):
+        return element.get("n", "") in number
+    at = element.get("staff", "").split()
+    return not at or element.tag in (f"{MEI}note", f"{MEI}chord", f"{MEI}rest") or any(staff in number for staff in at)

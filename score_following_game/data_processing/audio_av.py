@@ -1,0 +1,35 @@
+"""Recordings in the formats that soundfile does not know, such as those of telephones, decoded by PyAV (FFmpeg's libraries)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def decode(path: Path) -> tuple[np.ndarray, int]:
+    """The first audio stream: float32 (channels, n), full scale is 1, and its sampling rate.
+
+    Raises exceptions of many kinds for a file that cannot be read, ValueError for one without audio.
+    """
+    blocks: list[np.ndarray] = []
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            raise ValueError("it has no audio stream")
+        stream = container.streams.audio[0]
+        rate = stream.rate
+        to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
+        for frame in container.decode(stream):
+            blocks += [part.to_ndarray() for part in to_float.resample(frame)]
+        blocks += [part.to_ndarray() for part in to_float.resample(None)]
+    return (np.concatenate(blocks, axis=1) if blocks else np.zeros((1, 0), np.float32)), rate
+
+
+def stated_seconds(path: Path) -> float | None:
+    """The length that the file's header states."""
+    try:
+        with av.open(str(path)) as container:
+            return None if container.duration is None else container.duration / av.time_base
+    except (av.FFmpegError, OSError):
+        return None

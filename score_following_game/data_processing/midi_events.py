@@ -1,0 +1,102 @@
+"""The bytes of a MIDI file without the meta events that cannot be decoded, such as a key of nine sharps."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from mido.midifiles.meta import build_meta_message
+
+_HEADER = struct.Struct(">4sL")  # name and length of a chunk
+_META, _SYSEX = 0xFF, (0xF0, 0xF7)
+_NEEDED = {0x2F: "end of track", 0x51: "tempo"}  # without them a file cannot be timed
+_DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}  # by the upper half of the status byte
+
+
+@dataclass
+class _Place:
+    """A place in the bytes of a track. `take` and `number` read there and move on."""
+
+    data: bytes
+    at: int = 0
+
+    def take(self, size: int) -> bytes:
+        if self.at + size > len(self.data):
+            raise ValueError("a track ends within an event")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def number(self) -> int:
+        """A number of variable length: seven bits a byte, the upper bit set in all but the last."""
+        value = 0
+        while True:
+            byte = self.take(1)[0]
+            value = value << 7 | byte & 0x7F
+            if byte < 0x80:
+                return value
+
+
+def without_broken_meta_events(midi: bytes) -> tuple[bytes, int]:
+    """Leave out the meta events that mido cannot decode. Returns the bytes and the number of events left out.
+
+    Raises ValueError for a file that is broken otherwise, and for a broken tempo.
+    """
+    result = bytearray()
+    place, left_out = _Place(midi), 0
+    while place.at < len(midi):
+        name, size = _HEADER.unpack(place.take(_HEADER.size))
+        content = place.take(size)
+        if name == b"MTrk":
+            content, broken = _clean_track(content)
+            left_out += broken
+        result += _HEADER.pack(name, len(content)) + content
+    return bytes(result), left_out
+
+
+def _clean_track(track: bytes) -> tuple[bytes, int]:
+    result = bytearray()
+    place, left_out, waited, status = _Place(track), 0, 0, 0
+    while place.at < len(track):
+        waited += place.number()
+        start = place.at
+        first = place.take(1)[0]
+        if first == _META:
+            kind, content = place.take(1)[0], place.take(place.number())
+            if not _is_readable(kind, content):
+                left_out += 1
+                continue  # the next event takes over its time
+        else:
+            status = _skip_event(place, first, status)
+        result += _encoded(waited) + track[start : place.at]
+        waited = 0
+    return bytes(result), left_out
+
+
+def _skip_event(place: _Place, first: int, status: int) -> int:
+    """Move behind an event that begins with the byte `first`. Returns the status byte in force after it."""
+    if first in _SYSEX:
+        place.take(place.number())
+        return first
+    running = first < 0x80
+    status = status if running else first
+    if status >> 4 not in _DATA_BYTES:
+        raise ValueError(f"undefined status byte 0x{status:02x}")
+    place.take(_DATA_BYTES[status >> 4] - running)
+    return status
+
+
+def _is_readable(kind: int, content: bytes) -> bool:
+    try:
+        build_meta_message(kind, list(content))
+    except Exception as error:  # mido raises many types
+        if kind in _NEEDED:
+            raise ValueError(f"a broken {_NEEDED[kind]} event") from error
+        return False
+    return True
+
+
+def _encoded(value: int) -> bytes:
+    digits = [value & 0x7F]
+    while value := value >> 7:
+        digits.append(value & 0x7F | 0x80)
+    return bytes(reversed(digits))
