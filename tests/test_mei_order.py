@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mei_tools import bar, notes, score
 
 from score_following_game.data_preparation.engraving.mei.marks import ending_numbers, expansion_order, read_marks
-from score_following_game.data_preparation.engraving.mei.order import BarMarks, once_order, written_order
+from score_following_game.data_preparation.engraving.order import BarMarks, once_order, written_order
 from score_following_game.data_preparation.errors import EngravingError
 
 _FIELDS = {"S": "segno", "O": "coda", "F": "fine", "T": "to_coda", "D": "da_capo", "G": "dal_segno"}

@@ -43,7 +43,19 @@ def melody_to_mei(melody: Melody) -> str:
         layer.extend(_measure_content(measure))
     for number, note in enumerate(root.iter("note"), 1):
         note.set(ID, f"n{number}")
+    _write_ties(section)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _write_ties(section: Element) -> None:
+    """Replace the notes' attributes by tie elements in the measures in which the ties begin."""
+    begun: tuple[str, Element] | None = None  # id of the note before, if a tie begins there, and its measure
+    for measure in section.iter("measure"):
+        for note in list(measure.iter("note")):
+            tie = note.attrib.pop("tie", "")
+            if begun and tie in ("m", "t"):
+                ElementTree.SubElement(begun[1], "tie", startid=f"#{begun[0]}", endid=f"#{note.get(ID)}")
+            begun = (note.attrib[ID], measure) if tie in ("i", "m") else None
 
 
 def note_values(written: Fraction) -> list[tuple[int, int]]:
