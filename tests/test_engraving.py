@@ -264,7 +264,7 @@ def test_readings_that_differ_in_a_pitch_onset_length_or_number_of_notes() -> No
         wrong = with_note(**changed)
         with pytest.raises(EngravingError, match="two readings differ"):
             compare(played, wrong.sounding(order), wrong)
-    with pytest.raises(EngravingError, match="pitch 67 at quarter 0.5 is not in the file"):
+    with pytest.raises(EngravingError, match="is not in the file"):
         compare(played, with_note(pitch=99).sounding(order), with_note(pitch=99))
 
 

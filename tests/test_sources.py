@@ -22,7 +22,7 @@ from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, 
 from score_following_game.data_preparation.building.check_pictures import check_picture
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key, variants
 from score_following_game.data_preparation.building.fingerprint import fingerprint
-from score_following_game.data_preparation.building.make_piece import PieceTask, engrave_source, plausible_tempo
+from score_following_game.data_preparation.building.make_piece import PieceTask, default_tempo, engrave_source
 from score_following_game.data_preparation.building.records import RECORD_NAME, Records
 from score_following_game.data_preparation.building.sources import find_sources, slug
 from score_following_game.data_preparation.building.split import assign, parse_split
@@ -262,9 +262,8 @@ def test_a_melody_is_the_same_in_every_key_and_not_at_another_rhythm() -> None:
 
 
 def test_tempo_is_the_scores_or_depends_on_the_name() -> None:
-    assert plausible_tempo(77.0, "x") == 77
-    assert plausible_tempo(None, "x") == plausible_tempo(1000.0, "x") == 127.5 != plausible_tempo(None, "y")
-    tempos = [plausible_tempo(None, str(number)) for number in range(400)]
+    assert default_tempo("x") == 127.5 != default_tempo("y")
+    tempos = [default_tempo(str(number)) for number in range(400)]
     assert 90 <= min(tempos) < 92 and 128 < max(tempos) <= 130
 
 
