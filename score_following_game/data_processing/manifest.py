@@ -27,6 +27,7 @@ class PieceEntry:
     STYLES, "" for a piece that was not engraved by this project. checks: measurements (engraving/checks.py). files: SHA-256 by
     file name. performances: by MIDI file name, the tempo (relative to the score's) and the sound_font (a key of
     Manifest.sound_fonts, "" for the default). recording: quality of the alignment with the recording.
+    playing: the part, the repeats and the order of bars that were chosen, where they are not as usual.
     """
 
     source: str
@@ -40,6 +41,7 @@ class PieceEntry:
     checks: dict[str, float] = field(default_factory=dict)
     performances: dict[str, dict[str, Any]] = field(default_factory=dict)
     recording: dict[str, Any] | None = None
+    playing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,15 @@ from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, 
 from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
     DATA_FOLDER,
-    PIECES_FILE,
     PUBLISHED,
     Collection,
     list_collections,
 )
+from score_following_game.data_preparation.building.finders import PIECES_FILE
 from score_following_game.data_preparation.building.options import Performances
 from score_following_game.data_preparation.building.sources import SUFFIXES
 from score_following_game.data_preparation.building.split import GivenSplit, Split, parse_split
+from score_following_game.data_preparation.engraving.playing import ONCE, REPEATS, Playing
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.published.export import LAYOUTS, to_published
 from score_following_game.data_preparation.published.fetch import PublishedGone, fetch_published, list_published
@@ -76,6 +77,25 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
         "--style",
         choices=sorted(STYLES),
         help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's)",
+    )
+    group.add_argument(
+        "--part",
+        metavar="NAME_OR_NUMBER",
+        help="engrave one part of each score (its name, or its number from the top); piano: the two staves of the pianist "
+        "(default: the collection's, else the whole score)",
+    )
+    group.add_argument(
+        "--repeats",
+        choices=REPEATS,
+        default=ONCE,
+        help="once: each bar once, of endings the first; written: repeats, endings, da capo, dal segno and coda as written, "
+        "with the bars of the sheet in the order in which they sound (default %(default)s)",
+    )
+    group.add_argument(
+        "--order",
+        default="",
+        metavar="BARS",
+        help="for one score: the bars in the order in which they are played, like 1-8,1-8,9-16",
     )
     group.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
     group.add_argument("--max_seconds", type=float, metavar="S", help="leave out longer pieces (default: the collection's)")
@@ -154,7 +174,7 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
     """Check the arguments; the collection has the defaults of those not given. Raises UserError."""
     chosen = {
         name: getattr(collection, name) if getattr(arguments, name) is None else getattr(arguments, name)
-        for name in ("style", "min_seconds", "max_seconds")
+        for name in ("style", "min_seconds", "max_seconds", "part")
     }
     for flag, least in (("jobs", 1), ("limit", 1), ("min_seconds", 0), ("max_seconds", 0), ("time_limit", 1)):
         value = chosen.get(flag, getattr(arguments, flag))
@@ -180,6 +200,8 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
         chosen["max_seconds"],
         arguments.time_limit,
         performances,
+        Playing(chosen["part"], arguments.repeats, arguments.order),
+        collection.for_training,
     )
 
 
@@ -199,7 +221,7 @@ def split_from(arguments: argparse.Namespace, collection: Collection) -> Split |
 def require_applicable(arguments: argparse.Namespace, collection: str) -> None:
     """Raise UserError for options that this collection does not use."""
     if collection == PUBLISHED:
-        names = ("source", "split", "name", "audio", "sound_font", "style", "limit")
+        names = ("source", "split", "name", "audio", "sound_font", "style", "limit", "part", "order")
         given = [name for name in names if getattr(arguments, name)]
     else:
         given = [name for name in ("archive", "mirror") if getattr(arguments, name)]
@@ -217,6 +239,8 @@ def make(arguments: argparse.Namespace, collection: Collection) -> None:
     options = options_from(arguments, collection)
     began = time.monotonic()
     sources = collection.find(arguments.source)[: arguments.limit]
+    if options.playing.bars and len(sources) > 1:
+        raise UserError(f"--order {options.playing.bars}: is for one score, and {len(sources)} were found; name one file")
     try:
         report = build(sources, options)
     except KeyboardInterrupt:

@@ -104,7 +104,14 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
             )
     return {
         name: PieceTask(
-            source, options.style, options.destination / _MAKING, options.time_limit, played.tempi, recordings.get(name)
+            source,
+            options.style,
+            options.destination / _MAKING,
+            options.time_limit,
+            played.tempi,
+            recordings.get(name),
+            options.playing,
+            options.for_training,
         )
         for name, source in sources.items()
     }, unpaired

@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from score_following_game.command_line import command_name
-from score_following_game.config import read_yaml
-from score_following_game.data_preparation.building.metadata import licence_of
-from score_following_game.data_preparation.building.sources import Source, find_sources, folder_digest, lilypond_source
-from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
-from score_following_game.data_preparation.msmd.piece import find_msmd
+from score_following_game.data_preparation.building.finders import (
+    PIECES_FILE,
+    find_humdrum_editions,
+    find_msmd_sources,
+    find_music21_sources,
+    find_mutopia_sources,
+    find_raw_msmd_sources,
+    find_songs,
+)
+from score_following_game.data_preparation.building.sources import Source, find_sources
+from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
-from score_following_game.errors import UserError
-from score_following_game.optional_libraries import missing_library
 
 PUBLISHED = "published"  # the collection that is downloaded instead of made
-PIECES_FILE = "pieces.json"  # in the folder of the MSMD's LilyPond sources: main files and split
 MUTOPIA_NAME = "COMPOSER__OPUS__BASE"
+ALL_FOR_TRAINING = "1.0/0.0/0.0"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Collection:
     find: finds the sources in the paths given by --source.
     folder: the sets are DIR/DATA_FOLDER/folder/folder_{train,valid,test}. "*" is replaced by the name of the source; for ""
         the sets are in DIR itself.
-    style, split, min_seconds, max_seconds: defaults of the command-line options of these names.
+    style, split, min_seconds, max_seconds, part: defaults of the command-line options of these names.
+    for_training: it may train an agent, so music of the MSMD's validation and test pieces is left out.
     """
 
     summary: str
@@ -43,64 +47,13 @@ class Collection:
     split: str | None = None
     min_seconds: float = 0.0
     max_seconds: float = math.inf
+    part: str = ""
+    for_training: bool = False
 
     def place(self, destination: Path, source: Sequence[str]) -> tuple[Path, str]:
         """Return the folder of the sets and their name. source: names of the --source paths."""
         folder = self.folder.replace("*", "_".join(source))
         return (destination / DATA_FOLDER / folder, folder) if folder else (destination, destination.resolve().name)
-
-
-def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
-    """The LilyPond scores of the MSMD: folders with pieces.json and one subfolder for each piece, named like the piece.
-
-    Raises UserError when LilyPond cannot be run, or when pieces.json or a file it names is missing.
-    """
-    require_lilypond()
-    sources = []
-    for path in paths:
-        listed = path / PIECES_FILE
-        if not listed.is_file():
-            raise UserError(
-                f"{path}: has no {PIECES_FILE}, which lists each piece's main file and the split; for a folder of "
-                "LilyPond files of your own use the collection `folder`"
-            )
-        main_files = read_yaml(listed).get("main_file")
-        if not isinstance(main_files, dict) or not main_files or not all(map(_is_below, main_files, main_files.values())):
-            raise UserError(f"{listed}: expected a key main_file with entries NAME: FILE.ly")
-        for name, file in sorted(main_files.items()):
-            if not (path / name / file).is_file():
-                raise UserError(f"{listed}: lists {name}/{file}, which does not exist")
-            sources.append(lilypond_source(name, path / name / file, path / name))
-    return sources
-
-
-def _is_below(name: object, file: object) -> bool:
-    """Whether `name` is a single path component and `file` a path that stays in the piece's folder."""
-    return (
-        isinstance(name, str)
-        and isinstance(file, str)
-        and Path(name).name == name
-        and not Path(file).is_absolute()
-        and ".." not in Path(file).parts
-    )
-
-
-def find_raw_msmd_sources(paths: Sequence[Path]) -> list[Source]:
-    """The pieces of the MSMD as distributed: pages, MuNG and performances."""
-    folders = [folder for path in paths for folder in find_msmd(path)]
-    return [Source(folder.name, folder, folder_digest(folder), licence=licence_of(folder, "")) for folder in folders]
-
-
-def find_music21_sources(names: Sequence[Path]) -> list[Source]:
-    """Scores of corpora included in music21. Raises UserError when music21 or a corpus of that name is missing."""
-    found = find_spec("music21")
-    if found is None or found.origin is None:
-        raise UserError(missing_library("the collection music21", "corpora", "music21"))
-    corpora = Path(found.origin).with_name("corpus")
-    available = sorted(entry.name for entry in corpora.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
-    if missing := [str(name) for name in names if str(name) not in available]:
-        raise UserError(f"--source {missing[0]}: music21 has no such corpus; it has {', '.join(available)}")
-    return find_sources([corpora / name for name in names])
 
 
 COLLECTIONS = {
@@ -141,6 +94,47 @@ COLLECTIONS = {
         split="0.8/0.1/0.1",
         min_seconds=10,
         max_seconds=180,
+    ),
+    "lieder": Collection(
+        "the piano parts of 1,460 songs (OpenScore Lieder, CC0), split by composer",
+        "the folder of its MusicXML files with index.json",
+        find_songs,
+        "lieder --source LIEDER_FOLDER",
+        "lieder",
+        style="msmd",
+        split="0.9/0.05/0.05",
+        part=PIANO,
+        for_training=True,
+    ),
+    "mutopia": Collection(
+        "other keyboard pieces of Mutopia, engraved by LilyPond; for training",
+        f"a folder with {PIECES_FILE} and a subfolder {MUTOPIA_NAME} for each piece",
+        find_mutopia_sources,
+        "mutopia --source MUTOPIA_FOLDER",
+        "mutopia",
+        style="msmd",
+        split=ALL_FOR_TRAINING,
+        for_training=True,
+    ),
+    "chopin": Collection(
+        "Chopin's piano works in first editions (Humdrum, CC BY); for training",
+        "the folder of its Humdrum files",
+        find_humdrum_editions,
+        "chopin --source CHOPIN_FOLDER",
+        "chopin",
+        style="msmd",
+        split=ALL_FOR_TRAINING,
+        for_training=True,
+    ),
+    "polish": Collection(
+        "Polish piano music of the 18th to 20th century (Humdrum, CC BY); for training",
+        "the folder of its Humdrum files",
+        find_humdrum_editions,
+        "polish --source POLISH_FOLDER",
+        "polish",
+        style="msmd",
+        split=ALL_FOR_TRAINING,
+        for_training=True,
     ),
     "folder": Collection(
         "your own scores (ABC, MusicXML, MEI, Humdrum, LilyPond)",

@@ -21,12 +21,17 @@ def melody_key(notes: Sequence[PlayedNote]) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def fragments(notes: Sequence[PlayedNote]) -> str:
+def fragments(notes: Sequence[PlayedNote], looked_at: int = _LOOKED_AT) -> str:
     """The distinct fragments of the first notes: a string of sorted digests of eight hexadecimal digits each."""
-    notes = notes[:_LOOKED_AT]
+    notes = notes[:looked_at]
     steps = [f"{b.pitch - a.pitch} {b.onset - a.onset}" for a, b in pairwise(notes)]
     texts = {";".join(steps[i : i + FRAGMENT_STEPS]) for i in range(max(1, len(steps) - FRAGMENT_STEPS + 1))}
     return "".join(sorted(hashlib.sha256(text.encode()).hexdigest()[:8] for text in texts))
+
+
+def split_fragments(text: str) -> set[str]:
+    """The digests in a string of `fragments`."""
+    return {text[place : place + 8] for place in range(0, len(text), 8)}
 
 
 def variants(pieces: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -39,7 +44,7 @@ def variants(pieces: Iterable[tuple[str, str]]) -> dict[str, str]:
     sizes: dict[str, int] = {}
     found: dict[str, str] = {}
     for name, text in pieces:
-        own = {text[i : i + 8] for i in range(0, len(text), 8)}
+        own = split_fragments(text)
         common = Counter(holder for fragment in own for holder in holders[fragment])
         shares = {holder: count / min(len(own), sizes[holder]) for holder, count in common.items()}
         closest = max(shares, key=lambda holder: (shares[holder], holder), default=None)

@@ -32,6 +32,7 @@ _MODULES = (  # of every piece
     "data_preparation/building/make_piece.py",
     "data_preparation/building/mxl.py",
     "data_preparation/building/duplicates.py",
+    "data_preparation/building/held_out*",
     "data_preparation/building/sources.py",
     "data_processing/midi_*.py",
     "data_processing/score_npz.py",
@@ -74,7 +75,14 @@ def fingerprint(task: PieceTask) -> str:
     Reads the whole recording where the task has one.
     """
     source, modules = task.source, [*_MODULES]
-    parts = [source.digest, source.name, sorted(asdict(STYLES[task.style]).items()), task.tempi, task.playing]
+    parts = [
+        source.digest,
+        source.name,
+        sorted(asdict(STYLES[task.style]).items()),
+        task.tempi,
+        task.playing,
+        task.for_training,
+    ]
     if source.path.suffix.lower() == ".ly":
         modules += _LILYPOND_MODULES
         parts.append(lilypond_version())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key
+from score_following_game.data_preparation.building.held_out import held_out_piece
 from score_following_game.data_preparation.building.sources import Source, score_text
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
@@ -42,6 +43,7 @@ class PieceTask:
     tempi: factors of the score's speed for its performances; they include 1.0.
     recording: audio file to use as the performance instead of the score's MIDI.
     playing: what of the score is engraved, and in which order.
+    for_training: note if it is the music of a held-out piece.
     """
 
     source: Source
@@ -51,6 +53,7 @@ class PieceTask:
     tempi: tuple[float, ...] = (1.0,)
     recording: Path | None = None
     playing: Playing = WHOLE
+    for_training: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class PieceFacts:
     systems: x of each system's start, pixels.  checks: measurements of checks.check_piece.
     files: rest of a file's name after NAME -> SHA-256 of the file as written.
     recording: the fields of retiming.RecordingFacts, or {"refused": reason} when the recording is not used.
+    held_out: the validation or test piece of the MSMD whose music it is, if that was looked for.
     """
 
     melody: str
@@ -72,6 +76,7 @@ class PieceFacts:
     files: dict[str, str]
     checks: dict[str, float] = field(default_factory=dict)
     recording: dict[str, Any] | None = None
+    held_out: str = ""
 
 
 def make_piece(task: PieceTask) -> PieceFacts:
@@ -110,6 +115,7 @@ def make_piece(task: PieceTask) -> PieceFacts:
         {suffix: file_digest(file) for suffix, file in written.items()},
         checks,
         recorded,
+        held_out_piece(piece.notes) if task.for_training else "",
     )
 
 

@@ -31,6 +31,7 @@ def describe_pieces(records: Records, tasks: Mapping[str, PieceTask], names: Ite
             "licence": source.licence,
             "work": Path(source.work).name,
             "style": tasks[name].style,
+            "playing": tasks[name].playing.described(),
             "performances": {
                 f"{name}{suffix}.mid": {
                     "tempo": tempo,

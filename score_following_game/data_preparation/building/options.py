@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from score_following_game.data_preparation.building.split import GivenSplit, Split
+from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError
 
@@ -44,7 +45,8 @@ class Performances:
 class BuildOptions:
     """destination: folder of the data set.  style: a key of STYLES.  name: of the sets' folders NAME_train, ...
     check: also draw check pictures.  min_seconds, max_seconds: length of a piece, inclusive.
-    time_limit: seconds for engraving a piece.
+    time_limit: seconds for engraving a piece.  playing: what of each score.
+    for_training: leave out music of the MSMD's validation and test pieces.
     """
 
     destination: Path
@@ -57,3 +59,5 @@ class BuildOptions:
     max_seconds: float = math.inf
     time_limit: float = 120.0
     performances: Performances = field(default_factory=Performances)
+    playing: Playing = WHOLE
+    for_training: bool = False

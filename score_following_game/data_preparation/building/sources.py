@@ -79,7 +79,7 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     ]
     if not sources:
         raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
-    return sorted(_distinct(sources), key=lambda source: source.name)
+    return sorted(distinct(sources), key=lambda source: source.name)
 
 
 def read_text(path: Path) -> str:
@@ -206,7 +206,7 @@ def _text_or_nothing(file: Path) -> str:
         return ""
 
 
-def _distinct(sources: list[Source]) -> list[Source]:
+def distinct(sources: list[Source]) -> list[Source]:
     """Make the names unique, also on file systems that ignore case."""
     seen: Counter[str] = Counter()
     renamed = []

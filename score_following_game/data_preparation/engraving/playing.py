@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from score_following_game.data_preparation.engraving.order import BarMarks, once_order, written_order
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.errors import EngravingError
 
 ONCE, WRITTEN = "once", "written"
+PIANO = "piano"  # the part with two staves that a pianist plays
 REPEATS = (ONCE, WRITTEN)
 _LONGEST = 20_000  # bars
 
@@ -26,6 +27,10 @@ class Playing:
     part: str = ""
     repeats: str = ONCE
     bars: str = ""
+
+    def described(self) -> dict[str, str]:
+        """The fields that are not as usual."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(WHOLE, name)}
 
     def order(self, reading: Reading, marks: Sequence[BarMarks]) -> list[int]:
         """Indices of the bars as they are played. marks: of each bar, as the engraver has them.

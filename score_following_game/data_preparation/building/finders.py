@@ -1,0 +1,144 @@
+"""Finds the sources of the collections that have lists of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from score_following_game.config import read_yaml
+from score_following_game.data_preparation.building.metadata import licence_of
+from score_following_game.data_preparation.building.naming import slug
+from score_following_game.data_preparation.building.sources import (
+    Source,
+    distinct,
+    find_sources,
+    folder_digest,
+    lilypond_source,
+)
+from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
+from score_following_game.data_preparation.msmd.piece import find_msmd
+from score_following_game.errors import UserError
+from score_following_game.optional_libraries import missing_library
+
+PIECES_FILE = "pieces.json"  # in a folder of LilyPond pieces: main files, split, licences
+INDEX_FILE = "index.json"  # in the folder of the songs: composer, set and title of each file
+CHOPIN_INSTITUTE = "CC BY 4.0, The Fryderyk Chopin Institute"
+CC0 = "CC0"
+_NAME_PART = 40  # characters of a composer's name or a title in the name of a piece
+
+
+def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
+    """The LilyPond scores of the MSMD: folders with pieces.json and one subfolder for each piece, named like the piece.
+
+    Raises UserError when LilyPond cannot be run, or when pieces.json or a file it names is missing.
+    """
+    require_lilypond()
+    return [source for path in paths for source in _listed_pieces(path, _main_files(path))]
+
+
+def find_mutopia_sources(paths: Sequence[Path]) -> list[Source]:
+    """The LilyPond scores of a folder whose pieces.json has, for each piece, its main file and its licence.
+
+    Raises UserError as find_msmd_sources.
+    """
+    require_lilypond()
+    sources = []
+    for path in paths:
+        pieces = _list_in(path, PIECES_FILE, "pieces", "NAME: {main_file: FILE.ly, licence: TEXT}")
+        main_files = {name: piece.get("main_file") for name, piece in pieces.items() if isinstance(piece, dict)}
+        licences = {name: piece.get("licence") for name, piece in pieces.items() if isinstance(piece, dict)}
+        if len(main_files) < len(pieces):
+            raise UserError(f"{path / PIECES_FILE}: expected entries NAME: {{main_file: FILE.ly, licence: TEXT}}")
+        sources += [
+            replace(source, licence=str(licences.get(source.name) or source.licence))
+            for source in _listed_pieces(path, main_files)
+        ]
+    return sources
+
+
+def _main_files(folder: Path) -> dict[str, Any]:
+    return _list_in(folder, PIECES_FILE, "main_file", "NAME: FILE.ly")
+
+
+def _list_in(folder: Path, file: str, key: str, entries: str) -> dict[str, Any]:
+    """A mapping in a JSON file of a collection's folder; `key` names it, "" means the whole file."""
+    listed = folder / file
+    if not listed.is_file():
+        raise UserError(
+            f"{folder}: has no {file}, which lists the collection's pieces; for a folder of scores of your own use the "
+            "collection `folder`"
+        )
+    content = read_yaml(listed)
+    found = content.get(key) if key else content
+    if not isinstance(found, dict) or not found:
+        raise UserError(f"{listed}: expected {f'a key {key} with ' if key else ''}entries {entries}")
+    return found
+
+
+def _listed_pieces(folder: Path, main_files: dict[str, Any]) -> list[Source]:
+    if not all(map(_is_below, main_files, main_files.values())):
+        raise UserError(f"{folder / PIECES_FILE}: expected a key main_file with entries NAME: FILE.ly")
+    sources = []
+    for name, file in sorted(main_files.items()):
+        if not (folder / name / file).is_file():
+            raise UserError(f"{folder / PIECES_FILE}: lists {name}/{file}, which does not exist")
+        sources.append(lilypond_source(name, folder / name / file, folder / name))
+    return sources
+
+
+def _is_below(name: object, file: object) -> bool:
+    """True if `name` is a single path component and `file` a path that stays in the piece's folder."""
+    return (
+        isinstance(name, str)
+        and isinstance(file, str)
+        and Path(name).name == name
+        and not Path(file).is_absolute()
+        and ".." not in Path(file).parts
+    )
+
+
+def find_songs(paths: Sequence[Path]) -> list[Source]:
+    """The songs of folders with index.json. A song is named COMPOSER_SET_TITLE, and the songs of a composer are one work.
+
+    Raises UserError when index.json is missing or lists no file that exists.
+    """
+    sources: list[Source] = []
+    for path in paths:
+        index = _list_in(path, INDEX_FILE, "", "FILE: {composer: NAME, set: TITLE, title: TITLE}")
+        for source in find_sources([path]):
+            entry = index.get(source.path.name)
+            if not isinstance(entry, dict):
+                continue  # a file that is not part of the collection
+            composer, title = str(entry.get("composer", "")), str(entry.get("title", ""))
+            parts = (slug(text)[:_NAME_PART].strip("_") for text in (composer, str(entry.get("set", "")), title))
+            name = "__".join(filter(None, parts)) or source.name
+            sources.append(replace(source, name=name, work=composer, licence=source.licence or CC0))
+        if not sources:
+            raise UserError(f"{path / INDEX_FILE}: lists no file that is in the folder")
+    return sorted(distinct(sources), key=lambda source: source.name)
+
+
+def find_humdrum_editions(paths: Sequence[Path]) -> list[Source]:
+    """The scores of the Fryderyk Chopin Institute, whose licence stands beside them."""
+    return [replace(source, licence=CHOPIN_INSTITUTE) for source in find_sources(paths)]
+
+
+def find_raw_msmd_sources(paths: Sequence[Path]) -> list[Source]:
+    """The pieces of the MSMD as distributed: pages, MuNG and performances."""
+    folders = [folder for path in paths for folder in find_msmd(path)]
+    return [Source(folder.name, folder, folder_digest(folder), licence=licence_of(folder, "")) for folder in folders]
+
+
+def find_music21_sources(names: Sequence[Path]) -> list[Source]:
+    """Scores of corpora included in music21. Raises UserError when music21 or a corpus of that name is missing."""
+    found = find_spec("music21")
+    if found is None or found.origin is None:
+        raise UserError(missing_library("the collection music21", "corpora", "music21"))
+    corpora = Path(found.origin).with_name("corpus")
+    available = sorted(entry.name for entry in corpora.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
+    if missing := [str(name) for name in names if str(name) not in available]:
+        raise UserError(f"--source {missing[0]}: music21 has no such corpus; it has {', '.join(available)}")
+    return find_sources([corpora / name for name in names])
