@@ -26,6 +26,7 @@ def sounds(text: str) -> str:
         (["<mRpt2/>", "<mRest/>"], "60@0 62@2 64@4 65@6 60@8 62@10 64@12 65@14"),
         (['<multiRpt num="2"/>', ""], "60@0 62@2 64@4 65@6 60@8 62@10 64@12 65@14"),
         ([notes("c5", 2) + "<halfmRpt/>"], "60@0 62@2 64@4 65@6 72@8 72@10"),
+        (["<halfmRpt/><halfmRpt/>"], "60@0 62@2 64@4 65@6 65@8 65@10"),  # of the bar before
         ([notes("c5") + "<beatRpt/><beatRpt/><beatRpt/>"], "60@0 62@2 64@4 65@6 72@8 72@9 72@10 72@11"),
         ([f"<beam>{notes('c5 d5', 8)}</beam><beatRpt/>"], "60@0 62@2 64@4 65@6 72@8 74@8.5 72@9 74@9.5"),
         ([f"<beam>{notes('c5 d5', 8)}<beatRpt/></beam>"], "60@0 62@2 64@4 65@6 72@8 74@8.5 72@9 74@9.5"),
@@ -88,6 +89,7 @@ def test_a_tie_goes_on_from_the_last_stroke() -> None:
         (["<mRpt2/>"], "bar 2, staff 1: mRpt2 with nothing to repeat"),
         (["<beatRpt/>"], "bar 2, staff 1: beatRpt does not follow 1 quarters of music"),
         ([note("c4", 2) + "<beatRpt/>"], "bar 2, staff 1: beatRpt does not follow"),
+        (["<mRest/><halfmRpt/>"], "bar 2, staff 1: halfmRpt does not follow"),
         ([f"<fTrem>{note('c4')}</fTrem>"], "bar 2, a tremolo of 1 notes"),
         (['<multiRpt num="0"/>'], "bar 2, multiRpt with num='0'"),
     ],

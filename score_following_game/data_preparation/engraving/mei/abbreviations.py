@@ -38,7 +38,7 @@ def write_out(measures: Sequence[Element], index: int, staves: Mapping[str, Staf
             for later in range(index, min(index + back, len(measures))):
                 _repeat_bar(measures, later, back, name, layer.get("n") or "1", sign.tag)
         if name in staves:
-            _repeat_beats(layer, staves[name], name, measure)
+            _repeat_beats(measures, index, layer, staves[name], name)
             write_out_strokes(layer, staves[name], measure)
 
 
@@ -61,13 +61,17 @@ def _repeat_bar(measures: Sequence[Element], index: int, back: int, staff: str, 
     into[:] = _copies(list(source), f"bar{index}", measures[index - back], measures[index], staff)
 
 
-def _repeat_beats(layer: Element, state: StaffState, staff: str, measure: Element) -> None:
-    serial = 0
+def _repeat_beats(measures: Sequence[Element], index: int, layer: Element, state: StaffState, staff: str) -> None:
+    """Replace signs for a beat or half a bar by what comes just before them, in this bar or at the end of the last."""
+    measure, serial = measures[index], 0
     for parent in list(layer.iter()):
         while (sign := next((child for child in parent if child.tag in _BEATS), None)) is not None:
             place = list(parent).index(sign)
-            before = _last(list(parent)[:place], _span(sign, state), state, staff, sign.tag)
-            parent[place : place + 1] = _copies(before, f"beat{serial}", measure, measure, staff)
+            earlier = _find(measures[index - 1], staff, layer.get("n") or "1") if index and parent is layer else None
+            known = [*(() if earlier is None else earlier), *list(parent)[:place]]
+            before = _last(known, _span(sign, state), state, staff, sign.tag)
+            of = measure if place and before[0] in list(parent) else measures[max(index - 1, 0)]
+            parent[place : place + 1] = _copies(before, f"beat{index}x{serial}", of, measure, staff)
             serial += 1
 
 
@@ -106,8 +110,10 @@ def _copies(elements: Sequence[Element], suffix: str, of: Element, into: Element
 def _controls(measure: Element, names: Mapping[str, str], staff: str, whole_bar: bool) -> Iterator[Element]:
     """Copies of the ties and tuplet spans among elements with these ids; of a whole bar, also of those named by staff."""
     for element in list(measure):
+        if element.tag not in _COPIED:
+            continue
         ends = [target(element, name) for name in ("startid", "endid") if element.get(name)]
-        if element.tag not in _COPIED or not (all(end in names for end in ends) if ends else whole_bar):
+        if not (all(end in names for end in ends) if ends else whole_bar):
             continue
         if not ends and staff not in (element.get("staff") or "").split():
             continue

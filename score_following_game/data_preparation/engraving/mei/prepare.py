@@ -33,6 +33,9 @@ def prepare(root: Element) -> Element:
         raise EngravingError("unreadable", "it has no score")
     score = played(original, root)[0]
     _fill_copies(score)
+    for parent in score.iter():
+        if parent is not score and parent.tag != "ending" and parent.find("measure") is not None:
+            parent.tag = "section"  # whatever else bars are in, the engraver would pass over them
     _complete_definitions(score)
     _write_dots(score)
     _name(score)
