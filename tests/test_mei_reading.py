@@ -255,6 +255,12 @@ def test_ossia_staves_are_not_played() -> None:
     assert read(score(f"<measure>{ossia}</measure>")) == [(0, 1, 60)]
 
 
+def test_copies_have_the_content_of_their_original() -> None:
+    text = score(bar(SCALE, more='xml:id="m"'), '<measure n="2" copyof="#m"/>')
+    assert [pitch for _, _, pitch in read(text)] == [60, 62, 64, 65] * 2
+    assert [bar.name for bar in read_mei(text)[1].bars] == ["1", "2"]
+
+
 def test_foreign_namespaces_do_no_harm() -> None:
     """In the header, where verovio's own MEI would use a prefix without declaring it, and in the music."""
     text = score(bar(SCALE + "<x:beam>" + note("g4") + "</x:beam>"), head='<xi:include href="a.mei" x:y="1"/>')
@@ -343,7 +349,7 @@ def test_tempi_at_their_places() -> None:
         (score(bar(note("c4", 5))), "bar 1, note with dur='5'"),
         (score(bar(note("c4", 4, 'dots="99999999"'))), "bar 1, note with dots='99999999'"),
         (score(bar(tuplet(SCALE, 'num="0"'))), "bar 1, tuplet with num='0'"),
-        (score(bar(SCALE), bar("<mRpt/>")), "bar 2, staff 1: mRpt"),
+        (score(bar("<mRpt/>")), "bar 1, staff 1: mRpt with nothing to repeat"),
         (score(bar(SCALE, SCALE)), "bar 1, staff '2' is not defined"),
         (score(bar(notes("c41qs"))), "bar 1, accidental '1qs'"),
         (score(bar("<mRest/>")), "no notes"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.mei.abbreviations import write_out
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
 from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, octave_lines
 from score_following_game.data_preparation.engraving.mei.prepare import document, prepare, says_what_sounds
@@ -37,9 +38,9 @@ class _Timed:
 def read_mei(text: str) -> tuple[str, Reading]:
     """Returns MEI for the engraver, and the reading.
 
-    In the MEI are only the played versions of the music, without header and page layout, and every note, rest and space has
-    an id, as in the reading; bar i has the id "bar-i". Rests and spaces are read as notes without a pitch. A note's staff is
-    the one whose layer it is in. Hidden notes are in both. Grace notes are in the MEI only.
+    In the MEI are only the played versions of the music, without header and page layout, and with abbreviations written out.
+    Every note, rest and space has an id, as in the reading; bar i has the id "bar-i". Rests and spaces are read as notes
+    without a pitch. A note's staff is the one whose layer it is in. Hidden notes are in both, grace notes in the MEI only.
     Raises EngravingError naming the bar for what cannot be read.
     """
     root = parse(text)
@@ -89,7 +90,9 @@ def _time(score: Element) -> _Timed:
     timed = _Timed()
     staves: dict[str, StaffState] = {}
     now, tempo = Fraction(0), None
-    for element in _in_order(score):
+    elements = _in_order(score)
+    measures = [element for element in elements if element.tag == "measure"]
+    for element in elements:
         if element.tag in _DEFINITIONS:
             define(element, staves)
             stated = [stated_tempo(part) for part in element.iter() if part.tag in _DEFINITIONS]
@@ -99,6 +102,7 @@ def _time(score: Element) -> _Timed:
         with _naming(_name(element, index)):
             meter = _meter(staves)
             unit = meter[1] if meter else 4
+            write_out(measures, index, staves)
             ratios = span_ratios(element, staves, unit)
             if index == 0 and _is_pickup(element, staves, ratios):
                 element.set("metcon", "false")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID, NAMESPACE
@@ -31,6 +32,10 @@ def prepare(root: Element) -> Element:
     if original is None:
         raise EngravingError("unreadable", "it has no score")
     score = played(original, root)[0]
+    _fill_copies(score)
+    for parent in score.iter():
+        if parent is not score and parent.tag != "ending" and parent.find("measure") is not None:
+            parent.tag = "section"  # whatever else bars are in, the engraver would pass over them
     _complete_definitions(score)
     _write_dots(score)
     _name(score)
@@ -60,6 +65,16 @@ def says_what_sounds(root: Element) -> bool:
     heads = [child for child in root if name_of(child) == "meiHead"]
     texts = [element.text or "" for head in heads for element in head.iter() if name_of(element) == "p"]
     return any(text.strip().startswith("Transcoded from") for text in texts)
+
+
+def _fill_copies(score: Element) -> None:
+    """Give elements that are copies of another (copyof) its content and attributes."""
+    named = {element.get(ID): element for element in score.iter() if element.get(ID)}
+    for element in list(score.iter()):
+        source = named.get((element.get("copyof") or "").rpartition("#")[2])
+        if source is not None and source is not element and source.tag == element.tag and not len(element):
+            element.attrib.update({key: value for key, value in source.attrib.items() if key not in element.attrib})
+            element.extend(deepcopy(list(source)))
 
 
 def _complete_definitions(score: Element) -> None:

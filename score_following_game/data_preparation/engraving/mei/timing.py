@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from xml.etree import ElementTree
@@ -81,7 +81,7 @@ class _Layer:
         self.events = events
         self.now = Fraction(0)
 
-    def read(self, parent: Element, ratio: Fraction, printed: str, grace: bool) -> None:
+    def read(self, parent: Iterable[Element], ratio: Fraction, printed: str, grace: bool) -> None:
         """Read the children of a layer, beam, tuplet or the like. ratio: of the tuplets around them."""
         for element in parent:
             tag = element.tag
@@ -108,13 +108,9 @@ class _Layer:
                 self.read(element, ratio, on, small)
 
     def _read_chord(self, chord: Element, ratio: Fraction, printed: str, grace: bool) -> None:
-        notes = list(chord.iter("note"))
-        own = written_length(chord, "", self.state.ppq)
-        if own is None and (written := [w for w in (written_length(note, "", self.state.ppq) for note in notes) if w]):
-            own = max(written)
         ratio *= self.ratios.get(chord.get(ID, ""), Fraction(1))
-        length = Fraction(0) if grace else self._known(own, chord) * ratio
-        for note in notes:
+        length = Fraction(0) if grace else self._known(chord) * ratio
+        for note in chord.iter("note"):
             sounding = written_length(note, "", self.state.ppq)
             small = grace or bool(note.get("grace"))
             duration = Fraction(0) if small else length if sounding is None else sounding * ratio
@@ -124,12 +120,10 @@ class _Layer:
     def _length(self, element: Element, ratio: Fraction, grace: bool) -> Fraction:
         if grace:
             return Fraction(0)
-        length = self._known(written_length(element, "", self.state.ppq), element)
-        return length * ratio * self.ratios.get(element.get(ID, ""), Fraction(1))
+        return self._known(element) * ratio * self.ratios.get(element.get(ID, ""), Fraction(1))
 
-    def _known(self, length: Fraction | None, element: Element) -> Fraction:
-        """The length, or else that of the staff's default."""
-        length = written_length(Element(element.tag, dict(element.attrib)), self.state.duration) if length is None else length
+    def _known(self, element: Element) -> Fraction:
+        length = chord_length(element, self.state)
         if length is None:
             raise EngravingError("unreadable", f"staff {self.staff}: a {element.tag} without a duration")
         return length
@@ -138,13 +132,26 @@ class _Layer:
         self.events.append(Event(element, self.now, duration, self.staff, printed, self.layer, grace, chord))
 
 
+def chord_length(element: Element, state: StaffState) -> Fraction | None:
+    """The written quarters of a chord (its own, else the longest of its notes), note, rest or space; None if unknown."""
+    own = written_length(element, "", state.ppq)
+    lengths = [written_length(note, "", state.ppq) for note in element.iter("note")]
+    longest = max((length for length in lengths if length is not None), default=None)
+    return next((length for length in (own, longest) if length is not None), written_length(element, state.duration))
+
+
+def layer_length(elements: Sequence[Element], state: StaffState) -> Fraction:
+    """The quarters that elements of a layer last."""
+    inside = _Layer("", "", state, {}, False, [])
+    inside.read(elements, Fraction(1), "", False)
+    return inside.now
+
+
 def tuplet_ratio(tuplet: Element, state: StaffState) -> Fraction:
     """Sounding length / written length of the notes in a tuplet."""
     if tuplet.get("num"):
         return given_ratio(tuplet)
-    inside = _Layer("", "", state, {}, False, [])
-    inside.read(tuplet, Fraction(1), "", False)
-    return likely_ratio(inside.now, state)
+    return likely_ratio(layer_length(list(tuplet), state), state)
 
 
 def given_ratio(tuplet: Element) -> Fraction:
