@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
 from score_following_game.data_preparation.engraving.humdrum.order import expansion
+from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.errors import EngravingError
 
 Sound = tuple[str, Fraction, Fraction, int]
@@ -166,6 +169,12 @@ def test_a_note_that_cannot_be_read_is_left_out(token: str, read_as: str) -> Non
     assert read_humdrum(kern("4c", token))[0].split("\n")[2] == read_as
     with pytest.raises(EngravingError, match=r"line 2: .*, and 1 more such mistakes"):
         bars(kern(token, token))
+
+
+def test_marked_notes_are_printed_in_black() -> None:
+    text = kern(*["4c 4e@"] * 4) + "!!!RDF**kern: @ = marked note, color=grey\n"
+    mei, _ = import_score(Path("marked.krn"), text)
+    assert 'color="grey"' in mei and 'color="grey"' not in clean_mei(mei, STYLES["msmd"])
 
 
 def test_an_empty_line_takes_no_time() -> None:

@@ -112,7 +112,8 @@ def _clean(parent: Element) -> None:
             continue
         was_empty = len(child) == 0
         _clean(child)
-        child.attrib.pop("stem.mod", None)
+        for name in ("stem.mod", "color"):  # everything is printed in black
+            child.attrib.pop(name, None)
         if tag == "measure" and child.get("right") is None:
             child.set("right", "single")
         if tag in ("beam", "tuplet", "chord", "bTrem") and not was_empty and len(child) == 0:
