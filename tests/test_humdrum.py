@@ -178,7 +178,7 @@ def test_marked_notes_are_printed_in_black() -> None:
 
 
 def test_an_empty_line_takes_no_time() -> None:
-    text = kern("4c 4e", ". .", "8qf .", "4d 4f")
+    text = kern("*M2/4 *M2/4", "=1 =1", "4c 4e", "4d 4f", "=2 =2", ". .", "2d 2f")
     assert sorted(engraved(read_humdrum(text)[0])[1]) == sorted(read(text)[1])
 
 
