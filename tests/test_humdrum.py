@@ -177,6 +177,12 @@ def test_marked_notes_are_printed_in_black() -> None:
     assert 'color="grey"' in mei and 'color="grey"' not in clean_mei(mei, STYLES["msmd"])
 
 
+def test_a_note_above_the_top_staff_is_printed_on_it() -> None:
+    text = kern(*["4C> 4e"] * 4, "4C 4e>") + "!!!RDF**kern: > = above\n"
+    cleaned = clean_mei(import_score(Path("above.krn"), text)[0], STYLES["msmd"])
+    assert [note.get("staff") for note in ElementTree.fromstring(cleaned).iter(f"{MEI}note")] == [None] * 5 + ["1"] * 4 + [None]
+
+
 def test_an_empty_line_takes_no_time() -> None:
     text = kern("*M2/4 *M2/4", "=1 =1", "4c 4e", "4d 4f", "=2 =2", ". .", "2d 2f")
     assert sorted(engraved(read_humdrum(text)[0])[1]) == sorted(read(text)[1])
