@@ -15,8 +15,8 @@ import numba
 import numpy as np
 import torch
 
-RUN_VALUES = 2**17  # at least so many values per task, about 0.1 ms: smaller tasks cost more to hand out than they save
-RUNS_PER_THREAD = 4  # so that a thread delayed by another program does not delay the whole
+RUN_VALUES = 2**17  # minimum number of values per task, about 0.1 ms of work; smaller tasks cost more than they save
+RUNS_PER_THREAD = 4  # the other threads take over the runs of a thread that another program delays
 
 
 def compiled(**options: Any) -> Callable[[Callable], Callable]:
@@ -50,7 +50,7 @@ def bfloat16_bits(value: np.float32) -> np.uint32:
 
 
 def in_threads(work: Callable[[slice], object], count: int, values: int = 1) -> None:
-    """Call work(slice) for consecutive runs of 0 .. count, each item of `values` values, in as many threads as torch has.
+    """Call work(slice) for consecutive slices of range(count), in as many threads as torch uses. values: per item.
 
     numba's own threads are not used: they would start a second OpenMP runtime beside torch's.
     """

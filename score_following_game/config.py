@@ -43,7 +43,7 @@ class GameConfig:
         spec_shape: Shape (2, bands, frames) of the resized excerpt and its change.
         sheet_shape: Shape (2, rows, columns) of the resized window and its change.
         target_frame: "right_most": the excerpt ends just before the current frame. "center": that frame is in its middle.
-        continuous: Whether the agent chooses any change of speed, or one of `actions`.
+        continuous: True if the agent may choose any change of speed; False if it chooses one of `actions`.
         actions: Speed changes of the discrete game, pixels per frame; empty in the continuous game.
         reward_window: A reward is given only within this many frames of an onset; -1: at every frame.
         audio_peak: Audio is scaled to this peak (1 = full scale) before its spectrogram is computed.

@@ -92,8 +92,8 @@ def locked(folder: Path) -> Iterator[None]:
         raise WriteError(f"{path}: cannot be opened to lock the folder ({error.strerror})") from None
     try:
         _lock(lock, folder)
-        # Not removed at the end: a process that has opened the file by then would lock a file without a name, and another
-        # one a new file, both at once.
+        # The file stays. If it were removed, a process that had opened it before would lock the removed file, while another
+        # process locked a new one.
         yield
     finally:
         os.close(lock)
@@ -111,7 +111,7 @@ def _lock(lock: int, folder: Path) -> None:
 def visible_files(folder: Path) -> Iterator[Path]:
     """Yield every file below a folder, links to folders followed; files and folders whose names begin with "." are left out.
 
-    A folder that several paths lead to is read once, by a path without links where there is one, so that loops end.
+    Each folder is read only once, even if links lead to it, so that loops of links end. A path without links is preferred.
     """
     real = folder.resolve()
     seen = {_identity(place) for place in real.parents}
@@ -154,7 +154,7 @@ class _DryRun(Exception):
 
 
 def require_writable(*paths: str | os.PathLike[str] | None) -> None:
-    """Raise WriteError for a file that cannot be written, before the long work whose result it is to hold. None: no file."""
+    """Raise WriteError if a file cannot be written. Called before long work, whose result would be lost. None is skipped."""
     for path in paths:
         if path is not None:
             with contextlib.suppress(_DryRun), replacing(path):

@@ -133,7 +133,7 @@ def test_links_and_devices_are_passed_over(tmp_path: Path):
 
 
 @pytest.mark.parametrize("data", [b"<!DOCTYPE html>", b"", b"text"])
-def test_what_is_no_archive_is_told_from_a_broken_one(tmp_path: Path, data: bytes):
+def test_what_is_no_archive_is_reported_from_a_broken_one(tmp_path: Path, data: bytes):
     (tmp_path / "a.tar.gz").write_bytes(data)
     with (
         pytest.raises(NoArchive, match="web page" if data[:1] == b"<" else "not an archive"),

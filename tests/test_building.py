@@ -73,7 +73,7 @@ def test_a_composer_alone_is_no_work(tmp_path: Path) -> None:
     assert [source.work for source in find_sources([tmp_path])] == ["", ""]
 
 
-def test_an_empty_set_is_told(tmp_path: Path) -> None:
+def test_an_empty_set_is_reported(tmp_path: Path) -> None:
     source = write_songs(tmp_path / "in", "sonata-1", "sonata-2")
     report = build(find_sources([source]), BuildOptions(tmp_path / "out", split=parse_split("0.5/0.5/0"), name="x"))
     assert set(report.folders.values()) == {"x_train"} and report.empty == ["x_valid"]
@@ -143,7 +143,7 @@ def test_another_set_in_the_same_folder_is_left_alone(tmp_path: Path) -> None:
     assert sets(tmp_path) == {"folk_train": 2, "folk_valid": 1, "other_valid": 3} and verify(tmp_path).problems == []
 
 
-def test_without_a_split_what_earlier_builds_made_stays_and_is_told(tmp_path: Path) -> None:
+def test_without_a_split_what_earlier_builds_made_stays_and_is_reported(tmp_path: Path) -> None:
     sources = find_sources([TUNES])
     build(sources[:3], BuildOptions(tmp_path))
     report = build(sources[3:5], BuildOptions(tmp_path))

@@ -147,12 +147,12 @@ def test_the_raw_msmd(tmp_path: Path, run) -> None:
 
 
 def test_the_list_tells_of_each(run) -> None:
-    told = run("prepare_game_data.py", "--list").stdout
-    assert all(f"\n{name} " in f"\n{told}" and collection.example in told for name, collection in COLLECTIONS.items())
-    assert told.startswith("published ")
+    printed = run("prepare_game_data.py", "--list").stdout
+    assert all(f"\n{name} " in f"\n{printed}" and collection.example in printed for name, collection in COLLECTIONS.items())
+    assert printed.startswith("published ")
 
 
-def test_without_the_servers_it_is_told_what_can_be_made(tmp_path: Path, run) -> None:
+def test_without_the_servers_it_is_listed_what_can_be_made(tmp_path: Path, run) -> None:
     done = run("prepare_game_data.py", "--destination", tmp_path / "out", "--mirror", "http://127.0.0.1:9/files", check=False)
     assert done.returncode == 2 and done.stderr.startswith("error: the published files cannot be fetched")
     assert done.stderr.count("\n") == 1 and "python prepare_game_data.py nottingham --source" in done.stdout

@@ -182,7 +182,7 @@ def test_falling_x_is_played_and_counted(folder: Path, config: GameConfig, caplo
     assert "1 of 1 pieces have noteheads whose x falls with time (1 times; the first: tune)" in caplog.text
 
 
-def test_sound_that_ends_early_and_sheets_of_another_size_are_told(
+def test_sound_that_ends_early_and_sheets_of_another_size_are_reported(
     folder: Path,
     config: GameConfig,
     caplog: pytest.LogCaptureFixture,

@@ -98,8 +98,8 @@ def test_a_shared_sheet_is_stored_once_and_seen_as_before(folder: Path, config: 
     index = torch.arange(4)
     frame, x = torch.full((4,), 20), torch.full((4,), 280.25, dtype=torch.float64)
     position = Position(index, frame, x, frame - 1, x - 0.5)
-    for seen, wanted in zip(observe(shared, position), observe(apart, position), strict=True):
-        assert torch.equal(seen, wanted)
+    for seen, expected in zip(observe(shared, position), observe(apart, position), strict=True):
+        assert torch.equal(seen, expected)
     assert shared.digests() == apart.digests()
 
 

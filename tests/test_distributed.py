@@ -206,7 +206,7 @@ def test_two_processes_train_one_agent(tmp_path: Path):
     assert stdout.count("Done after update 8") == 2
     assert stdout.count("Done after update 4") == 2
 
-    # What differs is told by name, to all; a mistake of the second process's alone, by the first.
+    # What differs is reported by name, to all; a mistake of the second process's alone, by the first.
     assert first["settings"] == second["settings"]
     assert first["settings"].startswith("process 1 has t_max 1, process 0 0; give all the same arguments")
     assert first["missing"].startswith("process 1 has tune None, process 0 1")

@@ -41,8 +41,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        server, wanted, state = self.server, self.headers["Range"], self.headers["If-Range"]
-        server.asked.append((wanted, state))
+        server, asked, state = self.server, self.headers["Range"], self.headers["If-Range"]
+        server.asked.append((asked, state))
         if self.path == "/gone" or server.answers:
             self.send_error(server.answers.pop(0) if server.answers else 404)
         elif self.path == "/elsewhere":
@@ -50,12 +50,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", server.location)
             self.end_headers()
         else:
-            self.send_content(wanted, state)
+            self.send_content(asked, state)
 
-    def send_content(self, wanted: str | None, state: str | None) -> None:
+    def send_content(self, asked: str | None, state: str | None) -> None:
         server, begin = self.server, 0
-        if wanted and server.ranges and (state == server.etag or not server.heeds_if_range):
-            begin = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
+        if asked and server.ranges and (state == server.etag or not server.heeds_if_range):
+            begin = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
             if begin >= len(server.content):
                 return self.send_error(416)
         body = server.content[begin:]
@@ -154,7 +154,7 @@ def test_a_part_longer_than_the_file_and_a_part_of_another_url_are_begun_anew(se
         target.with_name("data.bin.part.json").write_text(json.dumps({"url": url, "validator": '"one"'}))
         fetch(server, target)
         assert_whole(target)
-    assert [wanted for wanted, _ in server.asked] == ["bytes=512009-", None, None]
+    assert [asked for asked, _ in server.asked] == ["bytes=512009-", None, None]
 
 
 def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(server: Server, target: Path):
@@ -208,7 +208,7 @@ def test_redirects_stay_in_the_web(server: Server, target: Path):
         assert not target.exists()
 
 
-def test_a_host_that_is_not_there_is_told_at_once(target: Path):
+def test_a_host_that_is_not_there_is_reported_at_once(target: Path):
     with socket.socket() as taken:  # bound, not listening: refuses
         taken.bind(("127.0.0.1", 0))
         began = time.monotonic()

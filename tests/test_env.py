@@ -99,7 +99,7 @@ def test_pieces(data_set: Path):
         env.reset(options={"piece": "b"})
 
 
-def test_misuse_is_told(data_set: Path):
+def test_misuse_is_reported(data_set: Path):
     env = ScoreFollowingEnv(data_set)
     with pytest.raises(ResetNeeded):
         env.step(1)

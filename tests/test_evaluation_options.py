@@ -1,4 +1,4 @@
-"""What eval_score_following.py is told reaches those who play: sound font, precision, trials; the font a score is heard by."""
+"""The options of eval_score_following.py reach those who play: sound font, precision, trials; the font a score is heard by."""
 
 from __future__ import annotations
 
@@ -100,15 +100,15 @@ def test_a_score_is_heard_by_the_default_font_whatever_the_sets_own_is(folder: P
 
 
 @pytest.mark.parametrize(("params", "net"), [("nottingham", "ScoreFollowingNet"), ("localisation", "BaselineNet")])
-def test_an_agent_calculates_as_it_is_told(config: GameConfig, params: str, net: str):
-    def precision(**told: str) -> torch.dtype:
-        return load_trained_agent(params, net, config, seed=0, **told).precision
+def test_an_agent_calculates_in_the_precision_it_is_given(config: GameConfig, params: str, net: str):
+    def precision(**options: str) -> torch.dtype:
+        return load_trained_agent(params, net, config, seed=0, **options).precision
 
     assert (precision(), precision(precision="bfloat16")) == (torch.float32, torch.bfloat16)
 
 
-@pytest.mark.parametrize("told", [(), ("--precision", "bfloat16")])
-def test_the_precision_is_that_of_every_network(evaluate, monkeypatch: pytest.MonkeyPatch, told: tuple):
+@pytest.mark.parametrize("options", [(), ("--precision", "bfloat16")])
+def test_the_precision_is_that_of_every_network(evaluate, monkeypatch: pytest.MonkeyPatch, options: tuple):
     seen, branch = set(), ActorCritic.branch
 
     def spy(network: ActorCritic, name: str, windows: torch.Tensor, *more: object) -> torch.Tensor:
@@ -116,9 +116,9 @@ def test_the_precision_is_that_of_every_network(evaluate, monkeypatch: pytest.Mo
         return branch(network, name, windows, *more)
 
     monkeypatch.setattr(ActorCritic, "branch", spy)
-    evaluate("--baselines", "--params", "nottingham", *told)
-    wanted = torch.bfloat16 if told else torch.float32
-    assert seen == {(3, wanted), (N_PLACES, wanted)}  # the agent, the supervised baseline
+    evaluate("--baselines", "--params", "nottingham", *options)
+    expected = torch.bfloat16 if options else torch.float32
+    assert seen == {(3, expected), (N_PLACES, expected)}  # the agent, the supervised baseline
 
 
 # --- trials

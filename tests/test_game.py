@@ -126,9 +126,9 @@ def test_observations_are_resized_crops(seed: int, name: str, target: str):
     x = rng.uniform(config.sheet_context / 2, sheet.shape[1] - config.sheet_context / 2 - 1)
     seen = observe(bank, Position(*(torch.tensor([v]) for v in (index, frame, x, frame, x))))
     left = frame + config.spec_pad - (config.spec_context if target == "right_most" else config.spec_context // 2)
-    wanted = spec[:, left : left + config.spec_context]
-    wanted = cv2.resize(wanted, None, fx=config.spec_factor, fy=config.spec_factor)
-    np.testing.assert_allclose(seen[0][0, 0].numpy(), wanted, atol=1e-6)
+    expected = spec[:, left : left + config.spec_context]
+    expected = cv2.resize(expected, None, fx=config.spec_factor, fy=config.spec_factor)
+    np.testing.assert_allclose(seen[0][0, 0].numpy(), expected, atol=1e-6)
     top, left = piece.sheet.shape[0] // 2 - config.staff_height // 2, int(x - config.sheet_context / 2)
     crop = sheet[top : top + config.staff_height, left : left + config.sheet_context]
     crop = cv2.resize(crop, None, fx=config.sheet_factor, fy=config.sheet_factor)

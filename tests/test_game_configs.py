@@ -94,13 +94,13 @@ def test_the_numbers_are_those_published(name: str):
 
 def fitting(name: str) -> list[str]:
     """The configs whose observations and kind of action a network takes."""
-    wanted = ARCHITECTURES[name]
+    expected = ARCHITECTURES[name]
     configs = {config: load_game_config(f"game_configs/{config}.yaml") for config in CONFIGS}
     return [
         key
         for key, config in configs.items()
-        if config.continuous == wanted.continuous
-        and (config.spec_shape[1:], config.sheet_shape[1:]) == (wanted.spec_size, wanted.sheet_size)
+        if config.continuous == expected.continuous
+        and (config.spec_shape[1:], config.sheet_shape[1:]) == (expected.spec_size, expected.sheet_size)
     ]
 
 

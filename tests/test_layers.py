@@ -54,9 +54,9 @@ def gradients(network: ActorCritic, output: tuple[torch.Tensor, ...] | list[torc
 def test_networks_are_their_modules_in_value_and_gradient(name: str):
     network = get_network(name, 3).to(memory_format=torch.channels_last).eval()
     observation = observation_of(network, 2)
-    wanted, got = by_modules(network, observation), network(observation)
-    torch.testing.assert_close(list(got), wanted, atol=2e-6, rtol=1e-5)
-    for ours, theirs in zip(gradients(network, got), gradients(network, wanted)):
+    expected, got = by_modules(network, observation), network(observation)
+    torch.testing.assert_close(list(got), expected, atol=2e-6, rtol=1e-5)
+    for ours, theirs in zip(gradients(network, got), gradients(network, expected)):
         torch.testing.assert_close(ours, theirs, atol=1e-5 * float(theirs.abs().max()), rtol=1e-4)
 
 
@@ -75,12 +75,12 @@ def test_bfloat16_comes_with_the_observation_and_ends_at_the_heads():
 def test_elu_is_torch_s(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch):
     special = [0.0, -0.0, 1e-30, -1e-30, -1e-4, -100.0, float("-inf"), float("inf"), float("nan")]
     values = torch.cat([torch.linspace(-30, 5, 2 * RUN_VALUES + 77), torch.tensor(special)]).to(dtype)
-    wanted = nn.functional.elu(values)
+    expected = nn.functional.elu(values)
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         ours = values.clone()
         assert elu_kernel.elu_(ours) is ours
-        torch.testing.assert_close(ours, wanted, atol=1e-7, rtol=0 if dtype == torch.float32 else 2**-8, equal_nan=True)
+        torch.testing.assert_close(ours, expected, atol=1e-7, rtol=0 if dtype == torch.float32 else 2**-8, equal_nan=True)
     assert elu_kernel.elu_(torch.empty(0, dtype=dtype)).numel() == 0
 
 

@@ -59,9 +59,9 @@ def test_integers_stereo_silence_and_other_parameters():
     np.testing.assert_allclose(streamed(samples, None), compute_spectrogram(samples), atol=1e-6, rtol=0)
     assert not streamed(np.zeros(20000), None).any()
     for rate, size, fps in ((44100, 4096, 20), (22050, 1024, 25), (16000, 2048, 7)):
-        wanted = compute_spectrogram(noise(50000), rate, rate=rate, frame_size=size, fps=fps)
+        expected = compute_spectrogram(noise(50000), rate, rate=rate, frame_size=size, fps=fps)
         got = streamed(noise(50000), None, SpectrogramParams(rate, size, fps))
-        np.testing.assert_allclose(got, wanted, atol=1e-6, rtol=0)
+        np.testing.assert_allclose(got, expected, atol=1e-6, rtol=0)
 
 
 def test_a_frame_comes_half_a_frame_after_its_centre():
@@ -130,8 +130,8 @@ def test_followed_live_as_in_the_recording(net: str, name: str, target: str, sec
     while int(game.frame[0]) < piece.onset_frames[-1]:  # on when lost: the live game cannot know
         while not live.ready:
             live.hear(next(frames))
-        for wanted, got in zip(game.observe(), live.game.observe()):
-            torch.testing.assert_close(got, wanted, atol=1e-6, rtol=0)
+        for expected, got in zip(game.observe(), live.game.observe()):
+            torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
         action = agent.perform_action(live.game)
         live.step(action)
         game.step(agent.perform_action(game))

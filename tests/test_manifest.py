@@ -238,7 +238,7 @@ def test_a_sound_set_has_no_problem(made: Path, config: GameConfig) -> None:
     assert report.lines()[-1] == "all files agree with their manifests and the rules of the game"
 
 
-def test_what_is_wrong_with_a_set_is_told(copy: Path) -> None:
+def test_what_is_wrong_with_a_set_is_reported(copy: Path) -> None:
     first, second = sorted(read_manifest(copy / MANIFEST_NAME).pieces)
     (copy / f"{first}.mid").unlink()
     (copy / f"{second}.mid").write_bytes((copy / f"{second}_tempo_0800.mid").read_bytes())

@@ -86,9 +86,9 @@ def test_bfloat16_decides_nearly_as_float32(name: str):
     observation = [torch.rand(3, 2, *size) for size in (network.architecture.spec_size, network.architecture.sheet_size)]
     with torch.no_grad():
         exact, rounded = network(observation), network([part.bfloat16() for part in observation])
-    for wanted, got in zip(exact, rounded, strict=True):
+    for expected, got in zip(exact, rounded, strict=True):
         assert got.dtype == torch.float32
-        torch.testing.assert_close(got, wanted, atol=0.05, rtol=0.05)
+        torch.testing.assert_close(got, expected, atol=0.05, rtol=0.05)
 
 
 def test_an_lstm_remembers():

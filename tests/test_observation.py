@@ -66,9 +66,9 @@ def test_compiled_windows_are_the_indexed_ones(name: str, target: str, monkeypat
     assert (config.spec_factor, config.sheet_factor) == CONFIGS[name]
     bank = noise_bank(config)
     position = edges_and_phases(bank, more=6)
-    wanted = by_index(bank, position, monkeypatch)
+    expected = by_index(bank, position, monkeypatch)
     exact, rounded = observe(bank, position), observe(bank, position, torch.bfloat16)
-    for right, full, half, shape in zip(wanted, exact, rounded, (config.spec_shape, config.sheet_shape)):
+    for right, full, half, shape in zip(expected, exact, rounded, (config.spec_shape, config.sheet_shape)):
         assert right.dtype == full.dtype == torch.float32
         assert half.dtype == torch.bfloat16
         assert full.shape == half.shape == right.shape == (len(position.piece), *shape)
@@ -91,12 +91,12 @@ def test_every_difference_of_greys_is_exact_in_both_precisions():
     grey = torch.arange(256, dtype=torch.uint8)
     rows = torch.stack([grey.repeat_interleave(256), grey.repeat(256)])
     now, before = torch.tensor([0]), torch.tensor([1])
-    wanted = (rows[0].float() - rows[1].float()) / 255
+    expected = (rows[0].float() - rows[1].float()) / 255
     full = gather.compiled_windows(rows, now, before, 1, 1, 255, torch.float32)
     half = gather.compiled_windows(rows, now, before, 1, 1, 255, torch.bfloat16)
-    assert len(wanted.unique()) == 511
-    assert torch.equal(full[0, 1, :, 0], wanted)
-    assert torch.equal(half[0, 1, :, 0], wanted.to(torch.bfloat16))
+    assert len(expected.unique()) == 511
+    assert torch.equal(full[0, 1, :, 0], expected)
+    assert torch.equal(half[0, 1, :, 0], expected.to(torch.bfloat16))
 
 
 def test_ties_of_bfloat16_go_to_the_even_neighbour():
@@ -120,8 +120,8 @@ def test_threads_share_the_games(config: GameConfig, monkeypatch: pytest.MonkeyP
     assert sorted(runs) == list(range(40))
     bank = noise_bank(config)
     position = edges_and_phases(bank, more=5)
-    for seen, wanted in zip(observe(bank, position), by_index(bank, position, monkeypatch)):
-        assert torch.equal(seen, wanted)
+    for seen, expected in zip(observe(bank, position), by_index(bank, position, monkeypatch)):
+        assert torch.equal(seen, expected)
 
 
 @pytest.mark.needs("linux")  # fork

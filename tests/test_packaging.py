@@ -60,7 +60,7 @@ def test_the_plain_installation_has_what_everything_but_data_preparation_imports
     package = ROOT / "score_following_game"
     preparation = {package / "data_preparation", package / "demo.py"}
     needed = imports(*(set(package.iterdir()) - preparation))
-    assert needed - {"sounddevice", "pynput"} == set(bounds(PROJECT["dependencies"]))
+    assert needed - {"sounddevice", "av", "pynput"} == set(bounds(PROJECT["dependencies"]))
     only_preparation = imports(*preparation) - needed
     assert only_preparation == set(bounds(EXTRAS["prepare"]))
 
@@ -103,7 +103,7 @@ def test_a_missing_library_is_one_line_that_names_its_extra():
         require_libraries("reading", "prepare", "json", "no_such_library")
 
 
-HIDDEN = ("verovio", "resvg_py", "music21", "sounddevice", "pynput", "tensorboard")
+HIDDEN = ("verovio", "resvg_py", "music21", "sounddevice", "av", "pynput", "tensorboard")
 WITHOUT_OPTIONAL_LIBRARIES = f"""
 import sys
 from importlib.machinery import PathFinder

@@ -115,7 +115,7 @@ def test_no_sound_device_is_one_notice_and_a_silent_clock(monkeypatch, caplog):
     assert len(caplog.records) == 1 and "Error querying device -1" in caplog.text
 
 
-def test_no_audio_wanted_is_silent_without_a_notice(caplog):
+def test_no_audio_asked_for_is_silent_without_a_notice(caplog):
     assert isinstance(open_time_source(None), MonotonicTime)
     assert not caplog.records
 

@@ -180,7 +180,7 @@ def test_all_is_fetched_and_a_second_run_asks_for_nothing(mirror: Mirror, sets_2
     digest = hashlib.sha256((mirror.folder / NAME_2018).read_bytes()).hexdigest()
     assert f'"{NAME_2018}": "{digest}"' in (tmp_path / "to" / "downloads" / "sha256.json").read_text()
     for path in [*mirror.folder.iterdir(), *(tmp_path / "to" / "downloads").glob("*.tar.gz")]:
-        path.unlink()  # neither the server nor the archives are wanted again
+        path.unlink()  # neither the server nor the archives are needed again
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "to").rglob("*")}
     again = mirror.fetch(tmp_path / "to")
     assert not again.missing
@@ -188,7 +188,7 @@ def test_all_is_fetched_and_a_second_run_asks_for_nothing(mirror: Mirror, sets_2
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "to").rglob("*")} == before
 
 
-def test_what_comes_is_kept_and_what_does_not_is_told(mirror: Mirror, sets_2018: Path, tmp_path: Path):
+def test_what_comes_is_kept_and_what_does_not_is_reported(mirror: Mirror, sets_2018: Path, tmp_path: Path):
     packed(sets_2018, mirror.folder / NAME_2018)
     (mirror.folder / NAME_2019).write_text("<html>we have moved</html>")
     report = mirror.fetch(tmp_path / "to")
@@ -201,7 +201,7 @@ def test_what_comes_is_kept_and_what_does_not_is_told(mirror: Mirror, sets_2018:
     assert set(mirror.fetch(tmp_path / "to").missing) == {WEIGHTS}
 
 
-def test_nothing_to_be_had_is_told_file_by_file(mirror: Mirror, tmp_path: Path):
+def test_nothing_to_be_had_is_reported_file_by_file(mirror: Mirror, tmp_path: Path):
     with pytest.raises(PublishedGone, match=r"cannot be fetched .*404.*--archive FILE") as caught:
         mirror.fetch(tmp_path / "to")
     assert list(caught.value.problems) == [NAME_2018, WEIGHTS, NAME_2019]

@@ -226,12 +226,12 @@ def test_network_and_config_are_in_the_folders_name(tmp_path: Path, agent: str, 
     above = ("params_ISMIR18", "my-runs/of-2018", "a2c-Other-set-mutopia_20180102_030405-user")
     train_sets = ("nottingham_train", "my-own-set", "set_20180101_000000", "-")
     users = ("dorfer", "first-last", "a-b-2", "")
-    wanted = load_game_config(f"game_configs/{game_config}.yaml")
+    expected = load_game_config(f"game_configs/{game_config}.yaml")
     for folders, train_set, user in product(above, train_sets, users):
         folder = tmp_path / folders / f"{agent}-{net}-{train_set}-{game_config}_20180512_131415-{user}"
         folder.mkdir(parents=True)
         (folder / "model_update_100000.pt").touch()
-        assert resolve_network_and_config(folder / "model_update_100000.pt") == (net, wanted)
+        assert resolve_network_and_config(folder / "model_update_100000.pt") == (net, expected)
 
 
 def test_links_from_and_to_a_run(tmp_path: Path):
@@ -244,14 +244,14 @@ def test_links_from_and_to_a_run(tmp_path: Path):
     (folder / "last.pt").touch()
     (tmp_path / "latest.pt").symlink_to(folder / "last.pt")
     (tmp_path / "current").symlink_to(folder)
-    wanted = "ScoreFollowingNet", load_game_config("game_configs/nottingham.yaml")
+    expected = "ScoreFollowingNet", load_game_config("game_configs/nottingham.yaml")
     for path in (
         folder / "best_model.pt",
         tmp_path / "latest.pt",
         tmp_path / "current" / "last.pt",
         store / ".." / folder.name / "best_model.pt",
     ):
-        assert resolve_network_and_config(path) == wanted
+        assert resolve_network_and_config(path) == expected
     with pytest.raises(UserError, match=r"0f3a.pt: .*give the network"):
         resolve_network_and_config(store / "0f3a.pt")
 
@@ -297,5 +297,5 @@ def test_evaluated_by_the_script_as_in_this_process(run, tmp_path: Path, writer:
             for trial in trials
             for episode in trial
         ]
-        told = [(row["piece"], int(row["last_frame"]), f"{float(row['error_mean_px']):.6f}") for row in rows]
-        assert (told == played) is same
+        reported = [(row["piece"], int(row["last_frame"]), f"{float(row['error_mean_px']):.6f}") for row in rows]
+        assert (reported == played) is same

@@ -106,7 +106,7 @@ def test_the_sampler_receives_the_tracking_ratios(bank: ScoreBank):
         for _length, _game, piece, share in sorted(ends):
             expected[piece] = share
         assert sampler.latest_ratio.tolist() == pytest.approx(expected)
-    assert min(expected) > 0  # of every piece something was told
+    assert min(expected) > 0  # of every piece something was reported
 
 
 def games_of(episodes: Episodes) -> torch.Tensor:

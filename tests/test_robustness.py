@@ -136,7 +136,7 @@ def test_the_table_to_the_character():
     assert len({len(line) for line in (header, first, second, third)}) == 1
 
 
-def test_fonts_of_one_name_are_told_by_their_folders():
+def test_fonts_of_one_name_are_distinguished_by_their_folders():
     header, first, second = robustness_table({Condition(1.0, ONE): played("a"), Condition(1.0, TWO): played("a")}).splitlines()
     assert first.startswith("      1 & fonts/Fluid\\_R3.sf2 & ") and second.startswith("      1 & more/Fluid\\_R3.sf2  & ")
     assert header.startswith("% tempo & sound font          & ")

@@ -222,7 +222,7 @@ def test_the_script_writes_the_film_after_the_game(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--saliency", "film.txt"], "film.txt: "),
         (["--alignment", "plot.xyz"], "--alignment plot.xyz: expected a name that ends in .png"),
@@ -234,7 +234,7 @@ def test_the_script_writes_the_film_after_the_game(tmp_path):
         (["--saliency", "a.mp4", "--params", "localisation"], "--saliency explains choices among actions"),
     ],
 )
-def test_mistakes_are_told_before_the_game(run_here, more, told):
+def test_mistakes_are_reported_before_the_game(run_here, more, message):
     result = run_here("test_score_following.py", "--params", "nottingham", "--game_config", DISCRETE, *more)
     assert (result.returncode, result.stdout) == (2, "")
-    assert told in result.stderr and result.stderr.count("\n") == 1
+    assert message in result.stderr and result.stderr.count("\n") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -21,7 +22,7 @@ from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, 
 from score_following_game.data_preparation.building.check_pictures import check_picture
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key, variants
 from score_following_game.data_preparation.building.fingerprint import fingerprint
-from score_following_game.data_preparation.building.make_piece import PieceTask, engrave_source, plausible_tempo
+from score_following_game.data_preparation.building.make_piece import PieceTask, default_tempo, engrave_source
 from score_following_game.data_preparation.building.records import RECORD_NAME, Records
 from score_following_game.data_preparation.building.sources import find_sources, slug
 from score_following_game.data_preparation.building.split import assign, parse_split
@@ -97,6 +98,23 @@ def test_compressed_and_misnamed_files(tmp_path: Path) -> None:
         for source in find_sources([tmp_path])
     }
     assert {name: len(piece.notes) for name, piece in pieces.items()} == {"plain": 12, "really_mei": 11, "song": 12}
+
+
+def test_movements_of_an_mei_file_are_pieces_of_one_work(tmp_path: Path) -> None:
+    """Each with its own music; the incipit in the header is none. A file with one movement keeps its name."""
+    text = (DATA / "piano.mei").read_text()
+    head, mdiv, tail = re.fullmatch(r"(.*)(<mdiv>.*</mdiv>)(.*)", text, re.DOTALL).groups()
+    second = mdiv.replace("<mdiv>", '<mdiv label="II. Trio">').replace('oct="5"', 'oct="6"')
+    head = head.replace("</meiHead>", "<workList><work><incip><score/></incip></work></workList></meiHead>")
+    (tmp_path / "suite.mei").write_text(f"{head}<mdiv>{mdiv}{second}</mdiv>{tail}".replace('xml:id="', 'n="'))
+    shutil.copy(DATA / "piano.mei", tmp_path / "single.mei")
+    single, first, trio = find_sources([tmp_path])
+    assert [single.name, first.name, trio.name] == ["single", "suite_1", "suite_2_II_Trio"]
+    assert [source.movement for source in (single, first, trio)] == [0, 1, 2]
+    assert first.digest != trio.digest and first.work == trio.work != "" == single.work
+    assert trio.label.endswith("/suite.mei movement 2")
+    pitches = [[note.pitch for note in engrave_source(source, making.STYLES["msmd"])[0].notes] for source in (first, trio)]
+    assert max(pitches[0]) + 12 == max(pitches[1]) and len(pitches[0]) == len(pitches[1]) == 11
 
 
 @pytest.mark.parametrize(
@@ -244,9 +262,8 @@ def test_a_melody_is_the_same_in_every_key_and_not_at_another_rhythm() -> None:
 
 
 def test_tempo_is_the_scores_or_depends_on_the_name() -> None:
-    assert plausible_tempo(77.0, "x") == 77
-    assert plausible_tempo(None, "x") == plausible_tempo(1000.0, "x") == 127.5 != plausible_tempo(None, "y")
-    tempos = [plausible_tempo(None, str(number)) for number in range(400)]
+    assert default_tempo("x") == 127.5 != default_tempo("y")
+    tempos = [default_tempo(str(number)) for number in range(400)]
     assert 90 <= min(tempos) < 92 and 128 < max(tempos) <= 130
 
 

@@ -61,7 +61,7 @@ class PlainPath:
         best = min(edge, key=lambda place: self.normalised(*place))
         return "column" if best[0] < self.t else "row" if best[1] < self.j else "both"
 
-    def until_a_frame_is_wanted(self) -> tuple[int, int]:
+    def until_a_frame_is_needed(self) -> tuple[int, int]:
         """-> the latest frame read, and the best place."""
         while (move := self.next()) == "column":
             self.advance(move)
@@ -96,7 +96,7 @@ def test_the_path_is_that_of_the_papers_loop():
     for frame in range(len(course)):
         hear(paths, one, performance[frame : frame + 1], score, zero, np.array([len(score)]))
         was = plain.j
-        assert (paths.state[1, HEARD], paths.state[1, READ], best_places(paths)[1]) == (frame, *plain.until_a_frame_is_wanted())
+        assert (paths.state[1, HEARD], paths.state[1, READ], best_places(paths)[1]) == (frame, *plain.until_a_frame_is_needed())
         if frame < len(course) - 1:
             moves |= {plain.next()} | ({"column"} if plain.j > was else set())
             plain.advance(plain.next())
@@ -192,13 +192,13 @@ def test_what_was_heard_is_remembered_of_the_games_kept(mixed: list[Piece], free
     game.reset(Start.from_beginning(torch.arange(3)))
     for _ in range(40):
         game.move(agent.perform_action(game))
-    wanted = agent.score_frames(game)
+    expected = agent.score_frames(game)
     kept = torch.tensor([False, True, True])
     game.keep(kept)
     agent.keep(kept)
     bank.spec.zero_()
-    assert agent.score_frames(game).tolist() == wanted[1:].tolist()
-    assert TimeWarpingAgent(agent.scores).score_frames(game).tolist() != wanted[1:].tolist()
+    assert agent.score_frames(game).tolist() == expected[1:].tolist()
+    assert TimeWarpingAgent(agent.scores).score_frames(game).tolist() != expected[1:].tolist()
 
 
 def test_a_game_begun_anew_or_in_the_middle(played: dict[float, list[Piece]], free: GameConfig):

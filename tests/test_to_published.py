@@ -61,7 +61,7 @@ def mixed(folder: Path) -> Path:
 def test_a_round_trip_gives_equal_pieces(mixed: Path, tmp_path: Path, config: GameConfig, layout: str, paired: bool):
     if paired:
         in_two_folders(mixed)
-    wanted = load_data_set(mixed, config)
+    expected = load_data_set(mixed, config)
     report = to_published(mixed, tmp_path / "out", layout)
     assert (report.pieces, report.recorded, report.left_out, report.own_font) == (5, 1, [], 0)
     scores, performances = ("", "") if layout == "2018" else ("score/", "performance/")
@@ -75,8 +75,8 @@ def test_a_round_trip_gives_equal_pieces(mixed: Path, tmp_path: Path, config: Ga
         *(f"{performances}{name}.mid" for name in names),
     }
     pieces = load_data_set(tmp_path / "out", config)
-    assert [piece.name for piece in pieces] == [piece.name for piece in wanted] == ["inner", *names]
-    for piece, other in zip(pieces, wanted):
+    assert [piece.name for piece in pieces] == [piece.name for piece in expected] == ["inner", *names]
+    for piece, other in zip(pieces, expected):
         for key in ("sheet", "onset_frames", "onset_x", "spectrogram"):
             np.testing.assert_array_equal(getattr(piece, key), getattr(other, key))
 
@@ -148,9 +148,9 @@ def test_other_recordings_become_16_bit_wav(folder: Path, tmp_path: Path, config
     soundfile.write(folder / "tune.flac", samples, 22050, subtype="PCM_24")
     write_small_piece(folder, "loud", notes=5)
     soundfile.write(folder / "loud.wav", 3 * samples, 22050, subtype="FLOAT")
-    wanted = load_data_set(folder, config)
+    expected = load_data_set(folder, config)
     assert to_published(folder, tmp_path / "out").recorded == 2
-    for piece, other in zip(load_data_set(tmp_path / "out", config), wanted, strict=True):
+    for piece, other in zip(load_data_set(tmp_path / "out", config), expected, strict=True):
         assert soundfile.info(piece.source).subtype == "PCM_16"
         np.testing.assert_allclose(piece.spectrogram, other.spectrogram, atol=1e-3)
 
@@ -161,7 +161,7 @@ def test_the_same_set_gives_the_same_bytes(mixed: Path, tmp_path: Path):
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_what_cannot_be_played_is_left_out_and_told(mixed: Path, tmp_path: Path):
+def test_what_cannot_be_played_is_left_out_and_reported(mixed: Path, tmp_path: Path):
     (mixed / "ready.npz").unlink()
     (mixed / "part" / "inner.mid").write_bytes(b"MThd")
     soundfile.write(mixed / "recorded.wav", np.zeros(100), 22050)
@@ -177,7 +177,7 @@ def test_what_cannot_be_played_is_left_out_and_told(mixed: Path, tmp_path: Path)
     assert not left & {"ready.spec", "ready", "inner", "other"}
 
 
-def test_fonts_of_a_manifest_are_told(tmp_path: Path):
+def test_fonts_of_a_manifest_are_reported(tmp_path: Path):
     write_set(tmp_path / "set", a=5, b=6)
     report = to_published(tmp_path / "set", tmp_path / "out")
     assert report.own_font == 2

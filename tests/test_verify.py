@@ -79,7 +79,7 @@ def made(tmp_path: Path) -> Path:
     return tmp_path / "made"
 
 
-def told(folder: Path) -> list[str]:
+def problems(folder: Path) -> list[str]:
     return [problem.replace(f"{folder}/", "") for problem in verify(folder).problems]
 
 
@@ -94,24 +94,24 @@ def test_sets_without_a_problem(made: Path) -> None:
 @pytest.mark.parametrize(
     "stranger", ["a.spec.npy", "a.wav", "b.OGG", "new.mid", "new.npz", "deeper/still/new.npz", "score/new.npz"]
 )
-def test_a_file_that_the_loader_takes_is_told(made: Path, stranger: str) -> None:
+def test_a_file_that_the_loader_takes_is_reported(made: Path, stranger: str) -> None:
     (made / "x_train" / stranger).parent.mkdir(parents=True, exist_ok=True)
     (made / "x_train" / stranger).write_bytes(b"no silence")
-    assert told(made) == [f"x_train/{stranger}: not in the manifest"]
+    assert problems(made) == [f"x_train/{stranger}: not in the manifest"]
 
 
 @pytest.mark.parametrize("other", ["a.wav", ".trash/new.npz", "a.1234abcd.cache.npz", "a.txt", "deeper/.new.mid"])
-def test_a_file_that_the_loader_leaves_is_not_told(made: Path, other: str) -> None:
+def test_a_file_that_the_loader_leaves_is_not_reported(made: Path, other: str) -> None:
     (made / "x_train" / other).parent.mkdir(exist_ok=True)
     (made / "x_train" / other).write_bytes(b"" if other == "a.wav" else b"anything")
-    assert told(made) == []
+    assert problems(made) == []
 
 
 def test_a_set_inside_another_is_a_set_of_its_own(made: Path) -> None:
     (made / "x_test").rename(made / "x_train" / "inside")
-    assert told(made) == [] and len(verify(made).sets) == 2
+    assert problems(made) == [] and len(verify(made).sets) == 2
     (made / "x_train" / "inside" / "new.mid").write_bytes(b"")
-    assert told(made) == ["x_train/inside/new.mid: not in the manifest"]
+    assert problems(made) == ["x_train/inside/new.mid: not in the manifest"]
 
 
 def test_published_sets_with_empty_recordings_beside_ready_spectrograms(tmp_path: Path) -> None:
@@ -121,15 +121,15 @@ def test_published_sets_with_empty_recordings_beside_ready_spectrograms(tmp_path
         np.save(folder / "tune.spec.npy", np.zeros((78, 100), np.float32))
         (folder / "tune.wav").write_bytes(b"")
         write_manifest(folder, describe_published(folder, f"n_{part}", "n.tar", "0" * 64))
-    assert told(tmp_path) == []
+    assert problems(tmp_path) == []
     np.save(folder / "tune.spec.npy", np.ones((78, 100), np.float32))
-    assert told(tmp_path) == ["n_test/tune: tune.spec.npy has changed since it was made"]
+    assert problems(tmp_path) == ["n_test/tune: tune.spec.npy has changed since it was made"]
 
 
 # --- between sets
 
 
-def test_pieces_without_a_manifest_are_told_where_others_have_one(made: Path) -> None:
+def test_pieces_without_a_manifest_are_reported_where_others_have_one(made: Path) -> None:
     (made / "x_test" / MANIFEST_NAME).unlink()
     write_small_piece(made / "y" / "score", "d")
     (made / "y" / "performance").mkdir()
@@ -138,23 +138,23 @@ def test_pieces_without_a_manifest_are_told_where_others_have_one(made: Path) ->
         write_small_piece(made / other, "e")
     (made / "lone").mkdir()
     shutil.copy(made / "x_train" / "a.npz", made / "lone")
-    assert told(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}", f"y: 1 pieces but no {MANIFEST_NAME}"]
+    assert problems(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}", f"y: 1 pieces but no {MANIFEST_NAME}"]
 
 
-def test_a_score_in_two_sets_is_told(made: Path) -> None:
+def test_a_score_in_two_sets_is_reported(made: Path) -> None:
     write_small_piece(made / "x_test", "other_name", notes=8)
     describe(made / "x_test", ("c", "other_name"), read_manifest(made / "x_test" / MANIFEST_NAME).sound_fonts)
-    assert told(made) == ["x_train/b.npz: the same score as x_test/other_name.npz, in another set"]
+    assert problems(made) == ["x_train/b.npz: the same score as x_test/other_name.npz, in another set"]
     write_set(made / "elsewhere" / "z", c=10)  # another build
-    assert len(told(made)) == 1
+    assert len(problems(made)) == 1
 
 
-def test_fonts_that_are_gone_or_changed_are_told(made: Path) -> None:
+def test_fonts_that_are_gone_or_changed_are_reported(made: Path) -> None:
     (made / "one.sf2").write_bytes(b"other sounds")
     changed = f"sound font {made}/one.sf2 has changed since it was chosen"
     assert verify(made).problems == [f"{made}/x_test: {changed}", f"{made}/x_train: {changed}"]
     (made / "one.sf2").unlink()
-    assert told(made) == ["x_test: sound font one.sf2 is missing", "x_train: sound font one.sf2 is missing"]
+    assert problems(made) == ["x_test: sound font one.sf2 is missing", "x_train: sound font one.sf2 is missing"]
 
 
 def test_only_fonts_that_are_heard_are_in_the_manifest(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_only_fonts_that_are_heard_are_in_the_manifest(tmp_path: Path) -> None:
     assert set(manifests(records, {})["."].sound_fonts) == {"one.sf2"}
 
 
-def test_a_notehead_outside_the_rows_is_told(made: Path) -> None:
+def test_a_notehead_outside_the_rows_is_reported(made: Path) -> None:
     folder = made / "x_test"
     score = read_score(folder / "c.npz")
     for row in (-3, 41):
@@ -173,7 +173,7 @@ def test_a_notehead_outside_the_rows_is_told(made: Path) -> None:
         coords[2, 0] = row
         write_score(folder / "c.npz", replace(score, coords=coords))
         describe(folder, ("c",), read_manifest(folder / MANIFEST_NAME).sound_fonts)
-        assert told(made) == [f"x_test/c: a notehead is at row {row} of 40"]
+        assert problems(made) == [f"x_test/c: a notehead is at row {row} of 40"]
 
 
 def test_a_file_is_no_folder(made: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_manifest_that_is_no_json_of_ours(made: Path, config: GameConfig) -> N
     path.write_text(DEEP)
     with pytest.raises(UserError, match=f"no {MANIFEST_NAME} below it except {path}, which does not belong to a data set"):
         verify(path.parent)
-    assert told(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}"]
+    assert problems(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_another_programs_manifest_is_left_alone(tmp_path: Path, config: GameCon
     assert path.read_text() == foreign
 
 
-def test_a_broken_manifest_of_ours_is_told_and_may_be_replaced(made: Path, config: GameConfig) -> None:
+def test_a_broken_manifest_of_ours_is_reported_and_may_be_replaced(made: Path, config: GameConfig) -> None:
     path = made / "x_test" / MANIFEST_NAME
     good = path.read_text()
     for broken in (good[: len(good) // 2], good.replace('"version": 1', '"version": 2')):

@@ -47,10 +47,10 @@ def test_keys_set_direction_target_and_leaving():
     assert (controls.direction, controls.show_target, controls.quit) == (1, True, True)
 
 
-@pytest.mark.parametrize(("config", "wanted"), [(DISCRETE, {1: 2, -1: 0, 0: 1}), (CONTINUOUS, {1: 0.5, -1: -0.5, 0: 0.0})])
-def test_human_turns_directions_into_actions(config, wanted, folder):
+@pytest.mark.parametrize(("config", "expected"), [(DISCRETE, {1: 2, -1: 0, 0: 1}), (CONTINUOUS, {1: 0.5, -1: -0.5, 0: 0.0})])
+def test_human_turns_directions_into_actions(config, expected, folder):
     game = new_game(folder, config)
-    for direction, action in wanted.items():
+    for direction, action in expected.items():
         taken = HumanAgent(Controls(direction)).perform_action(game)
         assert taken.tolist() == [action]
         game.step(taken)
@@ -199,9 +199,9 @@ def test_film_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
         pass
     with pytest.raises(UserError, match="expected a name that ends in"), film(tmp_path / "film.txt", 20):
         pass
-    for program, told in ((shutil.which("false"), "ffmpeg failed"), (str(tmp_path / "none"), "there is no ffmpeg")):
+    for program, message in ((shutil.which("false"), "ffmpeg failed"), (str(tmp_path / "none"), "there is no ffmpeg")):
         monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", program)
-        with pytest.raises(UserError, match=told), film(tmp_path / "film.mp4", 20) as record:
+        with pytest.raises(UserError, match=message), film(tmp_path / "film.mp4", 20) as record:
             record(np.zeros((720, 1280, 3), np.uint8))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -100,8 +100,8 @@ def test_trained_agent_as_film_pictures_and_plot(tmp_path, folder, params):
     assert cv2.imread(str(tmp_path / "film.png")).shape == (720, 1280, 3)
 
 
-@pytest.mark.parametrize(("plot", "told"), [("plot.xyz", ".png, .jpg, .pdf, .svg"), ("folder.png", "is a folder")])
-def test_a_plot_that_cannot_be_is_told_before_the_game(tmp_path, folder, params, plot, told):
+@pytest.mark.parametrize(("plot", "message"), [("plot.xyz", ".png, .jpg, .pdf, .svg"), ("folder.png", "is a folder")])
+def test_a_plot_that_cannot_be_written_is_reported_before_the_game(tmp_path, folder, params, plot, message):
     (tmp_path / "folder.png").mkdir()
     code, out, err = run(
         "test_score_following.py",
@@ -116,7 +116,7 @@ def test_a_plot_that_cannot_be_is_told_before_the_game(tmp_path, folder, params,
         "--plot",
         tmp_path / plot,
     )
-    assert (code, out) == (2, "") and err.startswith("error: --plot ") and told in err and err.count("\n") == 1
+    assert (code, out) == (2, "") and err.startswith("error: --plot ") and message in err and err.count("\n") == 1
 
 
 def test_a_plot_needs_no_display(tmp_path, folder, params):
@@ -165,7 +165,7 @@ def test_interrupted_film_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("script", "args", "told"),
+    ("script", "args", "message"),
     [
         ("environment_test.py", ["--agent_type", "human"], ["neither DISPLAY", "--agent_type optimal"]),
         (
@@ -177,11 +177,11 @@ def test_interrupted_film_leaves_nothing(tmp_path):
         ("test_score_following.py", [], ["--params"]),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(script, args, told, folder):
+def test_mistakes_are_one_line_and_exit_code_2(script, args, message, folder):
     code, out, err = run(script, "--data_set", folder, *args)
     assert code == 2 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1
-    assert all(words in err for words in told)
+    assert all(words in err for words in message)
 
 
 def test_options_without_effect_are_reported(run_here, folder, monkeypatch, tmp_path):

@@ -62,8 +62,8 @@ def wait_for_window(display, process):
 
 def streams(path):
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
-    return [line.strip() for line in told.splitlines() if "Stream #" in line]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    return [line.strip() for line in printed.splitlines() if "Stream #" in line]
 
 
 def loudness(path):

@@ -78,7 +78,7 @@ class Architecture:
 
     @property
     def continuous(self) -> bool:
-        """Does the network output a speed change instead of choosing among actions?"""
+        """True if the network outputs a change of speed instead of choosing among actions."""
         return "mu" in self.heads
 
     @property

@@ -28,7 +28,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def _processor_has_bfloat16() -> bool:
-    """Does the CPU have AVX-512 BF16 (or AMX)? Without it torch emulates bfloat16, slowly. False when torch cannot say."""
+    """Returns True if the CPU has AVX-512 BF16 or AMX. Otherwise torch emulates bfloat16, slowly."""
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 

@@ -53,7 +53,7 @@ def load_trained_agent(
 
 
 def is_localisation(params: str | Path) -> bool:
-    """Are these the parameters of a localisation agent? Raises UserError for a file that cannot be read."""
+    """Returns True for the parameters of a localisation agent. Raises UserError for a file that cannot be read."""
     bias = read_parameters(params).get("policy_out.bias")
     return bias is not None and bias.shape == (N_PLACES,)
 

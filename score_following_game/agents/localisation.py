@@ -26,7 +26,7 @@ N_PLACES = 75  # classes into which the window's width is divided; 2 px each for
 def localisation_network(name: str, config: GameConfig) -> ActorCritic:
     """A new network with one output per place in the window, by its published name; it must be one with discrete actions.
 
-    Raises UserError when the network and the game config do not fit. Whether the game is continuous does not matter.
+    Raises UserError when the network and the game config do not fit. The game may be discrete or continuous.
     """
     architecture = get_network(name, N_PLACES).architecture
     if architecture.lstm or architecture.continuous:

@@ -12,13 +12,13 @@ FOLDERS = (PACKAGE / "models", PACKAGE.parent / "models")
 
 
 def shipped_agents() -> dict[str, Path]:
-    """Short name -> parameter file models/NAME_ANYTHING/best_model.pt; of several the alphabetically last."""
+    """Returns short name -> parameter file, models/NAME_ANYTHING/best_model.pt. The last in alphabetical order wins."""
     paths = sorted(path for folder in FOLDERS for path in folder.glob(f"*_*/{BEST_MODEL_FILE}"))
     return {path.parent.name.partition("_")[0]: path for path in paths}
 
 
 def find_parameters(params: str | Path) -> Path:
-    """Return `params` if it is a file, else the file of the shipped agent of that short name. Raises UserError for neither."""
+    """Returns `params` if it is a file, else the file of the shipped agent with that short name. Raises UserError otherwise."""
     path = Path(params)
     if path.is_file():
         return path

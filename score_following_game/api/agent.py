@@ -34,9 +34,9 @@ class LoadedAgent:
         >>> observation, reward, terminated, truncated, info = env.step(agent.act(observation))
 
     Attributes:
-        name: the short name or file it was loaded from.
+        name: the short name or the file that it was loaded from.
         net: published name of its network.
-        config: the game it was trained on; `sfg.make_env(..., game_config=agent.config)` makes it.
+        config: the config of the game it was trained on; `sfg.make_env(..., game_config=agent.config)` makes that game.
     """
 
     def __init__(self, player: TrainedAgent | LocalisationAgent, name: str, net: str, config: GameConfig, seed: int) -> None:
@@ -79,14 +79,14 @@ class LoadedAgent:
         return changes[0] if is_single else changes
 
     def reset(self, begun: np.ndarray | None = None, *, seed: int | None = None) -> None:
-        """Begin games again. Only agents with an LSTM have a state to forget.
+        """Forget the games played so far. Only agents with an LSTM have a state to forget.
 
         Args:
-            begun: bool (N,), the games of a batch that begin again; None: all of them.
-            seed: restart the sampling of actions with this seed; by default it continues.
+            begun: bool (N,), True for the games of a batch that begin again; None: all of them.
+            seed: restart the sampling of actions with this seed; by default the sampling continues.
 
         Raises:
-            UserError: `begun` is for another number of games than were played.
+            UserError: `begun` has another number of games than the last observation.
         """
         if seed is not None:
             self._seed = seed
@@ -161,7 +161,7 @@ def load_agent(
 
     Args:
         params: short name of an agent that comes with the project ("nottingham"), or a parameter file.
-        net: published name of its network; by default the one its run folder names.
+        net: published name of its network; by default the one named in its run folder.
         game_config: path or name of its game config, or the GameConfig; by default the one in its run folder.
         device: "cpu", "cuda" or "cuda:N".
         deterministic: choose the most likely action instead of sampling the policy.

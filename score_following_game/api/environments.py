@@ -21,7 +21,7 @@ def make_env(
     """One game as a gymnasium environment; the same as `gymnasium.make("ScoreFollowing-v0", ...)` without its wrappers.
 
     Args:
-        data_set: folder of pieces, bundled set, or a ScoreBank to share.
+        data_set: folder of pieces, name of a bundled set, or a ScoreBank, which several environments can share.
         game_config: path, name or GameConfig; by default game_configs/nottingham.yaml.
         piece: play this piece only; by default each reset draws one.
         sound_font: SoundFont file for MIDI performances.
@@ -29,7 +29,7 @@ def make_env(
 
     Raises:
         UserError: a data set, piece or config that cannot be used.
-        ValueError: an unknown render mode, or a ScoreBank given with what it already decides.
+        ValueError: an unknown render mode, or a ScoreBank together with game_config, piece or sound_font, which it determines.
 
     Example:
         >>> env = sfg.make_env("test_sample", piece="Minuet")
@@ -47,7 +47,7 @@ def make_vec(
     sound_font: str | os.PathLike[str] | None = None,
     render_mode: str | None = None,
 ) -> ScoreFollowingVectorEnv:
-    """N games as one batched gymnasium vector environment, without processes.
+    """N games as one gymnasium vector environment; all are computed as a batch, in this process.
 
     Args:
         num_envs: number of games.

@@ -67,5 +67,5 @@ def bank_of(pieces: Sequence[Piece] | str | os.PathLike[str], config: GameConfig
 
 
 def same_sound(one: GameConfig, other: GameConfig) -> bool:
-    """Whether pieces loaded for one config sound right in a game of the other."""
+    """Returns True if pieces loaded for one config sound right in a game of the other."""
     return one.spectrogram_params == other.spectrogram_params and one.audio_peak == other.audio_peak

@@ -90,7 +90,7 @@ def _visible(destination: Path, pattern: str) -> list[Path]:
 
 
 def _is_loaded(file: Path) -> bool:
-    """Whether a loader may read the file. A recording counts even if another file has priority over it."""
+    """Returns True if a loader may read the file. A recording counts even if another file has priority over it."""
     if file.name.endswith(_SPECTROGRAM):
         return performance_source(file.with_name(f"{file.name.removesuffix(_SPECTROGRAM)}.mid")) == file
     if is_recording(file):
@@ -158,7 +158,7 @@ def _shared_scores(manifests: Mapping[Path, Manifest]) -> Iterator[str]:
 
 
 def _is_made_here(entry: PieceEntry) -> bool:
-    """Whether the piece was engraved here: only these have checks."""
+    """Returns True if the piece was engraved here: only these have checks."""
     return bool(entry.checks)
 
 

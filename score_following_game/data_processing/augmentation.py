@@ -16,11 +16,11 @@ SHIFT = 2  # largest vertical shift, pixels
 INK = (0.75, 1.15)  # range of the factor for the ink
 BLUR = 0.7  # largest standard deviation of the Gaussian blur, pixels
 # Of the performance:
-LEAD_IN = 30  # at most so many silent frames come first, in half of the variants
+LEAD_IN = 30  # largest number of silent frames added at the beginning; half of the variants have none
 RUBATO = 0.1  # standard deviation of the logarithm of the local tempo
 PHRASE = 30  # frames between two independent local tempi
 LEVEL = 0.3  # largest change of the level, in powers of ten
-COLOUR, KNOTS = 0.12, 6  # standard deviation of the frequency response, in powers of ten, at so many bands; smooth between
+COLOUR, KNOTS = 0.12, 6  # frequency response: standard deviation in powers of ten, at so many bands; linear in between
 NOISE = (-4.0, -1.7)  # range of the noise's magnitude, in powers of ten
 
 

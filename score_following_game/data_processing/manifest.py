@@ -65,7 +65,7 @@ class Manifest:
 
 
 def is_manifest(path: Path) -> bool:
-    """Whether a file is the manifest of a data set, perhaps damaged or of another version.
+    """Returns True if a file is the manifest of a data set, perhaps damaged or of another version.
 
     Other programs also write files of this name. Raises UserError naming the file when it cannot be read.
     """
@@ -124,12 +124,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def are_fonts(value: Any) -> bool:
-    """Whether a value parsed from JSON is a table of sound fonts: path and sha256 by name."""
+    """Returns True if a value parsed from JSON is a table of sound fonts: path and sha256 by name."""
     return fits(value, dict[str, dict[str, str]]) and all(font.keys() >= {"path", "sha256"} for font in value.values())
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Whether a value parsed from JSON matches a type hint; dataclasses are checked by field, an int counts as a float."""
+    """Returns True if a value parsed from JSON matches a type hint; dataclasses by field, an int counts as a float."""
     kind, arguments = get_origin(hint), get_args(hint)
     if kind is UnionType:
         return any(fits(value, part) for part in arguments)

@@ -123,7 +123,7 @@ def find_score(own: Path) -> Path:
 
 
 def is_tempo_variant(name: str) -> bool:
-    """Whether a name is that of a tempo variant, which may have the score of another piece."""
+    """Returns True if a name is that of a tempo variant, which may have the score of another piece."""
     return _TEMPO_VARIANT.fullmatch(name) is not None
 
 

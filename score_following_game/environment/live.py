@@ -62,7 +62,7 @@ class LiveScore:
 
     @property
     def ready(self) -> bool:
-        """Whether all frames that the current observation shows have been heard."""
+        """Returns True if all frames that the current observation shows have been heard."""
         context = self.config.spec_context
         ahead = 0 if self.config.target_frame == "right_most" else context - context // 2
         return int(self.game.frame[0]) + ahead <= self.heard

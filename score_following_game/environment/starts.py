@@ -11,7 +11,7 @@ from torch import Tensor
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 
-LAST_START = 20  # a random start is at least so many frames before the last onset
+LAST_START = 20  # smallest distance of a random start from the last onset, frames
 LEAST_WEIGHT = 0.05  # prioritised sampling: weight of a piece that was followed to its end
 
 

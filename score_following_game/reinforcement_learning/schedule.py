@@ -45,7 +45,7 @@ class RefinementSchedule:
             trained: The network under training, if the evaluated one is its moving average; it is reset too.
 
         Returns:
-            Whether the score is a new best.
+            True if the score is a new best.
         """
         if score > self.best_score:
             self.best_score, self.impatience = score, 0

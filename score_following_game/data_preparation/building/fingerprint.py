@@ -25,8 +25,12 @@ _MODULES = (  # of every piece
     "data_preparation/errors.py",
     "data_preparation/engraving/*.py",
     "data_preparation/engraving/abc/*.py",
+    "data_preparation/engraving/humdrum/*.py",
+    "data_preparation/engraving/mei/*.py",
+    "data_preparation/engraving/musicxml/*.py",
     "data_preparation/engraving/verovio/*.py",
     "data_preparation/building/make_piece.py",
+    "data_preparation/building/mxl.py",
     "data_preparation/building/duplicates.py",
     "data_preparation/building/sources.py",
     "data_processing/midi_*.py",
@@ -70,7 +74,7 @@ def fingerprint(task: PieceTask) -> str:
     Reads the whole recording where the task has one.
     """
     source, modules = task.source, [*_MODULES]
-    parts = [source.digest, source.name, sorted(asdict(STYLES[task.style]).items()), task.tempi]
+    parts = [source.digest, source.name, sorted(asdict(STYLES[task.style]).items()), task.tempi, task.playing]
     if source.path.suffix.lower() == ".ly":
         modules += _LILYPOND_MODULES
         parts.append(lilypond_version())

@@ -18,6 +18,7 @@ from score_following_game.data_preparation.engraving.checks import check_piece
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
+from score_following_game.data_preparation.engraving.mei.movements import one_movement
 from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
@@ -152,7 +153,9 @@ def engrave_source(
     elif source.path.suffix.lower() == ".ly":
         piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work)
     else:
-        mei, reading = import_score(source.path, score_text(source.path), playing)
+        text = score_text(source.path)
+        text = one_movement(text, source.movement) if source.movement else text
+        mei, reading = import_score(source.path, text, playing)
         reading = reading.with_tempi(*PLAUSIBLE_TEMPO)
         piece = engrave(clean_mei(mei, style), style, reading, default_tempo(source.name))
     return piece, check_piece(piece, style)

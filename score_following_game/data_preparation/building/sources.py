@@ -13,6 +13,7 @@ from score_following_game.data_preparation.building.mxl import score_in
 from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.engraving.abc.tune_book import Tune, read_tune_book
 from score_following_game.data_preparation.engraving.lilypond.source import files_of
+from score_following_game.data_preparation.engraving.mei.movements import movement_labels
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.piece import is_tempo_variant
@@ -31,6 +32,7 @@ class Source:
     digest: SHA-256 of the content.  licence: as stated by the file.
     work: equal for the movements of one work; "" if unknown.
     root: folder that the includes of a LilyPond file must lie in.
+    movement: number of the movement in an MEI file with several (1 is the first), 0 for a file with one.
     """
 
     name: str
@@ -40,23 +42,30 @@ class Source:
     licence: str = ""
     work: str = ""
     root: Path | None = None
+    movement: int = 0
 
     @property
     def origin(self) -> str:
-        """The path, and the tune in an ABC book, for messages and lists."""
-        return f"{self.path} X:{self.tune.number} {self.tune.title}" if self.tune else str(self.path)
+        """The path, and the tune in an ABC book or the movement in a file with several, for messages and lists."""
+        return f"{self.path}{self._part}"
 
     @property
     def label(self) -> str:
         """The file and its folder without the path above it, so that it is the same on every machine."""
-        parts = "/".join(self.path.resolve().parts[-2:])
-        return f"{parts} X:{self.tune.number} {self.tune.title}" if self.tune else parts
+        return "/".join(self.path.resolve().parts[-2:]) + self._part
+
+    @property
+    def _part(self) -> str:
+        if self.tune:
+            return f" X:{self.tune.number} {self.tune.title}"
+        return f" movement {self.movement}" if self.movement else ""
 
 
 def find_sources(paths: Iterable[Path]) -> list[Source]:
     """Sources of all files and folders (searched recursively), in name order.
 
-    A tune of an ABC book is named FILE_NUMBER_TITLE, any other score FILE. Files with the same name in several folders are
+    A tune of an ABC book is named FILE_NUMBER_TITLE, a movement of an MEI file with several FILE_NUMBER or
+    FILE_NUMBER_LABEL, any other score FILE. Files with the same name in several folders are
     prefixed with the folders' names. Raises UserError for a missing path, and for a folder or file without a score.
     """
     paths = list(paths)
@@ -156,15 +165,14 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
         return [replace(lilypond_source(stem, file, root), work=work)]
     if kind != ".abc":
         text = _text_or_nothing(file)
-        return [
-            Source(
-                stem,
-                file,
-                hashlib.sha256(read_bytes(file)).hexdigest(),
-                licence=licence_of(file, text),
-                work=named_work(file, text) or work,
-            )
-        ]
+        source = Source(
+            stem,
+            file,
+            hashlib.sha256(read_bytes(file)).hexdigest(),
+            licence=licence_of(file, text),
+            work=named_work(file, text) or work,
+        )
+        return _movements(source, text) or [source]
     sources = []
     licence = licence_of(file, "")
     for tune in read_tune_book(read_text(file)):
@@ -172,6 +180,22 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
         content = repr((tune.title, sorted(tune.headers.items()), tune.music, *tune.voices))
         sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune, licence))
     return sources
+
+
+def _movements(source: Source, text: str) -> list[Source]:
+    """The movements of an MEI file with several, which are movements of one work; none for any other file."""
+    labels = movement_labels(text) if "<mdiv" in text or ":mdiv" in text else []
+    return [
+        replace(
+            source,
+            name="_".join(filter(None, (source.name, str(number), slug(label)[:_TITLE_LENGTH].strip("_")))),
+            digest=hashlib.sha256(f"{source.digest} {number}".encode()).hexdigest(),
+            work=source.work or str(source.path.resolve()),
+            movement=number,
+        )
+        for number, label in enumerate(labels, 1)
+        if len(labels) > 1
+    ]
 
 
 def _text_or_nothing(file: Path) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
+from score_following_game.data_preparation.engraving.humdrum.order import expansion
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
 from score_following_game.data_preparation.engraving.mei.marks import marks_of
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
-from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
+from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
@@ -37,6 +39,8 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
     """
     form = _form(path, text)
     prepared, reading = _READERS[form](text)
+    if form == "humdrum" and playing.repeats == WRITTEN and (orders := expansion(text)) is not None:
+        reading = replace(reading, written=tuple(orders.get("", next(iter(orders.values())))))
     root = parse_mei(convert_to_mei(prepared, form))
     write_out(root)
     mend(root, reading)

@@ -69,13 +69,13 @@ class _Group:
 
 
 def _groups(marks: Sequence[BarMarks]) -> dict[int, _Group]:
-    """Bar -> its group of endings. Adjacent endings belong together while their numbers rise."""
+    """Bar -> its group of endings. Adjacent endings belong together until a number comes again."""
     groups: dict[int, _Group] = {}
     for bar, mark in enumerate(marks):
         if not mark.ending:
             continue
         before = groups.get(bar - 1)
-        same = before is not None and (marks[bar - 1].ending == mark.ending or min(mark.ending) > max(marks[bar - 1].ending))
+        same = before is not None and (marks[bar - 1].ending == mark.ending or before.numbers.isdisjoint(mark.ending))
         first, numbers = (before.first, before.numbers) if before is not None and same else (bar, frozenset[int]())
         group = _Group(first, bar, numbers | set(mark.ending))
         groups.update(dict.fromkeys(range(first, bar + 1), group))

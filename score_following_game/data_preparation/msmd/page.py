@@ -146,7 +146,7 @@ def _system_boxes(objects: list[MungObject], picture: np.ndarray) -> np.ndarray:
 
 
 def _joined(picture: np.ndarray, above: np.ndarray, below: np.ndarray) -> bool:
-    """Whether a bar line crosses the rows between two boxes."""
+    """Returns True if a bar line crosses the rows between two boxes."""
     top, bottom = math.ceil(above[2]), math.floor(below[0])
     left, right = max(0, math.floor(min(above[1], below[1])) - _SLACK), math.ceil(max(above[3], below[3])) + _SLACK
     return bool((picture[top:bottom, left:right] < _INK).all(axis=0).any())

@@ -156,7 +156,7 @@ def _unpack_tar(archive: Path, result: Unpacked, limits: _Limits, bar: tqdm) -> 
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
-    """Whether it is a folder or a plain file; a sparse file is not, since it may claim any size."""
+    """Returns True if it is a folder or a plain file; a sparse file is not, since it may claim any size."""
     return member.isdir() or (member.isreg() and not member.issparse())
 
 

@@ -177,7 +177,7 @@ def _scores(folder: Path) -> int:
 
 
 def _is_taken(path: Path) -> bool:
-    """Whether a file or a folder that is not empty exists at the path."""
+    """Returns True if a file or a folder that is not empty exists at the path."""
     return path.exists() and not (path.is_dir() and not any(path.iterdir()))
 
 
@@ -186,7 +186,7 @@ def _is_text_table(content: object) -> bool:
 
 
 def _is_placed_table(content: object) -> bool:
-    """Whether a JSON value is a table of folders, all below the destination (nothing may be moved elsewhere)."""
+    """Returns True if a JSON value is a table of folders, all below the destination (nothing may be moved elsewhere)."""
     return isinstance(content, dict) and all(
         _is_text_table(folders) and all(_is_below(folder) for folder in folders.values()) for folders in content.values()
     )

@@ -195,7 +195,7 @@ def mend(onsets: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, rise
 
 
 def _jumps(onsets: np.ndarray, places: np.ndarray, run: slice) -> bool:
-    """Whether the tempo is far above the usual one at one end of the run and far below it at the other."""
+    """Returns True if the tempo is far above the usual one at one end of the run and far below it at the other."""
     near = slice(max(run.start - _NEIGHBOURS, 0), run.stop + _NEIGHBOURS)
     usual = max(float(np.median(np.diff(places[near]) / np.diff(onsets[near]))), 1e-3)
     ends = [(places[end] - places[end - 1]) / (onsets[end] - onsets[end - 1]) / usual for end in (run.start, run.stop)]

@@ -68,7 +68,7 @@ class Window:
             pass
 
     def closed(self) -> bool:
-        """Whether the person has closed the window."""
+        """Returns True if the person has closed the window."""
         return self._shown and cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class GlobalKeys:
 
 
 def has_display() -> bool:
-    """Whether a window may be possible: on Linux, whether the environment names a display server."""
+    """Returns True if a window may be possible: on Linux, if the environment names a display server."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 

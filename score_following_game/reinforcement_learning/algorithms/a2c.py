@@ -16,7 +16,7 @@ class A2C(Learner):
 
     @property
     def has_baseline(self) -> bool:
-        """Whether the critic is trained and its value subtracted from the returns."""
+        """Returns True if the critic is trained and its value subtracted from the returns."""
         return True
 
     def update(self, rollout: Rollout) -> Losses:

@@ -39,7 +39,7 @@ def world_size() -> int:
 
 
 def is_first() -> bool:
-    """Whether this process logs, evaluates and writes; local."""
+    """Returns True if this process logs, evaluates and writes; local."""
     return current().rank == 0
 
 

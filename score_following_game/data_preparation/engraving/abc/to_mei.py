@@ -43,7 +43,19 @@ def melody_to_mei(melody: Melody) -> str:
         layer.extend(_measure_content(measure))
     for number, note in enumerate(root.iter("note"), 1):
         note.set(ID, f"n{number}")
+    _write_ties(section)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _write_ties(section: Element) -> None:
+    """Replace the notes' attributes by tie elements in the measures in which the ties begin."""
+    begun: tuple[str, Element] | None = None  # id of the note before, if a tie begins there, and its measure
+    for measure in section.iter("measure"):
+        for note in list(measure.iter("note")):
+            tie = note.attrib.pop("tie", "")
+            if begun and tie in ("m", "t"):
+                ElementTree.SubElement(begun[1], "tie", startid=f"#{begun[0]}", endid=f"#{note.get(ID)}")
+            begun = (note.attrib[ID], measure) if tie in ("i", "m") else None
 
 
 def note_values(written: Fraction) -> list[tuple[int, int]]:
@@ -90,11 +102,10 @@ def _signature(key: Key) -> Element:
 
 
 def _changes(key: Key | None, meter: Meter) -> Element:
-    changes = Element("scoreDef", {} if meter is None else {"meter.count": str(meter[0]), "meter.unit": str(meter[1])})
     signature = None if key is None else _signature(key)
-    if signature is not None and signature.get("sig"):
-        changes.set("keysig", signature.attrib["sig"])
-    elif signature is not None:
+    sig = {} if signature is None or not signature.get("sig") else {"keysig": signature.attrib["sig"]}
+    changes = Element("scoreDef", sig | ({} if meter is None else {"meter.count": str(meter[0]), "meter.unit": str(meter[1])}))
+    if signature is not None and not sig:
         changes.append(signature)
     return changes
 

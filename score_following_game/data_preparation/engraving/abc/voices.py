@@ -22,7 +22,7 @@ def voice_tokens(tune: Tune, part: str | None) -> tuple[str, list[Token]]:
     if part is None:
         if len(in_music) > 1:
             raise AbcError(f"several voices ({_listed(voices)}); choose one by --part")
-        return (in_music or [""])[0], tokens
+        return [*in_music, *voices, ""][0], tokens
     chosen = _chosen(part, voices)
     return chosen, list(_of_voice(tokens, chosen, next(iter(voices), "")))
 

@@ -55,14 +55,14 @@ class ScoreMidi:
         release = [
             (self.end, track, mido.Message("control_change", channel=channel, control=_RESET)) for track, channel in channels
         ]
-        return ScoreMidi(self.notes, [event for event in self.events if event[0] < self.end] + release, self.ticks)
+        return replace(self, events=[event for event in self.events if event[0] < self.end] + release)
 
     def later(self, ticks: int) -> ScoreMidi:
         """A copy that begins `ticks` later."""
-        return ScoreMidi(
-            [replace(note, tick=note.tick + ticks, end=note.end + ticks) for note in self.notes],
-            [(tick + ticks, track, message) for tick, track, message in self.events],
-            self.ticks,
+        return replace(
+            self,
+            notes=[replace(note, tick=note.tick + ticks, end=note.end + ticks) for note in self.notes],
+            events=[(tick + ticks, track, message) for tick, track, message in self.events],
         )
 
 
@@ -94,7 +94,7 @@ def read_midi_file(path: Path) -> ScoreMidi | None:
                     notes.append(MidiNote(tick, now, message.note, velocity, number, message.channel))
     notes.sort(key=lambda note: (note.tick, note.pitch, note.end))
     titles = {message.name for track in content.tracks[:1] for message in track if message.type == "track_name"}
-    return ScoreMidi(notes, events, _ONLY_PLAYED not in titles) if notes else None
+    return ScoreMidi(notes, events, printed=_ONLY_PLAYED not in titles) if notes else None
 
 
 def without_overlaps(notes: Iterable[MidiNote]) -> list[MidiNote]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
-from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, after, octave_lines
+from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, octave_lines
 from score_following_game.data_preparation.engraving.mei.prepare import document, prepare, says_what_sounds
 from score_following_game.data_preparation.engraving.mei.spans import span_ratios
 from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi, stated_tempo
@@ -63,7 +63,7 @@ def _read(score: Element, natural: bool) -> Reading:
         name = _name(bar.measure, index)
         with _naming(name):
             sounds = accidentals.read(bar, staves)
-            pitches.update({note: pitch for note, (pitch, _) in sounds.items()})
+            pitches.update({note: sound.pitch for note, sound in sounds.items()})
             notes = tuple(_notes(bar, staves, sounds, tied, pitches))
             bars.append(ReadBar(name, bar.length, notes, bar_tempi(bar, tempo), _meter(staves)))
     if not any(note.pitch is not None for bar in bars for note in bar.notes):
@@ -133,7 +133,7 @@ def _bar(staves: Mapping[str, StaffState]) -> Fraction:
 def _notes(
     bar: TimedBar,
     staves: Mapping[str, StaffState],
-    sounds: Mapping[str, tuple[int, int]],
+    sounds: Mapping[str, Sound],
     tied: Mapping[str, str],
     pitches: Mapping[str, int],
 ) -> list[ReadNote]:
@@ -142,10 +142,15 @@ def _notes(
     for event in bar.events:
         if event.grace or event.element.tag in _NOT_TIMED:
             continue
-        pitch, alter = sounds.get(event.id, (None, 0))
+        number, sound = staves[event.staff].number, sounds.get(event.id)
+        if sound is None:
+            notes.append(ReadNote(event.id, event.onset, event.duration, None, number))
+            continue
         first = tied.get(event.id, "")
-        first = first if pitch is not None and pitches.get(first) == pitch else ""
-        notes.append(ReadNote(event.id, event.onset, event.duration, pitch, staves[event.staff].number, alter, first))
+        first = first if pitches.get(first) == sound.pitch else ""
+        notes.append(
+            ReadNote(event.id, event.onset, event.duration, sound.pitch, number, sound.alter, first, sound.transposition)
+        )
     return notes
 
 

@@ -12,7 +12,7 @@ from score_following_game.data_preparation.engraving.mei.values import ALTER, un
 from score_following_game.data_preparation.errors import EngravingError
 
 _SYMBOLS = {"common": (4, 4), "cut": (2, 2)}
-_UNPITCHED = {"perc", "TAB"}  # clefs
+UNPITCHED = {"perc", "TAB"}  # clefs
 _COMMON_TIME = Fraction(4)
 
 Element = ElementTree.Element
@@ -55,7 +55,7 @@ def define(definition: Element, staves: dict[str, StaffState]) -> None:
 
 
 def _apply(definition: Element, staves: list[StaffState]) -> None:
-    if (definition.get("clef.shape") or next((clef.get("shape") for clef in definition.findall("clef")), "")) in _UNPITCHED:
+    if (definition.get("clef.shape") or next((clef.get("shape") for clef in definition.findall("clef")), "")) in UNPITCHED:
         raise EngravingError("notes without a pitch", "percussion and tablature are not supported")
     key, meter = _key(definition), _meter(definition)
     transposition = _transposition(definition)

@@ -12,7 +12,7 @@ from score_following_game.data_preparation.engraving.mei.definitions import Staf
 from score_following_game.data_preparation.engraving.mei.places import place, target
 from score_following_game.data_preparation.engraving.mei.ties import TimedBar
 from score_following_game.data_preparation.engraving.mei.timing import Event
-from score_following_game.data_preparation.engraving.mei.values import ALTER, accidental, unreadable, whole
+from score_following_game.data_preparation.engraving.mei.values import ALTER, accidental, unpitched, unreadable, whole
 from score_following_game.data_preparation.errors import EngravingError
 
 _OCTAVES = {"8": 1, "15": 2, "22": 3}
@@ -31,6 +31,15 @@ class OctaveLine:
     end: Fraction
 
 
+@dataclass(frozen=True)
+class Sound:
+    """pitch: sounding MIDI pitch.  alter, transposition: as in ReadNote."""
+
+    pitch: int
+    alter: int
+    transposition: int
+
+
 @dataclass
 class Accidentals:
     """Reads the pitches of all bars in order.
@@ -46,11 +55,14 @@ class Accidentals:
     def __post_init__(self) -> None:
         self._alters: dict[str, int] = {}  # of the notes so far, by id
 
-    def read(self, bar: TimedBar, staves: Mapping[str, StaffState]) -> dict[str, tuple[int, int]]:
-        """Id -> (sounding MIDI pitch, alter) of the notes of a bar. staves: as they are at its start."""
+    def read(self, bar: TimedBar, staves: Mapping[str, StaffState]) -> dict[str, Sound]:
+        """Id -> sound of the notes of a bar. staves: as they are at its start.
+
+        A sounding octave that the note does not state itself is added to it (oct, oct.ges).
+        """
         keys = {name: staff.key for name, staff in staves.items()}
         signs: dict[tuple[str, ...], int] = {}  # (staff, step, octave) -> alter of the last sign in this bar
-        pitches: dict[str, tuple[int, int]] = {}
+        sounds: dict[str, Sound] = {}
         for event in sorted(bar.events, key=lambda event: event.onset):
             element = event.element
             if event.printed not in staves:
@@ -65,9 +77,12 @@ class Accidentals:
             self._alters[event.id] = alter
             if sign := accidental(element, "accid"):
                 signs[spot] = ALTER[sign]
+            if spot[1] not in tuple("cdefgab"):
+                raise unpitched(event.staff)
             state = staves[event.printed]
-            pitches[event.id] = _midi(event, alter, state, self._octaves(bar, event)), alter
-        return pitches
+            _state_octave(event, state, self._octaves(bar, event))
+            sounds[event.id] = Sound(_midi(event, alter, state.transposition), alter, state.transposition)
+        return sounds
 
     def _alter(self, event: Event, implied: int) -> int:
         sounding = accidental(event.element, "accid.ges") or accidental(event.element, "accid")
@@ -124,22 +139,24 @@ def _is_under(line: OctaveLine, event: Event) -> bool:
     return event.printed in line.staff.split() and (not line.layer or event.layer in line.layer.split())
 
 
-def _midi(event: Event, alter: int, staff: StaffState, octaves: int) -> int:
+def _state_octave(event: Event, staff: StaffState, octaves: int) -> None:
+    """Write the default octave, and the octave in which a note under an octave line sounds, to the note."""
     note = event.element
-    step = (note.get("pname.ges") or note.get("pname") or "").upper()
-    if not step or len(step) > 1 or step not in "CDEFGAB":
-        raise EngravingError("notes without a pitch", f"staff {event.staff}: percussion and tablature are not supported")
-    if not (note.get("oct") or note.get("oct.ges") or staff.octave):
-        raise EngravingError("unreadable", f"staff {event.staff}: a note without an octave")
-    octave = whole(note, "oct.ges" if note.get("oct.ges") else "oct", _default_octave(staff), -2, 20) + octaves
-    midi = Pitch(step, octave, alter).midi + staff.transposition
+    if not note.get("oct"):
+        if not (note.get("oct.ges") or staff.octave):
+            raise EngravingError("unreadable", f"staff {event.staff}: a note without an octave")
+        note.set("oct", note.get("oct.ges") or staff.octave)
+    if octaves:
+        note.set("oct.ges", str(whole(note, "oct", 4, -2, 20) + octaves))
+
+
+def _midi(event: Event, alter: int, transposition: int) -> int:
+    note = event.element
+    step, octave = note.get("pname", ""), whole(note, "oct.ges" if note.get("oct.ges") else "oct", 4, -2, 20)
+    midi = Pitch(step.upper(), octave, alter).midi + transposition
     if not 0 <= midi <= 127:
-        raise EngravingError("pitch out of MIDI's range", f"staff {event.staff}: {step.lower()}{octave} is pitch {midi}")
+        raise EngravingError("pitch out of MIDI's range", f"staff {event.staff}: {step}{octave} is pitch {midi}")
     return midi
-
-
-def _default_octave(staff: StaffState) -> int:
-    return int(staff.octave) if staff.octave.isdecimal() else 4
 
 
 def after(events: Sequence[Event], staves: dict[str, StaffState]) -> None:

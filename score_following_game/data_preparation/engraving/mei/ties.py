@@ -28,9 +28,10 @@ class TimedBar:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A note and when it begins and ends, in quarters from the beginning."""
+    """A note. bar: index.  onset, end: quarters from the beginning."""
 
     event: Event
+    bar: int
     onset: Fraction
     end: Fraction
 
@@ -44,8 +45,8 @@ def find_ties(bars: Sequence[TimedBar]) -> dict[str, str]:
     """Id of a tied note -> id of the note that it continues. Only notes of one written step and octave, or notes that a tie
     element names one by one, are tied. Ties without an end are ignored."""
     notes = [
-        _Placed(event, bar.start + event.onset, bar.start + event.end)
-        for bar in bars
+        _Placed(event, index, bar.start + event.onset, bar.start + event.end)
+        for index, bar in enumerate(bars)
         for event in bar.events
         if event.element.tag == "note" and not event.grace
     ]
@@ -86,9 +87,9 @@ def _by_elements(bars: Sequence[TimedBar], notes: Sequence[_Placed]) -> Iterator
         named[note.event.id].append(note)
         if note.event.chord:
             named[note.event.chord].append(note)
-    at: dict[Fraction, list[_Placed]] = defaultdict(list)
+    at: dict[tuple[int, Fraction], list[_Placed]] = defaultdict(list)
     for note in notes:
-        at[note.onset].append(note)
+        at[note.bar, note.onset].append(note)
     for index, bar in enumerate(bars):
         for tie in bar.measure.iter("tie"):
             starts = _concerned(tie, "startid", "tstamp", bars, index, named, at)
@@ -107,9 +108,9 @@ def _concerned(
     bars: Sequence[TimedBar],
     index: int,
     named: dict[str, list[_Placed]],
-    at: dict[Fraction, list[_Placed]],
+    at: dict[tuple[int, Fraction], list[_Placed]],
 ) -> list[_Placed]:
-    """The notes at which a tie begins or ends."""
+    """The notes at which a tie begins or ends: none for a tstamp at a bar line, where a tie without an end hangs."""
     if name := target(tie, reference):
         return named.get(name, [])
     if not tie.get(stamp):
@@ -123,7 +124,7 @@ def _concerned(
     staff, layer = tie.get("staff"), tie.get("layer")
     return [
         note
-        for note in at.get(bar.start + quarters, [])
+        for note in at.get((index + later, bar.start + quarters), [])
         if (not staff or {note.event.staff, note.event.printed} & set(staff.split()))
         and (not layer or note.event.layer in layer.split())
     ]

@@ -8,8 +8,8 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.mei.definitions import StaffState
-from score_following_game.data_preparation.engraving.mei.values import whole, written_length
+from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED, StaffState
+from score_following_game.data_preparation.engraving.mei.values import unpitched, whole, written_length
 from score_following_game.data_preparation.errors import EngravingError
 
 ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # signs for notes that are not written out
@@ -89,6 +89,8 @@ class _Layer:
             small = grace or bool(element.get("grace")) or tag == "graceGrp"
             if tag in ABBREVIATED:
                 raise EngravingError("abbreviated notation", f"staff {self.staff}: {tag}")
+            if tag == "clef" and element.get("shape") in UNPITCHED:
+                raise unpitched(self.staff)
             if tag == "keySig":
                 self._add(element, Fraction(0), on, False)
             elif tag in _WHOLE_BAR:

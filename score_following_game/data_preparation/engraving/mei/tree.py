@@ -22,8 +22,8 @@ _DEFINITIONS = {
     "staffGrp": {"staffGrp", "staffDef", "grpSym", "label", "labelAbbr", "instrDef"},
     "staffDef": {"clef", "keySig", "meterSig", "meterSigGrp", "label", "labelAbbr", "instrDef"},
 }
-# Places and looks of single signs. pnum is a second statement of the pitch; the engraver would believe it.
-_LOOKS = {"ho", "vo", "to", "x", "y", "x2", "y2", "width", "scale", "color", "pnum", "fontsize"}
+# Places and looks of single signs. pnum is a second statement of the pitch, which the engraver would believe.
+_LOOKS = {"ho", "vo", "to", "x", "y", "x2", "y2", "width", "scale", "color", "fontsize", "pnum", "pname.ges"}
 _LOOKS |= {side + offset for side in ("start", "end") for offset in ("ho", "vo", "to")}
 
 Element = ElementTree.Element

@@ -20,6 +20,10 @@ def unreadable(element: Element, name: str) -> EngravingError:
     return EngravingError("unreadable", f"{element.tag} with {name}={element.get(name)!r}")
 
 
+def unpitched(staff: str) -> EngravingError:
+    return EngravingError("notes without a pitch", f"staff {staff}: percussion and tablature are not supported")
+
+
 def whole(element: Element, name: str, default: int, low: int, high: int) -> int:
     """The attribute as a whole number from `low` to `high`."""
     value = (element.get(name) or str(default)).strip()

@@ -24,6 +24,9 @@ def mend(root: Element, reading: Reading) -> None:
     measures = list(root.iter(f"{MEI}measure"))
     if len(measures) != len(reading.bars):
         raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file")
+    for element in root.iter():
+        for name in ("dur.ges", "dots.ges"):  # in the engraver's timing they override the written value
+            element.attrib.pop(name, None)
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar)

@@ -1,0 +1,160 @@
+"""Keys with accidentals of their own, clefs, octaves and transposition of ABC tunes: what is printed and what sounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from score_following_game.data_preparation.building.make_piece import engrave_source
+from score_following_game.data_preparation.building.sources import find_sources
+from score_following_game.data_preparation.engraving.abc.keys import parse_key
+from score_following_game.data_preparation.engraving.abc.melody import read_melody
+from score_following_game.data_preparation.engraving.abc.notation import Melody
+from score_following_game.data_preparation.engraving.abc.properties import Clef, split_properties
+from score_following_game.data_preparation.engraving.abc.to_mei import NAMESPACE, melody_to_mei
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, read_tune_book
+from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.verovio.accidentals import derive_sound
+
+MEI = f"{{{NAMESPACE}}}"
+SCALE = "CDEF GABc|"
+TUNE = "CDEF GABc|c2B2 A2G2|F2E2 D2C2|"
+
+
+def text_of(key: str, music: str = TUNE, header: str = "") -> str:
+    return f"X:1\nT:t\nM:4/4\nL:1/8\n{header}K:{key}\n{music}\n"
+
+
+def melody_of(key: str, music: str = TUNE, header: str = "") -> Melody:
+    return read_melody(read_tune_book(text_of(key, music, header))[0])
+
+
+def pitches(key: str, music: str = SCALE, header: str = "") -> list[int]:
+    return [pitch for _, _, pitch in melody_of(key, music, header).notes()]
+
+
+def altered(*steps: tuple[int, int]) -> list[int]:
+    """The scale of SCALE with some places altered."""
+    scale = [60, 62, 64, 65, 67, 69, 71, 72]
+    return [pitch + dict(steps).get(place, 0) for place, pitch in enumerate(scale)]
+
+
+F, C, G, B, E = (3, 1), ((0, 1), (7, 1)), (4, 1), (6, -1), (2, -1)
+KEYS = [
+    ("D^g", [("F", 1), ("C", 1), ("G", 1)], altered(F, *C, G)),
+    ("D ^g", [("F", 1), ("C", 1), ("G", 1)], altered(F, *C, G)),
+    ("Dmix ^c", [("F", 1), ("C", 1)], altered(F, *C)),
+    ("D =c", [("F", 1)], altered(F)),
+    ("D maj =C", [("F", 1)], altered(F)),
+    ("D Phr ^f", [("F", 1), ("B", -1), ("E", -1)], altered(F, B, E)),
+    ("D exp _b _e ^f", [("F", 1), ("B", -1), ("E", -1)], altered(F, B, E)),
+    ("D exp_b_e^f", [("F", 1), ("B", -1), ("E", -1)], altered(F, B, E)),
+    ("exp ^f", [("F", 1)], altered(F)),
+    ("Am^g", [("G", 1)], altered(G)),
+    ("C =c", [], altered()),
+    ("G exp", [], altered()),
+    ("none ^f _b", [("F", 1), ("B", -1)], altered(F, B)),
+    ("C __b ^^f", [("F", 2), ("B", -2)], altered((3, 2), (6, -2))),
+    ("Gm clef=bass ^f", [("F", 1), ("B", -1), ("E", -1)], altered(F, B, E)),
+    ("HP", [], altered(F, *C)),
+    ("Hp", [("F", 1), ("C", 1)], altered(F, *C)),
+]
+
+
+@pytest.mark.parametrize(("key", "signs", "sounding"), KEYS)
+def test_keys_with_accidentals(key: str, signs: list[tuple[str, int]], sounding: list[int]) -> None:
+    assert pitches(key) == sounding
+    assert melody_of(key).key.signs() == signs
+    changed = melody_of("Eb", f"{SCALE}[K:{key}]{SCALE}")
+    assert [pitch for _, _, pitch in changed.notes()][8:] == sounding and changed.measures[1].key.signs() == signs
+
+
+@pytest.mark.parametrize("key", [key for key, *_ in KEYS if key != "HP"])
+def test_the_printed_signature_implies_the_sound(key: str) -> None:
+    """What the sheet says without the sound that our MEI states: read by the code that reads others' MEI."""
+    melody = melody_of("C", f"=F F f|{SCALE}[K:{key}]{SCALE}^F F =c c c'|")
+    root = ElementTree.fromstring(melody_to_mei(melody))
+    notes = list(root.iter(f"{MEI}note"))
+    stated = [note.attrib.pop("accid.ges", None) for note in notes]
+    derive_sound(root)
+    assert [note.get("accid.ges") for note in notes] == stated
+
+
+def test_a_key_of_pipes_changes_back() -> None:
+    assert pitches("HP", "F[K:C]F[K:Hp]F|") == [66, 65, 66]
+
+
+@pytest.mark.parametrize("key", ["D ^/f", "D ^h", "Dfoo ^", "HPX", "C sound=B", "C score=AB", "C transpose=x", "C octave=up"])
+def test_keys_that_are_not_read(key: str) -> None:
+    with pytest.raises(AbcError):
+        parse_key(split_properties(key)[0])
+
+
+@pytest.mark.parametrize(
+    ("properties", "clef", "moved"),
+    [
+        ("clef=treble-8", Clef("G", 2, -1), -12),
+        ("treble+8", Clef("G", 2, 1), 12),
+        ("clef=bass-15", Clef("F", 4, -2), -24),
+        ("clef=alto", Clef("C", 3), 0),
+        ("clef=tenor", Clef("C", 4), 0),
+        ("bass", Clef("F", 4), 0),
+        ("clef=bass3", Clef("F", 3), 0),
+        ("clef=C1", Clef("C", 1), 0),
+        ("clef=none", Clef(), 0),
+        ("transpose=-2", Clef(), -2),
+        ("octave=-1", Clef(), -12),
+        ("clef=treble-8 octave=1 transpose=3", Clef("G", 2, -1), 3),
+        ("clef=bass middle=d transpose=-24", Clef("F", 4), -24),
+    ],
+)
+def test_clefs_octaves_and_transposition(properties: str, clef: Clef, moved: int) -> None:
+    for melody in (
+        melody_of(f"C {properties}"),
+        melody_of("C", TUNE, f"V:1 {properties}\n"),
+        melody_of("C", f"[V:1 {properties}]{TUNE}"),
+    ):
+        assert melody.clef == clef
+        assert [pitch for _, _, pitch in melody.notes()][:8] == [pitch + moved for pitch in altered()]
+
+
+def test_what_is_printed_of_a_transposed_tune() -> None:
+    def printed(key: str) -> list[tuple[str, int]]:
+        return [(event.pitch.step, event.pitch.octave) for event in melody_of(key).measures[0].events if event.pitch]
+
+    assert printed("C transpose=-2") == printed("C")
+    assert printed("C clef=bass octave=-1")[0] == ("C", 3)
+    assert printed("C clef=bass middle=d transpose=-24")[0] == ("C", 2)  # two octaves below the letter
+
+
+def test_changes_within_the_tune() -> None:
+    melody = melody_of("C", "CD[K:bass]EF|[K:G transpose=12]F|[V:1 clef=treble-8 transpose=0]F|")
+    assert [pitch for _, _, pitch in melody.notes()] == [60, 62, 64, 65, 78, 54]
+    assert [measure.clef for measure in melody.measures] == [None, Clef("F", 4), None, Clef("G", 2, -1)]
+
+
+@pytest.mark.parametrize("clef", ["treble^8", "treble_8", "clef=perc", "clef=Q", "perc", "bass middle=c"])
+def test_clefs_that_are_not_read(clef: str) -> None:
+    with pytest.raises(AbcError):
+        melody_of(f"C {clef}")
+
+
+@pytest.mark.parametrize(
+    "key", ["D^g", "D exp _b _e ^f", "HP", "Hp", "C clef=treble-8", "C transpose=-3", "C treble octave=1", "Am bass octave=-1"]
+)
+def test_verovio_prints_and_plays_what_is_read(key: str, tmp_path: Path) -> None:
+    """engrave_source compares the engraver's notes with our own reading."""
+    (tmp_path / "book.abc").write_text(text_of(key, f"{TUNE}[K:Gm^f]{SCALE}"))
+    piece, _ = engrave_source(find_sources([tmp_path])[0], STYLES["nottingham"])
+    assert [note.pitch for note in piece.notes] == pitches(key, f"{TUNE}[K:Gm^f]{SCALE}")
+    assert len(piece.score.coords) == 24
+
+
+def test_the_signs_of_a_signature_are_on_the_sheet(tmp_path: Path) -> None:
+    def width(key: str) -> int:
+        (tmp_path / "book.abc").write_text(text_of(key))
+        return engrave_source(find_sources([tmp_path])[0], STYLES["nottingham"])[0].score.sheet.shape[1]
+
+    assert width("HP") == width("C") < width("Hp") == width("D") < width("D ^g") == width("A") < width("D exp ^f _b ^g _e ^c")

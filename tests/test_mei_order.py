@@ -1,0 +1,196 @@
+"""The order of the bars: marks read from MEI, and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mei_tools import bar, notes, score
+
+from score_following_game.data_preparation.engraving.mei.marks import ending_numbers, expansion_order, read_marks
+from score_following_game.data_preparation.engraving.order import BarMarks, once_order, written_order
+from score_following_game.data_preparation.errors import EngravingError
+
+_FIELDS = {"S": "segno", "O": "coda", "F": "fine", "T": "to_coda", "D": "da_capo", "G": "dal_segno"}
+
+
+def marks(text: str) -> list[BarMarks]:
+    """One word per bar: "|:" and ":|" (":3|" three times), "[1" or "[12" in an ending, letters of _FIELDS, "." for none."""
+    found = []
+    for word in text.split():
+        mark = BarMarks(repeat_start="|:" in word)
+        if ":|" in word or ":3|" in word:
+            mark = replace(mark, repeat_end=3 if ":3|" in word else 2)
+        if "[" in word:
+            mark = replace(mark, ending=tuple(int(c) for c in word.partition("[")[2].partition("]")[0]))
+        for letter, field in _FIELDS.items():
+            if letter in word:
+                mark = replace(mark, **{field: True})
+        found.append(mark)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("bars", "written"),
+    [
+        (". . .", "0 1 2"),
+        (". :| .", "0 1 0 1 2"),
+        (". |: :| .", "0 1 2 1 2 3"),
+        ("|: . :3| .", "0 1 2 0 1 2 0 1 2 3"),
+        (". :| . :|", "0 1 0 1 2 3 2 3"),
+        ("|: :| |: :|", "0 1 0 1 2 3 2 3"),
+        ("|::| |::| .", "0 0 1 1 2"),
+        ("|: . [1]:| [2] .", "0 1 2 0 1 3 4"),
+        ("|: [1] [1]:| [2] [2] .", "0 1 2 0 3 4 5"),
+        ("|: [1] [2] .", "0 1 0 2 3"),  # the sign at the end of the first ending is often missing
+        ("|: . [12]:| [3] .", "0 1 2 0 1 2 0 1 3 4"),
+        ("|: [1]:| [2]:| [3] .", "0 1 0 2 0 3 4"),
+        ("|: [1]:| [2]:| .", "0 1 0 2 3"),  # a sign at the last ending repeats nothing more
+        ("|: . [1]:| .", "0 1 2 0 1 3"),  # a lone first ending
+        ("|: . [2] .", "0 1 2 3"),  # a lone second ending
+        ("|: [1]:| [2] [1] [2]", "0 1 0 2 3 4"),  # a second group, of notes that nothing precedes
+        (". [1]:| [2] . :| .", "0 1 0 2 3 4 3 4 5"),  # what follows the endings is repeated from there
+        ("|: [1]:| [2] |: [1]:| [2] .", "0 1 0 2 3 4 3 5 6"),
+        (". .F . .D", "0 1 2 3 0 1"),
+        (". .S . .G .", "0 1 2 3 1 2 3 4"),
+        (". .S .F .G", "0 1 2 3 1 2"),
+        (". .T . .D .O .", "0 1 2 3 0 1 4 5"),
+        (". .S .T . .G .O .F .", "0 1 2 3 4 1 2 5 6"),
+        ("|: :|F |: :|D", "0 1 0 1 2 3 2 3 0 1"),  # no repeats after the jump
+        ("|: . [1]:| [2]F . .D", "0 1 2 0 1 3 4 5 0 1 3"),  # and the last ending
+        ("|: [1]D [2]F", "0 1 0 2"),  # the jump is in the first ending
+        ("|: . [1]:| .F .D", "0 1 2 0 1 3 4 0 1 3"),
+        (". .F . .", "0 1 2 3"),  # fine counts only after a jump
+        (". .T . .O", "0 1 2 3"),  # and so does to coda
+        (". .D .", "0 1 0 1 2"),
+        (". .OT .D", "0 1 2 0 1 1 2"),  # a coda before its exit is left again at once
+        ("", ""),
+    ],
+)
+def test_written_order(bars: str, written: str) -> None:
+    assert written_order(marks(bars)) == [int(bar) for bar in written.split()]
+
+
+@pytest.mark.parametrize(
+    ("bars", "once"),
+    [
+        ("|: . :| .S .G", "0 1 2 3 4"),
+        ("|: [1]:| [2] .", "0 1 3"),
+        ("|: [12]:| [3] .", "0 1 3"),
+        ("[2] [1] .", "1 2"),
+        (". [2] .", "0 1 2"),
+        ("[1] [2] [1] [2]", "0 2"),
+    ],
+)
+def test_once_order(bars: str, once: str) -> None:
+    assert once_order(marks(bars)) == [int(bar) for bar in once.split()]
+
+
+@pytest.mark.parametrize(("bars", "message"), [(". .G", "bar 2: no segno"), (". .T .D", "bar 2: no coda")])
+def test_jumps_without_their_sign_are_refused(bars: str, message: str) -> None:
+    with pytest.raises(EngravingError, match=message):
+        written_order(marks(bars))
+
+
+MARK = st.builds(
+    BarMarks,
+    st.booleans(),
+    st.sampled_from((0, 0, 0, 2, 3)),
+    st.sampled_from(((), (), (), (1,), (2,), (1, 2), (3,))),
+    *([st.sampled_from((False,) * 5 + (True,))] * 6),
+)
+
+
+@given(st.lists(MARK, max_size=12))
+def test_any_marks_end(bars: list[BarMarks]) -> None:
+    """In an order that begins with a bar played once, too, or in a reason."""
+    assert once_order(bars) == sorted(set(once_order(bars)))
+    try:
+        order = written_order(bars)
+    except EngravingError as error:
+        assert error.reason in ("a jump without its sign", "repeats without an end")
+        return
+    assert set(order) <= set(range(len(bars)))
+    if not any(mark.ending or mark.fine or mark.to_coda for mark in bars):
+        assert set(order) == set(range(len(bars)))
+
+
+# --- reading
+
+
+def measure(more: str = "", after: str = "") -> str:
+    return bar(notes("c4 c4 c4 c4"), more=more, after=after)
+
+
+def test_bar_lines_and_endings() -> None:
+    text = score(
+        measure('left="rptstart" right="rptboth"'),
+        measure('right="rptend"'),
+        measure('left="rptboth"'),
+        f'<ending n="1, 2">{measure()}</ending><ending n="3.">{measure()}</ending><section>{measure()}</section>',
+        f"<ending>{measure()}</ending><ending>{measure()}</ending>",
+    )
+    found = read_marks(text)
+    assert [mark.repeat_start for mark in found] == [True, True, True, False, False, False, False, False]
+    assert [mark.repeat_end for mark in found] == [2, 2, 0, 0, 0, 0, 0, 0]
+    assert [mark.ending for mark in found] == [(), (), (), (1, 2), (3,), (), (1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("1", (1,)), ("1, 2", (1, 2)), ("1.-3.", (1, 2, 3)), ("1.2.", (1, 2)), ("", ()), ("x", ()), ("0", ()), ("1-9999", None)],
+)
+def test_numbers_of_endings(text: str, numbers: tuple[int, ...] | None) -> None:
+    assert ending_numbers(text) == (tuple(range(1, 65)) if numbers is None else numbers)
+
+
+@pytest.mark.parametrize(
+    ("mark", "field"),
+    [
+        ('<repeatMark func="segno" tstamp="1"/>', "segno"),
+        ('<repeatMark func="daCapo" tstamp="5"/>', "da_capo"),
+        ('<repeatMark func="dalSegno"/>', "dal_segno"),
+        ('<repeatMark func="fine"/>', "fine"),
+        ('<repeatMark func="coda" tstamp="1"/>', "coda"),
+        ('<dir type="tocoda" tstamp="5"><rend>To Coda</rend></dir>', "to_coda"),
+        ("<dir>D.C. al <rend>Fine</rend></dir>", "da_capo"),
+        ("<dir>Da Capo</dir>", "da_capo"),
+        ("<dir>D. S. al Coda</dir>", "dal_segno"),
+        ("<dir>Dal segno</dir>", "dal_segno"),
+        ("<dir>\n  Fine.</dir>", "fine"),
+        ("<dir>al Coda</dir>", "to_coda"),
+        ("<dir>Coda</dir>", "coda"),
+        ('<dir><symbol glyph.name="segno"/></dir>', "segno"),
+        ('<dir><rend glyph.auth="smufl">\ue048</rend></dir>', "coda"),
+        ("<dir>dolce</dir>", ""),
+        ("<dir>da lontano</dir>", ""),
+        ("<dir>finely</dir>", ""),
+        ("<tempo>Adagio</tempo>", ""),
+    ],
+)
+def test_jumps_and_signs(mark: str, field: str) -> None:
+    first, second = read_marks(score(measure(after=mark), measure()))
+    assert first == (BarMarks(**{field: True}) if field else BarMarks())
+    assert second == BarMarks()
+
+
+def test_signs_after_the_last_note_belong_to_the_next_bar() -> None:
+    text = score(measure(after='<repeatMark func="coda" tstamp="5"/>'), measure())
+    assert [mark.coda for mark in read_marks(text)] == [False, True]
+
+
+def test_of_two_coda_signs_the_first_is_where_one_leaves() -> None:
+    coda, capo = '<repeatMark func="coda" tstamp="1"/>', "<dir>D.C. al Coda</dir>"
+    text = score(measure(), measure(after=coda), measure(after=capo), measure(after=coda))
+    assert written_order(read_marks(text)) == [0, 1, 2, 0, 3]
+    said = score(measure(after="<dir>To Coda</dir>"), measure(after=coda), measure(after=capo), measure(after=coda))
+    assert written_order(read_marks(said)) == [0, 1, 2, 0, 3]
+
+
+def test_expansions() -> None:
+    sections = f'<section xml:id="a">{measure()}{measure()}</section><section xml:id="b">{measure()}</section>'
+    assert expansion_order(score('<expansion plist="#a #b #a"/>', sections)) == [0, 1, 2, 0, 1]
+    assert expansion_order(score('<expansion plist="#a #nowhere"/>', sections)) is None
+    assert expansion_order(score(sections)) is None

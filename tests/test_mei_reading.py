@@ -1,0 +1,374 @@
+"""Reading MEI by its own arithmetic: durations, tuplets, ties, bars, tempi, and what is music at all."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from mei_tools import bar, edited, engraver, heard, note, notes, read, score
+
+from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
+from score_following_game.data_preparation.engraving.mei.movements import movement_labels, one_movement
+from score_following_game.data_preparation.errors import EngravingError
+
+DATA = Path(__file__).parent / "data"
+F = Fraction
+SCALE = notes("c4 d4 e4 f4")
+
+
+def onsets(text: str) -> list[str]:
+    return [str(onset) for onset, _, _ in read(text)]
+
+
+def durations(text: str) -> list[str]:
+    return [str(duration) for _, duration, _ in read(text)]
+
+
+def tuplet(content: str, ratio: str = 'num="3" numbase="2"') -> str:
+    return f"<tuplet {ratio}>{content}</tuplet>"
+
+
+# --- durations
+
+
+def test_note_values_dots_defaults_and_chords() -> None:
+    chord = f'<chord dur="4" dots="1">{note("c4", "")}{note("e4", 8)}</chord>'
+    bare = f"<chord>{note('c4', 8)}{note('e4', 4)}</chord>"
+    layer = (
+        note("c4", "breve")
+        + note("c4", 4, 'dots="2"')
+        + note("c4", 4, content="<dot/>")
+        + chord
+        + bare
+        + note("c4", "")
+        + note("c4", 4, 'dur.ges="8"')
+        + note("c4", 8, 'dur.ges="85p"')
+        + note("c4", "", 'dur.ppq="12"')
+        + '<rest dur="2"/><space dur="4"/>'
+        + note("g4", 1)
+    )
+    text = score(bar(layer), staff='dur.default="16" ppq="8"')
+    assert durations(text) == ["8", "7/4", "3/2", "3/2", "1/2", "1/2", "1", "1/4", "1/2", "1/2", "3/2", "4"]
+    assert onsets(text)[-1] == str(8 + F(7, 4) + F(3, 2) + F(3, 2) + 1 + F(1, 4) + F(1, 2) + F(1, 2) + F(3, 2) + 2 + 1)
+
+
+def test_nested_tuplets() -> None:
+    inner = tuplet(notes("d4 e4 f4", 8))
+    text = score(
+        bar(tuplet(note("c4") + inner + note("g4")) + notes("c4 e4"), notes("c3 g3 c3 g3")), bar(SCALE, SCALE), staves=2
+    )
+    assert onsets(text)[:7] == ["0", "2/3", "8/9", "10/9", "4/3", "2", "3"]
+    assert onsets(text)[11] == "4"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "onset"),
+    [
+        ('num="3" numbase="2"', "1"),
+        ('num="3"', "1"),
+        ("", "1"),
+        ('num="5" numbase="4"', "6/5"),
+        ('num="5"', "6/5"),
+        ('num="2" numbase="3"', "9/4"),
+        ('num="2"', "9/4"),
+    ],
+)
+def test_a_tuplet_without_a_number_is_known_by_its_notes(attributes: str, onset: str) -> None:
+    beam = f"<beam>{notes('c4 d4 e4', 8)}</beam>"
+    assert onsets(score(bar(tuplet(beam, attributes) + note("f4"))))[3] == onset
+    ids = "".join(note(pitch, 8, f'xml:id="{pitch}"') for pitch in ("c4", "d4", "e4")) + note("f4")
+    span = f'<tupletSpan {attributes} startid="#c4" endid="#e4"/>'
+    assert onsets(score(bar(ids, after=span)))[3] == onset
+
+
+def test_two_notes_without_a_number_are_a_duplet_or_nothing() -> None:
+    text = score(bar(tuplet(notes("c4 d4", 8), "") + note("f4")), definition='meter.count="6" meter.unit="8"')
+    assert onsets(text) == ["0", "3/4", "3/2"]
+    with pytest.raises(EngravingError, match="bar 1, a tuplet without num"):
+        read_mei(text.replace('meter.count="6"', 'meter.count="4"'))
+
+
+def test_tuplets_by_spans_and_attributes() -> None:
+    """Over the edge of a beam, by tstamp (of the end or of the last note), nested, and by the attribute tuplet."""
+    beams = f"<beam>{notes('c4 d4', 8)}</beam><beam>{notes('e4 f4', 8)}</beam>"
+    named = beams.replace('pname="c"', 'xml:id="a" pname="c"').replace('pname="e"', 'xml:id="b" pname="e"')
+    assert onsets(score(bar(named, after='<tupletSpan num="3" numbase="2" startid="#a" endid="#b"/>'))) == [
+        "0",
+        "1/3",
+        "2/3",
+        "1",
+    ]
+    for end in ("2", "1.667"):
+        span = f'<tupletSpan num="3" numbase="2" staff="1" tstamp="1" tstamp2="0m+{end}"/>'
+        assert onsets(score(bar(beams, after=span))) == ["0", "1/3", "2/3", "1"]
+    marked = "".join(note("c4", 8, f'tuplet="{mark}"') for mark in ("i1", "m1", "t1")) + note("d4")
+    assert onsets(score(bar(marked))) == ["0", "1/3", "2/3", "1"]
+    chords = f'<chord xml:id="a" dur="8">{note("c4", "")}</chord>' + note("d4", 8) + note("e4", 8, 'xml:id="b"') + note("f4")
+    assert onsets(score(bar(chords, after='<tupletSpan num="3" numbase="2" startid="#a" endid="#b"/>')))[-1] == "1"
+    with pytest.raises(EngravingError, match="bar 1, a tupletSpan without its notes"):
+        read_mei(score(bar(marked, after='<tupletSpan num="3" startid="#x" endid="#y"/>')))
+
+
+def test_grace_notes_take_no_time() -> None:
+    grace = note("b4", 8, 'grace="acc"') + f"<graceGrp>{note('b4', 8)}</graceGrp>"
+    grace += f'<chord dur="8" grace="acc">{note("b4", "")}</chord>'
+    assert read(score(bar(grace + note("c4") + grace + note("d4")))) == [(F(0), F(1), 60), (F(1), F(1), 62)]
+
+
+# --- bars
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "more", "length"),
+    [
+        (note("c4"), "<mRest/>", "", "4"),
+        (note("c4"), "<mSpace/>", "", "1"),
+        (note("c4"), '<space dur="2"/>', "", "2"),
+        (note("c4"), "<mRest/>", 'metcon="false"', "1"),
+        (note("c4", 1) + note("c4"), "<mRest/>", "", "5"),
+        ('<multiRest num="3"/>', '<multiRest num="3"/>', "", "12"),
+        ("", "", "", "0"),
+    ],
+)
+def test_the_length_of_a_bar(first: str, second: str, more: str, length: str) -> None:
+    full = bar(SCALE, SCALE)
+    text = score(full, bar(first, second, more=more), full, staves=2)
+    assert str(read_mei(text)[1].bars[1].length) == length
+    assert onsets(text)[-1] == str(4 + F(length) + 3)
+
+
+def test_a_pickup_is_as_short_as_its_notes() -> None:
+    text = score(bar(note("c4"), "<mRest/>"), bar(SCALE, SCALE), staves=2)
+    assert onsets(text)[:2] == ["0", "1"]
+    assert 'metcon="false"' in read_mei(text)[0]
+
+
+def test_meters() -> None:
+    changes = [
+        '<scoreDef meter.count="3+2" meter.unit="8"/>',
+        '<scoreDef><meterSigGrp func="mixed"><meterSig count="3" unit="8"/><meterSig count="2" unit="4"/></meterSigGrp>'
+        "</scoreDef>",
+        '<scoreDef meter.sym="cut"/>',
+        '<staffDef n="1"><meterSig count="3" unit="4"/></staffDef>',
+    ]
+    text = score(bar(SCALE), *(change + bar("<mRest/>") for change in changes))
+    bars = read_mei(text)[1].bars
+    assert [bar.meter for bar in bars] == [(4, 4), (5, 8), (7, 8), (2, 2), (3, 4)]
+    assert [str(bar.length) for bar in bars] == ["4", "5/2", "7/2", "4", "3"]
+
+
+# --- ties
+
+
+def test_ties_by_attribute() -> None:
+    first = note("c5", 2, 'tie="i"') + note("c5", 4, 'tie="m"') + note("c5", 4, 'tie="i"')
+    chords = "".join(f'<chord dur="2" tie="{tie}">{notes("e4 g4", "")}</chord>' for tie in "it")
+    text = score(bar(first + "|" + chords), bar(note("c5", 4, 'tie="t"') + note("d5") + note("d5", 2, 'tie="t"')))
+    assert heard(text) == [(0, 4, 64), (0, 4, 67), (0, 3, 72), (3, 5, 72), (5, 6, 74), (6, 8, 74)]
+
+
+def test_ties_by_element() -> None:
+    """By ids of notes or chords and by tstamp; not to another pitch, and not without an end."""
+    chords = "".join(f'<chord xml:id="{name}" dur="2">{notes("e4 g4", "")}</chord>' for name in "xy")
+    ties = '<tie startid="#x" endid="#y"/><tie staff="1" layer="2" tstamp="4" tstamp2="1m+1"/><tie startid="#y"/>'
+    text = score(bar(f"{chords}|{notes('c5 c5 c5 c5')}", after=ties), bar(note("e4", 1) + "|" + note("c5", 1)))
+    assert [note for note in heard(text) if note[2] != 72] == [(0, 4, 64), (0, 4, 67), (4, 8, 64)]
+    assert [note for note in heard(text) if note[2] == 72] == [(0, 1, 72), (1, 2, 72), (2, 3, 72), (3, 8, 72)]
+    hanging = '<tie startid="#a" tstamp2="0m+5"/>'
+    assert len(heard(score(bar(note("c4", 1, 'xml:id="a"'), after=hanging), bar(note("c4", 1))))) == 2
+    slurred = note("c4", 4, 'xml:id="a"') + note("d4", 4, 'xml:id="b"')
+    assert len(heard(score(bar(slurred, after='<tie startid="#a" endid="#b"/>')))) == 2
+
+
+# --- what is music
+
+
+INCIPIT = (
+    '<workList><work><incip><score><scoreDef keysig="4f"><staffGrp><staffDef n="1"/><staffDef n="2"/></staffGrp></scoreDef>'
+    '<section><measure><staff n="1"><layer><note pname="a" oct="4" dur="4"/></layer></staff><tempo tstamp="1" mm="200"/>'
+    "</measure></section></score></incip></work></workList>"
+)
+
+
+def test_an_incipit_is_not_the_music() -> None:
+    """Neither its key, nor its tempo, nor its staves, nor its bars."""
+    flat = 'accid.ges="f"'
+    text = score(
+        bar(note("a4", 4, flat) + note("b4", 4, flat) + notes("c5 g4"), after='<tempo tstamp="1" mm="60" mm.unit="4"/>'),
+        bar(notes("a4 b4 c4 d4")),
+        head=INCIPIT,
+    )
+    prepared, reading = read_mei(text)
+    assert [pitch for _, _, pitch in read(text)] == [68, 70, 72, 67, 69, 71, 60, 62]
+    assert [bar.tempi for bar in reading.bars] == [((F(0), 60.0),), ()]
+    assert "incip" not in prepared and prepared.count("<staffDef") == 1
+
+
+MOVEMENTS = (
+    '<mei xmlns="http://www.music-encoding.org/ns/mei"><music><body>{}<mdiv><mdiv label="Trio"><score><scoreDef><staffGrp>'
+    '<staffDef n="1"/></staffGrp></scoreDef><section><measure><staff n="1"><layer><note pname="d" oct="5" dur="4"/></layer>'
+    "</staff></measure></section></score></mdiv></mdiv><mdiv><score><scoreDef/></score></mdiv></body></music></mei>"
+)
+FIRST = score(bar(note("c4"))).partition("<body>")[2].partition("</body>")[0]
+
+
+def test_every_mdiv_with_measures_is_a_movement() -> None:
+    text = MOVEMENTS.format(FIRST)
+    assert movement_labels(text) == ["", "Trio"]
+    assert [read(one_movement(text, number)) for number in (1, 2)] == [[(0, 1, 60)], [(0, 1, 74)]]
+    with pytest.raises(EngravingError, match="several movements"):
+        read_mei(text)
+    with pytest.raises(EngravingError, match="no movement 3 in 2"):
+        one_movement(text, 3)
+    assert movement_labels("<mei") == [] == movement_labels("<x><mdiv><score><measure/></score></mdiv></x>")
+    assert read(MOVEMENTS.format("")) == [(0, 1, 74)]
+
+
+@pytest.mark.parametrize(
+    ("markup", "pitch"),
+    [
+        ("<choice><orig>{0}</orig><reg>{1}</reg></choice>", 62),
+        ("<choice><sic>{0}</sic><corr>{1}</corr></choice>", 62),
+        ("<choice><reg>{1}</reg><orig>{0}</orig></choice>", 62),
+        ("<choice><unclear>{1}</unclear><unclear>{0}</unclear></choice>", 62),
+        ("<app><rdg>{0}</rdg><lem>{1}</lem></app>", 62),
+        ("<app><rdg>{1}</rdg><rdg>{0}</rdg></app>", 62),
+        ("<subst><del>{0}</del><add>{1}</add></subst>", 62),
+        ("<del>{0}</del>{1}", 62),
+        ("<restore><del>{1}</del></restore>", 62),
+        ("<supplied>{1}</supplied>", 62),
+        ("<sic>{1}</sic>", 62),
+        ("<app><lem><choice><sic>{0}</sic><corr>{1}</corr></choice></lem><rdg>{0}</rdg></app>", 62),
+    ],
+)
+def test_one_version_of_the_text_is_played(markup: str, pitch: int) -> None:
+    text = score(bar(note("e4") + markup.format(note("c4"), note("d4"))))
+    assert read(text) == [(0, 1, 64), (1, 1, pitch)]
+    engraved = engraver(read_mei(text)[0]).getMEI()
+    assert engraved.count("<note ") == 2
+
+
+def test_ossia_staves_are_not_played() -> None:
+    staff = '<staff n="1"><layer>{}</layer></staff>'
+    ossia = f"<ossia>{staff.format(note('c4'))}<oStaff n='1'><layer>{note('d4')}</layer></oStaff></ossia>"
+    assert read(score(f"<measure>{ossia}</measure>")) == [(0, 1, 60)]
+
+
+def test_foreign_namespaces_do_no_harm() -> None:
+    """In the header, where verovio's own MEI would use a prefix without declaring it, and in the music."""
+    text = score(bar(SCALE + "<x:beam>" + note("g4") + "</x:beam>"), head='<xi:include href="a.mei" x:y="1"/>')
+    text = text.replace("<mei ", '<mei xmlns:xi="http://www.w3.org/2001/XInclude" xmlns:x="http://x" ', 1)
+    prepared, _ = read_mei(text)
+    assert len(read(text)) == 4
+    assert "include" not in engraver(prepared).getMEI()
+
+
+def test_a_prefix_for_mei_is_as_good_as_none() -> None:
+    text = score(bar(SCALE)).replace("<", "<m:").replace("<m:/", "</m:").replace("xmlns=", "xmlns:m=")
+    assert len(read(text)) == 4
+    assert "<m:" not in read_mei(text)[0]
+
+
+def test_page_layout_of_the_file_is_left_out() -> None:
+    layout = 'spacing.staff="93" page.height="1545" system.leftmar="0" vu.height="0.9mm" lyric.name="Times" music.size="9"'
+    staff = '<staffDef n="1" scale="50%" spacing="4" visible="false"/>'
+    extra = f"<scoreDef><pgHead>x</pgHead><layout/><staffGrp>{staff}</staffGrp></scoreDef>"
+    marked = bar(note("c4", 4, 'ho="3" color="white"'), more='width="9"')
+    prepared, _ = read_mei(score(marked, extra, bar(SCALE), definition=layout + ' keysig="1s"'))
+    names = "spacing page. system. vu. lyric music. scale visible layout pgHead ho= color width"
+    assert [name for name in names.split() if name in prepared] == []
+    assert 'keysig="1s"' in prepared
+
+
+def test_a_staff_has_five_lines_and_old_names_are_understood() -> None:
+    text = score(bar(notes("f4")), definition='key.sig="1s"').replace(' lines="5"', "").replace('"5.0"', '"2013"')
+    prepared, _ = read_mei(text)
+    assert 'lines="5"' in prepared and 'keysig="1s"' in prepared
+    assert read(text)[0][2] == 66
+
+
+def test_ids_are_unique_and_survive_the_engraver() -> None:
+    twice = note("c4", 4, 'xml:id="a"') * 2 + '<rest dur="4" xml:id="a"/>'
+    text = score(bar(twice, after='<slur startid="#a" endid="#a"/>'), bar(f'<chord dur="4">{notes("c4 e4", "")}</chord>'))
+    prepared, reading = read_mei(text)
+    ids = [note.id for bar in reading.bars for note in bar.notes]
+    assert ids == ["note-0", "note-1", "rest-0", "note-2", "note-3"]
+    engraved = engraver(prepared).getMEI()
+    assert all(engraved.count(f'xml:id="{name}"') == 1 for name in (*ids, "bar-0", "bar-1", "chord-0"))
+    assert 'startid="#note-0"' in engraved
+
+
+def test_hidden_notes_are_kept() -> None:
+    text = score(bar(note("c4", 4, 'visible="false"') + note("d4", 4, 'head.visible="false"')))
+    assert len(read(text)) == 2
+    assert 'visible="false"' in read_mei(text)[0] and 'head.visible="false"' in read_mei(text)[0]
+
+
+# --- tempi
+
+
+def test_tempi_at_their_places() -> None:
+    first = '<tempo tstamp="1" mm="60" mm.unit="2" mm.dots="1"/><tempo tstamp="3" midi.bpm="90" mm="1"/><tempo>Adagio</tempo>'
+    later = f'<tempo startid="#x" mm="{50}" mm.unit="8"/>'
+    text = score(
+        bar(SCALE, after=first),
+        bar(SCALE),
+        '<scoreDef midi.bpm="77"/>',
+        bar(note("c4", 4, 'xml:id="w"') + note("d4", 4, 'xml:id="x"'), after=later),
+        '<scoreDef meter.unit="8" meter.count="4"/>',
+        bar(SCALE, after='<tempo tstamp="3" mm="100"/>'),
+        definition='midi.bpm="120" meter.count="4" meter.unit="4"',
+    )
+    assert [bar.tempi for bar in read_mei(text)[1].bars] == [
+        ((0, 180.0), (2, 90.0)),
+        (),
+        ((0, 77.0), (1, 25.0)),
+        ((1, 100.0),),
+    ]
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (score(bar(note("c4", ""))), "bar 1, staff 1: a note without a duration"),
+        (score(bar(SCALE), bar(notes("g9 a9"), more='n="7"')), "bar 7, staff 1: a9 is pitch 129"),
+        (score(bar(notes("c4")), staff='trans.semi="-61"'), "bar 1, staff 1: c4 is pitch -1"),
+        (score(bar('<note loc="5" dur="4"/>')), "bar 1, staff 1: percussion"),
+        (score(bar(SCALE)).replace('"G"', '"perc"'), "percussion"),
+        (score(bar('<note pname="c" dur="4"/>')), "bar 1, staff 1: a note without an octave"),
+        (score(bar(note("c4", 5))), "bar 1, note with dur='5'"),
+        (score(bar(note("c4", 4, 'dots="99999999"'))), "bar 1, note with dots='99999999'"),
+        (score(bar(tuplet(SCALE, 'num="0"'))), "bar 1, tuplet with num='0'"),
+        (score(bar(SCALE), bar("<mRpt/>")), "bar 2, staff 1: mRpt"),
+        (score(bar(SCALE, SCALE)), "bar 1, staff '2' is not defined"),
+        (score(bar(notes("c41qs"))), "bar 1, accidental '1qs'"),
+        (score(bar("<mRest/>")), "no notes"),
+        (score(), "no measures"),
+        (score(bar(SCALE)).replace("<staffDef", "<x").replace("staffGrp", "y"), "it has no staff"),
+        ("<mei/>", "it has no score"),
+        ("<mei>", "not well-formed"),
+        ("<mei>\ud800</mei>", "not well-formed"),
+    ],
+)
+def test_reasons(text: str, message: str) -> None:
+    with pytest.raises(EngravingError) as refused:
+        read_mei(text)
+    told = f"{refused.value.reason}: {refused.value.detail}"
+    assert message in told and "\n" not in told
+
+
+def test_random_edits_end_in_a_reading_or_a_reason() -> None:
+    """A thousand more on other files: 0 crashes (issue 13)."""
+    texts = [(DATA / "piano.mei").read_text(), score(bar(SCALE), bar(tuplet(SCALE) + note("c4", 4, 'tie="i"')), head=INCIPIT)]
+    ends = {True: 0, False: 0}
+    for seed in range(120):
+        try:
+            ends[bool(read_mei(edited(texts[seed % 2], seed))[1].bars)] += 1
+        except EngravingError as error:
+            assert "\n" not in error.detail
+            ends[False] += 1
+    assert min(ends.values()) > 20
