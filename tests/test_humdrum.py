@@ -183,6 +183,14 @@ def test_a_note_above_the_top_staff_is_printed_on_it() -> None:
     assert [note.get("staff") for note in ElementTree.fromstring(cleaned).iter(f"{MEI}note")] == [None] * 5 + ["1"] * 4 + [None]
 
 
+def test_a_chord_of_several_values_and_a_scaled_note_last_as_read() -> None:
+    text = kern("*M4/4 *M4/4", "*rscale:2 *", "4C 4c&2e", "4D 4d", "2E 2f")
+    mei, _ = import_score(Path("values.krn"), text)
+    notes = {note.get(ID): note for note in ElementTree.fromstring(mei).iter(f"{MEI}note")}
+    assert "dur.ges" not in mei and notes["note-L4F2S2"].get("dur") is None
+    assert [notes[f"note-L{line}F1"].get("dur") for line in (4, 5, 6)] == ["4", "4", "2"]
+
+
 def test_an_empty_line_takes_no_time() -> None:
     text = kern("*M2/4 *M2/4", "=1 =1", "4c 4e", "4d 4f", "=2 =2", ". .", "2d 2f")
     assert sorted(engraved(read_humdrum(text)[0])[1]) == sorted(read(text)[1])
