@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
 from score_following_game.data_preparation.engraving.humdrum.order import expansion
+from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.errors import EngravingError
 
 Sound = tuple[str, Fraction, Fraction, int]
@@ -168,8 +171,28 @@ def test_a_note_that_cannot_be_read_is_left_out(token: str, read_as: str) -> Non
         bars(kern(token, token))
 
 
+def test_marked_notes_are_printed_in_black() -> None:
+    text = kern(*["4c 4e@"] * 4) + "!!!RDF**kern: @ = marked note, color=grey\n"
+    mei, _ = import_score(Path("marked.krn"), text)
+    assert 'color="grey"' in mei and 'color="grey"' not in clean_mei(mei, STYLES["msmd"])
+
+
+def test_a_note_above_the_top_staff_is_printed_on_it() -> None:
+    text = kern(*["4C> 4e"] * 4, "4C 4e>") + "!!!RDF**kern: > = above\n"
+    cleaned = clean_mei(import_score(Path("above.krn"), text)[0], STYLES["msmd"])
+    assert [note.get("staff") for note in ElementTree.fromstring(cleaned).iter(f"{MEI}note")] == [None] * 5 + ["1"] * 4 + [None]
+
+
+def test_a_chord_of_several_values_and_a_scaled_note_last_as_read() -> None:
+    text = kern("*M4/4 *M4/4", "*rscale:2 *", "4C 4c&2e", "4D 4d", "2E 2f")
+    mei, _ = import_score(Path("values.krn"), text)
+    notes = {note.get(ID): note for note in ElementTree.fromstring(mei).iter(f"{MEI}note")}
+    assert "dur.ges" not in mei and notes["note-L4F2S2"].get("dur") is None
+    assert [notes[f"note-L{line}F1"].get("dur") for line in (4, 5, 6)] == ["4", "4", "2"]
+
+
 def test_an_empty_line_takes_no_time() -> None:
-    text = kern("4c 4e", ". .", "8qf .", "4d 4f")
+    text = kern("*M2/4 *M2/4", "=1 =1", "4c 4e", "4d 4f", "=2 =2", ". .", "2d 2f")
     assert sorted(engraved(read_humdrum(text)[0])[1]) == sorted(read(text)[1])
 
 

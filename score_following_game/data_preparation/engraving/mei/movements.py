@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.mei.tree import is_foreign, name_of, parse
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
 Element = ElementTree.Element
@@ -31,7 +32,7 @@ def one_movement(text: str, number: int) -> str:
     for other in found:
         if other is not kept:  # it contains the one that is kept
             other[:] = [child for child in other if name_of(child) != "score"]
-    return ElementTree.tostring(root, encoding="unicode")
+    return xml_text(root)
 
 
 def movements(root: Element) -> list[Element]:

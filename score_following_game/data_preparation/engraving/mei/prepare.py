@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ID, NAMESPACE
 from score_following_game.data_preparation.engraving.mei.movements import movements, score_of
 from score_following_game.data_preparation.engraving.mei.tree import name_of, played
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
 # Elements that get ids of ours. The engraver's ids have no hyphen, so none can be the same.
@@ -54,7 +55,7 @@ def document(score: Element, version: str, transcoded: bool) -> str:
         ElementTree.SubElement(ElementTree.SubElement(info, "application"), "p").text = "Transcoded from MEI"
     body = ElementTree.SubElement(ElementTree.SubElement(root, "music"), "body")
     ElementTree.SubElement(body, "mdiv").append(score)
-    return ElementTree.tostring(root, encoding="unicode")
+    return xml_text(root)
 
 
 def says_what_sounds(root: Element) -> bool:

@@ -91,7 +91,17 @@ def _mend(root: Element) -> None:
     _clean(root)
     _drop_dangling(root)
     _check_notes(root)
+    _stay_on_the_staves(root)
     print_what_sounds(root)
+
+
+def _stay_on_the_staves(root: Element) -> None:
+    """Notes that are to be printed above the top staff or below the bottom one are printed on their own."""
+    staves = {staff.get("n") for staff in root.iter(f"{MEI}staffDef")}
+    for layer in root.iter(f"{MEI}layer"):
+        for element in layer.iter():
+            if element.get("staff") not in staves:
+                element.attrib.pop("staff", None)
 
 
 def _check_notes(root: Element) -> None:
@@ -112,7 +122,8 @@ def _clean(parent: Element) -> None:
             continue
         was_empty = len(child) == 0
         _clean(child)
-        child.attrib.pop("stem.mod", None)
+        for name in ("stem.mod", "color"):  # everything is printed in black
+            child.attrib.pop(name, None)
         if tag == "measure" and child.get("right") is None:
             child.set("right", "single")
         if tag in ("beam", "tuplet", "chord", "bTrem") and not was_empty and len(child) == 0:

@@ -24,12 +24,24 @@ def mend(root: Element, reading: Reading) -> None:
     measures = list(root.iter(f"{MEI}measure"))
     if len(measures) != len(reading.bars):
         raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file")
+    _drop_other_values(root)
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
     _mend_pitches(root, read)
     _mend_ties(root, measures, read)
+
+
+def _drop_other_values(root: Element) -> None:
+    """Remove the values that override the written one in the engraver's timing: gestural ones, and those of notes in chords."""
+    for element in root.iter():
+        for name in ("dur.ges", "dots.ges"):
+            element.attrib.pop(name, None)
+        if element.tag == f"{MEI}chord" and element.get("dur"):
+            for note in element.findall(f"{MEI}note"):
+                for name in ("dur", "dots"):
+                    note.attrib.pop(name, None)
 
 
 def _mend_times(measure: Element, bar: ReadBar) -> None:
