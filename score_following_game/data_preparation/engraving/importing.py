@@ -19,6 +19,7 @@ from score_following_game.data_preparation.engraving.verovio.layout import conve
 from score_following_game.data_preparation.engraving.verovio.mending import mend
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
 from score_following_game.data_preparation.engraving.verovio.parts import choose_part
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
 _READERS: dict[str, Callable[[str], tuple[str, Reading]]] = {
@@ -48,7 +49,7 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
     if playing.part:
         reading = choose_part(root, reading, playing.part)
     lay_in_order(root, order)
-    return ElementTree.tostring(root, encoding="unicode"), reading
+    return xml_text(root), reading
 
 
 def _form(path: Path, text: str) -> str:

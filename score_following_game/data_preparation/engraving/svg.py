@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 
+from score_following_game.data_preparation.engraving.xml_text import xml_text
+
 SVG = "{http://www.w3.org/2000/svg}"  # precedes every tag
 
 
@@ -28,7 +30,7 @@ def render(root: ElementTree.Element, width: int, height: int, **fonts: Unpack[F
     root.set("width", str(width))
     root.set("height", str(height))
     png = resvg_py.svg_to_bytes(
-        svg_string=ElementTree.tostring(root, encoding="unicode"),
+        svg_string=xml_text(root),
         width=width,
         height=height,
         background="white",

@@ -12,6 +12,7 @@ from score_following_game.data_preparation.engraving.abc.keys import Key
 from score_following_game.data_preparation.engraving.abc.notation import Event, Measure, Melody
 from score_following_game.data_preparation.engraving.abc.properties import Clef
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 
 ACCIDENTAL = {2: "x", 1: "s", 0: "n", -1: "f", -2: "ff"}  # alter in semitones -> MEI's accid, a printed sign
 GESTURAL = ACCIDENTAL | {2: "ss"}  # alter -> MEI's accid.ges, the sound of a note without a sign
@@ -44,7 +45,7 @@ def melody_to_mei(melody: Melody) -> str:
     for number, note in enumerate(root.iter("note"), 1):
         note.set(ID, f"n{number}")
     _write_ties(section)
-    return ElementTree.tostring(root, encoding="unicode")
+    return xml_text(root)
 
 
 def _write_ties(section: Element) -> None:

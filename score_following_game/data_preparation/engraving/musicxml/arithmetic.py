@@ -14,6 +14,7 @@ from score_following_game.data_preparation.engraving.musicxml.tempo import tempo
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import written_value
 from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -49,7 +50,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     if not read:
         raise EngravingError("no notes", "no measures")
     marks = read_marks([part.measures for part in parts])
-    return ElementTree.tostring(root, encoding="unicode"), Reading(tuple(read), marks)
+    return xml_text(root), Reading(tuple(read), marks)
 
 
 @dataclass

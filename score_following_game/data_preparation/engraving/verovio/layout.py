@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.style import OPTION_PER_SPACE, Style
 from score_following_game.data_preparation.engraving.svg import SVG
 from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote, laid_out_notes
+from score_following_game.data_preparation.engraving.xml_text import XLINK
 from score_following_game.data_preparation.errors import EngravingError
 
 if TYPE_CHECKING:  # optional: the extra [prepare]
     import verovio
 
-_XLINK = "{http://www.w3.org/1999/xlink}"
 _FONT = "Leipzig"
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _MOVE = re.compile(rf"translate\(\s*{_NUMBER}[ ,]+{_NUMBER}\s*\)(?:\s*scale\(\s*{_NUMBER})?")
@@ -50,9 +50,6 @@ _OPTIONS = {
 _TAG = re.compile(r"<([\w:.-]+)((?:\s+[\w:.-]+=\"[^\"]*\")+)(\s*/?)>")
 _ATTRIBUTE = re.compile(r"\s+([\w:.-]+)=\"[^\"]*\"")
 STAFF_DISTANCES = (12, 6, 2)  # in verovio's units of half a staff space, the first as usual
-
-ElementTree.register_namespace("", SVG[1:-1])
-ElementTree.register_namespace("xlink", _XLINK[1:-1])
 
 
 @dataclass(frozen=True)
@@ -186,7 +183,7 @@ def _walk(
 def _glyph_centre(notehead: ElementTree.Element) -> tuple[float, float] | None:
     """(y, x) of the centre of the glyph's box. None if the head is not drawn with a glyph."""
     for use in notehead.iter(f"{SVG}use"):
-        code = (use.get(f"{_XLINK}href") or use.get("href") or "").lstrip("#").split("-")[0]
+        code = (use.get(f"{XLINK}href") or use.get("href") or "").lstrip("#").split("-")[0]
         move, box = _MOVE.search(use.get("transform") or ""), _glyph_boxes().get(code)
         if move and box and box[2] > 0:
             left, bottom, width, height = box

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 
 _DROPPED = {  # words, and signs for more or different notes than are written
@@ -52,8 +53,6 @@ _REFERENCE_ATTRIBUTES = ("startid", "endid")
 
 Element = ElementTree.Element
 
-ElementTree.register_namespace("", MEI[1:-1])
-
 
 def clean_mei(text: str, style: Style) -> str:
     """Returns MEI that can be engraved.
@@ -83,7 +82,7 @@ def clean_mei(text: str, style: Style) -> str:
     if not measures:
         raise EngravingError("no notes", "no measures")
     measures[-1].set("right", "end")
-    return ElementTree.tostring(root, encoding="unicode")
+    return xml_text(root)
 
 
 def _mend(root: Element) -> None:

@@ -13,8 +13,6 @@ from score_following_game.data_preparation.errors import EngravingError
 
 Element = ElementTree.Element
 
-ElementTree.register_namespace("", MEI[1:-1])
-
 
 def mend(root: Element, reading: Reading) -> None:
     """Give the MEI the times, pitches and ties of `reading`; measure i gets the id bar-i.
