@@ -44,7 +44,7 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
         reading = replace(reading, written=tuple(orders.get("", next(iter(orders.values())))))
     root = parse_mei(convert_to_mei(prepared, form))
     write_out(root)
-    mend(root, reading)
+    reading = mend(root, reading)
     order = playing.order(reading, marks_of(root))
     if playing.part:
         reading = choose_part(root, reading, playing.part)

@@ -6,7 +6,7 @@ with it, and `compare` checks that what was engraved sounds as it says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -43,7 +43,7 @@ class ReadNote:
 class ReadBar:
     """A bar. name: its number in the score.  length: quarters.  tempi: (quarters after its start, quarters per minute).
 
-    meter: beats and beat unit of the time signature in force, None if there is none.
+    meter: beats and beat unit of the time signature in force, None if there is none.  lost: notes that cannot be engraved.
     """
 
     name: str
@@ -51,6 +51,7 @@ class ReadBar:
     notes: tuple[ReadNote, ...]
     tempi: tuple[tuple[Fraction, float], ...] = ()
     meter: tuple[int, int] | None = None
+    lost: tuple[ReadNote, ...] = ()
 
     @property
     def signature(self) -> tuple[int, int] | None:
@@ -91,8 +92,23 @@ class Reading:
     def of_staves(self, staves: Sequence[int]) -> Reading:
         """Only these staves, renumbered from 1 in the order given."""
         number = {staff: place for place, staff in enumerate(staves, 1)}
+
+        def chosen(notes: Iterable[ReadNote]) -> tuple[ReadNote, ...]:
+            return tuple(replace(note, staff=number[note.staff]) for note in notes if note.staff in number)
+
+        bars = (replace(bar, notes=chosen(bar.notes), lost=chosen(bar.lost)) for bar in self.bars)
+        return replace(self, bars=tuple(bars))
+
+    def without(self, ids: Set[str]) -> Reading:
+        """With the notes of these ids as lost. Rests are no loss."""
         bars = (
-            replace(bar, notes=tuple(replace(note, staff=number[note.staff]) for note in bar.notes if note.staff in number))
+            replace(
+                bar,
+                notes=tuple(note for note in bar.notes if note.id not in ids),
+                lost=(*bar.lost, *(note for note in bar.notes if note.id in ids and note.pitch is not None)),
+            )
+            if any(note.id in ids for note in bar.notes)
+            else bar
             for bar in self.bars
         )
         return replace(self, bars=tuple(bars))

@@ -22,7 +22,7 @@ from score_following_game.data_processing.score_npz import Score
 
 _TICKS = 480  # MIDI ticks per quarter
 _VELOCITY = 80
-HIDDEN, OUTSIDE = "hidden in print", "outside the sheet"
+HIDDEN, OUTSIDE, LOST = "hidden in print", "outside the sheet", "not drawn by the engraver"
 
 Heads = dict[str, tuple[float, float]]
 
@@ -44,6 +44,8 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     played = _played(layout, heads)
     compare(played, reading.sounding(order), reading)
     notes, unshown = _shown(played, heads, style)
+    if lost := sum(len(reading.bars[bar].lost) for bar in order):
+        unshown[LOST] = lost
     midi = _midi(notes, reading, order, default_tempo)
     tempo = TempoMap(midi)
     return EngravedPiece(

@@ -35,10 +35,13 @@ class _Item:
     nested: bool = False
 
 
-def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote]) -> None:
-    """Rewrite a layer that disagrees with the file. Notes that overlap others of their layer go to a new layer of `staff`."""
+def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote], length: Fraction) -> None:
+    """Rewrite a layer that disagrees with the file. Notes that overlap others of their layer go to a new layer of `staff`.
+
+    length: of the bar, in quarters.
+    """
     items, rest = _items(layer)
-    if _agrees(items, read):
+    if _agrees(items, read, length):
         return
     items = _with_times(items, read)
     for number, voice in enumerate(_voices(items)):
@@ -110,8 +113,12 @@ def _read(item: _Item, read: dict[str, ReadNote]) -> ReadNote | None:
     return next((read[id_] for id_ in ids if id_ in read), None)
 
 
-def _agrees(items: list[_Item], read: dict[str, ReadNote]) -> bool:
+def _agrees(items: list[_Item], read: dict[str, ReadNote], length: Fraction) -> bool:
     """True if all items have the file's times. A whole-bar rest always has; nested tuplets never (verovio misreads them)."""
+    if any(not item.duration and item.element.tag == f"{MEI}space" for item in items):
+        return False  # the engraver gives it a quarter
+    if items and items[-1].onset + items[-1].duration > length:
+        return False
     for item in items:
         of = _read(item, read)
         if item.nested:

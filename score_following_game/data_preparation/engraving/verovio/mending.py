@@ -14,8 +14,10 @@ from score_following_game.data_preparation.errors import EngravingError
 Element = ElementTree.Element
 
 
-def mend(root: Element, reading: Reading) -> None:
+def mend(root: Element, reading: Reading) -> Reading:
     """Give the MEI the times, pitches and ties of `reading`; measure i gets the id bar-i.
+
+    Returns the reading with those notes as lost that the MEI does not have.
 
     Where the two agree nothing is changed but ids. Raises EngravingError if their numbers of bars differ.
     """
@@ -29,6 +31,7 @@ def mend(root: Element, reading: Reading) -> None:
     read = {note.id: note for bar in reading.bars for note in bar.notes}
     _mend_pitches(root, read)
     _mend_ties(root, measures, read)
+    return reading.without(read.keys() - {element.get(ID) for element in root.iter()})
 
 
 def _drop_other_values(root: Element) -> None:
@@ -46,7 +49,7 @@ def _mend_times(measure: Element, bar: ReadBar) -> None:
     read = {note.id: note for note in bar.notes}
     for staff in measure.findall(f"{MEI}staff"):
         for layer in staff.findall(f"{MEI}layer"):
-            mend_layer(staff, layer, read)
+            mend_layer(staff, layer, read, bar.length)
         fill_measure(staff, bar)
 
 
