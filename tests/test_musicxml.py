@@ -1,0 +1,275 @@
+"""MusicXML is read twice: what the file says is engraved, and what cannot be engraved costs a note or has a reason."""
+
+from __future__ import annotations
+
+import random
+import re
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from engraving_tools import TWO, cleaned, engraved, notes_of
+from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+
+from score_following_game.data_preparation.engraving import checks
+from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
+from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
+from score_following_game.data_preparation.errors import EngravingError
+
+DATA = Path(__file__).parent / "data"
+THIRD = 1 / 3
+MEI = "http://www.music-encoding.org/ns/mei"
+LINE = notes("C5 D5 E5 F5")
+
+
+def made(*bars: str, **options: object) -> EngravedPiece:
+    return engraved("x.musicxml", score(part(*bars, **options)))  # type: ignore[arg-type]
+
+
+def piano(*bars: str, **options: object) -> EngravedPiece:
+    return engraved("x.musicxml", score(part(*bars, staves=TWO_STAVES, **options)), TWO)  # type: ignore[arg-type]
+
+
+def assert_notes(piece: EngravedPiece, expected: list[tuple[float, int]]) -> None:
+    assert [pitch for _, pitch in notes_of(piece)] == [pitch for _, pitch in expected]
+    assert [onset for onset, _ in notes_of(piece)] == pytest.approx([onset for onset, _ in expected])
+
+
+def triplet(pitches: str, **options: object) -> str:
+    return notes(pitches, quarters=THIRD, value=0.5, tuplet="3:2", **options)
+
+
+def test_triplets_by_time_modification_alone() -> None:
+    bar = triplet("C5 D5 E5", staff=1) + notes("F5 E5 D5", staff=1) + back(4) + notes("C3 G3 C3 G3", voice=5, staff=2)
+    piece = piano(bar)
+    assert_notes(piece, [(0, 48), (0, 72), (THIRD, 74), (2 * THIRD, 76), (1, 55), (1, 77), (2, 48), (2, 76), (3, 55), (3, 74)])
+    mei = cleaned("x.musicxml", score(part(bar, staves=TWO_STAVES)), TWO)
+    assert [len(tuplet) for tuplet in ElementTree.fromstring(mei).iter(f"{{{MEI}}}tuplet")] == [3]
+
+
+def test_a_tuplet_that_starts_and_does_not_stop() -> None:
+    start = '<tuplet type="start"/>'
+    bar = note("C5", THIRD, value=0.5, tuplet="3:2", notations=start) + triplet("D5 E5") + notes("F5 G5 A5")
+    assert_notes(made(bar), [(0, 72), (THIRD, 74), (2 * THIRD, 76), (1, 77), (2, 79), (3, 81)])
+
+
+def test_nested_tuplets() -> None:
+    outer, inner = {"quarters": 2 / 3, "value": 1.0, "tuplet": "3:2"}, {"quarters": 2 / 9, "value": 0.5, "tuplet": "9:4"}
+    begin = '<tuplet type="start" number="{}"/>'
+    bar = (
+        note("C5", **outer, divisions=36, notations=begin.format(1))  # type: ignore[arg-type]
+        + note("D5", **inner, divisions=36, notations=begin.format(2))  # type: ignore[arg-type]
+        + note("E5", **inner, divisions=36)  # type: ignore[arg-type]
+        + note("F5", **inner, divisions=36, notations='<tuplet type="stop" number="2"/>')  # type: ignore[arg-type]
+        + note("G5", **outer, divisions=36, notations='<tuplet type="stop" number="1"/>')  # type: ignore[arg-type]
+        + notes("C5 E5", divisions=36)
+    )
+    expected = [(0, 72), (2 / 3, 74), (8 / 9, 76), (10 / 9, 77), (4 / 3, 79), (2, 72), (3, 76)]
+    assert_notes(made(bar, divisions=36), expected)
+
+
+def test_notes_without_a_type_last_as_their_duration_says() -> None:
+    bar = note("G5", 1.5, value=0) + note("F5", 0.5, value=0) + note("E5", 2, value=0)
+    piece = made(bar, LINE)
+    assert_notes(piece, [(0, 79), (1.5, 77), (2, 76), (4, 72), (5, 74), (6, 76), (7, 77)])
+    assert piece.notes[2].end == 4
+
+
+@pytest.mark.parametrize("durations", [(1, 1, 2), (1, 2, 1), (1, 1, 1)])
+def test_rounded_divisions(durations: tuple[int, ...]) -> None:
+    """Four divisions to the quarter cannot hold a triplet: its notes take the time of their values."""
+    group = "".join(
+        note(pitch, duration / 4, value=0.5, tuplet="3:2", divisions=4)
+        for pitch, duration in zip(("C5", "D5", "E5"), durations)
+    )
+    second = note("C4", 2, voice=2, divisions=4) + note("D4", 2, voice=2, divisions=4)
+    counted = 2 * sum(durations) / 4 + 2
+    piece = made(group + group + notes("G5 A5", divisions=4) + back(counted, 4) + second, divisions=4)
+    high = [(k * THIRD, pitch) for k, pitch in enumerate((72, 74, 76) * 2)]
+    assert_notes(piece, [(0, 60), *high, (2, 62), (2, 79), (3, 81)])
+
+
+def test_gaps_of_a_third_and_voices_that_begin_late() -> None:
+    forward = f"<forward><duration>{4}</duration></forward>"
+    second = forward + note("E4", 2 * THIRD, value=1, tuplet="3:2", voice=2) + notes("F4 G4 A4", voice=2)
+    late = LINE + back(1) + note("C4", 1, voice=2)
+    piece = made(LINE + back(4) + second, late)
+    assert [(onset, pitch) for onset, pitch in notes_of(piece) if pitch < 72] == [
+        (pytest.approx(THIRD), 64),
+        (1, 65),
+        (2, 67),
+        (3, 69),
+        (7, 60),
+    ]
+
+
+def test_whole_bar_rests_last_as_long_as_their_bar() -> None:
+    """In a pickup and in a bar that is longer than its time signature, with the other hand playing."""
+    rest = '<note><rest measure="yes"/><duration>{}</duration><voice>1</voice><staff>1</staff></note>'
+    bars = [
+        rest.format(12) + back(1) + notes("G3", voice=5, staff=2),
+        rest.format(60) + back(5) + notes("C3 G3 C3 G3 C3", voice=5, staff=2),
+        notes("C5 D5 E5 F5", staff=1) + back(4) + notes("C3 G3 C3 G3", voice=5, staff=2),
+    ]
+    piece = piano(*bars)
+    assert [onset for onset, pitch in notes_of(piece) if pitch < 60] == list(range(10))
+    assert [onset for onset, pitch in notes_of(piece) if pitch > 60] == [6, 7, 8, 9]
+
+
+def test_alter_decides_and_the_sheet_agrees() -> None:
+    """Whatever <accidental>, unknown texts or marks above the note say."""
+    sharp_mark = "<ornaments><turn/><accidental-mark>sharp</accidental-mark></ornaments>"
+    bar = (
+        note("F5", notations=sharp_mark)
+        + note("F5")
+        + note("B4", alter=-1).replace("<voice>", "<voice>", 1).replace("</type>", "</type><accidental>slash-flat</accidental>")
+        + note("G5", alter=1).replace("</type>", "</type><accidental>natural</accidental>")
+    )
+    text = score(part(bar, LINE))
+    assert [pitch for _, pitch in notes_of(engraved("x.musicxml", text))][:4] == [77, 77, 70, 80]
+    printed = ElementTree.fromstring(cleaned("x.musicxml", text))
+    assert ["".join(holder.get("accid", "") for holder in element.iter()) for element in printed.iter(f"{{{MEI}}}note")][
+        :4
+    ] == ["", "", "f", "s"]
+
+
+def test_transposition_that_changes() -> None:
+    change = "<attributes><transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose></attributes>"
+    first = "<transpose><diatonic>2</diatonic><chromatic>3</chromatic></transpose>"
+    piece = made(LINE, change + LINE, LINE, more=first)
+    assert [pitch for _, pitch in notes_of(piece)] == [75, 77, 79, 80, 70, 72, 74, 75, 70, 72, 74, 75]
+
+
+def test_ties_between_voices_and_over_bar_lines() -> None:
+    """The tie goes on in another voice; a tie to another pitch or without an end is none."""
+    begin, end = '<tie type="start"/>', '<tie type="stop"/>'
+    first = notes("C5 D5 E5") + note("F5", more=begin) + back(4) + note("C4", 4, voice=2, more=begin)
+    second = (
+        notes("F5", more=end, voice=2) + notes("R R R", voice=2) + back(4) + notes("A5 A5 B5", voice=1) + note("G5", more=begin)
+    )
+    third = note("A5", more=end) + notes("G5 F5 E5")
+    piece = made(first, second, third)
+    by_pitch = {note.pitch: note for note in piece.notes if note.onset < 4}
+    assert by_pitch[77].end == 5 and by_pitch[60].end == 4
+    assert (8, 81) in notes_of(piece)
+
+
+def test_a_few_hidden_notes_cost_those_notes_and_more_cost_the_piece() -> None:
+    hidden = back(4) + note("B4", voice=2, attributes='print-object="no"')
+    piece = made(LINE + hidden, *[LINE] * 9)
+    assert len(piece.notes) == 40 and piece.unshown == {"hidden in print": 1}
+    assert checks.check_noteheads(piece) == 1
+    with pytest.raises(EngravingError, match="notes that the sheet does not show"):
+        checks.check_noteheads(made(*[LINE + hidden] * 10))
+
+
+def test_a_note_off_the_sheet_costs_that_note() -> None:
+    piece = made(notes("C5 D5 C9 F5"), *[LINE] * 9)
+    assert len(piece.notes) == 39 and piece.unshown == {"outside the sheet": 1}
+    checks.check_inside(piece, TWO)
+
+
+def test_score_timewise() -> None:
+    text = score(part(LINE, notes("G5 F5 E5 D5")), part(notes("C4 C4 C4 C4"), notes("D4 D4 D4 D4")))
+    root = ElementTree.fromstring(text)
+    timewise = ElementTree.Element("score-timewise", version="3.1")
+    timewise.append(root.find("part-list"))  # type: ignore[arg-type]
+    for number in ("1", "2"):
+        measure = ElementTree.SubElement(timewise, "measure", number=number)
+        for own in root.findall("part"):
+            ElementTree.SubElement(measure, "part", id=own.get("id", "")).extend(own[int(number) - 1])
+    again = ElementTree.tostring(timewise, encoding="unicode")
+    assert read_musicxml(again)[1] == read_musicxml(text)[1]
+
+
+def test_tempo_changes_are_played() -> None:
+    def tempo(quarters_per_minute: int) -> str:
+        return f'<direction><direction-type><words>a</words></direction-type><sound tempo="{quarters_per_minute}"/></direction>'
+
+    metronome = (
+        "<direction><direction-type><metronome><beat-unit>half</beat-unit><per-minute>60</per-minute></metronome>"
+        "</direction-type></direction>"
+    )
+    piece = made(tempo(60) + LINE, notes("G5 G5") + metronome + notes("E5 E5"), LINE)
+    assert piece.onsets == pytest.approx([0, 1, 2, 3, 4, 5, 6, 6.5, 7, 7.5, 8, 8.5], abs=1e-3)
+    checks.check_midi(piece, piece.midi)
+
+
+def test_strokes_and_repeated_bars_are_written_out() -> None:
+    def tremolo(kind: str, strokes: int) -> str:
+        return f'<ornaments><tremolo type="{kind}">{strokes}</tremolo></ornaments>'
+
+    pair = {"quarters": 1.0, "value": 2.0, "tuplet": "2:1"}
+    bar = (
+        note("C5", notations=tremolo("single", 1))
+        + note("D5")
+        + note("E5", **pair, notations=tremolo("start", 2))  # type: ignore[arg-type]
+        + note("G5", **pair, notations=tremolo("stop", 2))  # type: ignore[arg-type]
+    )
+    sign = '<attributes><measure-style><measure-repeat type="{}">1</measure-repeat></measure-style></attributes>'
+    rest = '<note><rest measure="yes"/><duration>48</duration><voice>1</voice></note>'
+    piece = made(bar, sign.format("start") + rest, sign.format("stop") + LINE)
+    first = [(0, 72), (0.5, 72), (1, 74), *((2 + k / 4, 79 if k % 2 else 76) for k in range(8))]
+    assert_notes(piece, [*first, *((onset + 4, pitch) for onset, pitch in first), (8, 72), (9, 74), (10, 76), (11, 77)])
+
+
+def test_a_repeated_bar_of_one_hand() -> None:
+    sign = '<attributes><measure-style number="2"><measure-repeat type="{}">1</measure-repeat></measure-style></attributes>'
+    right = notes("C5 D5 E5 F5", staff=1)
+    piece = piano(
+        right + back(4) + notes("C3 G3 C3 G3", voice=5, staff=2),
+        sign.format("start") + notes("G5 F5 E5 D5", staff=1) + back(4) + notes("R R R R", voice=5, staff=2),
+    )
+    assert [pitch for onset, pitch in notes_of(piece) if onset >= 4] == [48, 79, 55, 77, 48, 76, 55, 74]
+
+
+@pytest.mark.parametrize(
+    ("bar", "reason", "detail"),
+    [
+        (note("C5").replace("<octave>", "<alter>0.5</alter><octave>") + notes("D5 E5 F5"), "microtones", "bar 2"),
+        (notes("G9 C5 D5 E5"), "a pitch that MIDI does not have", "bar 2: .*G9"),
+        (LINE.replace("<duration>12<", "<duration>soon<", 1), "unreadable", "bar 2: duration 'soon'"),
+        (LINE.replace("<step>C<", "<step>H<", 1), "unreadable", "bar 2: step 'H'"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_bar(bar: str, reason: str, detail: str) -> None:
+    more = "<transpose><chromatic>2</chromatic></transpose>"
+    with pytest.raises(EngravingError) as caught:
+        made(LINE, bar, more=more)
+    assert caught.value.reason == reason and re.search(detail, caught.value.detail)
+
+
+def random_edits(text: str, seed: int, number: int) -> str:
+    """The text with some of its elements dropped, doubled or with another's text or name of an attribute."""
+    rng = random.Random(seed)
+    root = ElementTree.fromstring(text)
+    for _ in range(number):
+        parents = [(parent, child) for parent in root.iter() for child in parent]
+        parent, child = rng.choice(parents)
+        place = list(parent).index(child)
+        kind = rng.randrange(4)
+        if kind == 0:
+            parent.remove(child)
+        elif kind == 1:
+            parent.insert(place, ElementTree.fromstring(ElementTree.tostring(child)))
+        elif kind == 2:
+            child.text = rng.choice(["", "0", "-1", "7", "x", "1e9", "3.5", "yes", rng.choice(parents)[1].text or ""])
+        elif child.attrib:
+            child.set(rng.choice(list(child.attrib)), rng.choice(["", "0", "2", "start", "stop", "no", "x"]))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+SEEDS = range(60)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_edits_end_in_agreement_or_in_a_reason(seed: int) -> None:
+    """`engraved` compares both readings, so a piece that comes back agrees with its file."""
+    text = random_edits((DATA / "song.musicxml").read_text(), seed, 1 + seed % 3)
+    try:
+        piece = engraved("song.musicxml", text)
+    except EngravingError as error:
+        assert error.reason
+    else:
+        assert all(note.end > note.onset >= Fraction(0) for note in piece.notes)

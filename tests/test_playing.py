@@ -1,0 +1,166 @@
+"""What of a score is played: parts, repeats as written, and bars in an order of one's own."""
+
+from __future__ import annotations
+
+import io
+
+import mido
+import pytest
+from engraving_tools import ONE, TWO, cleaned, engraved, notes_of
+from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+
+from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
+from score_following_game.data_preparation.engraving.playing import Playing
+from score_following_game.data_preparation.errors import EngravingError
+
+KEY = "<attributes><key><fifths>2</fifths></key></attributes>"
+
+
+def barline(place: str, content: str) -> str:
+    return f'<barline location="{place}">{content}</barline>'
+
+
+def words(text: str, sound: str) -> str:
+    return f"<direction><direction-type><words>{text}</words></direction-type><sound {sound}/></direction>"
+
+
+FORWARD = barline("left", '<repeat direction="forward"/>')
+BACKWARD = '<repeat direction="backward"/>'
+TUNE = score(
+    part(
+        notes("C5 D5"),
+        notes("E5 F5") + words("Fine", 'fine="yes"'),
+        FORWARD + KEY + note("G5") + note("A5"),
+        barline("left", '<ending number="1" type="start"/>')
+        + notes("B5 A5")
+        + barline("right", f'<ending number="1" type="stop"/>{BACKWARD}'),
+        barline("left", '<ending number="2" type="start"/>')
+        + notes("B5 G5")
+        + barline("right", '<ending number="2" type="discontinue"/>'),
+        notes("G5 D5") + words("D.C. al Fine", 'dacapo="yes"'),
+        meter="2/4",
+    ),
+    names=("Violin",),
+)
+PITCHES = {1: [72, 74], 2: [76, 77], 3: [79, 81], 4: [83, 81], 5: [83, 79], 6: [79, 74]}
+
+
+def played(repeats: str = "once", order: str = "") -> EngravedPiece:
+    return engraved("x.musicxml", TUNE, ONE, Playing("", repeats, order))
+
+
+@pytest.mark.parametrize(
+    ("repeats", "order", "bars"),
+    [
+        ("once", "", [1, 2, 3, 4, 6]),
+        ("written", "", [1, 2, 3, 4, 3, 5, 6, 1, 2]),
+        ("once", "1-2,1-4,6", [1, 2, 1, 2, 3, 4, 6]),
+        ("once", "5,5,1", [5, 5, 1]),
+    ],
+)
+def test_bars_sound_and_are_drawn_in_their_order(repeats: str, order: str, bars: list[int]) -> None:
+    piece = played(repeats, order)
+    assert [pitch for _, pitch in notes_of(piece)] == [pitch for bar in bars for pitch in PITCHES[bar]]
+    assert [onset for onset, _ in notes_of(piece)] == list(range(2 * len(bars)))
+    first = [piece.score.coords[row, 1] for row, _ in piece.score.coord2onset]
+    assert first == sorted(first)
+
+
+def test_the_key_at_the_goal_of_a_jump_is_printed() -> None:
+    """Bar 1 comes again in C: after two sharps its key is drawn, and a clef that is the same is not."""
+    mei = cleaned("x.musicxml", TUNE, ONE, Playing("", "written"))
+    after = mei[mei.index('xml:id="bar-5"') : mei.index('xml:id="bar-0-2"')]
+    assert after.count("<keySig") == 1 and 'sig="0"' in after and "<clef" not in after
+    again = mei[mei.index('xml:id="bar-3"') : mei.index('xml:id="bar-2-2"')]
+    assert "<keySig" not in again and "rpt" not in mei and "<ending" not in mei
+
+
+@pytest.mark.parametrize("order", ["1-9", "0", "2-1", "x", "1,,2", "-2"])
+def test_orders_that_are_refused(order: str) -> None:
+    with pytest.raises(EngravingError, match="no such bar"):
+        played(order=order)
+
+
+def test_ties_hold_only_between_bars_that_follow_each_other() -> None:
+    """The note at the end of the repeated bar is tied into what follows it, not into its own repetition."""
+    begin, end = '<tie type="start"/>', '<tie type="stop"/>'
+    text = score(
+        part(
+            FORWARD + note("C5") + note("D5", more=begin) + barline("right", BACKWARD),
+            note("D5", more=end) + note("E5"),
+            meter="2/4",
+        )
+    )
+    piece = engraved("x.musicxml", text, ONE, Playing("", "written"))
+    assert [(float(n.onset), float(n.end), n.pitch) for n in piece.notes] == [
+        (0, 1, 72),
+        (1, 2, 74),
+        (2, 3, 72),
+        (3, 5, 74),
+        (5, 6, 76),
+    ]
+
+
+def test_a_passage_that_is_played_three_times() -> None:
+    text = score(
+        part(
+            FORWARD + notes("C5 D5") + barline("right", '<repeat direction="backward" times="3"/>'), notes("E5 F5"), meter="2/4"
+        )
+    )
+    piece = engraved("x.musicxml", text, ONE, Playing("", "written"))
+    assert [pitch for _, pitch in notes_of(piece)] == [72, 74] * 3 + [76, 77]
+
+
+def test_the_midi_counts_bars_as_the_sheet_does() -> None:
+    """A pickup of one quarter, then bars of 3/4."""
+    text = score(part(notes("C5"), notes("D5 E5 F5"), notes("G5 A5 B5"), notes("C5 D5 E5"), meter="3/4"))
+    piece = engraved("x.musicxml", text)
+    now, found = 0, []
+    for message in mido.merge_tracks(mido.MidiFile(file=io.BytesIO(piece.midi)).tracks):
+        now += message.time
+        if message.type == "time_signature":
+            found.append((now / 480, message.numerator, message.denominator))
+    assert found == [(0, 1, 4), (1, 3, 4)]
+
+
+def song(piano_name: str = "Piano", voice_name: str = "Voice") -> str:
+    voice = part(notes("G5 A5 B5 C5"), notes("C5 C5 C5 C5"))
+    hands = notes("C5 D5 E5 F5", staff=1) + back(4) + notes("C3 G3 C3 G3", voice=5, staff=2)
+    return score(voice, part(hands, hands, staves=TWO_STAVES), names=(voice_name, piano_name))
+
+
+def pitches(text: str, which: str, style=TWO) -> list[int]:
+    return [pitch for _, pitch in notes_of(engraved("x.musicxml", text, style, Playing(which)))]
+
+
+def test_a_part_by_name_by_number_and_as_the_piano() -> None:
+    hands = [48, 72, 55, 74, 48, 76, 55, 77] * 2
+    for which in ("piano", "Piano", "2", "pian", "PIANO"):
+        assert pitches(song(), which) == hands
+    assert pitches(song("Forte-Piano"), "piano") == hands
+    assert pitches(song("", ""), "piano") == hands
+    for which in ("1", "Voice", "voi"):
+        assert pitches(song(), which, ONE) == [79, 81, 83, 72] + [72] * 4
+
+
+def test_the_piano_of_two_parts_of_one_staff() -> None:
+    right, left = part(notes("C5 D5 E5 F5"), notes("C5 D5 E5 F5")), part(notes("C4 D4 E4 F4"), notes("C4 D4 E4 F4"))
+    voice = part(notes("G5 G5 G5 G5"), notes("G5 G5 G5 G5"))
+    text = score(voice, right, left, names=("Tenor", "Pianoforte", ""))
+    assert pitches(text, "piano") == [60, 72, 62, 74, 64, 76, 65, 77] * 2
+
+
+@pytest.mark.parametrize(
+    ("which", "text", "message"),
+    [
+        ("3", song(), "none is '3'; the parts are 1 Voice, 2 Piano \\(2 staves\\)"),
+        ("flute", song(), "none is 'flute'"),
+        ("piano", score(part(notes("C5 D5 E5 F5")), names=("Guitar",)), "none is a piano: 1 Guitar"),
+        ("piano", score(*[part(notes("C5 D5"), staves=TWO_STAVES)] * 2, names=("Piano I", "Piano II")), "several are a piano"),
+        ("viol", score(part(notes("C5")), part(notes("C5")), names=("Violin I", "Violin II")), "2 is 'viol'"),
+    ],
+)
+def test_parts_that_are_refused(which: str, text: str, message: str) -> None:
+    with pytest.raises(EngravingError, match=message) as caught:
+        engraved("x.musicxml", text, TWO, Playing(which))
+    assert caught.value.reason == "no such part"
