@@ -151,7 +151,7 @@ def engrave_source(
     if source.path.is_dir():
         piece = read_msmd_piece(source.path)
     elif source.path.suffix.lower() == ".ly":
-        piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work)
+        piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work, playing)
     else:
         text = score_text(source.path)
         text = one_movement(text, source.movement) if source.movement else text

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.errors import EngravingError
 
-PIANO = "piano"  # the part with two staves that a pianist plays
 NO_PART = "no such part"
 _KEYBOARD = re.compile(r"piano|pno\b|pfte?\b|klavier|clavier|cembalo|clavecin|harpsi|keyboard|flygel|fortep", re.IGNORECASE)
 
