@@ -96,13 +96,17 @@
         all)))
      (if (null? all) '() (filter sfg-notes? (sfg-parts music))))))
   (if (not (music-is-of-type? music 'event-chord)) (for-each sfg-check-repeats (sfg-parts music))))
+%% LilyPond keeps the length of music that it has measured, which unfolding changes.
+#(define (sfg-forget-length! music)
+  (if (procedure? (ly:music-property music 'length-callback)) (set! (ly:music-property music 'length) '()))
+  music)
 #(define (sfg-unfold score)
   (let* ((music (ly:score-music score))
          (unfolded
           (if sfg-written
            (begin (sfg-check-repeats music) (unfold-repeats '() music))
            (unfold-repeats 'percent (unfold-repeats 'tremolo music))))
-         (new (ly:make-score unfolded)))
+         (new (ly:make-score (music-map sfg-forget-length! unfolded))))
    (for-each (lambda (definition) (ly:score-add-output-def! new definition)) (reverse (ly:score-output-defs score)))
    (if (module? (ly:score-header score)) (ly:score-set-header! new (ly:score-header score)))
    new))

@@ -11,9 +11,12 @@ _UNFOLDING = re.compile(r"\\unfoldRepeats\b|\\apply(?:Music)?\s*#unfold-repeats\
 _VERSION = re.compile(r'(\\version\s*")([\d.]+)(")')
 _HEADER = re.compile(r"\\header\s*\{")
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|%\{.*?%\}|%[^\n]*|[{}]', re.DOTALL)
+_PICTURE = re.compile(r'\\epsfile\s+#\S+\s+#\S+\s+#?"[^"]*"')
 _CRASHING = re.compile(r"\\(?:once\s*\\)?override\s+(?:\w+\.)?(?:NoteHead|Stem)\.X-offset\s*=\s*#\S+")
 
-_BEFORE = ((re.compile(r"\\bigger\b"), r"\\larger"),)  # convert-ly crashes when it meets \bigger
+# \markup { ... } was a line then. convert-ly crashes when it meets it.
+_MARKUP = re.compile(r"\\markup\s*\{")
+_MARKUP_CONVERTED = (2, 5, 2)
 _AFTER = (
     # \ottava #0| : Scheme reads the bar check as part of the number.
     (re.compile(r"(#-?\d+)\|"), r"\1 |"),
@@ -34,7 +37,11 @@ _AFTER = (
 
 def before_conversion(text: str) -> str:
     """The text of a LilyPond file, for convert-ly: repeats are not unfolded."""
-    return _replaced(_UNFOLDING.sub("", text), _BEFORE)
+    text = _UNFOLDING.sub("", text)
+    version = _VERSION.search(text)
+    if version and _numbers(version[2]) < _MARKUP_CONVERTED:
+        text = _MARKUP.sub(r"\\markup \\line {", text)
+    return text
 
 
 def after_conversion(text: str) -> str:
@@ -45,18 +52,19 @@ def after_conversion(text: str) -> str:
         newest = min(version[2], installed, key=_numbers)
         return f"{version[1]}{newest}{version[3]}"
 
-    return _replaced(_UNFOLDING.sub("", _VERSION.sub(possible, text)), _AFTER)
+    text = _UNFOLDING.sub("", _VERSION.sub(possible, text))
+    for pattern, replacement in _AFTER:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def without_risks(text: str) -> str:
-    """The text without overrides that are known to crash LilyPond and without headers, whose errors do not concern the music."""
-    return _without_headers(_CRASHING.sub("", text))
+    """The text without what does not concern the music: overrides that are known to crash LilyPond, headers and pictures.
 
-
-def _replaced(text: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
-    for pattern, replacement in rules:
-        text = pattern.sub(replacement, text)
-    return text
+    Braces that are missing at its end are added.
+    """
+    text = _without_headers(_PICTURE.sub(r"\\null", _CRASHING.sub("", text)))
+    return text + "}\n" * _unclosed(text)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -81,3 +89,8 @@ def _block_end(text: str, start: int) -> int:
         if depth == 0:
             return token.end()
     return len(text)
+
+
+def _unclosed(text: str) -> int:
+    braces = [token[0] for token in _TOKEN.finditer(text) if token[0] in "{}"]
+    return max(0, braces.count("{") - braces.count("}"))
