@@ -37,15 +37,24 @@
   (ly:grob-set-property! grob 'output-attributes
    (lambda (drawn) (list (cons 'id (format #f "sfg-~a-~a-~a" kind number (sfg-system drawn)))))))
 
+%% A staff without any notehead is not printed. In old files a \tempo outside of all staves makes one. The staves of
+%% a PianoStaff would keep each other alive.
+#(define (sfg-remove! group)
+  (ly:grob-set-property! group 'remove-empty #t)
+  (ly:grob-set-property! group 'remove-first #t)
+  (ly:grob-set-object! group 'keep-alive-with '()))
+
 #(define (sfg-engraver context)
-  (let ((score sfg-scores) (numbers (make-hash-table)))
+  (let ((score sfg-scores) (numbers (make-hash-table)) (groups '()) (used (make-hash-table)))
    (set! sfg-scores (1+ sfg-scores))
    (make-engraver
     (acknowledgers
      ((note-head-interface engraver grob source)
       (let* ((event (event-cause grob))
              (pitch (and event (ly:event-property event 'pitch)))
-             (now (ly:context-current-moment context)))
+             (now (ly:context-current-moment context))
+             (staff (ly:context-find (ly:translator-context source) 'Staff)))
+       (if staff (hashq-set! used staff #t))
        (if (ly:pitch? pitch)
         (begin
          (set! sfg-heads (1+ sfg-heads))
@@ -53,6 +62,9 @@
          (sfg-mark! grob "head" sfg-heads)
          (format sfg-log "head ~a ~a ~a ~a ~a\n" score sfg-heads (ly:moment-main now) (ly:moment-grace now)
           (+ 60 (ly:pitch-semitones pitch)))))))
+     ((hara-kiri-group-spanner-interface engraver grob source)
+      (let ((staff (ly:translator-context source)))
+       (if (eq? 'Staff (ly:context-name staff)) (set! groups (cons (cons grob staff) groups)))))
      ((staff-symbol-interface engraver grob source)
       (set! sfg-staves (1+ sfg-staves))
       (sfg-mark! grob "staff" sfg-staves)
@@ -62,7 +74,9 @@
       (let* ((right (ly:spanner-bound grob RIGHT))
              (number (and (ly:grob? right) (hashq-ref numbers right))))
        (if number (format sfg-log "tied ~a\n" number)))))
-    ((finalize engraver) (force-output sfg-log)))))
+    ((finalize engraver)
+     (for-each (lambda (group) (if (not (hashq-ref used (cdr group))) (sfg-remove! (car group)))) groups)
+     (force-output sfg-log)))))
 \layout { \context { \Score \consists #sfg-engraver } }
 
 %% Abbreviations (tremolo and percent repeats) are always written out. If SFG_REPEATS is "written" all repeats are, in print and
