@@ -21,6 +21,7 @@ from score_following_game.data_preparation.engraving.importing import import_sco
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_preparation.engraving.mei.movements import one_movement
 from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
+from score_following_game.data_preparation.engraving.reading_order import hold_falling_x
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
@@ -157,13 +158,14 @@ def engrave_source(
     if source.path.is_dir():
         piece = read_msmd_piece(source.path)
     elif source.path.suffix.lower() == ".ly":
-        piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work)
+        piece = engrave_lilypond(source.path, style, time_limit, source.root or source.path.parent, work, playing)
     else:
         text = score_text(source.path)
         text = one_movement(text, source.movement) if source.movement else text
         mei, reading = import_score(source.path, text, playing)
         reading = reading.with_tempi(*PLAUSIBLE_TEMPO)
         piece = engrave(clean_mei(mei, style), style, reading, default_tempo(source.name))
+    piece = hold_falling_x(piece, style)
     return piece, check_piece(piece, style)
 
 

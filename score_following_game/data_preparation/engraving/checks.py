@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
+from score_following_game.data_preparation.engraving.reading_order import first_coordinates
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 from score_following_game.data_processing.midi_files import played_midi
@@ -25,8 +25,8 @@ _CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces: control boxes lie th
 def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
     """Run all checks that need nothing but the piece.
 
-    Returns the measurements for the manifest: noteheads (their number), unshown (number of notes without a notehead), ink
-    and ink_beside (see check_ink).
+    Returns the measurements for the manifest: noteheads (their number), unshown (number of notes without a notehead),
+    held (number of onsets whose x was held, see hold_falling_x; absent for none), ink and ink_beside (see check_ink).
     """
     check_size(piece)
     check_staves(piece, style)
@@ -35,7 +35,14 @@ def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
     check_reading_order(piece)
     ink, beside = check_ink(piece, style)
     check_midi(piece, piece.midi)
-    return {"noteheads": len(piece.score.coords), "unshown": unshown, "ink": round(ink, 3), "ink_beside": round(beside, 3)}
+    held = {"held": piece.held} if piece.held else {}
+    return {
+        "noteheads": len(piece.score.coords),
+        "unshown": unshown,
+        **held,
+        "ink": round(ink, 3),
+        "ink_beside": round(beside, 3),
+    }
 
 
 def check_size(piece: EngravedPiece) -> None:
@@ -76,13 +83,11 @@ def inside(rows: np.ndarray, style: Style) -> np.ndarray:
 
 def check_reading_order(piece: EngravedPiece) -> None:
     """The x of an onset, taken from its first coordinate, must never decrease with time."""
-    onsets: dict[Fraction, float] = {}
-    for coordinate, note in piece.score.coord2onset:
-        onsets.setdefault(piece.notes[note].onset, float(piece.score.coords[coordinate, 1]))
-    xs = np.array([onsets[onset] for onset in sorted(onsets)])
+    first = first_coordinates(piece)
+    xs = np.array([piece.score.coords[coordinate, 1] for _, coordinate in first])
     falls = np.flatnonzero(np.diff(xs) < 0)
     if len(falls):
-        quarter = float(sorted(onsets)[falls[0] + 1])
+        quarter = float(first[falls[0] + 1][0])
         raise EngravingError("x falls with time", f"{len(falls)} times, first at quarter {quarter:g}")
 
 

@@ -19,7 +19,7 @@ _LONGEST = 20_000  # bars
 class Playing:
     """A choice from a score.
 
-    part: number or name of a part, or "piano"; "" for the whole score.
+    part: number or name of a part, or PIANO; "" for the whole score.
     repeats: ONCE plays each bar once, of endings the first; WRITTEN plays repeats, endings and jumps.
     bars: the bars in the order in which they are played, like "1-8,1-8,9-16"; "" to follow `repeats`.
     """

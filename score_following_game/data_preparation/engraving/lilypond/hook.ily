@@ -37,15 +37,24 @@
   (ly:grob-set-property! grob 'output-attributes
    (lambda (drawn) (list (cons 'id (format #f "sfg-~a-~a-~a" kind number (sfg-system drawn)))))))
 
+%% A staff without any notehead is not printed. In old files a \tempo outside of all staves makes one. The staves of
+%% a PianoStaff would keep each other alive.
+#(define (sfg-remove! group)
+  (ly:grob-set-property! group 'remove-empty #t)
+  (ly:grob-set-property! group 'remove-first #t)
+  (ly:grob-set-object! group 'keep-alive-with '()))
+
 #(define (sfg-engraver context)
-  (let ((score sfg-scores) (numbers (make-hash-table)))
+  (let ((score sfg-scores) (numbers (make-hash-table)) (groups '()) (used (make-hash-table)))
    (set! sfg-scores (1+ sfg-scores))
    (make-engraver
     (acknowledgers
      ((note-head-interface engraver grob source)
       (let* ((event (event-cause grob))
              (pitch (and event (ly:event-property event 'pitch)))
-             (now (ly:context-current-moment context)))
+             (now (ly:context-current-moment context))
+             (staff (ly:context-find (ly:translator-context source) 'Staff)))
+       (if staff (hashq-set! used staff #t))
        (if (ly:pitch? pitch)
         (begin
          (set! sfg-heads (1+ sfg-heads))
@@ -53,6 +62,9 @@
          (sfg-mark! grob "head" sfg-heads)
          (format sfg-log "head ~a ~a ~a ~a ~a\n" score sfg-heads (ly:moment-main now) (ly:moment-grace now)
           (+ 60 (ly:pitch-semitones pitch)))))))
+     ((hara-kiri-group-spanner-interface engraver grob source)
+      (let ((staff (ly:translator-context source)))
+       (if (eq? 'Staff (ly:context-name staff)) (set! groups (cons (cons grob staff) groups)))))
      ((staff-symbol-interface engraver grob source)
       (set! sfg-staves (1+ sfg-staves))
       (sfg-mark! grob "staff" sfg-staves)
@@ -62,8 +74,56 @@
       (let* ((right (ly:spanner-bound grob RIGHT))
              (number (and (ly:grob? right) (hashq-ref numbers right))))
        (if number (format sfg-log "tied ~a\n" number)))))
-    ((finalize engraver) (force-output sfg-log)))))
+    ((finalize engraver)
+     (for-each (lambda (group) (if (not (hashq-ref used (cdr group))) (sfg-remove! (car group)))) groups)
+     (force-output sfg-log)))))
 \layout { \context { \Score \consists #sfg-engraver } }
+
+%% Abbreviations (tremolo and percent repeats) are always written out. If SFG_REPEATS is "written" all repeats are, in print and
+%% sound. A repeat must then be in all simultaneous music that has notes; one that is not is logged.
+#(define sfg-written (equal? (getenv "SFG_REPEATS") "written"))
+#(define (sfg-length music) (ly:moment-main (ly:music-length music)))
+#(define (sfg-parts music)
+  (let ((element (ly:music-property music 'element)))
+   (append (if (ly:music? element) (list element) '()) (ly:music-property music 'elements))))
+#(define (sfg-together? music) (music-is-of-type? music 'simultaneous-music))
+%% ((start length times) ...) of the repeats in music that starts at a time, in whole notes.
+#(define (sfg-repeats music start)
+  (let ((own (if (or (music-is-of-type? music 'volta-repeated-music) (music-is-of-type? music 'segno-repeated-music))
+              (list (list start (sfg-length music) (ly:music-property music 'repeat-count))) '())))
+   (if (music-is-of-type? music 'event-chord) '()
+    (let next ((parts (sfg-parts music)) (now start) (found own))
+     (if (null? parts) (delete-duplicates found)
+      (next (cdr parts) (if (sfg-together? music) now (+ now (sfg-length (car parts))))
+       (append found (sfg-repeats (car parts) now))))))))
+#(define (sfg-notes? music) (or (music-is-of-type? music 'note-event) (any sfg-notes? (sfg-parts music))))
+#(define (sfg-check-repeats music)
+  (if (sfg-together? music)
+   (let ((all (sfg-repeats music 0)))
+    (for-each
+     (lambda (part)
+      (let ((own (sfg-repeats part 0)))
+       (for-each
+        (lambda (repeat)
+         (if (and (< (car repeat) (sfg-length part)) (not (member repeat own)))
+          (format sfg-log "uneven ~a\n" (car repeat))))
+        all)))
+     (if (null? all) '() (filter sfg-notes? (sfg-parts music))))))
+  (if (not (music-is-of-type? music 'event-chord)) (for-each sfg-check-repeats (sfg-parts music))))
+%% LilyPond keeps the length of music that it has measured, which unfolding changes.
+#(define (sfg-forget-length! music)
+  (if (procedure? (ly:music-property music 'length-callback)) (set! (ly:music-property music 'length) '()))
+  music)
+#(define (sfg-unfold score)
+  (let* ((music (ly:score-music score))
+         (unfolded
+          (if sfg-written
+           (begin (sfg-check-repeats music) (unfold-repeats '() music))
+           (unfold-repeats 'percent (unfold-repeats 'tremolo music))))
+         (new (ly:make-score (music-map sfg-forget-length! unfolded))))
+   (for-each (lambda (definition) (ly:score-add-output-def! new definition)) (reverse (ly:score-output-defs score)))
+   (if (module? (ly:score-header score)) (ly:score-set-header! new (ly:score-header score)))
+   new))
 
 %% A score that is printed but not played gets a MIDI block. A score that is only played gets a title in its MIDI, by which
 %% tempi.py knows it; the printed score takes over its tempi. A tempo in its MIDI block is taken over here, since there may be
@@ -84,8 +144,9 @@
     (begin (sfg-copy-tempo! sfg-tempo-source midi) (set! sfg-tempo-source #f))
     (set! sfg-midi-without-tempo midi))
    (ly:score-add-output-def! score midi)))
-#(define (sfg-take-score score add)
-  (let* ((definitions (if (ly:score? score) (ly:score-output-defs score) '()))
+#(define (sfg-take-score given add)
+  (let* ((score (if (ly:score? given) (sfg-unfold given) given))
+         (definitions (if (ly:score? score) (ly:score-output-defs score) '()))
          (played (filter sfg-midi? definitions))
          (printed (filter (lambda (definition) (not (sfg-midi? definition))) definitions)))
    (cond

@@ -36,3 +36,9 @@ def read_log(path: Path) -> list[Head]:
             moment = Fraction(row[3]) + GRACE_SHARE * Fraction(row[4])
             heads.append(Head(number, score, round(moment * TICKS_PER_WHOLE), pitch, number in tied))
     return heads
+
+
+def uneven_repeats(path: Path) -> list[Fraction]:
+    """Where repeats begin that are not in all simultaneous music, in quarters. They were unfolded in some of it only."""
+    rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return sorted({4 * Fraction(row[1]) for row in rows if row[:1] == ["uneven"] and len(row) == 2})

@@ -15,7 +15,7 @@ from score_following_game.data_preparation.engraving.engraved_piece import Engra
 from score_following_game.data_preparation.engraving.lilypond.contained import OUTPUT, SCORE, own_file, run_contained
 from score_following_game.data_preparation.engraving.lilypond.drawing import draw_page
 from score_following_game.data_preparation.engraving.lilypond.joining import Joined, join
-from score_following_game.data_preparation.engraving.lilypond.log import read_log
+from score_following_game.data_preparation.engraving.lilypond.log import read_log, uneven_repeats
 from score_following_game.data_preparation.engraving.lilypond.midi import (
     TICKS,
     TempoMap,
@@ -23,8 +23,9 @@ from score_following_game.data_preparation.engraving.lilypond.midi import (
     write_midi,
 )
 from score_following_game.data_preparation.engraving.lilypond.pages import Page, PageSystem, read_pages
-from score_following_game.data_preparation.engraving.lilypond.source import copy_modern, take_out_crashing
+from score_following_game.data_preparation.engraving.lilypond.source import copy_modern, take_out_risks
 from score_following_game.data_preparation.engraving.lilypond.tempi import with_played_tempi
+from score_following_game.data_preparation.engraving.playing import PIANO, WHOLE, Playing
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.score_npz import Score
@@ -34,15 +35,23 @@ _LILYPOND_SHARE = 0.9  # of the time limit; the rest lets us report that LilyPon
 WORK_PREFIX = "lilypond-"
 
 
-def engrave_lilypond(main: Path, style: Style, time_limit: float, root: Path, work: Path | None = None) -> EngravedPiece:
+def engrave_lilypond(
+    main: Path, style: Style, time_limit: float, root: Path, work: Path | None = None, playing: Playing = WHOLE
+) -> EngravedPiece:
     """Engrave a LilyPond file as it is printed, with its own page breaks and tempi, and put its systems side by side.
 
     time_limit: seconds.  root: the folder that included files must be in.  work: the folder for temporary files, which go to
-    a subfolder named WORK_PREFIX... Raises EngravingError if LilyPond fails or if the sound and the sheet do not match.
+    a subfolder named WORK_PREFIX...  playing: its repeats are unfolded in print and sound; a part or bars cannot be chosen.
+    Raises EngravingError if LilyPond fails or if the sound and the sheet do not match.
     """
+    if playing.bars or playing.part not in ("", PIANO):
+        option = "--order" if playing.bars else f"--part {playing.part}"
+        raise EngravingError("not for LilyPond", f"{option}: a LilyPond score is played whole; --repeats works")
     deadline = time.monotonic() + _LILYPOND_SHARE * time_limit
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=work, ignore_cleanup_errors=True) as name:
-        output = _run(main, root, Path(name), deadline)
+        output = _run(main, root, Path(name), deadline, playing.repeats)
+        if uneven := uneven_repeats(own_file(output / "log")):
+            raise EngravingError("a repeat in some voices only", f"at quarter {float(uneven[0]):g}; --repeats once works")
         heads = read_log(own_file(output / "log"))
         pages = read_pages(own_file(file) for file in sorted(output.glob("*.svg")))
         midi_files = sorted(output.glob("*.mid*"), key=_file_number)
@@ -76,7 +85,7 @@ def _played_notes(joined: Joined) -> list[PlayedNote]:
     return notes
 
 
-def _run(main: Path, root: Path, folder: Path, deadline: float) -> Path:
+def _run(main: Path, root: Path, folder: Path, deadline: float, repeats: str) -> Path:
     """Run LilyPond on a copy in current syntax. Returns the folder of its output."""
     score = folder / "score"
     score.mkdir()
@@ -95,8 +104,9 @@ def _run(main: Path, root: Path, folder: Path, deadline: float) -> Path:
     for attempt in ("first", "second"):
         output = folder / attempt
         output.mkdir()
-        code, messages = run_contained(command, score, output, deadline - time.monotonic(), {"SFG_LOG": f"{OUTPUT}/log"})
-        if code in range(128) or not take_out_crashing(copy):
+        variables = {"SFG_LOG": f"{OUTPUT}/log", "SFG_REPEATS": repeats}
+        code, messages = run_contained(command, score, output, deadline - time.monotonic(), variables)
+        if not code or not take_out_risks(score):
             break
     if code or not any(output.glob("*.svg")):  # LilyPond continues after errors but leaves out music
         raise EngravingError("the engraver failed", _first_error(messages) or f"exit code {code}")

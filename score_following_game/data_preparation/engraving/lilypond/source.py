@@ -1,4 +1,4 @@
-"""Prepares a LilyPond score for the installed LilyPond: copies its files, updates their syntax, leaves repeats as printed."""
+"""Prepares a LilyPond score for the installed LilyPond: copies its files and updates their syntax."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from collections import deque
 from pathlib import Path
 
 from score_following_game.data_preparation.engraving.lilypond.contained import run_contained
+from score_following_game.data_preparation.engraving.lilypond.syntax import (
+    after_conversion,
+    before_conversion,
+    without_risks,
+)
 from score_following_game.data_preparation.errors import EngravingError
 
 _INCLUDE = re.compile(r'\\include\s*"([^"]+)"')
@@ -15,9 +20,6 @@ _VERSION = re.compile(r'\\version\s*"([\d.]+)"')
 _COMMENT = re.compile(r"%.*")
 _OLDEST = "2.6.0"  # if no file of the score names a version
 _MOST_FILES, _LARGEST = 200, 4 * 10**6
-# Sections sound once, as they are printed. Point-and-click links would only make the pages larger.
-_UNFOLDING = re.compile(r"\\unfoldRepeats\b|\\apply(?:Music)?\s*#unfold-repeats\b|\\pointAndClickOn\b")
-_CRASHING = re.compile(r"\\(?:once\s*\\)?override\s+(?:\w+\.)?(?:NoteHead|Stem)\.X-offset\s*=\s*#\S+")
 
 
 def read_ly(path: Path) -> str:
@@ -85,7 +87,7 @@ def copy_modern(main: Path, root: Path, folder: Path, deadline: float) -> Path:
     for file, text in texts.items():
         copies[file] = folder / file.relative_to(top)
         copies[file].parent.mkdir(parents=True, exist_ok=True)
-        _write_folded(copies[file], text)
+        _write(copies[file], before_conversion(text))
     versioned = [file for file in files if _VERSION.search(texts[file])]
     unversioned = [file for file in files if file not in versioned]
     for arguments, group in (([], versioned), (["-f", version], unversioned)):
@@ -95,21 +97,23 @@ def copy_modern(main: Path, root: Path, folder: Path, deadline: float) -> Path:
             run_contained(command, None, folder, deadline - time.monotonic())
     for copy in copies.values():
         copy.with_name(copy.name + "~").unlink(missing_ok=True)  # convert-ly's backup
-        _write_folded(copy, copy.read_text(encoding="utf-8"))
+        _write(copy, after_conversion(copy.read_text(encoding="utf-8")))
     return copies[files[0]]
 
 
-def _write_folded(path: Path, text: str) -> None:
-    """Write the text without the commands that unfold repeats."""
-    path.write_text(_UNFOLDING.sub("", text), encoding="utf-8", newline="\n")
+def take_out_risks(folder: Path) -> bool:
+    """Take out of all copies in a folder what LilyPond can do without, see `without_risks`. Returns whether there was any."""
+    changed = False
+    for copy in sorted(file for file in folder.rglob("*") if file.suffix in (".ly", ".ily")):
+        text = copy.read_text(encoding="utf-8")
+        calmer = without_risks(text)
+        _write(copy, calmer)
+        changed |= calmer != text
+    return changed
 
 
-def take_out_crashing(main: Path) -> bool:
-    """Remove overrides that are known to crash LilyPond. Returns whether there were any."""
-    text = main.read_text(encoding="utf-8")
-    calmer = _CRASHING.sub("", text)
-    main.write_text(calmer, encoding="utf-8", newline="\n")
-    return calmer != text
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _common_parts(paths: list[tuple[str, ...]]) -> list[str]:
