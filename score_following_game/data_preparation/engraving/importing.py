@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
 from score_following_game.data_preparation.engraving.humdrum.order import expansion
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
-from score_following_game.data_preparation.engraving.mei.marks import marks_of
+from score_following_game.data_preparation.engraving.mei.marks import expansion_order, marks_of
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
@@ -40,8 +40,8 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
     """
     form = _form(path, text)
     prepared, reading = _READERS[form](text)
-    if form == "humdrum" and playing.repeats == WRITTEN and (orders := expansion(text)) is not None:
-        reading = replace(reading, written=tuple(orders.get("", next(iter(orders.values())))))
+    if playing.repeats == WRITTEN and (written := _stated_order(prepared if form == "mei" else text, form)) is not None:
+        reading = replace(reading, written=tuple(written))
     root = parse_mei(convert_to_mei(prepared, form))
     write_out(root)
     reading = mend(root, reading)
@@ -50,6 +50,15 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
         reading = choose_part(root, reading, playing.part)
     lay_in_order(root, order)
     return xml_text(root), reading
+
+
+def _stated_order(text: str, form: str) -> list[int] | None:
+    """The order in which the bars sound where the file lists it: in an expansion of MEI or Humdrum."""
+    if form == "mei":
+        return expansion_order(text)
+    if form == "humdrum" and (orders := expansion(text)) is not None:
+        return orders.get("", next(iter(orders.values())))
+    return None
 
 
 def _form(path: Path, text: str) -> str:

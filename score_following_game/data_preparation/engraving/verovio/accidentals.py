@@ -13,8 +13,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.fields import key_alter
-from score_following_game.data_preparation.engraving.abc.notation import Pitch
-from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID, NAMESPACE
+from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, ID, NAMESPACE
 from score_following_game.data_preparation.errors import EngravingError
 
 MEI = f"{{{NAMESPACE}}}"  # precedes every tag
@@ -26,33 +25,21 @@ Element = ElementTree.Element
 
 @dataclass
 class _Staff:
-    """The state of a staff. key: step -> alter of the key signature.  transposition: semitones from written to sounding."""
+    """The state of a staff. key: step -> alter of the key signature."""
 
     key: dict[str, int] = field(default_factory=dict)
-    transposition: int = 0
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """A note as it is read. alter: implied by key signature, earlier signs and ties, without the note's own sign.
-
-    transposition: of its staff, in semitones.
-    """
+    """A note as it is read. alter: implied by key signature, earlier signs and ties, without the note's own sign."""
 
     note: Element
     alter: int
-    transposition: int
-
-
-def derive_sound(root: Element) -> None:
-    """Set accid.ges of the notes that have neither accid nor accid.ges to the alteration that earlier signs imply."""
-    for reading in _readings(root):
-        if reading.alter and _accid(reading.note, "accid") is None and _accid(reading.note, "accid.ges") is None:
-            reading.note.set("accid.ges", GESTURAL[reading.alter])
 
 
 def print_what_sounds(root: Element) -> None:
-    """Add the signs without which a note would be read as a different pitch than it sounds. Apply transpositions.
+    """Add the signs without which a note would be read as a different pitch than it sounds.
 
     Raises EngravingError if a note's own sign contradicts its sound.
     """
@@ -64,10 +51,6 @@ def print_what_sounds(root: Element) -> None:
             (note if child is None else child).set("accid", ACCIDENTAL[sounds])
         elif sign is not None and ALTER[sign] != sounds:
             raise EngravingError("accidentals differ from the sound", f"sign {sign!r} on a note that sounds {sounds:+d}")
-        if reading.transposition:
-            octave = int(note.get("oct.ges") or note.attrib["oct"])
-            # In verovio's timing pnum overrides the written pitch; the drawing ignores it.
-            note.set("pnum", str(Pitch(note.attrib["pname"].upper(), octave, sounds).midi + reading.transposition))
 
 
 def _readings(root: Element) -> Iterator[_Reading]:
@@ -92,7 +75,7 @@ def _readings(root: Element) -> Iterator[_Reading]:
             alter = signs.get(place, staff.key.get(place[1], 0))
             if item.get(ID) in tied or item.get("tie") in ("m", "t"):
                 alter = last.get(place, alter)
-            yield _Reading(item, alter, staff.transposition)
+            yield _Reading(item, alter)
             if sign := _accid(item, "accid"):
                 signs[place] = ALTER[sign]
             last[place] = sounding_alter(item)
@@ -108,7 +91,6 @@ def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
             staff.key = _signature(key_signature)
         elif sig:
             staff.key = _key(sig)
-        staff.transposition = int(definition.get("trans.semi", staff.transposition))
 
 
 def _signature(key_signature: Element) -> dict[str, int]:
