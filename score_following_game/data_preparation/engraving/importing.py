@@ -14,7 +14,7 @@ from score_following_game.data_preparation.engraving.mei.marks import expansion_
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
-from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out
+from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import mend
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
@@ -43,6 +43,8 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
     if playing.repeats == WRITTEN and (written := _stated_order(prepared if form == "mei" else text, form)) is not None:
         reading = replace(reading, written=tuple(written))
     root = parse_mei(convert_to_mei(prepared, form))
+    if form == "humdrum":
+        write_out_rests(root)
     write_out(root)
     reading = mend(root, reading)
     order = playing.order(reading, marks_of(root))

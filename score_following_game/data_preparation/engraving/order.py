@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -86,6 +86,8 @@ class _Player:
     """Plays the bars in order. start, time: the passage that may be repeated, and how often it is being played (1, 2 ...)."""
 
     def __init__(self, marks: Sequence[BarMarks]) -> None:
+        if not any(mark.coda for mark in marks):  # "to coda" without a coda leads nowhere
+            marks = [replace(mark, to_coda=False) for mark in marks]
         self.marks, self.groups = marks, _groups(marks)
         self.bar, self.start, self.time = 0, 0, 1
         self.jumped, self.in_coda = False, False

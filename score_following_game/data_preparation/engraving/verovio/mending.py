@@ -9,6 +9,7 @@ from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTA
 from score_following_game.data_preparation.engraving.reading import DIFFER, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import ALTER, MEI
 from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
+from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.errors import EngravingError
 
 Element = ElementTree.Element
@@ -28,6 +29,7 @@ def mend(root: Element, reading: Reading) -> Reading:
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar)
+    mend_octave_lines(measures)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
     _mend_pitches(root, read)
     _mend_ties(root, measures, read)

@@ -1,0 +1,67 @@
+"""Octave lines. Under one, MEI writes a note where it is drawn (oct) and says where it sounds (oct.ges)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+
+Element = ElementTree.Element
+
+
+def mend_octave_lines(measures: Sequence[Element]) -> None:
+    """Remove the lines under which the engraver left notes where they sound, and draw all notes outside of lines there.
+
+    A line without ids at its ends is left as it is.
+    """
+    home = {element.get(ID): index for index, measure in enumerate(measures) for element in measure.iter() if element.get(ID)}
+    under: set[int] = set()  # of the notes under lines: id() of the element
+    for index, measure in enumerate(measures):
+        for line in measure.findall(f"{MEI}octave"):
+            start, end = (line.get(name, "").lstrip("#") for name in ("startid", "endid"))
+            last = home.get(end, index)
+            staff = line.get("staff") or _staff_of(measure, start)
+            notes = list(_notes(measures[index : last + 1], staff))
+            between = list(_between(measures[index : last + 1], staff, start, end)) if start in home and end in home else []
+            if any(note.get("oct.ges") is None for note in between):
+                measure.remove(line)
+            else:
+                under |= {id(note) for note in notes}
+    for note in (note for measure in measures for note in measure.iter(f"{MEI}note")):
+        if id(note) not in under and (sounds := note.attrib.pop("oct.ges", None)) is not None:
+            note.set("oct", sounds)
+
+
+def _staff_of(measure: Element, id_: str) -> str:
+    found = (staff.get("n", "") for staff in measure.findall(f"{MEI}staff") if any(e.get(ID) == id_ for e in staff.iter()))
+    return next(found, "")
+
+
+def _notes(measures: Sequence[Element], staff: str) -> Iterator[Element]:
+    for measure in measures:
+        for own in measure.findall(f"{MEI}staff"):
+            if own.get("n") == staff:
+                yield from own.iter(f"{MEI}note")
+
+
+def _between(measures: Sequence[Element], staff: str, start: str, end: str) -> Iterator[Element]:
+    """The notes from one element to another of its layer, both included, without grace notes."""
+    number: str | None = None
+    inside = False
+    for measure in measures:
+        for layer in measure.iterfind(f"{MEI}staff[@n='{staff}']/{MEI}layer"):
+            begins = any(element.get(ID) == start for element in layer.iter())
+            if begins:
+                number = layer.get("n")
+            if layer.get("n") != number or not (begins or inside):
+                continue
+            for element in layer.iter():
+                inside = inside or element.get(ID) == start
+                if inside and element.tag == f"{MEI}note" and not element.get("grace"):
+                    yield element
+                if element.get(ID) == end:
+                    if element.tag == f"{MEI}chord":
+                        yield from element.findall(f"{MEI}note")
+                    return
