@@ -1,0 +1,70 @@
+"""What is mended in the engraver's MEI beside times: octave lines, rests of several bars, notes that it loses."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+from engraving_tools import ONE, cleaned, engraved, notes_of
+
+from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
+
+MEI = "{http://www.music-encoding.org/ns/mei}"
+ID = "{http://www.w3.org/XML/1998/namespace}id"
+
+
+def kern(*lines: str) -> str:
+    """One spine in treble clef. Lines with two fields are of a spine that is split there."""
+    return "\n".join(["**kern", "*clefG2", "*M2/4", "=1", *lines, "*-", ""])
+
+
+def measures(*bars: str, line: str) -> list[ElementTree.Element]:
+    """Bars with the given notes and an octave line, which begins in the first bar."""
+    texts = [
+        f'<measure xmlns="{MEI[1:-1]}"><staff n="1"><layer n="1">{bar}</layer></staff>{"" if number else line}</measure>'
+        for number, bar in enumerate(bars)
+    ]
+    return [ElementTree.fromstring(text) for text in texts]
+
+
+def note(id_: str, octave: int, sounds: int | None = None) -> str:
+    ges = "" if sounds is None else f' oct.ges="{sounds}"'
+    return f'<note xml:id="{id_}" dur="4" pname="c" oct="{octave}"{ges}/>'
+
+
+LINE = '<octave staff="1" startid="#b" endid="#c" dis="8" dis.place="above"/>'
+
+
+@pytest.mark.parametrize(
+    ("sounding_of_c", "lines", "octaves"),
+    [(6, 1, ["5", "5", "5", "6"]), (None, 0, ["5", "6", "5", "6"])],
+)
+def test_an_octave_line_holds_only_if_all_its_notes_are_written_below_their_sound(
+    sounding_of_c: int | None, lines: int, octaves: list[str]
+) -> None:
+    """The last note is outside of the line and is drawn where it sounds."""
+    made = measures(note("a", 5) + note("b", 5, 6), note("c", 5, sounding_of_c), note("d", 5, 6), line=LINE)
+    mend_octave_lines(made)
+    notes = {element.get(ID): element for measure in made for element in measure.iter(f"{MEI}note")}
+    assert [notes[name].get("oct") for name in "abcd"] == octaves
+    assert sum(len(measure.findall(f"{MEI}octave")) for measure in made) == lines
+
+
+def test_octave_lines_of_humdrum() -> None:
+    """Kern writes the sound; the sheet shows the note an octave lower, under a line."""
+    text = kern("4cc", "*8va", "4ccc", "=2", "4ddd", "*X8va", "4dd", "=3", "4cc", "4dd", "=4", "4cc", "4dd", "==")
+    assert [pitch for _, pitch in notes_of(engraved("x.krn", text))] == [72, 84, 86, 74, 72, 74, 72, 74]
+    mei = ElementTree.fromstring(cleaned("x.krn", text))
+    assert [element.get("oct") for element in mei.iter(f"{MEI}note")][:4] == ["5", "5", "5", "5"]
+
+
+def test_rests_of_several_bars_are_several_bars() -> None:
+    text = kern("4c", "4d", "=2", "2r", "=3", "2r", "=4", "4e", "4f", "=5", "4g", "4a", "=6", "4b", "4cc", "==")
+    piece = engraved("x.krn", text, ONE)
+    assert [onset for onset, _ in notes_of(piece)] == [0, 1, 6, 7, 8, 9, 10, 11]
+
+
+def test_a_hidden_note_that_the_engraver_drops_from_a_chord_is_counted() -> None:
+    text = kern(*["4c 4eyy", "4d"], *[line for bar in range(2, 12) for line in (f"={bar}", "4e", "4f")], "==")
+    piece = engraved("x.krn", text, ONE)
+    assert sum(piece.unshown.values()) == 1 and len(piece.notes) == 22
