@@ -21,7 +21,7 @@ _STRETCHES, _STRETCH_NOTES = 6, 16  # length of the weakest stretch: a sixth of 
 _IN_A_ROW = 4  # sound counts as music of the score if this many half seconds in a row resemble it,
 _LIKE_MUSIC = 0.68  # with at least this mean correlation; of noise, 3 of 4 were below 0.66 and 19 of 20 below 0.71
 
-REPEATS = " (each section is played once: a repeat must be written out in the score)"
+REPEATS = " (each section is played once; --repeats written plays repeats as the score has them)"
 _LEAST_SIMILARITY = 0.7
 _LEAST_ABOVE_CHANCE = 0.3  # similarity - chance_similarity
 _LEAST_HITS = 0.5  # as a share of the range from chance_hits to 1
