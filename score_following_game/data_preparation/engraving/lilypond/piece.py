@@ -74,6 +74,7 @@ def engrave_lilypond(
         systems=systems,
         staves=[len(system.staves) for page in pages for system in page.systems],
         unshown={"not on the sheet": joined.unshown} if joined.unshown else {},
+        unheard=joined.unheard,
     )
 
 
