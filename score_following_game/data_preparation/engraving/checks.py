@@ -84,7 +84,7 @@ def inside(rows: np.ndarray, style: Style) -> np.ndarray:
 
 def check_reading_order(piece: EngravedPiece) -> None:
     """The x of an onset, taken from its first coordinate, must never decrease with time."""
-    first = first_coordinates(piece)
+    first = first_coordinates(piece.notes, piece.score.coord2onset)
     xs = np.array([piece.score.coords[coordinate, 1] for _, coordinate in first])
     falls = np.flatnonzero(np.diff(xs) < 0)
     if len(falls):
