@@ -56,6 +56,8 @@ def test_the_oldest_markup_is_a_line() -> None:
     ("converted", "mended"),
     [
         (r"\ottava #0| c", r"\ottava #0 | c"),
+        (r"\ottava #1<c e>", r"\ottava #1 <c e>"),
+        (r"\ottava #1 c", r"\ottava #1 c"),
         (r"\ottava #-1\tuplet 3/2 c", r"\ottava #-1 \tuplet 3/2 c"),
         (r"\layout { \context { } }", r"\layout {  }"),
         ("\\layout {\n\\context Staff\n\\override X.y = #1\n}", "\\layout {\n\\context { \\Staff\n\\override X.y = #1 }\n}"),
