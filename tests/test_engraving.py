@@ -18,6 +18,7 @@ from score_following_game.data_preparation.engraving.abc.notation import Melody
 from score_following_game.data_preparation.engraving.abc.reading import reading_of
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote
 from score_following_game.data_preparation.engraving.reading import Reading, compare
+from score_following_game.data_preparation.engraving.reading_order import hold_falling_x, out_of_order
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.engrave import _played
 from score_following_game.data_preparation.engraving.verovio.layout import Layout
@@ -220,6 +221,20 @@ def moved(row: int, dy: float = 0.0, dx: float = 0.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
+    ("xs", "notes", "left_out"),
+    [
+        ([10, 20, 30], [1, 1, 1], set()),
+        ([1362, 1411, 1388, 1419, 1403, 1427], [1, 1, 2, 1, 1, 1], {1, 3}),  # Chopin, op. 28 no. 9: grace notes
+        ([10, 30, 29, 40], [1, 1, 1, 1], set()),  # less than a notehead
+        ([50, 10, 20, 30], [1, 1, 1, 1], {0}),
+        ([10, 20, 30, 5], [1, 1, 1, 1], {3}),
+    ],
+)
+def test_the_fewest_notes_are_left_out_for_the_reading_order(xs: list[float], notes: list[int], left_out: set[int]) -> None:
+    assert out_of_order(xs, notes, ONE) == left_out
+
+
+@pytest.mark.parametrize(
     ("piece", "reason"),
     [
         (lambda: changed(notes=tune().notes[:7]), "too few notes"),
@@ -246,6 +261,18 @@ def test_checks_find(piece, reason: str) -> None:
     with pytest.raises(EngravingError) as caught:
         checks.check_piece(piece(), ONE)
     assert caught.value.reason == reason
+
+
+def test_an_x_that_falls_by_less_than_a_notehead_is_held() -> None:
+    """Onsets 3 and 4 lie 4 and 2 px left of onset 2; a fall by more is left for the checks to find."""
+    coords = moved(3)
+    coords[3:5, 1] = coords[2, 1] - np.array([4, 2], np.float32)
+    held = hold_falling_x(changed(coords=coords), ONE)
+    assert held.held == 2 and (held.score.coords[2:5, 1] == coords[2, 1]).all()
+    assert (held.score.coords[5:] == coords[5:]).all() and (held.score.coords[:, 0] == coords[:, 0]).all()
+    checks.check_reading_order(held)
+    assert hold_falling_x(tune(), ONE) is tune()
+    assert not hold_falling_x(changed(coords=moved(5, dx=-40)), ONE).held
 
 
 def test_readings_that_differ_in_a_pitch_onset_length_or_number_of_notes() -> None:

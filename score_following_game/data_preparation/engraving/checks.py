@@ -26,7 +26,8 @@ def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
     """Run all checks that need nothing but the piece.
 
     Returns the measurements for the manifest: noteheads (their number), unshown (number of notes without a notehead),
-    held (number of onsets whose x was held, see hold_falling_x; absent for none), ink and ink_beside (see check_ink).
+    unheard (number of noteheads that do not sound) and held (number of onsets whose x was held, see hold_falling_x) if there
+    are any, ink and ink_beside (see check_ink).
     """
     check_size(piece)
     check_staves(piece, style)
@@ -35,11 +36,11 @@ def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
     check_reading_order(piece)
     ink, beside = check_ink(piece, style)
     check_midi(piece, piece.midi)
-    held = {"held": piece.held} if piece.held else {}
+    rare = {"unheard": piece.unheard, "held": piece.held}
     return {
         "noteheads": len(piece.score.coords),
         "unshown": unshown,
-        **held,
+        **{name: count for name, count in rare.items() if count},
         "ink": round(ink, 3),
         "ink_beside": round(beside, 3),
     }
@@ -83,7 +84,7 @@ def inside(rows: np.ndarray, style: Style) -> np.ndarray:
 
 def check_reading_order(piece: EngravedPiece) -> None:
     """The x of an onset, taken from its first coordinate, must never decrease with time."""
-    first = first_coordinates(piece)
+    first = first_coordinates(piece.notes, piece.score.coord2onset)
     xs = np.array([piece.score.coords[coordinate, 1] for _, coordinate in first])
     falls = np.flatnonzero(np.diff(xs) < 0)
     if len(falls):

@@ -29,6 +29,7 @@ class EngravedPiece:
     them.  onsets: of each note, in seconds.  seconds: end of the last note.  tempo: quarters per minute at the beginning.
     systems: x of each system's first column, in pixels.  staves: number of staves of each system.  unshown: reason ->
     number of notes of the source that no notehead on the sheet shows; they are left out of `notes`.
+    unheard: number of noteheads that do not sound and have no coordinate.
     held: number of onsets whose x is not quite that of their notehead, see reading_order.py.
     """
 
@@ -41,6 +42,7 @@ class EngravedPiece:
     systems: list[int]
     staves: list[int]
     unshown: dict[str, int] = field(default_factory=dict, kw_only=True)
+    unheard: int = field(default=0, kw_only=True)
     held: int = field(default=0, kw_only=True)
 
 

@@ -19,11 +19,15 @@ NoteKey = tuple[int, int]  # (tick, MIDI pitch)
 
 @dataclass(frozen=True)
 class Joined:
-    """midi: the notes that are shown.  heads: note -> numbers of its heads.  unshown: number of notes without a head."""
+    """midi: the notes that are shown.  heads: note -> numbers of its heads.  unshown: number of notes without a head.
+
+    unheard: number of heads without a note.
+    """
 
     midi: ScoreMidi
     heads: dict[NoteKey, list[int]]
     unshown: int
+    unheard: int
 
 
 def join(heads: list[Head], midis: list[ScoreMidi], drawn: set[int]) -> Joined:
@@ -68,7 +72,7 @@ def join(heads: list[Head], midis: list[ScoreMidi], drawn: set[int]) -> Joined:
         raise EngravingError("no notes")
     if unheard > _UNHEARD * len(heads):
         raise EngravingError("a notehead that does not sound", f"{unheard} of {len(heads)}")
-    return Joined(ScoreMidi(notes, events), shown, unshown)
+    return Joined(ScoreMidi(notes, events), shown, unshown, unheard)
 
 
 def _match(heads: list[Head], midi: ScoreMidi, grace_shift: int) -> dict[int, NoteKey]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
@@ -26,6 +28,7 @@ from score_following_game.data_preparation.engraving.lilypond.pages import Page,
 from score_following_game.data_preparation.engraving.lilypond.source import copy_modern, take_out_risks
 from score_following_game.data_preparation.engraving.lilypond.tempi import with_played_tempi
 from score_following_game.data_preparation.engraving.playing import PIANO, WHOLE, Playing
+from score_following_game.data_preparation.engraving.reading_order import first_coordinates, out_of_order
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.score_npz import Score
@@ -33,6 +36,7 @@ from score_following_game.data_processing.score_npz import Score
 _HOOK = Path(__file__).with_name("hook.ily")
 _LILYPOND_SHARE = 0.9  # of the time limit; the rest lets us report that LilyPond exceeded it
 WORK_PREFIX = "lilypond-"
+_HIDDEN, _DISORDERED = "not on the sheet", "printed right of a later note"  # reasons for leaving notes out
 
 
 def engrave_lilypond(
@@ -62,6 +66,7 @@ def engrave_lilypond(
     # The sheet cuts off very high and very low notes. They are treated as if they were not printed.
     centres = {number: centre for number, centre in centres.items() if inside(np.array(centre[0]), style)}
     joined = join([head for head in heads if not head.tied], with_played_tempi(midis), set(centres))
+    joined, disordered = _in_order(joined, centres, style)
     notes = _played_notes(joined)
     tempo = TempoMap(joined.midi)
     return EngravedPiece(
@@ -73,7 +78,8 @@ def engrave_lilypond(
         tempo=60.0 / (tempo.seconds(TICKS) - tempo.seconds(0)),
         systems=systems,
         staves=[len(system.staves) for page in pages for system in page.systems],
-        unshown={"not on the sheet": joined.unshown} if joined.unshown else {},
+        unshown={reason: count for reason, count in ((_HIDDEN, joined.unshown), (_DISORDERED, disordered)) if count},
+        unheard=joined.unheard,
     )
 
 
@@ -83,6 +89,21 @@ def _played_notes(joined: Joined) -> list[PlayedNote]:
         heads = tuple(map(str, joined.heads[note.tick, note.pitch]))
         notes.append(PlayedNote(Fraction(note.tick, TICKS), Fraction(note.end, TICKS), note.pitch, heads))
     return notes
+
+
+def _in_order(joined: Joined, centres: dict[int, tuple[float, float]], style: Style) -> tuple[Joined, int]:
+    """Leave out notes that are printed a notehead or more right of later ones, such as grace notes between two staves.
+
+    Returns the rest and the number of notes left out.
+    """
+    notes = _played_notes(joined)
+    coords, coord2onset = coordinates(notes, {str(number): centre for number, centre in centres.items()})
+    first = first_coordinates(notes, coord2onset)
+    xs = [float(coords[coordinate, 1]) for _, coordinate in first]
+    sizes = Counter(note.onset for note in notes)
+    left_out = {first[place][0] * TICKS for place in out_of_order(xs, [sizes[onset] for onset, _ in first], style)}
+    kept = [note for note in joined.midi.notes if note.tick not in left_out]
+    return replace(joined, midi=replace(joined.midi, notes=kept)), len(notes) - len(kept)
 
 
 def _run(main: Path, root: Path, folder: Path, deadline: float, repeats: str) -> Path:
@@ -101,15 +122,17 @@ def _run(main: Path, root: Path, folder: Path, deadline: float, repeats: str) ->
         f"--output={OUTPUT}/page",
         f"{SCORE}/{copy.relative_to(score)}",
     ]
+    errors: list[str] = []
     for attempt in ("first", "second"):
         output = folder / attempt
         output.mkdir()
         variables = {"SFG_LOG": f"{OUTPUT}/log", "SFG_REPEATS": repeats}
         code, messages = run_contained(command, score, output, deadline - time.monotonic(), variables)
+        errors.append(_first_error(messages))
         if not code or not take_out_risks(score):
             break
     if code or not any(output.glob("*.svg")):  # LilyPond continues after errors but leaves out music
-        raise EngravingError("the engraver failed", _first_error(messages) or f"exit code {code}")
+        raise EngravingError("the engraver failed", errors[0] or f"exit code {code}")
     return output
 
 

@@ -18,8 +18,8 @@ _CRASHING = re.compile(r"\\(?:once\s*\\)?override\s+(?:\w+\.)?(?:NoteHead|Stem)\
 _MARKUP = re.compile(r"\\markup\s*\{")
 _MARKUP_CONVERTED = (2, 5, 2)
 _AFTER = (
-    # \ottava #0| : Scheme reads the bar check as part of the number.
-    (re.compile(r"(#-?\d+)\|"), r"\1 |"),
+    # \ottava #0| or \ottava #1<c e> : Scheme reads what follows as part of the number.
+    (re.compile(r"(\\ottava\s+#-?\d+)(?=[^\s\d])"), r"\1 "),
     # \context { } in a \layout block, which does nothing.
     (re.compile(r"\\context\s*\{\s*\}"), ""),
     # \layout { \context Staff \override ... } without braces.
