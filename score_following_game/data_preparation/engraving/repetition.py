@@ -19,7 +19,9 @@ _COPY = re.compile(r"-(bar|beat)\d+$")
 
 
 def stroke_duration(written: Fraction, strokes: int) -> Fraction:
-    """Quarters between two strokes of a note with a written value (quarters, without tuplets)."""
+    """Quarters between two strokes of a note with a written value (quarters, without tuplets, more than 0)."""
+    if written <= 0:
+        raise ValueError(f"written value {written}")
     flags = 0
     while Fraction(1, 2**flags) > written:
         flags += 1

@@ -56,7 +56,7 @@ def _write_out_bar(measures: list[Element], index: int, meter: tuple[Fraction, F
 
 def _repeat_bars(measures: list[Element], index: int, staff: Element, layer: Element, sign: Element, where: str) -> None:
     """Fill this bar, and after mRpt2 and multiRpt the next ones, with the notes of the bars before."""
-    back = _BARS_BACK[sign.tag] or int(sign.get("num", "2"))
+    back = _BARS_BACK[sign.tag] or _positive(sign.get("num", ""), 2)
     if index < back:
         raise EngravingError("abbreviated notation", f"{where}: a sign to repeat {back} bars, with too few before it")
     for target in range(index, min(index + back, len(measures))):
@@ -65,6 +65,11 @@ def _repeat_bars(measures: list[Element], index: int, staff: Element, layer: Ele
         if into is None or source is None:
             raise EngravingError("abbreviated notation", f"{where}: there is no music to repeat")
         into[:] = _copies(source, "bar", target, measures[target - back], measures[target])
+
+
+def _positive(text: str, default: int) -> int:
+    """A positive whole number, `default` for other text."""
+    return int(text) if text.isdigit() and int(text) else default
 
 
 def _layer(measure: Element, staff: Element, layer: Element) -> Element | None:
@@ -129,7 +134,7 @@ def _strokes(tremolo: Element | None, note: Element) -> Fraction | None:
         return max(Fraction(4, int(unit)), stroke_duration(Fraction(1), UNMEASURED))
     mods = [holder.get("stem.mod", "") for holder in (note, *note.findall(f"{MEI}note"))]
     slashes = [int(mod[0]) if mod[:1].isdigit() else UNMEASURED for mod in mods if mod and mod != "none"]
-    if tremolo is None and not slashes:
+    if (tremolo is None and not slashes) or not _duration(note):  # a grace note has no duration
         return None
     return stroke_duration(_duration(note), slashes[0] if slashes else UNMEASURED)
 
