@@ -10,7 +10,11 @@ from pathlib import Path
 
 from score_following_game.command_line import command_name
 from score_following_game.config import read_yaml
+from score_following_game.data_preparation.building.build import build
 from score_following_game.data_preparation.building.metadata import licence_of
+from score_following_game.data_preparation.building.options import BuildOptions
+from score_following_game.data_preparation.building.performances import USE, build_performances, find_performed_scores
+from score_following_game.data_preparation.building.report import BuildReport
 from score_following_game.data_preparation.building.sources import Source, find_sources, folder_digest, lilypond_source
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.msmd.piece import find_msmd
@@ -32,6 +36,7 @@ class Collection:
     folder: the sets are DIR/DATA_FOLDER/folder/folder_{train,valid,test}. "*" is replaced by the name of the source; for ""
         the sets are in DIR itself.
     style, split, min_seconds, max_seconds: defaults of the command-line options of these names.
+    build: makes the sets from the sources.
     """
 
     summary: str
@@ -43,6 +48,7 @@ class Collection:
     split: str | None = None
     min_seconds: float = 0.0
     max_seconds: float = math.inf
+    build: Callable[[Sequence[Source], BuildOptions], BuildReport] = build
 
     def place(self, destination: Path, source: Sequence[str]) -> tuple[Path, str]:
         """Return the folder of the sets and their name. source: names of the --source paths."""
@@ -142,6 +148,15 @@ COLLECTIONS = {
         min_seconds=10,
         max_seconds=180,
     ),
+    "performances": Collection(
+        f"88 human performances of four piano excerpts (Vienna 4x22); {USE}",
+        "the folder with their scores (musicxml), match files (match) and MIDI (midi)",
+        find_performed_scores,
+        "performances --source VIENNA_4X22_FOLDER",
+        "performances",
+        style="msmd",
+        build=build_performances,
+    ),
     "folder": Collection(
         "your own scores (ABC, MusicXML, MEI, Humdrum, LilyPond)",
         "files or folders of scores",
@@ -156,7 +171,7 @@ def list_collections() -> list[str]:
     lines = []
     for name, collection in COLLECTIONS.items():
         lines += [
-            f"{name:11}{collection.summary}",
-            f"{'':11}{command_name('sfg-prepare')} {collection.example} --destination DATA_ROOT",
+            f"{name:13}{collection.summary}",
+            f"{'':13}{command_name('sfg-prepare')} {collection.example} --destination DATA_ROOT",
         ]
     return lines
