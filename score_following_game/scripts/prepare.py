@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from score_following_game.command_line import Parser, command_name, script
-from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
+from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions
 from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
     DATA_FOLDER,
@@ -242,7 +242,7 @@ def make(arguments: argparse.Namespace, collection: Collection) -> None:
     if options.playing.bars and len(sources) > 1:
         raise UserError(f"--order {options.playing.bars}: is for one score, and {len(sources)} were found; name one file")
     try:
-        report = build(sources, options)
+        report = collection.build(sources, options)
     except KeyboardInterrupt:
         print("stopped; finished pieces are kept: run the same command again to continue")
         raise
@@ -273,9 +273,9 @@ def _prepare() -> None:
     name = arguments.collection or ("folder" if arguments.source else PUBLISHED)
     if arguments.list:
         print(
-            f"{PUBLISHED:11}the published data sets and weights of 2018 and 2019, if their servers still have them\n"
-            f"{'':11}{command_name('sfg-prepare')} --destination DATA_ROOT",
-            *list_published(indent=13),
+            f"{PUBLISHED:13}the published data sets and weights of 2018 and 2019, if their servers still have them\n"
+            f"{'':13}{command_name('sfg-prepare')} --destination DATA_ROOT",
+            *list_published(indent=15),
             *list_collections(),
             sep="\n",
         )

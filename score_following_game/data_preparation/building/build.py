@@ -66,7 +66,7 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
         _spare_users_files(records, sources, chosen)
     finally:
         chosen.left_out.sort(key=lambda row: row.name)
-        _write_left_out(options.destination / LEFT_OUT_NAME, chosen.left_out)
+        write_left_out(options.destination / LEFT_OUT_NAME, chosen.left_out)
     describe_pieces(records, tasks, chosen.folders, options.performances)
     removed = _place(records, sources, chosen.folders, options)
     _write_manifests(records, options)
@@ -218,7 +218,8 @@ def _write_manifests(records: Records, options: BuildOptions) -> None:
             remove_manifest(path.parent)
 
 
-def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
+def write_left_out(path: Path, left_out: list[LeftOut]) -> None:
+    """Write the list of the pieces left out, as csv."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(("name", "source", "reason", "detail"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from score_following_game.command_line import command_name
+from score_following_game.data_preparation.building.build import build
 from score_following_game.data_preparation.building.finders import (
     PIECES_FILE,
     find_humdrum_editions,
@@ -17,6 +18,9 @@ from score_following_game.data_preparation.building.finders import (
     find_raw_msmd_sources,
     find_songs,
 )
+from score_following_game.data_preparation.building.options import BuildOptions
+from score_following_game.data_preparation.building.performances import USE, build_performances, find_performed_scores
+from score_following_game.data_preparation.building.report import BuildReport
 from score_following_game.data_preparation.building.sources import Source, find_sources
 from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
@@ -36,6 +40,7 @@ class Collection:
         the sets are in DIR itself.
     style, split, min_seconds, max_seconds, part: defaults of the command-line options of these names.
     for_training: it may train an agent, so music of the MSMD's validation and test pieces is left out.
+    build: makes the sets from the sources.
     """
 
     summary: str
@@ -49,6 +54,7 @@ class Collection:
     max_seconds: float = math.inf
     part: str = ""
     for_training: bool = False
+    build: Callable[[Sequence[Source], BuildOptions], BuildReport] = build
 
     def place(self, destination: Path, source: Sequence[str]) -> tuple[Path, str]:
         """Return the folder of the sets and their name. source: names of the --source paths."""
@@ -136,6 +142,15 @@ COLLECTIONS = {
         split=ALL_FOR_TRAINING,
         for_training=True,
     ),
+    "performances": Collection(
+        f"88 human performances of four piano excerpts (Vienna 4x22); {USE}",
+        "the folder with their scores (musicxml), match files (match) and MIDI (midi)",
+        find_performed_scores,
+        "performances --source VIENNA_4X22_FOLDER",
+        "performances",
+        style="msmd",
+        build=build_performances,
+    ),
     "folder": Collection(
         "your own scores (ABC, MusicXML, MEI, Humdrum, LilyPond)",
         "files or folders of scores",
@@ -150,7 +165,7 @@ def list_collections() -> list[str]:
     lines = []
     for name, collection in COLLECTIONS.items():
         lines += [
-            f"{name:11}{collection.summary}",
-            f"{'':11}{command_name('sfg-prepare')} {collection.example} --destination DATA_ROOT",
+            f"{name:13}{collection.summary}",
+            f"{'':13}{command_name('sfg-prepare')} {collection.example} --destination DATA_ROOT",
         ]
     return lines
