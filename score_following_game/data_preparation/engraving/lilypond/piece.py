@@ -131,8 +131,10 @@ def _run(main: Path, root: Path, folder: Path, deadline: float, repeats: str) ->
         errors.append(_first_error(messages))
         if not code or not take_out_risks(score):
             break
-    if code or not any(output.glob("*.svg")):  # LilyPond continues after errors but leaves out music
+    if code:  # LilyPond continues after errors but leaves out music
         raise EngravingError("the engraver failed", errors[0] or f"exit code {code}")
+    if not any(output.glob("*.svg")):
+        raise EngravingError("no music on the pages")
     return output
 
 
