@@ -44,6 +44,13 @@ def test_mei_second_endings() -> None:
         cleaned("x.mei", "<mei>")
 
 
+def test_a_beam_around_a_tuplet_stays() -> None:
+    """It has one child, but not one note."""
+    triplet = "".join(note(pitch, dur=8) for pitch in ("c5", "d5", "e5"))
+    text = mei(f'<beam><tuplet num="3" numbase="2">{triplet}</tuplet></beam>' + notes("c5 d5 e5"))
+    assert cleaned("x.mei", text).count("<beam") == 1
+
+
 KEY_CHANGE = '<scoreDef><keySig sig="2s"/></scoreDef>'
 
 
@@ -196,9 +203,10 @@ def test_endings_by_number(numbers: tuple[str, str], kept: str) -> None:
 
 
 def test_transposing_instruments_sound_at_their_own_pitch() -> None:
-    """A clarinet's sheet is unchanged. It sounds two semitones lower, also under an octave line."""
+    """A clarinet's sheet is unchanged. It sounds two semitones lower. A note that sounds an octave higher
+    without an octave line is drawn there."""
     text = mei(notes("c5 f5") + note("c5", 'oct.ges="6"'), staff='keysig="2s" trans.semi="-2"')
-    assert printed(text) == ["c5", "f5", "c5"]
+    assert printed(text) == ["c5", "f5", "c6"]
     assert sounding(text) == [71, 76, 83]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import mido
 import numpy as np
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote
@@ -91,9 +92,7 @@ def require_same(heard: Sequence[HeardNote], midi: bytes, tick: float) -> None:
         raise EngravingError("MIDI differs from the match file", "its seconds or the number of notes that end")
 
 
-def _merged(midi: bytes) -> list:  # type: ignore[type-arg]
-    import mido
-
+def _merged(midi: bytes) -> list[mido.Message]:
     return list(mido.merge_tracks(parse_midi(midi).tracks))
 
 

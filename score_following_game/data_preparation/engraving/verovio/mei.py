@@ -127,11 +127,17 @@ def _clean(parent: Element) -> None:
             child.set("right", "single")
         if tag in ("beam", "tuplet", "chord", "bTrem") and not was_empty and len(child) == 0:
             continue  # it held only grace notes
-        if tag == "bTrem" or (tag == "beam" and len(child) == 1):
+        if tag == "bTrem" or (tag == "beam" and _number_of_notes(child) == 1):
             kept.extend(child)
         else:
             kept.append(child)
     parent[:] = kept
+
+
+def _number_of_notes(beam: Element) -> int:
+    """Of notes outside of chords, chords and rests, also those in tuplets."""
+    inside = sum(len(chord.findall(f"{MEI}note")) for chord in beam.iter(f"{MEI}chord"))
+    return sum(len(list(beam.iter(MEI + tag))) for tag in ("note", "chord", "rest", "space")) - inside
 
 
 def _drop_dangling(root: Element) -> None:
