@@ -114,3 +114,8 @@ def test_a_voice_is_chosen_and_the_piano_is_refused(tmp_path) -> None:
     assert engrave_text(tmp_path, text, Playing(part="1")).notes[0].pitch == 60
     with pytest.raises(EngravingError, match="no such part"):
         engrave_text(tmp_path, text, Playing(part="piano"))
+
+
+def test_a_part_that_begins_within_a_beam_leaves_the_beam_whole() -> None:
+    tune = tune_of("CD E/F/\\\nP:B\nG/A/|")
+    assert [event.new_beam for event in read_melody(tune).measures[0].events] == [True, False, True, False, False, False]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote
+from score_following_game.data_preparation.engraving.musicxml.document import read_document
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.performances.joining import join, longest_rise
 from score_following_game.data_preparation.performances.match_file import HeardNote, ScoreNote, read_match
@@ -122,3 +123,23 @@ def test_the_longest_rise(values: list[float], length: int) -> None:
     rise = longest_rise(values)
     assert len(rise) == length and rise == sorted(rise)
     assert all(values[a] <= values[b] for a, b in pairwise(rise))
+
+
+def test_a_note_of_another_voice_after_a_backup_is_in_no_chord() -> None:
+    """<chord/> there makes the engraver drop the note; a real chord, and a backup by another length, are left alone."""
+
+    def note(step: str, voice: int, chord: bool = False) -> str:
+        return (
+            f"<note>{'<chord/>' * chord}<pitch><step>{step}</step><octave>4</octave></pitch><duration>8</duration>"
+            f"<voice>{voice}</voice></note>"
+        )
+
+    def chords(back: int, voice: int) -> int:
+        music = note("C", 1) + note("E", 1, True) + f"<backup><duration>{back}</duration></backup>" + note("A", voice, True)
+        root, _ = read_document(
+            '<score-partwise><part-list><score-part id="P"/></part-list>'
+            f'<part id="P"><measure number="1">{music}</measure></part></score-partwise>'
+        )
+        return len(list(root.iter("chord")))
+
+    assert (chords(8, 2), chords(8, 1), chords(4, 2)) == (1, 2, 2)

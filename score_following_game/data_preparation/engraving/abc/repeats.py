@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
@@ -109,12 +110,13 @@ class _BarReader(MelodyReader):
 
     def _take_sign(self, token: Token) -> None:
         sign = token.parts["sign"]
+        marked: dict[str, Any] = {sign: True}
         if sign == "coda":
             self.codas.append((len(self.marks), not self.measure.events))
         elif sign == "segno" or self.measure.events or not self.marks:
-            self.mark = replace(self.mark, **{sign: True})
+            self.mark = replace(self.mark, **marked)
         else:  # at the bar line, where the bar before it ends
-            self.marks[-1] = replace(self.marks[-1], **{sign: True})
+            self.marks[-1] = replace(self.marks[-1], **marked)
 
     def _take_field(self, token: Token) -> None:
         if token.parts["name"] == "P":

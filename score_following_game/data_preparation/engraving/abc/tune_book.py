@@ -125,6 +125,7 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
     lines = text.split("\n")
     key_to_come = "K" not in common or any(line.startswith("K:") for line in lines)
     in_body = False
+    part = ""  # the field that names the part beginning with the next line
     for raw in lines:
         if in_body and not raw.strip():
             break  # an empty line ends a tune; free text follows
@@ -134,13 +135,16 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
         found = _FIELD_LINE.match(line)
         in_body = in_body or not (found or key_to_come)
         if not found:
-            body.extend([line] if in_body else [])
+            body.extend([part + line] if in_body else [])
+            part = ""
         elif not in_body:
             name, value = found.groups()
             headers.setdefault(name, value.strip())
             voices += [value.strip()] if name == "V" else []
             in_body = name == "K"
-        elif found[1] in _IN_FORCE or found[1] in "VP":
+        elif found[1] == "P":
+            part = f"[P:{found[2].replace(']', ')')}]"  # without a space, which would end a beam
+        elif found[1] in _IN_FORCE or found[1] == "V":
             body.append(f"[{found[1]}:{found[2].replace(']', ')')}]")
     # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
     music = re.sub(r"\\ ", "", " ".join(body) + " ")
