@@ -13,6 +13,7 @@ from score_following_game.data_preparation.building.sources import Source, score
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.reading import reading_of
+from score_following_game.data_preparation.engraving.abc.repeats import tune_in_order
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune
 from score_following_game.data_preparation.engraving.checks import check_piece
@@ -20,11 +21,12 @@ from score_following_game.data_preparation.engraving.engraved_piece import Engra
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_preparation.engraving.mei.movements import one_movement
-from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
+from score_following_game.data_preparation.engraving.playing import ONCE, WHOLE, Playing
 from score_following_game.data_preparation.engraving.reading_order import hold_falling_x
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
+from score_following_game.data_preparation.engraving.verovio.parts import PIANO
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.recordings.retiming import record_piece
@@ -153,7 +155,7 @@ def engrave_source(
     Returns the piece and the measurements of its checks. Raises EngravingError when the piece has to be left out.
     """
     if source.tune is not None:
-        return _engrave_tune(source.tune, source.name, style)
+        return _engrave_tune(source.tune, source.name, style, playing)
     piece: EngravedPiece
     if source.path.is_dir():
         piece = read_msmd_piece(source.path)
@@ -169,10 +171,15 @@ def engrave_source(
     return piece, check_piece(piece, style)
 
 
-def _engrave_tune(tune: Tune, name: str, style: Style) -> tuple[EngravedPiece, dict[str, float]]:
+def _engrave_tune(tune: Tune, name: str, style: Style, playing: Playing) -> tuple[EngravedPiece, dict[str, float]]:
+    if playing.part.lower() == PIANO:
+        raise EngravingError("no such part", "a voice of an ABC tune is no piano part; name the voice, or its number from 1")
     try:
-        melody = read_melody(tune)
-        mei, reading = melody_to_mei(melody), reading_of(melody, quarter_tempo(tune))
+        if playing.repeats == ONCE and not playing.bars:
+            melody = read_melody(tune, playing.part or None)
+            mei, reading = melody_to_mei(melody), reading_of(melody, quarter_tempo(tune))
+        else:
+            mei, reading = tune_in_order(tune, playing)
     except AbcError as error:
         raise EngravingError("unreadable ABC", str(error)) from None
     piece = engrave(mei, style, reading.with_tempi(*PLAUSIBLE_TEMPO), default_tempo(name))

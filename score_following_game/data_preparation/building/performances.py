@@ -37,6 +37,7 @@ SCORE_FOLDER, MATCH_FOLDER, MIDI_FOLDER = "musicxml", "match", "midi"  # of the 
 USE = "evaluation only"
 _LICENCE = f"unclear; {USE}"
 _MAKING = ".performed"
+_PER_MATCH = 20.0  # seconds allowed for joining a performance
 _NAMED = re.compile(r"^info\(scoreFileName,(.*)\)\.", re.MULTILINE)
 
 
@@ -152,7 +153,8 @@ def _make_all(found: Sequence[Source], options: BuildOptions, making: Path) -> M
         make_folder(making / folder)
     tasks = [ScoreTask(source, _matches(source), making, options.style, options.time_limit, options.check) for source in found]
     made = MadePerformances({}, [])
-    for outcome in run_isolated(make_performances, tasks, min(options.jobs, len(tasks)), options.time_limit):
+    limit = options.time_limit + _PER_MATCH * max((len(task.matches) for task in tasks), default=0)
+    for outcome in run_isolated(make_performances, tasks, min(options.jobs, len(tasks)), limit):
         if outcome.value is None:
             names = [match.stem for match in outcome.task.matches] or [outcome.task.source.name]
             made.left_out.extend(LeftOut(name, outcome.task.source.origin, outcome.reason, outcome.detail) for name in names)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import mido
 import numpy as np
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote
@@ -74,11 +73,13 @@ def join(piece: EngravedPiece, match: MatchFile, midi: bytes) -> Performed:
 
 def require_same(heard: Sequence[HeardNote], midi: bytes, tick: float) -> None:
     """Raise EngravingError unless a MIDI file plays exactly these notes. tick: seconds."""
-    now, played = 0, []
-    for message in _merged(midi):
-        now += message.time
-        if message.type == "note_on" and message.velocity:
-            played.append((now, message.note, message.velocity))
+    played: list[tuple[int, int, int]] = []
+    for track in parse_midi(midi).tracks:
+        now = 0
+        for message in track:
+            now += message.time
+            if message.type == "note_on" and message.velocity:
+                played.append((now, message.note, message.velocity))
     played.sort()
     if [note.pitch for note in heard] != [pitch for _, pitch, _ in played]:
         raise EngravingError(
@@ -90,10 +91,6 @@ def require_same(heard: Sequence[HeardNote], midi: bytes, tick: float) -> None:
     starts = sorted(note.start for part in played_midi(midi).midi.instruments for note in part.notes)
     if len(starts) != len(heard) or max(abs(a - b.onset * tick) for a, b in zip(starts, heard)) > _SECONDS_OFF:
         raise EngravingError("MIDI differs from the match file", "its seconds or the number of notes that end")
-
-
-def _merged(midi: bytes) -> list[mido.Message]:
-    return list(mido.merge_tracks(parse_midi(midi).tracks))
 
 
 def _beginning(engraved: Sequence[PlayedNote], scored: Sequence[ScoreNote]) -> Fraction:

@@ -13,12 +13,17 @@ Meter = tuple[int, int] | None  # (beats, unit); None: no meter
 
 
 def quarter_tempo(tune: Tune) -> float | None:
-    """Quarters per minute from the Q: field. None if the field is missing or holds no number."""
-    value = re.sub(r'"[^"]*"', "", tune.headers.get("Q", "")).strip()
+    """Quarters per minute from the header's Q: field. None if the field is missing or holds no number."""
+    return parse_tempo(tune.headers.get("Q", ""), unit_length(tune.headers, parse_meter(tune.headers.get("M", "4/4"))))
+
+
+def parse_tempo(text: str, unit: Fraction) -> float | None:
+    """Quarters per minute of a Q: value; None if it holds no number. unit: the unit length, in whole notes."""
+    value = re.sub(r'"[^"]*"', "", text).strip()
     if found := re.match(r"((?:\d+/\d+\s*)+)=\s*(\d+(?:\.\d+)?)", value):
         return float(sum(Fraction(part) for part in found[1].split()) * 4) * float(found[2])
     if found := re.match(r"(?:C\s*=\s*)?(\d+(?:\.\d+)?)\s*$", value):  # old style: unit lengths per minute
-        return float(unit_length(tune.headers, parse_meter(tune.headers.get("M", "4/4"))) * 4) * float(found[1])
+        return float(unit * 4) * float(found[1])
     return None
 
 

@@ -6,12 +6,14 @@ its tie. Ties join notes that stand on the same line or space.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import (
     Meter,
     parse_length,
     parse_meter,
+    parse_tempo,
     parse_unit,
     unit_length,
 )
@@ -32,23 +34,22 @@ _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of
 
 
 def read_melody(tune: Tune, part: str | None = None) -> Melody:
-    """Read a tune, or one of its voices: see `voice_tokens` for `part`.
+    """Read a tune, or one of its voices, with each bar once, of alternative endings the first. part: see `voice_tokens`.
 
     Raises AbcError if it has no key or no notes, overlays or unknown signs, or several voices and `part` is None.
     """
+    voice, tokens = tokens_of(tune, part)
+    return MelodyReader(tune, voice).read(played_once(tokens))
+
+
+def tokens_of(tune: Tune, part: str | None) -> tuple[str, list[Token]]:
+    """Like `voice_tokens`; also raises AbcError for a tune without a key."""
     if "K" not in tune.headers:
         raise AbcError("no K: field, which must end the header")
-    voice, tokens = voice_tokens(tune, part)
-    reader = _Reader(tune, voice)
-    for token in played_once(tokens):
-        reader.take(token)
-    reader.end_measure()
-    if not any(event.pitch for measure in reader.measures for event in measure.events):
-        raise AbcError("no notes")
-    return Melody(reader.first_key, reader.first_meter, reader.first_clef, reader.measures)
+    return voice_tokens(tune, part)
 
 
-class _Reader:
+class MelodyReader:
     """Turns tokens into measures and keeps the key, meter, accidentals and so on that apply to the next token."""
 
     def __init__(self, tune: Tune, voice: str) -> None:
@@ -70,6 +71,14 @@ class _Reader:
         self.last: Event | None = None
         self.new_beam = True
 
+    def read(self, tokens: Iterable[Token]) -> Melody:
+        for token in tokens:
+            self.take(token)
+        self.end_measure()
+        if not any(event.pitch for measure in self.measures for event in measure.events):
+            raise AbcError("no notes")
+        return Melody(self.first_key, self.first_meter, self.first_clef, self.measures)
+
     def take(self, token: Token) -> None:
         getattr(self, f"_take_{token.kind}")(token)
 
@@ -84,6 +93,8 @@ class _Reader:
         name, value = token.parts["name"], token.parts["value"]
         if name == "L":
             self.unit = parse_unit(value)
+        elif name == "Q" and (tempo := parse_tempo(value, self.unit)) is not None:
+            self.measure.tempi.append((self.measure.quarters, tempo))
         elif name == "V":
             self._change(None, self.meter, _properties_of_voice(value))
         elif name == "M":
@@ -156,7 +167,7 @@ class _Reader:
                 lengths.append(inner.parts["length"])
             elif inner.kind == "tie" and notes:
                 tied.add(notes[-1][0])
-            elif inner.kind not in ("space", "plus"):  # a plus has no meaning there, but one old book has it
+            elif inner.kind not in ("space", "plus", "sign"):  # a plus has no meaning there, but one old book has it
                 raise AbcError(f"cannot read chord {token.text!r}")
         if not notes:
             raise AbcError(f"cannot read chord {token.text!r}")

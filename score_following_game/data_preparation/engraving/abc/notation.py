@@ -63,12 +63,16 @@ class Event:
 
 @dataclass
 class Measure:
-    """The content of a bar. key, meter, clef: set only if they change at its start."""
+    """The content of a bar. key, meter, clef: set only if they change at its start.
+
+    tempi: (quarters after its start, quarters per minute) of the tempi stated in it.
+    """
 
     events: list[Event] = field(default_factory=list)
     key: Key | None = None
     meter: Meter = None
     clef: Clef | None = None
+    tempi: list[tuple[Fraction, float]] = field(default_factory=list)
 
     @property
     def quarters(self) -> Fraction:
@@ -77,7 +81,7 @@ class Measure:
 
 @dataclass
 class Melody:
-    """One tune with each of its sections once."""
+    """The bars of one tune."""
 
     key: Key
     meter: Meter

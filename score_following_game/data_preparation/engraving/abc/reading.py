@@ -9,7 +9,7 @@ from score_following_game.data_preparation.engraving.reading import ReadBar, Rea
 
 
 def reading_of(melody: Melody, tempo: float | None) -> Reading:
-    """tempo: quarters per minute, None if the tune states none."""
+    """tempo: quarters per minute in the header, None if it states none."""
     bars: list[ReadBar] = []
     meter = melody.meter
     previous = ""
@@ -23,6 +23,7 @@ def reading_of(melody: Melody, tempo: float | None) -> Reading:
             notes.append(ReadNote(name, now, event.quarters, pitch, 1, tied_to=previous if event.tie_from else ""))
             previous = name
             now += event.quarters
-        tempi = ((Fraction(0), tempo),) if tempo is not None and number == 1 else ()
+        first = [(Fraction(0), tempo)] if tempo is not None and number == 1 else []
+        tempi = tuple(dict([*first, *measure.tempi]).items())
         bars.append(ReadBar(str(number), measure.quarters, tuple(notes), tempi, meter))
     return Reading(tuple(bars))

@@ -1,7 +1,7 @@
-"""Splits ABC tune books into tunes, and a tune's music into tokens with each section once.
+"""Splits ABC tune books into tunes, and a tune's music into tokens.
 
-The agent must see what it hears. Repeats, second endings, grace notes, ornaments, chord symbols, annotations and lyrics are
-therefore dropped here. melody.py interprets the tokens.
+The agent must see what it hears. Grace notes, ornaments, chord symbols, annotations and lyrics are therefore dropped here, and
+by `played_once` second endings. melody.py and repeats.py interpret the tokens.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ class Tune:
 
 @dataclass(frozen=True)
 class Token:
-    """One element of a tune body. kind: a top-level group of _TOKEN.  text: the whole.  parts: all matched groups by name."""
+    """One element of a tune body.
+
+    kind: a top-level group of _TOKEN, or "sign" for one of _SIGNS.  text: the whole.  parts: all matched groups by name.
+    """
 
     kind: str
     text: str
@@ -73,7 +76,17 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SILENT = {"quoted", "grace", "decoration", "spacer", "nothing"}  # printed or ornamental only, never part of a note or a bar
-_IN_FORCE = {"K", "M", "L"}  # fields that apply to the music after them
+_IN_FORCE = {"K", "M", "L", "Q"}  # fields that apply to the music after them
+_SIGNS = {  # decorations that say in which order the bars are played, and the letters that stand for them
+    "segno": "segno",
+    "S": "segno",
+    "coda": "coda",
+    "O": "coda",
+    "fine": "fine",
+    **dict.fromkeys(("dacoda", "tocoda"), "to_coda"),
+    **dict.fromkeys(("dacapo", "dc", "dcalfine", "dcalcoda"), "da_capo"),
+    **dict.fromkeys(("dalsegno", "ds", "dsalfine", "dsalcoda"), "dal_segno"),
+}
 
 
 def read_tune_book(text: str) -> list[Tune]:
@@ -86,8 +99,19 @@ def read_tune_book(text: str) -> list[Tune]:
 
 
 def sounding_tokens(music: str) -> Iterator[Token]:
-    """Tokens of a tune body, or of the inside of a chord, without ornaments and texts."""
-    return (token for token in _tokenise(music) if token.kind not in _SILENT)
+    """Tokens of a tune body, or of the inside of a chord, without ornaments and texts; signs such as fine are kept."""
+    for token in _tokenise(music):
+        if sign := _sign(token):
+            yield Token("sign", token.text, {"sign": sign})
+        elif token.kind not in _SILENT:
+            yield token
+
+
+def _sign(token: Token) -> str:
+    """The field of BarMarks that a decoration stands for, "" for another token."""
+    if token.kind == "nothing":
+        return _SIGNS.get(token.text, "")
+    return _SIGNS.get(re.sub(r"[^a-z]", "", token.text.lower()), "") if token.kind == "decoration" else ""
 
 
 def _without_comment(line: str) -> str:
@@ -101,6 +125,7 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
     lines = text.split("\n")
     key_to_come = "K" not in common or any(line.startswith("K:") for line in lines)
     in_body = False
+    part = ""  # the field that names the part beginning with the next line
     for raw in lines:
         if in_body and not raw.strip():
             break  # an empty line ends a tune; free text follows
@@ -110,12 +135,15 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
         found = _FIELD_LINE.match(line)
         in_body = in_body or not (found or key_to_come)
         if not found:
-            body.extend([line] if in_body else [])
+            body.extend([part + line] if in_body else [])
+            part = ""
         elif not in_body:
             name, value = found.groups()
             headers.setdefault(name, value.strip())
             voices += [value.strip()] if name == "V" else []
             in_body = name == "K"
+        elif found[1] == "P":
+            part = f"[P:{found[2].replace(']', ')')}]"  # without a space, which would end a beam
         elif found[1] in _IN_FORCE or found[1] == "V":
             body.append(f"[{found[1]}:{found[2].replace(']', ')')}]")
     # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
@@ -136,32 +164,40 @@ def _tokenise(music: str) -> Iterator[Token]:
 
 
 def played_once(tokens: Iterable[Token]) -> Iterator[Token]:
-    """Drop second and later endings, but keep the fields in them, which apply to the music that follows."""
+    """Drop signs, and second and later endings, but keep the fields in them, which apply to the music that follows."""
     ending = later_ending = after_ending = False
     for token in tokens:
+        if token.kind == "sign":
+            continue
         if token.kind == "bar":
             if not later_ending:
                 yield token
             after_ending = False
-            if re.search(r"[:\]\[]|\|\|", token.parts["bar"]):  # a double bar or a repeat ends an ending
+            if ends_ending(token):
                 after_ending, ending, later_ending = ending, False, False
-        begins = _begins_ending(token, after_ending)
-        if begins is not None:
-            ending, later_ending = True, begins
+        numbers = ending_numbers(token, after_ending)
+        if numbers:
+            ending, later_ending = True, numbers[0] != 1
         elif token.kind != "bar" and (not later_ending or token.parts.get("name") in _IN_FORCE):
             yield token
         after_ending = after_ending and token.kind in ("bar", "space", "field")
 
 
-def _begins_ending(token: Token, after_ending: bool) -> bool | None:
-    """Whether a token begins a second or later ending; None if it begins none.
+def ends_ending(token: Token) -> bool:
+    """Whether a token is a double bar or a repeat, which end an ending."""
+    return token.kind == "bar" and re.search(r"[:\]\[]|\|\|", token.parts["bar"]) is not None
 
-    after_ending: the ending before has just ended, so an ending whose text has no number is a later one.
+
+def ending_numbers(token: Token, after_ending: bool) -> tuple[int, ...]:
+    """The numbers of the ending that a token begins, as written: (1, 3) for "1,3"; () if it begins none.
+
+    after_ending: the ending before has just ended, so an ending whose text has no number is a second one.
     """
     numbers = token.parts.get("numbers") or token.parts.get("bar_ending", "").strip()
     if token.kind == "text_ending":
         found = re.match(r"\D*(\d[\d,\-]*)", token.parts["ending_text"])
-        if not found:
-            return after_ending
-        numbers = found[1]
-    return not re.match(r"1(?!\d)", numbers) if numbers else None
+        numbers = found[1] if found else str(1 + after_ending)
+    listed: list[int] = []
+    for first, last in re.findall(r"(\d{1,3})(?:-(\d{1,3}))?", numbers):
+        listed += range(int(first), int(last or first) + 1)
+    return tuple(listed)

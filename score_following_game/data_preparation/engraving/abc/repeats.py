@@ -1,0 +1,158 @@
+"""Reads an ABC tune with all its bars and the marks of their order: repeats, endings, jumps, and the order of its parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
+from score_following_game.data_preparation.engraving.abc.melody import MelodyReader, tokens_of
+from score_following_game.data_preparation.engraving.abc.reading import reading_of
+from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei
+from score_following_game.data_preparation.engraving.abc.tune_book import (
+    AbcError,
+    Token,
+    Tune,
+    ending_numbers,
+    ends_ending,
+)
+from score_following_game.data_preparation.engraving.order import BarMarks, written_order
+from score_following_game.data_preparation.engraving.playing import Playing
+from score_following_game.data_preparation.engraving.reading import Reading
+from score_following_game.data_preparation.engraving.verovio.layout import parse_mei
+from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
+
+_MOST_PARTS = 1000
+_PART_ORDER = re.compile(r"\(([A-Za-z]*)\)(\d*)|([A-Za-z])(\d*)")
+
+
+def tune_in_order(tune: Tune, playing: Playing) -> tuple[str, Reading]:
+    """MEI of a tune with its bars laid down in the order of `playing`, and the reading of all its bars.
+
+    Raises AbcError for a tune that cannot be read, and EngravingError for an order that leads nowhere.
+    """
+    voice, tokens = tokens_of(tune, playing.part or None)
+    reader = _BarReader(tune, voice)
+    melody = reader.read(tokens)
+    marks = reader.all_marks()
+    reading = replace(reading_of(melody, quarter_tempo(tune)), written=_by_parts(tune, reader.parts, marks))
+    root = parse_mei(melody_to_mei(melody))
+    for measure in root.iter("{*}measure"):
+        measure.set("right", "single")
+    lay_in_order(root, playing.order(reading, marks))
+    return ElementTree.tostring(root, encoding="unicode"), reading
+
+
+class _BarReader(MelodyReader):
+    """Also collects the marks of each bar.
+
+    marks: of the finished bars.  parts: the label of the part that each of them is in, "" before the first.
+    """
+
+    def __init__(self, tune: Tune, voice: str) -> None:
+        super().__init__(tune, voice)
+        self.marks: list[BarMarks] = []
+        self.parts: list[str] = []
+        self.mark = BarMarks()  # of the bar that is being read
+        self.part = ""
+        self.ending: tuple[int, ...] = ()
+        self.after_ending = False
+        self.codas: list[tuple[int, bool]] = []  # (bar, whether the sign is at its beginning)
+
+    def take(self, token: Token) -> None:
+        if token.kind == "bar":
+            self._take_repeat(token)
+            self.after_ending = False
+            if ends_ending(token):
+                self.after_ending, self.ending = bool(self.ending), ()
+        numbers = ending_numbers(token, self.after_ending)
+        if numbers:
+            self.end_measure()
+            self.ending = numbers
+        elif token.kind != "bar":
+            super().take(token)
+        self.after_ending = self.after_ending and token.kind in ("bar", "space", "field")
+
+    def end_measure(self) -> None:
+        finished = bool(self.measure.events)
+        super().end_measure()
+        if finished:
+            self.marks.append(replace(self.mark, ending=self.ending))
+            self.parts.append(self.part)
+            self.mark = BarMarks()
+
+    def all_marks(self) -> list[BarMarks]:
+        """The marks of all bars. Of two coda signs the first is where the music jumps from, unless that is stated."""
+        marks = list(self.marks)
+        codas = self.codas
+        if len(codas) > 1 and not any(mark.to_coda for mark in marks):
+            bar, at_beginning = codas[0]
+            bar = max(0, bar - at_beginning)
+            marks[bar] = replace(marks[bar], to_coda=True)
+            codas = codas[1:]
+        for bar, _ in codas:
+            if bar < len(marks):
+                marks[bar] = replace(marks[bar], coda=True)
+        return marks
+
+    def _take_repeat(self, token: Token) -> None:
+        text = token.parts["bar"]
+        before, after = len(text) - len(text.lstrip(":")), len(text) - len(text.rstrip(":"))
+        if before == len(text):  # nothing but colons: one repeat ends and one begins
+            before = after = len(text) // 2
+        self.end_measure()
+        if before and self.marks:
+            self.marks[-1] = replace(self.marks[-1], repeat_end=before + 1)
+        if after:
+            self.mark = replace(self.mark, repeat_start=True)
+
+    def _take_sign(self, token: Token) -> None:
+        sign = token.parts["sign"]
+        marked: dict[str, Any] = {sign: True}
+        if sign == "coda":
+            self.codas.append((len(self.marks), not self.measure.events))
+        elif sign == "segno" or self.measure.events or not self.marks:
+            self.mark = replace(self.mark, **marked)
+        else:  # at the bar line, where the bar before it ends
+            self.marks[-1] = replace(self.marks[-1], **marked)
+
+    def _take_field(self, token: Token) -> None:
+        if token.parts["name"] == "P":
+            self.end_measure()
+            self.part = token.parts["value"].strip()[:1]
+        super()._take_field(token)
+
+
+def _by_parts(tune: Tune, parts: list[str], marks: list[BarMarks]) -> tuple[int, ...] | None:
+    """The bars in the order of the parts that the header states, each part with its own repeats; None if it states none.
+
+    Bars before the first part come first. Raises AbcError for an order that cannot be read or a part that is not there.
+    """
+    stated = tune.headers.get("P", "").replace(".", "").replace(" ", "").rstrip(",;")
+    if not stated or not any(parts):
+        return None
+    bars: dict[str, list[int]] = {}
+    for bar, part in enumerate(parts):
+        bars.setdefault(part, []).append(bar)
+    order: list[int] = []
+    for part in ([""] if "" in bars else []) + list(_part_order(stated)):
+        if part not in bars:
+            raise AbcError(f"P:{stated} names the part {part}, which is not in the tune")
+        own = bars[part]
+        order += [own[place] for place in written_order([marks[bar] for bar in own])]
+    return tuple(order)
+
+
+def _part_order(text: str) -> str:
+    """ABBAB of A(BBA)B, A3 is AAA. Raises AbcError for anything else."""
+    order, before = text, ""
+    while order != before and len(order) <= _MOST_PARTS:  # from the innermost brackets outwards
+        before = order
+        order = _PART_ORDER.sub(lambda found: (found[1] or found[3] or "") * min(int(found[2] or found[4] or 1), 99), before)
+    if len(order) > _MOST_PARTS:
+        raise AbcError(f"P:{text[:20]} is too long")
+    if not order.isalpha():
+        raise AbcError(f"cannot read the order of parts P:{text[:20]}")
+    return order
