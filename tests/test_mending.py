@@ -53,6 +53,14 @@ def test_an_octave_line_holds_only_if_all_its_notes_are_written_below_their_soun
     assert sum(len(measure.findall(f"{MEI}octave")) for measure in made) == lines
 
 
+def test_an_octave_line_without_an_end_is_none() -> None:
+    """The engraver would not draw it, but write the notes after its beginning an octave too low."""
+    made = measures(note("a", 4, 5), note("b", 4, 5), line='<octave staff="1" startid="#a" dis="8" dis.place="above"/>')
+    mend_octave_lines(made)
+    assert [element.get("oct") for measure in made for element in measure.iter(f"{MEI}note")] == ["5", "5"]
+    assert not any(measure.findall(f"{MEI}octave") for measure in made)
+
+
 def test_octave_lines_of_humdrum() -> None:
     """Kern writes the sound; the sheet shows the note an octave lower, under a line."""
     text = kern("4cc", "*8va", "4ccc", "=2", "4ddd", "*X8va", "4dd", "=3", "4cc", "4dd", "=4", "4cc", "4dd", "==")
