@@ -35,19 +35,17 @@ def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote], length
 def fill_measure(staff: Element, bar: ReadBar) -> None:
     """Make the first layer of a staff as long as the bar, and write whole-bar rests of other bars than full ones as rests.
 
-    The engraver takes a whole-bar rest for as long as the time signature says.
+    The engraver takes a whole-bar rest for as long as the time signature says, and a whole-bar space for nothing.
     """
     if staff.find(f"{MEI}layer") is None:
         ElementTree.SubElement(staff, f"{MEI}layer", n="1")
     full = bar.meter is not None and bar.length == Fraction(4 * bar.meter[0], bar.meter[1])
     for place, layer in enumerate(staff.findall(f"{MEI}layer")):
-        whole = [element for element in layer if element.tag in (f"{MEI}mRest", f"{MEI}mSpace")]
-        if whole and full:
-            continue
-        for element in whole:
-            at = list(layer).index(element)
-            layer[at : at + 1] = _silence(bar.length, element.tag.replace("}m", "}").replace("R", "r").replace("S", "s"))
-        if not place:
+        for element in [element for element in layer if element.tag in (f"{MEI}mRest", f"{MEI}mSpace")]:
+            if element.tag == f"{MEI}mSpace" or not full:
+                at = list(layer).index(element)
+                layer[at : at + 1] = _silence(bar.length, element.tag.replace("}m", "}").replace("R", "r").replace("S", "s"))
+        if not place and layer.find(f"{MEI}mRest") is None:
             items, _ = items_of(layer)
             layer.extend(_silence(bar.length - max((item.onset + item.duration for item in items), default=Fraction(0))))
 
