@@ -1,11 +1,14 @@
-"""What is mended in the engraver's MEI beside times: octave lines, rests of several bars, notes that it loses."""
+"""What is mended in the engraver's MEI beside times: clefs, octave lines, rests of several bars, notes that it loses."""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
 import pytest
-from engraving_tools import ONE, cleaned, engraved, notes_of
+from engraving_tools import ONE, TWO, cleaned, engraved, notes_of
+from musicxml_tools import TWO_STAVES, back, part, score
+from musicxml_tools import note as xml_note
+from musicxml_tools import notes as xml_notes
 
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 
@@ -50,6 +53,14 @@ def test_an_octave_line_holds_only_if_all_its_notes_are_written_below_their_soun
     assert sum(len(measure.findall(f"{MEI}octave")) for measure in made) == lines
 
 
+def test_an_octave_line_without_an_end_is_none() -> None:
+    """The engraver would not draw it, but write the notes after its beginning an octave too low."""
+    made = measures(note("a", 4, 5), note("b", 4, 5), line='<octave staff="1" startid="#a" dis="8" dis.place="above"/>')
+    mend_octave_lines(made)
+    assert [element.get("oct") for measure in made for element in measure.iter(f"{MEI}note")] == ["5", "5"]
+    assert not any(measure.findall(f"{MEI}octave") for measure in made)
+
+
 def test_octave_lines_of_humdrum() -> None:
     """Kern writes the sound; the sheet shows the note an octave lower, under a line."""
     text = kern("4cc", "*8va", "4ccc", "=2", "4ddd", "*X8va", "4dd", "=3", "4cc", "4dd", "=4", "4cc", "4dd", "==")
@@ -68,3 +79,33 @@ def test_a_hidden_note_that_the_engraver_drops_from_a_chord_is_counted() -> None
     text = kern(*["4c 4eyy", "4d"], *[line for bar in range(2, 12) for line in (f"={bar}", "4e", "4f")], "==")
     piece = engraved("x.krn", text, ONE)
     assert sum(piece.unshown.values()) == 1 and len(piece.notes) == 22
+
+
+TREBLE = '<attributes><clef number="2"><sign>G</sign><line>2</line></clef></attributes>'
+RIGHT = xml_notes("C5 D5 E5 F5", staff=1) + back(4)
+
+
+def layers_of_the_left_hand(*bars: str) -> list[list[str]]:
+    """The steps and clefs of each layer of staff 2 in the first bar, in their order."""
+    mei = ElementTree.fromstring(cleaned("x.musicxml", score(part(*bars, staves=TWO_STAVES)), TWO))
+    return [
+        ["clef" if element.tag == f"{MEI}clef" else element.get("pname", "") for element in layer.iter() if is_sign(element)]
+        for layer in mei.iterfind(f".//{MEI}measure[1]/{MEI}staff[@n='2']/{MEI}layer")
+    ]
+
+
+def is_sign(element: ElementTree.Element) -> bool:
+    return element.tag in (f"{MEI}clef", f"{MEI}note")
+
+
+def test_a_clef_at_a_bar_line_is_behind_all_notes_before_it() -> None:
+    """Also if the engraver wrote it behind the last note of a voice that ends earlier."""
+    voices = xml_notes("C3 D3 E3 F3", voice=5, staff=2) + back(4) + xml_notes("C2 D2", voice=6, staff=2)
+    after = TREBLE + RIGHT + xml_notes("C4 D4 E4 F4", voice=5, staff=2) + back(4) + xml_notes("G4 A4", voice=6, staff=2)
+    assert layers_of_the_left_hand(RIGHT + voices, after) == [["c", "d", "e", "f", "clef"], ["c", "d"]]
+
+
+def test_a_clef_holds_for_the_notes_that_mending_moves_to_a_new_layer() -> None:
+    voice = xml_notes("C3 D3", voice=5, staff=2) + TREBLE + xml_note("C4", 2, voice=5, staff=2)
+    overlapping = back(1) + xml_note("E4", 1, voice=5, staff=2)
+    assert layers_of_the_left_hand(RIGHT + voice + overlapping) == [["c", "d", "clef", "c"], ["clef", "e"]]

@@ -117,6 +117,19 @@ def test_whole_bar_rests_last_as_long_as_their_bar() -> None:
     assert [onset for onset, pitch in notes_of(piece) if pitch > 60] == [6, 7, 8, 9]
 
 
+def test_empty_bars_last_as_long_as_their_time_signature_says() -> None:
+    three = "<attributes><time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
+    piece = made(LINE, "", three, LINE)
+    assert [onset for onset, _ in notes_of(piece)] == [0, 1, 2, 3, 11, 12, 13, 14]
+
+
+def test_rests_of_several_bars() -> None:
+    sign = "<attributes><measure-style><multiple-rest>2</multiple-rest></measure-style></attributes>"
+    rest = '<note><rest measure="yes"/><duration>48</duration><voice>1</voice></note>'
+    piece = made(LINE, sign + rest, rest, LINE)
+    assert [onset for onset, _ in notes_of(piece)] == [0, 1, 2, 3, 12, 13, 14, 15]
+
+
 def test_alter_decides_and_the_sheet_agrees() -> None:
     """Whatever <accidental>, unknown texts or marks above the note say."""
     sharp_mark = "<ornaments><turn/><accidental-mark>sharp</accidental-mark></ornaments>"

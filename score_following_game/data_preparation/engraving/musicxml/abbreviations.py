@@ -43,6 +43,13 @@ def write_out_bars(measures: Sequence[Element]) -> None:
             _replace(measure, measures[index - back], staff)
 
 
+def divide_rests(measures: Sequence[Element]) -> None:
+    """Remove the signs for rests of several bars. The file has these bars, of which the engraver would make one."""
+    for style in (style for measure in measures for style in measure.iterfind("attributes/measure-style")):
+        for sign in style.findall("multiple-rest"):
+            style.remove(sign)
+
+
 def _replace(measure: Element, source: Element, staff: str) -> None:
     """Give a measure the notes of another, of one staff or of all. Time that they leave is passed over."""
     length = Fraction(0)

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.musicxml.abbreviations import write_out_bars, write_out_strokes
+from score_following_game.data_preparation.engraving.musicxml.abbreviations import (
+    divide_rests,
+    write_out_bars,
+    write_out_strokes,
+)
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
 from score_following_game.data_preparation.engraving.musicxml.marks import read_marks
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
@@ -30,6 +34,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     root, parts = read_document(text)
     for part in parts:
         write_out_bars(part.measures)
+        divide_rests(part.measures)
     set_ids(parts)
     players = {part.element.get("id"): _Player(part) for part in parts}
     read: list[ReadBar] = []

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.reading import ReadBar, ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.items import Item, items_of, note_of
 from score_following_game.data_preparation.engraving.verovio.values import Value, plain_values, simple_ratio, value_of
 
-_WRAPPERS = {"beam", "tuplet", "bTrem", "fTrem", "graceGrp"}
-_TIMED = {"note", "chord", "rest", "mRest", "space", "mSpace"}
-
 Element = ElementTree.Element
-
-
-@dataclass
-class _Item:
-    """A note, chord or rest of a layer, with the grace notes, clefs and the like before it.
-
-    onset, duration: quarters, as the engraver has them; after `_take_times` as the file has them.  ratio: of the tuplets
-    around it.  beam: number of its beam in the layer, None outside of beams.
-    """
-
-    element: Element
-    onset: Fraction
-    duration: Fraction
-    ratio: Fraction
-    beam: int | None
-    before: list[Element] = field(default_factory=list)
-    nested: bool = False
 
 
 def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote], length: Fraction) -> None:
@@ -40,7 +20,7 @@ def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote], length
 
     length: of the bar, in quarters.
     """
-    items, rest = _items(layer)
+    items, rest = items_of(layer)
     if _agrees(items, read, length):
         return
     items = _with_times(items, read)
@@ -55,72 +35,29 @@ def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote], length
 def fill_measure(staff: Element, bar: ReadBar) -> None:
     """Make the first layer of a staff as long as the bar, and write whole-bar rests of other bars than full ones as rests.
 
-    The engraver takes a whole-bar rest for as long as the time signature says.
+    The engraver takes a whole-bar rest for as long as the time signature says, and a whole-bar space for nothing.
     """
     if staff.find(f"{MEI}layer") is None:
         ElementTree.SubElement(staff, f"{MEI}layer", n="1")
     full = bar.meter is not None and bar.length == Fraction(4 * bar.meter[0], bar.meter[1])
     for place, layer in enumerate(staff.findall(f"{MEI}layer")):
-        whole = [element for element in layer if element.tag in (f"{MEI}mRest", f"{MEI}mSpace")]
-        if whole and full:
-            continue
-        for element in whole:
-            at = list(layer).index(element)
-            layer[at : at + 1] = _silence(bar.length, element.tag.replace("}m", "}").replace("R", "r").replace("S", "s"))
-        if not place:
-            items, _ = _items(layer)
+        for element in [element for element in layer if element.tag in (f"{MEI}mRest", f"{MEI}mSpace")]:
+            if element.tag == f"{MEI}mSpace" or not full:
+                at = list(layer).index(element)
+                layer[at : at + 1] = _silence(bar.length, element.tag.replace("}m", "}").replace("R", "r").replace("S", "s"))
+        if not place and layer.find(f"{MEI}mRest") is None:
+            items, _ = items_of(layer)
             layer.extend(_silence(bar.length - max((item.onset + item.duration for item in items), default=Fraction(0))))
 
 
-def _items(layer: Element) -> tuple[list[_Item], list[Element]]:
-    """The items of a layer in their order, and what follows the last of them."""
-    items: list[_Item] = []
-    waiting: list[Element] = []
-    beams = 0
-
-    def take(parent: Element, ratio: Fraction, beam: int | None, tuplets: int) -> None:
-        nonlocal beams
-        for child in parent:
-            tag = child.tag.removeprefix(MEI) if isinstance(child.tag, str) else ""
-            if child.get("grace") or tag == "graceGrp" or (tag == "beam" and all(note.get("grace") for note in _leaves(child))):
-                waiting.append(child)
-            elif tag in _WRAPPERS:
-                inner = ratio
-                if tag == "tuplet":
-                    inner *= Fraction(int(child.get("numbase", "2")), int(child.get("num", "3")))
-                beams += tag == "beam"
-                take(child, inner, beams if tag == "beam" else beam, tuplets + (tag == "tuplet"))
-            elif tag in _TIMED:
-                value = value_of(child)
-                onset = items[-1].onset + items[-1].duration if items else Fraction(0)
-                duration = value.quarters * ratio if value else Fraction(0)
-                items.append(_Item(child, onset, duration, ratio, beam, waiting[:], tuplets > 1))
-                waiting.clear()
-            elif tag:
-                waiting.append(child)
-
-    take(layer, Fraction(1), None, 0)
-    return items, waiting
-
-
-def _leaves(element: Element) -> list[Element]:
-    return [child for child in element.iter() if child.tag in (f"{MEI}note", f"{MEI}chord", f"{MEI}rest")]
-
-
-def _read(item: _Item, read: dict[str, ReadNote]) -> ReadNote | None:
-    """The note of the file that an item stands for; for a chord its first note."""
-    ids = [item.element.get(ID, ""), *(note.get(ID, "") for note in item.element.findall(f"{MEI}note"))]
-    return next((read[id_] for id_ in ids if id_ in read), None)
-
-
-def _agrees(items: list[_Item], read: dict[str, ReadNote], length: Fraction) -> bool:
+def _agrees(items: list[Item], read: dict[str, ReadNote], length: Fraction) -> bool:
     """True if all items have the file's times. A whole-bar rest always has; nested tuplets never (verovio misreads them)."""
     if any(not item.duration and item.element.tag == f"{MEI}space" for item in items):
         return False  # the engraver gives it a quarter
     if items and items[-1].onset + items[-1].duration > length:
         return False
     for item in items:
-        of = _read(item, read)
+        of = note_of(item, read)
         if item.nested:
             return False
         if of is None or item.element.tag == f"{MEI}mRest":
@@ -130,12 +67,12 @@ def _agrees(items: list[_Item], read: dict[str, ReadNote], length: Fraction) -> 
     return True
 
 
-def _with_times(items: list[_Item], read: dict[str, ReadNote]) -> list[_Item]:
+def _with_times(items: list[Item], read: dict[str, ReadNote]) -> list[Item]:
     """The items that the file has, with its times, sorted. What stood before a space moves to the next item."""
-    timed: list[_Item] = []
+    timed: list[Item] = []
     waiting: list[Element] = []
     for item in items:
-        of = _read(item, read)
+        of = note_of(item, read)
         if of is None:
             waiting += item.before
             continue
@@ -147,9 +84,9 @@ def _with_times(items: list[_Item], read: dict[str, ReadNote]) -> list[_Item]:
     return sorted(timed, key=lambda item: item.onset)
 
 
-def _voices(items: list[_Item]) -> list[list[_Item]]:
+def _voices(items: list[Item]) -> list[list[Item]]:
     """Distribute items over as few layers as needed so that none overlaps another."""
-    voices: list[list[_Item]] = []
+    voices: list[list[Item]] = []
     for item in items:
         free = next((voice for voice in voices if voice[-1].onset + voice[-1].duration <= item.onset), None)
         if free is None:
@@ -159,7 +96,7 @@ def _voices(items: list[_Item]) -> list[list[_Item]]:
     return voices or [[]]
 
 
-def _written(voice: list[_Item]) -> list[Element]:
+def _written(voice: list[Item]) -> list[Element]:
     """The content of a layer: the items with their values, tuplets, beams and the spaces between them."""
     slots: list[_Slot] = []
     now = Fraction(0)
@@ -182,7 +119,7 @@ class _Slot:
     beam: int | None = None
 
 
-def _write_value(item: _Item) -> tuple[Fraction, Fraction]:
+def _write_value(item: Item) -> tuple[Fraction, Fraction]:
     """Give an item the value, dots and ratio that make its duration. Returns the ratio and the duration."""
     value = value_of(item.element)
     plain = plain_values(item.duration)

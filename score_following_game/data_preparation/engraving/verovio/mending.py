@@ -1,4 +1,4 @@
-"""Makes the MEI of the engraver agree with the file's own arithmetic: times, pitches and ties."""
+"""Makes the MEI of the engraver agree with the file's own arithmetic: times, pitches, ties and clefs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
 from score_following_game.data_preparation.engraving.reading import DIFFER, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import ALTER, MEI
+from score_following_game.data_preparation.engraving.verovio.clefs import put_clefs, take_clefs
 from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.errors import EngravingError
@@ -50,9 +51,11 @@ def _drop_other_values(root: Element) -> None:
 def _mend_times(measure: Element, bar: ReadBar) -> None:
     read = {note.id: note for note in bar.notes}
     for staff in measure.findall(f"{MEI}staff"):
+        clefs = take_clefs(staff, read, bar.length)
         for layer in staff.findall(f"{MEI}layer"):
             mend_layer(staff, layer, read, bar.length)
         fill_measure(staff, bar)
+        put_clefs(staff, clefs)
 
 
 def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> None:

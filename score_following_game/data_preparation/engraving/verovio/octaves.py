@@ -14,7 +14,7 @@ Element = ElementTree.Element
 def mend_octave_lines(measures: Sequence[Element]) -> None:
     """Remove the lines under which the engraver left notes where they sound, and draw all notes outside of lines there.
 
-    A line without ids at its ends is left as it is.
+    A line without an end is not drawn; it is removed. One whose ends are beats is left as it is.
     """
     home = {element.get(ID): index for index, measure in enumerate(measures) for element in measure.iter() if element.get(ID)}
     under: set[int] = set()  # of the notes under lines: id() of the element
@@ -25,13 +25,17 @@ def mend_octave_lines(measures: Sequence[Element]) -> None:
             staff = line.get("staff") or _staff_of(measure, start)
             notes = list(_notes(measures[index : last + 1], staff))
             between = list(_between(measures[index : last + 1], staff, start, end)) if start in home and end in home else []
-            if any(note.get("oct.ges") is None for note in between):
+            if not _has_ends(line) or any(note.get("oct.ges") is None for note in between):
                 measure.remove(line)
             else:
                 under |= {id(note) for note in notes}
     for note in (note for measure in measures for note in measure.iter(f"{MEI}note")):
         if id(note) not in under and (sounds := note.attrib.pop("oct.ges", None)) is not None:
             note.set("oct", sounds)
+
+
+def _has_ends(line: Element) -> bool:
+    return all(line.get(id_) or line.get(beat) for id_, beat in (("startid", "tstamp"), ("endid", "tstamp2")))
 
 
 def _staff_of(measure: Element, id_: str) -> str:

@@ -1,0 +1,72 @@
+"""Puts the clefs that change within a bar at their time in every layer of their staff.
+
+In MEI a clef holds for its own layer only; other layers need a copy of it (sameas). The engraver puts such copies a note too
+early, and writes a clef that belongs to the bar line behind the last note of a layer, even of one that ends before the bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.reading import ReadNote
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.items import items_of, note_of
+
+Element = ElementTree.Element
+Change = tuple[Fraction, Element]  # (quarters after the start of the bar, clef)
+
+
+def take_clefs(staff: Element, read: dict[str, ReadNote], length: Fraction) -> list[Change]:
+    """Remove the clefs from the layers of a bar's staff. One behind the last note of a layer belongs to the end of the bar.
+
+    length: of the bar, in quarters.
+    """
+    changes: list[Change] = []
+    for layer in staff.findall(f"{MEI}layer"):
+        items, rest = items_of(layer)
+        for item in items:
+            of = note_of(item, read)
+            changes += [(item.onset if of is None else of.onset, clef) for clef in item.before if _is_new(clef)]
+        changes += [(length, clef) for clef in rest if _is_new(clef)]
+        for parent in list(layer.iter()):
+            parent[:] = [child for child in parent if child.tag != f"{MEI}clef"]
+    return sorted(changes, key=lambda change: change[0])
+
+
+def put_clefs(staff: Element, changes: Sequence[Change]) -> None:
+    """Put each clef before the first note at its time or later of each layer; at the end of the first layer without one."""
+    written: list[tuple[Fraction, dict[str, str]]] = []
+    for time, clef in changes:
+        says = {name: value for name, value in clef.attrib.items() if name != ID}
+        if (time, says) in written:
+            continue
+        written.append((time, says))
+        placed = False
+        for layer in staff.findall(f"{MEI}layer"):
+            item = next((item for item in items_of(layer)[0] if item.onset >= time), None)
+            if item is not None:
+                _put_before(layer, item.element, _same(clef) if placed else clef)
+                placed = True
+        if not placed:
+            staff.findall(f"{MEI}layer")[0].append(clef)
+
+
+def _is_new(element: Element) -> bool:
+    """True for a clef that is no copy of another layer's."""
+    return element.tag == f"{MEI}clef" and element.get("sameas") is None
+
+
+def _same(clef: Element) -> Element:
+    return Element(f"{MEI}clef", sameas=f"#{clef.get(ID)}") if clef.get(ID) else Element(f"{MEI}clef", clef.attrib)
+
+
+def _put_before(layer: Element, element: Element, clef: Element) -> None:
+    """Put a clef before an element of a layer, and before the beam or tuplet that begins with it."""
+    parents = {child: parent for parent in layer.iter() for child in parent}
+    while parents[element] is not layer and parents[element][0] is element:
+        element = parents[element]
+    parent = parents[element]
+    parent.insert(list(parent).index(element), clef)
