@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any
-from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
 from score_following_game.data_preparation.engraving.abc.melody import MelodyReader, tokens_of
@@ -23,6 +22,7 @@ from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.layout import parse_mei
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 
 _MOST_PARTS = 1000
 _PART_ORDER = re.compile(r"\(([A-Za-z]*)\)(\d*)|([A-Za-z])(\d*)")
@@ -42,7 +42,7 @@ def tune_in_order(tune: Tune, playing: Playing) -> tuple[str, Reading]:
     for measure in root.iter("{*}measure"):
         measure.set("right", "single")
     lay_in_order(root, playing.order(reading, marks))
-    return ElementTree.tostring(root, encoding="unicode"), reading
+    return xml_text(root), reading
 
 
 class _BarReader(MelodyReader):
