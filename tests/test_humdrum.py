@@ -279,3 +279,13 @@ def test_both_readings_of_real_music_agree(shared: Path, collection: str, place:
     measures, sounds = engraved(prepared)
     assert len(measures) == len(reading.bars) and sounds
     assert sorted(sounds) == sorted(read(text)[1])
+
+
+@pytest.mark.parametrize("sign", ["*M4/0", "*M0/4", "*M" + 5000 * "9" + "/4"])
+def test_an_impossible_meter_is_none(sign: str) -> None:
+    assert bars(kern(sign, "4c", "4d", "=2", "4e", "4f"))[0].meter is None
+
+
+def test_three_sharps_cannot_be_read() -> None:
+    with pytest.raises(EngravingError, match="3 accidentals"):
+        read_humdrum(kern("4c###", "4d###", "4e", "4f"))

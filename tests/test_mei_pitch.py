@@ -63,7 +63,6 @@ def test_ties_carry_signs_over_the_bar_line() -> None:
         ('<accid accid.ges="f"/>', "", -1),
         ("", 'accid="n" accid.ges="s"', 1),
         ("", 'accid.ges="ff"', -2),
-        ("", 'accid="ts"', 3),
     ],
 )
 def test_where_a_sign_may_stand(content: str, attributes: str, alter: int) -> None:

@@ -10,6 +10,7 @@ from musicxml_tools import TWO_STAVES, back, part, score
 from musicxml_tools import note as xml_note
 from musicxml_tools import notes as xml_notes
 
+from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 
 MEI = "{http://www.music-encoding.org/ns/mei}"
@@ -67,6 +68,14 @@ def test_octave_lines_of_humdrum() -> None:
     assert [pitch for _, pitch in notes_of(engraved("x.krn", text))] == [72, 84, 86, 74, 72, 74, 72, 74]
     mei = ElementTree.fromstring(cleaned("x.krn", text))
     assert [element.get("oct") for element in mei.iter(f"{MEI}note")][:4] == ["5", "5", "5", "5"]
+
+
+def test_notes_whose_octave_line_a_jump_cuts_are_drawn_where_they_sound() -> None:
+    shift = "<direction><direction-type><octave-shift type={} size='8'/></direction-type></direction>".format
+    bars = xml_notes("C4 D4 E4 F4"), shift("'down'") + xml_notes("C6 D6 E6 F6"), xml_notes("C6 D6 E6 F6") + shift("'stop'")
+    for order, octave in (("1-3", "5"), ("1,3,2", "6")):
+        mei = ElementTree.fromstring(cleaned("x.musicxml", score(part(*bars)), playing=Playing(bars=order)))
+        assert [element.get("oct") for element in mei.iter(f"{MEI}note")] == 4 * ["4"] + 8 * [octave]
 
 
 def test_rests_of_several_bars_are_several_bars() -> None:

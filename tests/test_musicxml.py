@@ -253,6 +253,28 @@ def test_what_cannot_be_read_is_refused_with_its_bar(bar: str, reason: str, deta
     assert caught.value.reason == reason and re.search(detail, caught.value.detail)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<transpose>", '<transpose number="x">'),
+        ("</attributes>", '</attributes><barline><repeat direction="backward" times="²"/></barline>'),
+    ],
+)
+def test_attributes_that_are_no_numbers_count_as_missing(old: str, new: str) -> None:
+    text = score(part(LINE, LINE, more="<transpose><chromatic>2</chromatic></transpose>")).replace(old, new, 1)
+    assert [pitch for _, pitch in notes_of(engraved("x.musicxml", text))] == [74, 76, 78, 79] * 2
+
+
+def test_a_note_that_lasts_no_time_costs_that_note() -> None:
+    piece = made(LINE.replace("<duration>12<", "<duration>0<", 1), *[LINE] * 9)
+    assert len(piece.notes) == 39 and piece.unshown == {"not drawn by the engraver": 1}
+
+
+def test_elements_nested_too_deeply_are_refused() -> None:
+    with pytest.raises(EngravingError, match="nested"):
+        made(LINE, LINE + "<direction>" * 3000 + "</direction>" * 3000)
+
+
 def random_edits(text: str, seed: int, number: int) -> str:
     """The text with some of its elements dropped, doubled or with another's text or name of an attribute."""
     rng = random.Random(seed)

@@ -38,7 +38,13 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
     Raises EngravingError if the text is truncated or in none of these formats, and if the engraver's MEI cannot be made to
     agree with the file.
     """
-    form = _form(path, text)
+    try:
+        return _import(_form(path, text), text, playing)
+    except RecursionError:
+        raise EngravingError("unreadable", "its elements are nested too deeply") from None
+
+
+def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     prepared, reading = _READERS[form](text)
     if playing.repeats == WRITTEN and (written := _stated_order(prepared if form == "mei" else text, form)) is not None:
         reading = replace(reading, written=tuple(written))

@@ -14,7 +14,7 @@ from score_following_game.data_preparation.engraving.reading import ReadBar, Rea
 from score_following_game.data_preparation.errors import EngravingError
 
 _INSTRUMENT = re.compile(r"\*ITrd(-?\d+)c(-?\d+)")  # written so many steps and semitones above the sound
-_METER = re.compile(r"\*M(\d+)/(\d+)")
+_METER = re.compile(r"\*M([1-9]\d{0,3})/([1-9]\d{0,3})")
 _INVISIBLE = re.compile(r"=+\d*\w*-")
 _NUMBER = re.compile(r"=+(\d+\w*)")
 

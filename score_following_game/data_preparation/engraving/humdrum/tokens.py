@@ -85,4 +85,6 @@ def _pitch(text: str) -> tuple[int, int, int]:
     octave = 3 + len(letters) if letters[0].islower() else 4 - len(letters)
     step = _STEPS.index(letters[0].lower())
     alter = text.count("#") - text.count("-")
+    if abs(alter) > 2:
+        raise ValueError(f"{text!r} has {abs(alter)} accidentals")
     return 12 * (octave + 1) + _NATURAL[step] + alter, step, alter

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.errors import EngravingError
 
-ALTER = {"n": 0, "s": 1, "f": -1, "ns": 1, "nf": -1, "x": 2, "ss": 2, "ff": -2, "xs": 3, "sx": 3, "ts": 3, "tf": -3}
+ALTER = {"n": 0, "s": 1, "f": -1, "ns": 1, "nf": -1, "x": 2, "ss": 2, "ff": -2}
 _LONG = {"breve": Fraction(8), "long": Fraction(16), "maxima": Fraction(32)}  # quarters
 _SHORTEST = 2048
 _MOST_DOTS = 6

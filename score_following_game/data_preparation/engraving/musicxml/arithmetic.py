@@ -135,7 +135,7 @@ class _Player:
             semitones = number(transpose, "chromatic", 0) + 12 * number(transpose, "octave-change", 0)
             if transpose.find("double") is not None:
                 semitones += 12 if transpose.find("double").get("above") == "yes" else -12  # type: ignore[union-attr]
-            staff = int(transpose.get("number") or 0)
+            staff = int(text) if (text := transpose.get("number", "")).isdecimal() else 0  # 0: all staves
             if not staff:
                 self.transposition.clear()
             self.transposition[staff] = semitones

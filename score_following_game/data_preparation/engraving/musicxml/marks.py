@@ -35,7 +35,7 @@ def _with_repeats(mark: BarMarks, measure: ElementTree.Element) -> BarMarks:
             mark = replace(mark, repeat_start=True)
         elif repeat.get("direction") == "backward":
             times = repeat.get("times", "2")
-            mark = replace(mark, repeat_end=min(max(int(times), 2), _MOST_TIMES) if times.isdigit() else 2)
+            mark = replace(mark, repeat_end=min(max(int(times), 2), _MOST_TIMES) if times.isdecimal() else 2)
     return mark
 
 

@@ -68,12 +68,12 @@ def _agrees(items: list[Item], read: dict[str, ReadNote], length: Fraction) -> b
 
 
 def _with_times(items: list[Item], read: dict[str, ReadNote]) -> list[Item]:
-    """The items that the file has, with its times, sorted. What stood before a space moves to the next item."""
+    """The items that last some time in the file, with its times, sorted. What stood before others moves to the next one."""
     timed: list[Item] = []
     waiting: list[Element] = []
     for item in items:
         of = note_of(item, read)
-        if of is None:
+        if of is None or not of.duration:
             waiting += item.before
             continue
         item.onset, item.duration, item.before = of.onset, of.duration, waiting + item.before

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
+from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 
@@ -86,9 +87,10 @@ def clean_mei(text: str, style: Style) -> str:
 
 
 def _mend(root: Element) -> None:
-    """Remove everything that is not played, then make the printed accidentals agree with the sound."""
+    """Remove everything that is not played, then make the printed octaves and accidentals agree with the sound."""
     _clean(root)
     _drop_dangling(root)
+    mend_octave_lines(list(root.iter(f"{MEI}measure")))
     _check_notes(root)
     _stay_on_the_staves(root)
     print_what_sounds(root)

@@ -82,7 +82,7 @@ def _name(element: Element) -> str:
 def _chosen(parts: Sequence[Part], wanted: str) -> tuple[int, ...]:
     if wanted.lower() == PIANO:
         return _piano(parts)
-    if wanted.isdigit():
+    if wanted.isdecimal():
         found = [part for part in parts if part.number == int(wanted)]
     else:
         found = [part for part in parts if part.name.lower() == wanted.lower()]
