@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-_DURATION = re.compile(r"(\d+)(?:%(\d+))?")
+_DURATION = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
+_MOST_DOTS = 8
 _LETTERS = re.compile(r"[a-gA-G]")
 _STEPS = "cdefgab"
 _NATURAL = (0, 2, 4, 5, 7, 9, 11)  # semitones above C
@@ -74,7 +75,7 @@ def _duration(text: str) -> Fraction | None:
         return None
     number, parts = found.groups()
     whole = Fraction(2 ** len(number)) if not int(number) else Fraction(int(parts or 1), int(number))
-    return 4 * whole * (2 - Fraction(1, 2 ** text.count(".")))
+    return 4 * whole * (2 - Fraction(1, 2 ** min(text.count("."), _MOST_DOTS)))
 
 
 def _pitch(text: str) -> tuple[int, int, int]:

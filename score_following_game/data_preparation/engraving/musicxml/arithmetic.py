@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,6 +22,7 @@ from score_following_game.data_preparation.engraving.reading import ReadBar, Rea
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 Element = ElementTree.Element
@@ -142,10 +144,9 @@ class _Player:
 
     def _positive(self, element: Element, path: str) -> Fraction:
         text = (element.findtext(path) or "").strip()
-        try:
-            value = Fraction(text)
-        except (ValueError, ZeroDivisionError):
-            raise EngravingError("unreadable", f"{path} {text[:20]!r} is not a number") from None
+        value = _decimal(text)
+        if value is None:
+            raise EngravingError("unreadable", f"{path} {text[:20]!r} is not a number")
         if value < 0 or (path == "divisions" and not value):
             raise EngravingError("unreadable", f"{path} {text[:20]!r} must be positive")
         return value
@@ -181,12 +182,16 @@ class _Player:
         return ReadNote(note.get("id", ""), onset, duration, pitch, number_of_staff, alter, transposition=shift)
 
 
+def _decimal(text: str) -> Fraction | None:
+    """A plain decimal number; None for other text, also for exponents, which could fill the memory."""
+    return Fraction(text) if _DECIMAL.fullmatch(text) else None
+
+
 def _alter(pitch: Element) -> int:
     text = (pitch.findtext("alter") or "0").strip()
-    try:
-        alter = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise EngravingError("unreadable", f"alter {text[:10]!r}") from None
+    alter = _decimal(text)
+    if alter is None:
+        raise EngravingError("unreadable", f"alter {text[:10]!r}")
     if alter.denominator > 1 or abs(alter) > 2:
         raise EngravingError("microtones", f"alter {text[:10]}")
     return int(alter)
