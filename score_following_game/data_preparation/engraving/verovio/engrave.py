@@ -15,6 +15,7 @@ from score_following_game.data_preparation.engraving.lilypond.midi import MidiNo
 from score_following_game.data_preparation.engraving.reading import SHORTEST, Reading, compare
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.layout import STAFF_DISTANCES, Layout, bar_order, lay_out
+from score_following_game.data_preparation.engraving.verovio.print_reading import require_that_the_sheet_shows
 from score_following_game.data_preparation.engraving.verovio.raster import DrawnSystem, draw, head_rows
 from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote
 from score_following_game.data_preparation.errors import EngravingError
@@ -43,6 +44,7 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     order = bar_order(mei)
     played = _played(layout, heads)
     compare(played, reading.sounding(order), reading)
+    require_that_the_sheet_shows(layout, mei)
     notes, unshown = _shown(played, heads, style)
     if lost := sum(len(reading.bars[bar].lost) for bar in order):
         unshown[LOST] = lost

@@ -171,8 +171,8 @@ def _walk(
     """(element, x and y of its coordinate system, id of its note or None), depth first, without what is hidden."""
     if element.get("visibility") == "hidden":
         return
-    if element.tag == f"{SVG}g" and (move := _MOVE.search(element.get("transform") or "")):
-        x, y = x + float(move[1]), y + float(move[2])
+    dx, dy = moved(element)
+    x, y = x + dx, y + dy
     if "note" in (element.get("class") or "").split():
         note = element.get("id")
     yield element, x, y, note
@@ -180,15 +180,25 @@ def _walk(
         yield from _walk(child, x, y, note)
 
 
+def moved(element: ElementTree.Element) -> tuple[float, float]:
+    """How far a group moves the coordinates of its content."""
+    move = _MOVE.search(element.get("transform") or "") if element.tag == f"{SVG}g" else None
+    return (float(move[1]), float(move[2])) if move else (0.0, 0.0)
+
+
+def glyph_of(use: ElementTree.Element) -> tuple[str, float, float, float] | None:
+    """SMuFL code, x, y and scale of a glyph that is drawn; None for any other element."""
+    code = (use.get(f"{XLINK}href") or use.get("href") or "").lstrip("#").split("-")[0]
+    move = _MOVE.search(use.get("transform") or "")
+    return (code, float(move[1]), float(move[2]), float(move[3] or 1)) if code and move else None
+
+
 def _glyph_centre(notehead: ElementTree.Element) -> tuple[float, float] | None:
     """(y, x) of the centre of the glyph's box. None if the head is not drawn with a glyph."""
     for use in notehead.iter(f"{SVG}use"):
-        code = (use.get(f"{XLINK}href") or use.get("href") or "").lstrip("#").split("-")[0]
-        move, box = _MOVE.search(use.get("transform") or ""), _glyph_boxes().get(code)
-        if move and box and box[2] > 0:
-            left, bottom, width, height = box
-            scale = float(move[3] or 1)
-            return float(move[2]) - (bottom + height / 2) * scale, float(move[1]) + (left + width / 2) * scale
+        if (glyph := glyph_of(use)) is not None and (box := _glyph_boxes().get(glyph[0])) and box[2] > 0:
+            (_, x, y, scale), (left, bottom, width, height) = glyph, box
+            return y - (bottom + height / 2) * scale, x + (left + width / 2) * scale
     return None
 
 
