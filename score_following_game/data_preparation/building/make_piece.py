@@ -24,9 +24,12 @@ from score_following_game.data_preparation.engraving.mei.movements import one_mo
 from score_following_game.data_preparation.engraving.playing import ONCE, WHOLE, Playing
 from score_following_game.data_preparation.engraving.reading_order import hold_falling_x
 from score_following_game.data_preparation.engraving.style import STYLES, Style
+from score_following_game.data_preparation.engraving.verovio.accidentals import print_what_sounds
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
+from score_following_game.data_preparation.engraving.verovio.layout import parse_mei
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.engraving.verovio.parts import PIANO
+from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.recordings.retiming import record_piece
@@ -182,7 +185,9 @@ def _engrave_tune(tune: Tune, name: str, style: Style, playing: Playing) -> tupl
             mei, reading = tune_in_order(tune, playing)
     except AbcError as error:
         raise EngravingError("unreadable ABC", str(error)) from None
-    piece = engrave(mei, style, reading.with_tempi(*PLAUSIBLE_TEMPO), default_tempo(name))
+    root = parse_mei(mei)
+    print_what_sounds(root)  # a sign may have been on a note of a chord that is left out
+    piece = engrave(xml_text(root), style, reading.with_tempi(*PLAUSIBLE_TEMPO), default_tempo(name))
     return piece, check_piece(piece, style)
 
 

@@ -83,8 +83,7 @@ def _crossing(root: Element) -> Iterator[tuple[str, int]]:
 
 
 def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict[str, Element]) -> None:
-    accidentals = {mark.place.within["note"]: mark.glyph for mark in marks if mark.kind == "accid"}
-    signs: dict[tuple[int, int], int] = {}  # (staff, steps above C0) -> alter since the bar line
+    signs: dict[tuple[int, int], int | None] = {}  # (staff, steps above C0) -> alter since the bar line, None if unknown
     for mark in sorted(marks, key=lambda mark: mark.place.x):
         staff, height = staves[mark.place.number], _height(mark.place)
         if mark.kind == "clef":
@@ -95,15 +94,16 @@ def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict
                 staff.key, staff.key_id = {}, mark.place.within["keySig"]
             if mark.glyph and staff.bottom is not None:
                 staff.key[(staff.bottom + height) % 7] = _SIGNS.get(mark.glyph, 0)
-        elif mark.kind == "head" and staff.bottom is not None:
-            id_, steps = mark.place.within["note"], staff.bottom + height
-            sign = accidentals.get(id_)
-            if sign is not None and sign not in _SIGNS:
+        elif staff.bottom is not None:
+            steps = staff.bottom + height
+            place = mark.place.number, steps
+            if mark.kind == "accid":
+                signs[place] = _SIGNS.get(mark.glyph)
                 continue
-            if sign is not None:
-                signs[mark.place.number, steps] = _SIGNS[sign]
-            if id_ in notes:
-                _compare(notes[id_], steps, signs.get((mark.place.number, steps), staff.key.get(steps % 7, 0)), mark.place)
+            alter = signs[place] if place in signs else staff.key.get(steps % 7, 0)
+            note = notes.get(mark.place.within["note"])
+            if note is not None and alter is not None:
+                _compare(note, steps, alter, mark.place)
 
 
 def _compare(note: Element, steps: int, alter: int, place: _Place) -> None:

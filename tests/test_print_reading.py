@@ -1,0 +1,68 @@
+"""The sheet is read as a person does; a head that shows another note than is played costs the piece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from engraving_tools import ONE, TWO, cleaned
+from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+
+from score_following_game.data_preparation.building.make_piece import engrave_source
+from score_following_game.data_preparation.building.sources import find_sources
+from score_following_game.data_preparation.engraving.style import Style
+from score_following_game.data_preparation.engraving.verovio.layout import lay_out
+from score_following_game.data_preparation.engraving.verovio.print_reading import require_that_the_sheet_shows
+from score_following_game.data_preparation.errors import EngravingError
+
+BASS = "<attributes><clef><sign>F</sign><line>4</line></clef></attributes>"
+LINE = score(
+    part(
+        note("C5", alter=1) + notes("D5 E5") + note("C5", alter=1),
+        notes("C5 D5") + BASS + notes("C3 B2"),
+        note("F3", alter=1) + notes("C3 D3 E3"),
+        fifths=1,
+    )
+)
+PIANO = score(
+    part(
+        notes("C5 D5 E5 F5", staff=1) + back(4) + notes("C3 G3", staff=2, voice=5) + notes("C5 D5", staff=1, voice=5),
+        staves=TWO_STAVES,
+    )
+)
+
+
+def drawn(shown: str, played: str, style: Style = ONE) -> None:
+    """Compare a sheet that shows one MEI with what another one plays."""
+    require_that_the_sheet_shows(lay_out(shown, style), played)
+
+
+@pytest.mark.parametrize(("text", "style"), [(LINE, ONE), (PIANO, TWO)])
+def test_the_sheet_shows_what_is_played(text: str, style: Style) -> None:
+    """With a key, a sign that holds in its bar, a clef within a bar, and notes of the left hand on the upper staff."""
+    mei = cleaned("x.musicxml", text, style)
+    drawn(mei, mei, style)
+
+
+@pytest.mark.parametrize(
+    ("was", "wrong", "message"),
+    [
+        ('accid="s"', "", "bar-0, staff 1: it shows C5 where C#5 is played"),
+        ('sig="1s"', 'sig="2f"', "bar-0, staff 1: it shows Eb5 where E5 is played"),
+        ('oct="3" pname="f"', 'oct="3" pname="g"', "bar-2, staff 1: it shows G3 where F#3 is played"),
+        ('oct="5" pname="e"', 'oct="4" pname="e"', "bar-0, staff 1: it shows E4 where E5 is played"),
+    ],
+)
+def test_a_sheet_that_shows_another_note(was: str, wrong: str, message: str) -> None:
+    mei = cleaned("x.musicxml", LINE)
+    assert was in mei
+    with pytest.raises(EngravingError, match=message) as caught:
+        drawn(mei.replace(was, wrong, 1), mei)
+    assert caught.value.reason == "the sheet shows another note"
+
+
+def test_a_sign_in_a_chord_that_is_left_out_is_printed_at_the_next_note(tmp_path: Path) -> None:
+    """Of an ABC chord the top note is kept, but the sign of a lower one holds in the bar."""
+    (tmp_path / "tune.abc").write_text("X:1\nT:t\nM:4/4\nL:1/4\nK:C\n[f^c]cdc|cdef|cdef|\n")
+    piece, _ = engrave_source(find_sources([tmp_path])[0], ONE)
+    assert [note.pitch for note in piece.notes][:5] == [77, 73, 74, 73, 72]
