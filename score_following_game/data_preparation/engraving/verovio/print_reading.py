@@ -43,7 +43,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Mark:
-    """A clef, a sign of a key signature, an accidental or a notehead. glyph: "" for a key signature without signs."""
+    """A clef, a sign of a key signature, an accidental or a notehead."""
 
     kind: str
     place: _Place
@@ -92,7 +92,7 @@ def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict
         elif mark.kind == "key":
             if staff.key_id != mark.place.within["keySig"]:
                 staff.key, staff.key_id = {}, mark.place.within["keySig"]
-            if mark.glyph and staff.bottom is not None:
+            if staff.bottom is not None:
                 staff.key[(staff.bottom + height) % 7] = _SIGNS.get(mark.glyph, 0)
         elif staff.bottom is not None:
             steps = staff.bottom + height
@@ -155,8 +155,6 @@ def _marks(
             drawn = sorted(place.y + line[1] for line in map(horizontal_line, element.findall(f"{SVG}path")) if line)
             place = replace(place, number=counted[measure], lines=tuple(drawn))
             lines[measure, place.number] = place.lines
-        if name == "keySig" and place.lines:
-            yield _Mark("key", place, "")
     if element.tag == f"{SVG}use" and place.lines and (found := glyph_of(element)) is not None:
         code, x, y, _ = found
         kinds = {"clef": "clef", "keySig": "key", "accid": "accid", "notehead": "head"}
