@@ -268,9 +268,10 @@ def test_an_x_that_falls_by_less_than_a_notehead_is_held() -> None:
     coords = moved(3)
     coords[3:5, 1] = coords[2, 1] - np.array([4, 2], np.float32)
     held = hold_falling_x(changed(coords=coords), ONE)
-    assert held.held == 2 and (held.score.coords[2:5, 1] == coords[2, 1]).all()
+    assert held.held == (3, 4) and (held.score.coords[2:5, 1] == coords[2, 1]).all()
     assert (held.score.coords[5:] == coords[5:]).all() and (held.score.coords[:, 0] == coords[:, 0]).all()
     checks.check_reading_order(held)
+    checks.check_ink(replace(changed(coords=moved(5, dx=6, dy=8)), held=(5,)), ONE)  # a moved head need not be on ink
     assert hold_falling_x(tune(), ONE) is tune()
     assert not hold_falling_x(changed(coords=moved(5, dx=-40)), ONE).held
 

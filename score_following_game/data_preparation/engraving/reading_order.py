@@ -43,16 +43,17 @@ def out_of_order(xs: Sequence[float], notes: Sequence[int], style: Style) -> set
 
 
 def hold_falling_x(piece: EngravedPiece, style: Style) -> EngravedPiece:
-    """Move the x of an onset that lies less than a notehead to the left of an earlier one to that one's. Counted in `held`.
+    """Move the x of an onset that lies less than a notehead to the left of an earlier one to that one's, and note it in `held`.
 
     Such are grace notes, and heads beside each other in a narrow bar.
     """
     coords = piece.score.coords.copy()
-    held, furthest = 0, float("-inf")
+    held: list[int] = []
+    furthest = float("-inf")
     for _, coordinate in first_coordinates(piece.notes, piece.score.coord2onset):
         x = coords[coordinate, 1]
         if furthest - _NOTEHEAD * style.staff_space < x < furthest:
             coords[coordinate, 1] = furthest
-            held += 1
+            held.append(coordinate)
         furthest = max(furthest, x)
-    return replace(piece, score=replace(piece.score, coords=coords), held=held) if held else piece
+    return replace(piece, score=replace(piece.score, coords=coords), held=tuple(held)) if held else piece
