@@ -78,6 +78,15 @@ def test_notes_whose_octave_line_a_jump_cuts_are_drawn_where_they_sound() -> Non
         assert [element.get("oct") for element in mei.iter(f"{MEI}note")] == 4 * ["4"] + 8 * [octave]
 
 
+@pytest.mark.parametrize(("mark", "symbol"), [("*met(c|)", "cut"), ("*met(c)", "common")])
+def test_the_c_of_a_time_signature_is_drawn(mark: str, symbol: str) -> None:
+    text = kern("4c", "4d", "=2", "4e", "4f").replace("*M2/4", f"*M4/4\n{mark}" if symbol == "common" else f"*M2/2\n{mark}")
+    mei = ElementTree.fromstring(cleaned("x.krn", text))
+    (meter,) = mei.iter(f"{MEI}meterSig")
+    assert meter.get("sym") == symbol and meter.get("visible") is None
+    assert mei.find(f".//{MEI}mensur") is None
+
+
 def test_rests_of_several_bars_are_several_bars() -> None:
     text = kern("4c", "4d", "=2", "2r", "=3", "2r", "=4", "4e", "4f", "=5", "4g", "4a", "=6", "4b", "4cc", "==")
     piece = engraved("x.krn", text, ONE)

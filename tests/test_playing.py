@@ -111,6 +111,22 @@ def test_a_passage_that_is_played_three_times() -> None:
     assert [pitch for _, pitch in notes_of(piece)] == [72, 74] * 3 + [76, 77]
 
 
+def test_the_printed_numbers_of_an_ending_count() -> None:
+    """MuseScore writes number="1" and prints "1.-3."."""
+    first = barline("left", '<ending number="1" type="start">1.-3.</ending>')
+    second = barline("left", '<ending number="2" type="start">4.</ending>')
+    text = score(
+        part(
+            notes("C5 D5"),
+            first + notes("E5 F5") + barline("right", f'<ending number="1" type="stop"/>{BACKWARD}'),
+            second + notes("G5 A5") + barline("right", '<ending number="2" type="stop"/>'),
+            meter="2/4",
+        )
+    )
+    piece = engraved("x.musicxml", text, ONE, Playing("", "written"))
+    assert [pitch for _, pitch in notes_of(piece)] == [72, 74, 76, 77] * 3 + [72, 74, 79, 81]
+
+
 def test_the_midi_counts_bars_as_the_sheet_does() -> None:
     """A pickup of one quarter, then bars of 3/4."""
     text = score(part(notes("C5"), notes("D5 E5 F5"), notes("G5 A5 B5"), notes("C5 D5 E5"), meter="3/4"))

@@ -60,9 +60,7 @@ def _run() -> None:
     )
     parser.add_argument("--net", help="network (default: read from the run folder of --params)")
     parser.add_argument("--game_config", help="game config (default: read from the run folder of --params)")
-    parser.add_argument(
-        "--data_set", default="test_sample_clip", help="folder of pieces, or a bundled set (default %(default)s)"
-    )
+    parser.add_argument("--data_set", default="test_sample", help="folder of pieces, or a bundled set (default %(default)s)")
     parser.add_argument("--piece", help="evaluate only this piece: its name or a unique part of it")
     parser.add_argument("--trials", type=int, default=1, help="plays of every piece; 10 in the papers (default %(default)s)")
     parser.add_argument("--deterministic", action="store_true", help="take the most probable action; the papers sample")

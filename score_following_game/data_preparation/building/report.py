@@ -81,8 +81,8 @@ class BuildReport:
         lines += [f"  {count:5d}  {reason}" for reason, count in sorted(reasons.items(), key=lambda row: (-row[1], row[0]))]
         if reasons[STAVES]:
             lines.append(
-                f"{STAVES}: --style nottingham takes scores with one staff, --style msmd scores with two; build each kind into "
-                "a destination of its own"
+                f"{STAVES}: --style nottingham takes scores with one staff, --style msmd scores with two (build each kind into "
+                "a destination of its own); --part NAME takes one part of a score, --part piano that of the pianist"
             )
         return lines
 

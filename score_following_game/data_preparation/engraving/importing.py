@@ -16,7 +16,7 @@ from score_following_game.data_preparation.engraving.playing import WHOLE, WRITT
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
-from score_following_game.data_preparation.engraving.verovio.mending import mend
+from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
 from score_following_game.data_preparation.engraving.verovio.parts import choose_part
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -51,6 +51,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     root = parse_mei(convert_to_mei(prepared, form))
     if form == "humdrum":
         write_out_rests(root)
+        draw_time_signatures(root)
     write_out(root)
     reading = mend(root, reading)
     order = playing.order(reading, marks_of(root))

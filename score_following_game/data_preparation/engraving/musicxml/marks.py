@@ -52,10 +52,17 @@ def _with_endings(marks: list[BarMarks], measures: Sequence[ElementTree.Element]
         endings = measure.findall("barline/ending")
         for ending in endings:
             if ending.get("type") == "start":
-                open_ending = tuple(sorted({int(number) for number in re.findall(r"\d{1,2}", ending.get("number", ""))})) or (
-                    1,
-                )
+                numbers = _numbers(ending.text or "") or _numbers(ending.get("number", ""))  # what is printed counts
+                open_ending = tuple(sorted(numbers)) or (1,)
         marks[index] = replace(marks[index], ending=open_ending)
         if any(ending.get("type") in ("stop", "discontinue") for ending in endings):
             open_ending = ()
     return tuple(marks)
+
+
+def _numbers(text: str) -> set[int]:
+    """The numbers in "1. 2." or "1.-3."."""
+    found: set[int] = set()
+    for first, last in re.findall(r"(\d{1,2})(?:\.?\s*[-–]\s*(\d{1,2}))?", text):
+        found.update(range(int(first), int(last or first) + 1))
+    return {number for number in found if 0 < number <= _MOST_TIMES}

@@ -71,7 +71,7 @@ def clean_mei(text: str, style: Style) -> str:
     if not staves:
         raise EngravingError("unreadable", "it has no staff")
     if len(staves) != style.staves:
-        raise EngravingError(STAVES, f"the score has {len(staves)}, style {style.name} needs {style.staves}")
+        raise EngravingError(STAVES, f"the score has {len(staves)}, style {style.name} needs {style.staves}; see --part")
     for tag in sorted(_ABBREVIATED):
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)

@@ -48,6 +48,17 @@ def _drop_other_values(root: Element) -> None:
                     note.attrib.pop(name, None)
 
 
+def draw_time_signatures(root: Element) -> None:
+    """Draw the C and the cut C of Humdrum scores, which the engraver hides behind a mensural sign that it does not draw."""
+    for parent in root.iter():
+        signs = [child for child in parent if child.tag == f"{MEI}mensur"]
+        for sign in signs:
+            parent.remove(sign)
+        for meter in parent.findall(f"{MEI}meterSig") if signs else ():
+            if meter.get("sym"):
+                meter.attrib.pop("visible", None)
+
+
 def _mend_times(measure: Element, bar: ReadBar) -> None:
     read = {note.id: note for note in bar.notes}
     for staff in measure.findall(f"{MEI}staff"):
