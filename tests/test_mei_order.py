@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mei_tools import bar, notes, score
 
-from score_following_game.data_preparation.engraving.mei.marks import ending_numbers, expansion_order, read_marks
+from score_following_game.data_preparation.engraving.mei.marks import ending_numbers, expansion_order, marks_of
+from score_following_game.data_preparation.engraving.mei.tree import parse
 from score_following_game.data_preparation.engraving.order import BarMarks, once_order, written_order
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -132,7 +133,7 @@ def test_bar_lines_and_endings() -> None:
         f'<ending n="1, 2">{measure()}</ending><ending n="3.">{measure()}</ending><section>{measure()}</section>',
         f"<ending>{measure()}</ending><ending>{measure()}</ending>",
     )
-    found = read_marks(text)
+    found = marks_of(parse(text))
     assert [mark.repeat_start for mark in found] == [True, True, True, False, False, False, False, False]
     assert [mark.repeat_end for mark in found] == [2, 2, 0, 0, 0, 0, 0, 0]
     assert [mark.ending for mark in found] == [(), (), (), (1, 2), (3,), (), (1,), (2,)]
@@ -171,22 +172,22 @@ def test_numbers_of_endings(text: str, numbers: tuple[int, ...] | None) -> None:
     ],
 )
 def test_jumps_and_signs(mark: str, field: str) -> None:
-    first, second = read_marks(score(measure(after=mark), measure()))
+    first, second = marks_of(parse(score(measure(after=mark), measure())))
     assert first == (BarMarks(**{field: True}) if field else BarMarks())
     assert second == BarMarks()
 
 
 def test_signs_after_the_last_note_belong_to_the_next_bar() -> None:
     text = score(measure(after='<repeatMark func="coda" tstamp="5"/>'), measure())
-    assert [mark.coda for mark in read_marks(text)] == [False, True]
+    assert [mark.coda for mark in marks_of(parse(text))] == [False, True]
 
 
 def test_of_two_coda_signs_the_first_is_where_one_leaves() -> None:
     coda, capo = '<repeatMark func="coda" tstamp="1"/>', "<dir>D.C. al Coda</dir>"
     text = score(measure(), measure(after=coda), measure(after=capo), measure(after=coda))
-    assert written_order(read_marks(text)) == [0, 1, 2, 0, 3]
+    assert written_order(marks_of(parse(text))) == [0, 1, 2, 0, 3]
     said = score(measure(after="<dir>To Coda</dir>"), measure(after=coda), measure(after=capo), measure(after=coda))
-    assert written_order(read_marks(said)) == [0, 1, 2, 0, 3]
+    assert written_order(marks_of(parse(said))) == [0, 1, 2, 0, 3]
 
 
 def test_expansions() -> None:

@@ -31,13 +31,8 @@ _MOST = 64  # highest number of an ending
 Element = ElementTree.Element
 
 
-def read_marks(mei: str) -> list[BarMarks]:
-    """The marks of each measure of the first movement, in document order."""
-    return marks_of(parse(mei))
-
-
 def marks_of(root: Element) -> list[BarMarks]:
-    """The same for an element that contains measures."""
+    """The marks of each measure in an element, in document order."""
     measures = list(_measures(root, ()))
     marks = [BarMarks(ending=ending) for _, ending in measures]
     for index, (measure, _) in enumerate(measures):

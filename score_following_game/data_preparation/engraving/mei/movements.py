@@ -53,5 +53,5 @@ def _has_measures(mdiv: Element, root: Element) -> bool:
     return score is not None and any(name_of(element) == "measure" for element in score.iter())
 
 
-def _contains(parent: Element, wanted: Element) -> bool:
-    return any(element is wanted for element in parent.iter())
+def _contains(parent: Element, sought: Element) -> bool:
+    return any(element is sought for element in parent.iter())

@@ -13,11 +13,12 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.fields import key_alter
+from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, ID, NAMESPACE
+from score_following_game.data_preparation.engraving.mei.values import ALTER
 from score_following_game.data_preparation.errors import EngravingError
 
 MEI = f"{{{NAMESPACE}}}"  # precedes every tag
-ALTER = {"x": 2, "ss": 2, "s": 1, "ns": 1, "n": 0, "f": -1, "nf": -1, "ff": -2}
 _WHOLE_NOTES = {"breve": 2, "long": 4}
 
 Element = ElementTree.Element
@@ -153,6 +154,11 @@ def _accid(note: Element, name: str) -> str | None:
     if value is not None and value not in ALTER:
         raise EngravingError("microtones", f"accidental {value!r}")
     return value
+
+
+def written_pitch(note: Element, alter: int) -> int:
+    """MIDI pitch of a note's step and octave with this alteration, under an octave line where it sounds."""
+    return Pitch(note.attrib["pname"].upper(), int(note.get("oct.ges") or note.attrib["oct"]), alter).midi
 
 
 def sounding_alter(note: Element) -> int:

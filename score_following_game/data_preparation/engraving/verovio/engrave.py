@@ -67,7 +67,7 @@ def _best_layout(mei: str, style: Style) -> Layout:
     """The layout with the widest distance between staves in which all heads are on the sheet, else with the most heads."""
     best: tuple[int, Layout] | None = None
     for distance in STAFF_DISTANCES if style.staves > 1 else STAFF_DISTANCES[:1]:
-        layout = lay_out(mei, style, distance)
+        layout = lay_out(mei, style, distance, best[1].notes if best else None)
         outside = sum(int(np.sum(~inside(head_rows(system, style), style))) for system in layout.systems)
         if best is None or outside < best[0]:
             best = outside, layout

@@ -75,10 +75,11 @@ class Layout:
     notes: list[LaidOutNote]
 
 
-def lay_out(mei: str, style: Style, staff_distance: int = 12) -> Layout:
+def lay_out(mei: str, style: Style, staff_distance: int = 12, notes: list[LaidOutNote] | None = None) -> Layout:
     """Break the MEI into systems of the style's page width. Raises EngravingError if verovio cannot read it.
 
-    staff_distance: least space between the staves of a system, one of STAFF_DISTANCES.
+    staff_distance: least space between the staves of a system, one of STAFF_DISTANCES.  notes: those of another layout of the
+    same MEI, if there is one; they do not depend on the distance.
     """
     toolkit = _toolkit(
         inputFrom="mei",
@@ -92,7 +93,7 @@ def lay_out(mei: str, style: Style, staff_distance: int = 12) -> Layout:
         raise EngravingError("unreadable", "the engraver could not load it")
     pages = toolkit.getPageCount()
     systems = [_read_system(ElementTree.fromstring(toolkit.renderToSVG(page))) for page in range(1, pages + 1)]
-    return Layout(systems, laid_out_notes(toolkit, mei))
+    return Layout(systems, laid_out_notes(toolkit, mei) if notes is None else notes)
 
 
 def convert_to_mei(text: str, form: str) -> str:

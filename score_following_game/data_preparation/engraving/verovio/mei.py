@@ -5,6 +5,8 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED
+from score_following_game.data_preparation.engraving.mei.timing import ABBREVIATED
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
@@ -48,8 +50,6 @@ _DROPPED = {  # words, and signs for more or different notes than are written
     "attacca",
     "graceGrp",
 }
-_ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # signs for notes that are not written out
-_UNPITCHED = {"perc", "TAB"}  # clefs
 _REFERENCE_ATTRIBUTES = ("startid", "endid")
 
 Element = ElementTree.Element
@@ -72,7 +72,7 @@ def clean_mei(text: str, style: Style) -> str:
         raise EngravingError("unreadable", "it has no staff")
     if len(staves) != style.staves:
         raise EngravingError(STAVES, f"the score has {len(staves)}, style {style.name} needs {style.staves}; see --part")
-    for tag in sorted(_ABBREVIATED):
+    for tag in sorted(ABBREVIATED):
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)
     try:
@@ -110,7 +110,7 @@ def _check_notes(root: Element) -> None:
     if not notes:
         raise EngravingError("no notes")
     clefs = {element.get(name) for element in root.iter() for name in ("shape", "clef.shape")}
-    if clefs & _UNPITCHED or any(note.get("pname") is None for note in notes):
+    if clefs & UNPITCHED or any(note.get("pname") is None for note in notes):
         raise EngravingError("notes without a pitch", "percussion and tablature are not supported")
 
 

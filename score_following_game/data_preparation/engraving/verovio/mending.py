@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
+from score_following_game.data_preparation.engraving.mei.values import ALTER
 from score_following_game.data_preparation.engraving.reading import DIFFER, ReadBar, Reading, ReadNote
-from score_following_game.data_preparation.engraving.verovio.accidentals import ALTER, MEI
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
 from score_following_game.data_preparation.engraving.verovio.clefs import put_clefs, take_clefs
 from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
@@ -89,8 +89,7 @@ def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> None:
                 holder.set("accid", ACCIDENTAL[of.alter])
         if of.alter or signs:
             note.set("accid.ges", GESTURAL[of.alter])
-        octave = int(note.get("oct.ges") or note.attrib["oct"])
-        written = Pitch(note.attrib["pname"].upper(), octave, of.alter).midi
+        written = written_pitch(note, of.alter)
         if written + of.transposition != of.pitch:
             raise EngravingError(
                 DIFFER, f"note {of.id}: pitch {written} is engraved, the file writes {of.pitch - of.transposition}"

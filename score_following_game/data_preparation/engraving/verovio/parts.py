@@ -32,12 +32,12 @@ class Part:
         return name if len(self.staves) == 1 else f"{name} ({len(self.staves)} staves)"
 
 
-def choose_part(root: Element, reading: Reading, wanted: str) -> Reading:
-    """Keep the staves of one part only, renumbered from 1, in the MEI and in the reading. wanted: number, name or "piano".
+def choose_part(root: Element, reading: Reading, which: str) -> Reading:
+    """Keep the staves of one part only, renumbered from 1, in the MEI and in the reading. which: number, name or "piano".
 
     Raises EngravingError with the parts there are if none or several are meant.
     """
-    staves = _chosen(_parts(root), wanted)
+    staves = _chosen(_parts(root), which)
     _keep_staves(root, staves)
     return reading.of_staves(staves)
 
@@ -79,16 +79,16 @@ def _name(element: Element) -> str:
     return " ".join(("".join(label.itertext()) if label is not None else element.get("label", "")).split())
 
 
-def _chosen(parts: Sequence[Part], wanted: str) -> tuple[int, ...]:
-    if wanted.lower() == PIANO:
+def _chosen(parts: Sequence[Part], which: str) -> tuple[int, ...]:
+    if which.lower() == PIANO:
         return _piano(parts)
-    if wanted.isdecimal():
-        found = [part for part in parts if part.number == int(wanted)]
+    if which.isdecimal():
+        found = [part for part in parts if part.number == int(which)]
     else:
-        found = [part for part in parts if part.name.lower() == wanted.lower()]
-        found = found or [part for part in parts if wanted.lower() in part.name.lower()]
+        found = [part for part in parts if part.name.lower() == which.lower()]
+        found = found or [part for part in parts if which.lower() in part.name.lower()]
     if len(found) != 1:
-        raise EngravingError(NO_PART, f"{len(found) or 'none'} is {wanted!r}; the parts are {_listed(parts)}")
+        raise EngravingError(NO_PART, f"{len(found) or 'none'} is {which!r}; the parts are {_listed(parts)}")
     return found[0].staves
 
 

@@ -15,9 +15,8 @@ from xml.etree import ElementTree
 
 import mido
 
-from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, sounding_alter
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, sounding_alter, written_pitch
 from score_following_game.data_preparation.errors import EngravingError
 
 if TYPE_CHECKING:  # optional: the extra [prepare]
@@ -76,8 +75,7 @@ def _times(toolkit: verovio.toolkit) -> dict[str, tuple[Fraction, Fraction]]:
 def _pitch(note: ElementTree.Element) -> int:
     if (pitch := note.get("pnum")) is not None:
         return int(pitch)
-    octave = int(note.get("oct.ges") or note.attrib["oct"])
-    return Pitch(note.attrib["pname"].upper(), octave, sounding_alter(note)).midi
+    return written_pitch(note, sounding_alter(note))
 
 
 def _require_pitches(toolkit: verovio.toolkit, notes: Iterable[LaidOutNote]) -> None:
