@@ -8,26 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from score_following_game.command_line import command_name
-from score_following_game.data_preparation.building.build import build
 from score_following_game.data_preparation.building.finders import (
     PIECES_FILE,
     find_humdrum_editions,
     find_msmd_sources,
     find_music21_sources,
     find_mutopia_sources,
+    find_performances,
     find_raw_msmd_sources,
     find_songs,
 )
-from score_following_game.data_preparation.building.options import BuildOptions
-from score_following_game.data_preparation.building.performances import USE, build_performances, find_performed_scores
-from score_following_game.data_preparation.building.report import BuildReport
 from score_following_game.data_preparation.building.sources import Source, find_sources
 from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
+from score_following_game.data_processing.manifest import EVALUATION_ONLY
 
 PUBLISHED = "published"  # the collection that is downloaded instead of made
 MUTOPIA_NAME = "COMPOSER__OPUS__BASE"
 ALL_FOR_TRAINING = "1.0/0.0/0.0"
+ALL_FOR_TESTS = "0.0/0.0/1.0"
+# Options of prepare_game_data.py that choose the sets and how their scores are played.
+PLAYING_OPTIONS = ("split", "tempo", "sound_font", "audio", "part", "repeats", "order")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Collection:
         the sets are in DIR itself.
     style, split, min_seconds, max_seconds, part: defaults of the command-line options of these names.
     for_training: it may train an agent, so music of the MSMD's validation and test pieces is left out.
-    build: makes the sets from the sources.
+    evaluation_only: it may not train an agent.
+    fixed: command-line options that cannot change it.
     """
 
     summary: str
@@ -54,7 +56,8 @@ class Collection:
     max_seconds: float = math.inf
     part: str = ""
     for_training: bool = False
-    build: Callable[[Sequence[Source], BuildOptions], BuildReport] = build
+    evaluation_only: bool = False
+    fixed: tuple[str, ...] = ()
 
     def place(self, destination: Path, source: Sequence[str]) -> tuple[Path, str]:
         """Return the folder of the sets and their name. source: names of the --source paths."""
@@ -143,13 +146,15 @@ COLLECTIONS = {
         for_training=True,
     ),
     "performances": Collection(
-        f"88 human performances of four piano excerpts (Vienna 4x22); {USE}",
+        f"88 human performances of four piano excerpts (Vienna 4x22); {EVALUATION_ONLY}",
         "the folder with their scores (musicxml), match files (match) and MIDI (midi)",
-        find_performed_scores,
+        find_performances,
         "performances --source VIENNA_4X22_FOLDER",
         "performances",
         style="msmd",
-        build=build_performances,
+        split=ALL_FOR_TESTS,
+        evaluation_only=True,
+        fixed=PLAYING_OPTIONS,
     ),
     "folder": Collection(
         "your own scores (ABC, MusicXML, MEI, Humdrum, LilyPond)",
