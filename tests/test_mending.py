@@ -120,7 +120,7 @@ def test_a_clef_at_a_bar_line_is_behind_all_notes_before_it() -> None:
     """Also if the engraver wrote it behind the last note of a voice that ends earlier."""
     voices = xml_notes("C3 D3 E3 F3", voice=5, staff=2) + back(4) + xml_notes("C2 D2", voice=6, staff=2)
     after = TREBLE + RIGHT + xml_notes("C4 D4 E4 F4", voice=5, staff=2) + back(4) + xml_notes("G4 A4", voice=6, staff=2)
-    assert layers_of_the_left_hand(RIGHT + voices, after) == [["c", "d", "e", "f", "clef"], ["c", "d"]]
+    assert layers_of_the_left_hand(RIGHT + voices, after) == [["c", "d", "e", "f", "clef"], ["c", "d", "clef"]]
 
 
 def test_a_clef_holds_for_the_notes_that_mending_moves_to_a_new_layer() -> None:

@@ -32,15 +32,24 @@ PIANO = score(
 )
 
 
+# The clef changes while the upper voice holds a note, and changes back behind the last notes of both.
+VOICES = "\n".join(
+    ["**kern", "*clefF4", "*M4/4", "=1", "*^", "2e\t4C", "*clefG2\t*", ".\t4a", "2ryy\t4g", ".\t4f", "*clefF4\t*"]
+    + ["=2\t=2", "2c\t4C", ".\t4D", "2d\t2E", "=3\t=3", "1c\t1C", "*v\t*v", "*-", ""]
+)
+
+
 def drawn(shown: str, played: str, style: Style = ONE) -> None:
     """Compare a sheet that shows one MEI with what another one plays."""
     require_that_the_sheet_shows(lay_out(shown, style), played)
 
 
-@pytest.mark.parametrize(("text", "style"), [(LINE, ONE), (PIANO, TWO)])
-def test_the_sheet_shows_what_is_played(text: str, style: Style) -> None:
-    """With a key, a sign that holds in its bar, a clef within a bar, and notes of the left hand on the upper staff."""
-    mei = cleaned("x.musicxml", text, style)
+@pytest.mark.parametrize(
+    ("name", "text", "style"), [("x.musicxml", LINE, ONE), ("x.musicxml", PIANO, TWO), ("x.krn", VOICES, ONE)]
+)
+def test_the_sheet_shows_what_is_played(name: str, text: str, style: Style) -> None:
+    """With a key, a sign that holds in its bar, clefs within a bar, and notes of the left hand on the upper staff."""
+    mei = cleaned(name, text, style)
     drawn(mei, mei, style)
 
 

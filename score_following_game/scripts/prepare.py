@@ -202,7 +202,7 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
         arguments.time_limit,
         performances,
         Playing(chosen["part"], arguments.repeats, arguments.order),
-        collection.for_training,
+        collection.held_out,
         collection.evaluation_only,
     )
 

@@ -111,7 +111,7 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
             played.tempi,
             recordings.get(name),
             options.playing,
-            options.for_training,
+            options.held_out,
         )
         for name, source in sources.items()
     }, unpaired

@@ -17,7 +17,9 @@ from score_following_game.data_preparation.building.finders import (
     find_performances,
     find_raw_msmd_sources,
     find_songs,
+    find_tunes,
 )
+from score_following_game.data_preparation.building.held_out import MSMD, NOTTINGHAM
 from score_following_game.data_preparation.building.sources import Source, find_sources
 from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
@@ -40,7 +42,7 @@ class Collection:
     folder: the sets are DIR/DATA_FOLDER/folder/folder_{train,valid,test}. "*" is replaced by the name of the source; for ""
         the sets are in DIR itself.
     style, split, min_seconds, max_seconds, part: defaults of the command-line options of these names.
-    for_training: it may train an agent, so music of the MSMD's validation and test pieces is left out.
+    held_out: it may train an agent, so the music of this set's validation and test pieces is left out.
     evaluation_only: it may not train an agent.
     fixed: command-line options that cannot change it.
     """
@@ -55,7 +57,7 @@ class Collection:
     min_seconds: float = 0.0
     max_seconds: float = math.inf
     part: str = ""
-    for_training: bool = False
+    held_out: str = ""
     evaluation_only: bool = False
     fixed: tuple[str, ...] = ()
 
@@ -104,6 +106,17 @@ COLLECTIONS = {
         min_seconds=10,
         max_seconds=180,
     ),
+    "folk": Collection(
+        "folk tunes for training beside the set nottingham: its other tunes and corpora of music21",
+        "folders of tune books and names of music21's corpora",
+        find_tunes,
+        "folk --source ABC_FOLDER ryansMammoth oneills1850",
+        "folk",
+        split="0.9/0.05/0.05",
+        min_seconds=10,
+        max_seconds=180,
+        held_out=NOTTINGHAM,
+    ),
     "lieder": Collection(
         "the piano parts of 1,460 songs (OpenScore Lieder, CC0), split by composer",
         "the folder of its MusicXML files with index.json",
@@ -113,7 +126,7 @@ COLLECTIONS = {
         style="msmd",
         split="0.9/0.05/0.05",
         part=PIANO,
-        for_training=True,
+        held_out=MSMD,
     ),
     "mutopia": Collection(
         "other keyboard pieces of Mutopia, engraved by LilyPond; for training",
@@ -123,7 +136,7 @@ COLLECTIONS = {
         "mutopia",
         style="msmd",
         split=ALL_FOR_TRAINING,
-        for_training=True,
+        held_out=MSMD,
     ),
     "chopin": Collection(
         "Chopin's piano works in first editions (Humdrum, CC BY); for training",
@@ -133,7 +146,7 @@ COLLECTIONS = {
         "chopin",
         style="msmd",
         split=ALL_FOR_TRAINING,
-        for_training=True,
+        held_out=MSMD,
     ),
     "polish": Collection(
         "Polish piano music of the 18th to 20th century (Humdrum, CC BY); for training",
@@ -143,7 +156,7 @@ COLLECTIONS = {
         "polish",
         style="msmd",
         split=ALL_FOR_TRAINING,
-        for_training=True,
+        held_out=MSMD,
     ),
     "performances": Collection(
         f"88 human performances of four piano excerpts (Vienna 4x22); {EVALUATION_ONLY}",

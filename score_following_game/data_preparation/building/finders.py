@@ -179,3 +179,11 @@ def find_music21_sources(names: Sequence[Path]) -> list[Source]:
     if missing := [str(name) for name in names if str(name) not in available]:
         raise UserError(f"--source {missing[0]}: music21 has no such corpus; it has {', '.join(available)}")
     return find_sources([corpora / name for name in names])
+
+
+def find_tunes(paths: Sequence[Path]) -> list[Source]:
+    """Tune books in folders or files, and corpora of music21 by name. Raises UserError as the finders of both do."""
+    books = [path for path in paths if path.exists()]
+    corpora = [path for path in paths if not path.exists()]
+    tunes = [*find_sources(books), *find_music21_sources(corpora)] if corpora else find_sources(books)
+    return sorted(distinct(tunes), key=lambda source: source.name)

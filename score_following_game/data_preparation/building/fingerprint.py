@@ -82,7 +82,7 @@ def fingerprint(task: PieceTask) -> str:
         sorted(asdict(STYLES[task.style]).items()),
         task.tempi,
         task.playing,
-        task.for_training,
+        task.held_out,
     ]
     if source.path.suffix.lower() == ".ly":
         modules += _LILYPOND_MODULES

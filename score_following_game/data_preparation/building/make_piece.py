@@ -52,7 +52,7 @@ class PieceTask:
     tempi: factors of the score's speed for its performances; they include 1.0.
     recording: audio file to use as the performance instead of the score's MIDI.
     playing: what of the score is engraved, and in which order.
-    for_training: note if it is the music of a held-out piece.
+    held_out: a set; note if it is the music of one of its validation or test pieces.
     """
 
     source: Source
@@ -62,7 +62,7 @@ class PieceTask:
     tempi: tuple[float, ...] = (1.0,)
     recording: Path | None = None
     playing: Playing = WHOLE
-    for_training: bool = False
+    held_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PieceFacts:
     systems: x of each system's start, pixels.  checks: measurements of checks.check_piece.
     files: rest of a file's name after NAME -> SHA-256 of the file as written.
     recording: the fields of retiming.RecordingFacts, or {"refused": reason} when the recording is not used.
-    held_out: the validation or test piece of the MSMD whose music it is, if that was looked for.
+    held_out: the validation or test piece of another set whose music it is, if that was looked for.
     """
 
     melody: str
@@ -124,7 +124,7 @@ def make_piece(task: PieceTask) -> PieceFacts:
         {suffix: file_digest(file) for suffix, file in written.items()},
         checks,
         recorded,
-        held_out_piece(piece.notes) if task.for_training else "",
+        held_out_piece(piece.notes, task.held_out) if task.held_out else "",
     )
 
 
