@@ -31,7 +31,10 @@ def take_clefs(staff: Element, read: dict[str, ReadNote], length: Fraction) -> l
         for item in items:
             of = note_of(item, read)
             changes += [(item.onset if of is None else of.onset, clef) for clef in item.before if _is_new(clef)]
-        changes += [(length, clef) for clef in rest if _is_new(clef)]
+        behind = [clef for clef in rest if _is_new(clef)]
+        ended = items[-1].onset + items[-1].duration if items else Fraction(0)
+        changes += [(min(ended, length), clef) for clef in behind[:-1]]  # of two clefs only the second is at the bar line
+        changes += [(length, clef) for clef in behind[-1:]]
         for parent in list(layer.iter()):
             parent[:] = [child for child in parent if child.tag != f"{MEI}clef"]
     return sorted(changes, key=lambda change: change[0])
