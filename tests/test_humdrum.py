@@ -12,12 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
-from score_following_game.data_preparation.engraving.humdrum.order import expansion
+from score_following_game.data_preparation.engraving.humdrum.order import expansion, repeat_marks
 from score_following_game.data_preparation.engraving.importing import import_score
+from score_following_game.data_preparation.engraving.order import written_order
+from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.reading import ReadBar
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.layout import bar_order
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -215,8 +219,18 @@ def test_faults_are_named_with_their_line(text: str, reason: str) -> None:
 
 def test_order_by_repeat_signs() -> None:
     text = kern("4c", "=1", "4d", "=2:|!", "4e", "=3!|:", "4f", "=:|!", "=||", "4g", "==:|!")
-    assert expansion(text) == {"": [0, 1, 0, 1, 2, 3, 3, 4, 4]}
-    assert expansion(kern("4c", "=1", "4d")) is None
+    assert expansion(text) is None and written_order(repeat_marks(text)) == [0, 1, 0, 1, 2, 3, 3, 4, 4]
+    assert set(repeat_marks(kern("4c", "=1", "4d"))) == {BarMarks()}
+
+
+def test_jumps_in_words_are_made_besides_the_repeat_signs() -> None:
+    bars = ("=1", "1c", "=2:|!", "1d", "!LO:TX:t=Fine", "=3!|:", "1e", "=4:|!", "1f", "!LO:TX:t=D.C.&al&Fine", "==")
+    text = kern("*clefG2", "*M4/4", *bars)
+    assert bar_order(import_score(Path("x.krn"), text, Playing(repeats="written"))[0]) == [0, 0, 1, 2, 2, 3, 0, 1]
+    with pytest.raises(EngravingError, match="bar 3: a repeat begins that has no end"):
+        import_score(Path("x.krn"), text.replace("=4:|!", "=4"), Playing(repeats="written"))
+    chosen = Playing(repeats="written", bars="1-4")  # an order of one's own needs no signs
+    assert bar_order(import_score(Path("x.krn"), text.replace("=4:|!", "=4"), chosen)[0]) == [0, 1, 2, 3]
 
 
 def test_order_by_expansion_lists() -> None:

@@ -127,6 +127,24 @@ def test_the_printed_numbers_of_an_ending_count() -> None:
     assert [pitch for _, pitch in notes_of(piece)] == [72, 74, 76, 77] * 3 + [72, 74, 79, 81]
 
 
+def test_a_repeat_inside_an_ending_is_refused_but_can_be_listed() -> None:
+    """Whether the inner repeat is played again in which ending, only a person can say."""
+    first = barline("left", '<ending number="1" type="start"/><repeat direction="forward"/>')
+    text = score(
+        part(
+            notes("C5 D5"),
+            notes("E5 F5"),
+            first + notes("G5 A5") + barline("right", f'<ending number="1" type="stop"/>{BACKWARD}'),
+            barline("left", '<ending number="2" type="start"/>') + notes("B5 C5"),
+            meter="2/4",
+        )
+    )
+    with pytest.raises(EngravingError, match=r"bar 3: .* ending.*--order"):
+        engraved("x.musicxml", text, ONE, Playing("", "written"))
+    assert len(engraved("x.musicxml", text, ONE, Playing("", "written", "1-3,3,1-2,4")).notes) == 14
+    assert len(engraved("x.musicxml", text, ONE).notes) == 8 - 2
+
+
 def test_the_midi_counts_bars_as_the_sheet_does() -> None:
     """A pickup of one quarter, then bars of 3/4."""
     text = score(part(notes("C5"), notes("D5 E5 F5"), notes("G5 A5 B5"), notes("C5 D5 E5"), meter="3/4"))

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
-from score_following_game.data_preparation.engraving.order import BarMarks
 from score_following_game.data_preparation.errors import EngravingError
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
