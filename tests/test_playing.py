@@ -135,7 +135,9 @@ def test_a_repeat_inside_an_ending_is_refused_but_can_be_listed() -> None:
             notes("C5 D5"),
             notes("E5 F5"),
             first + notes("G5 A5") + barline("right", f'<ending number="1" type="stop"/>{BACKWARD}'),
-            barline("left", '<ending number="2" type="start"/>') + notes("B5 C5"),
+            barline("left", '<ending number="2" type="start"/>')
+            + notes("B5 C5")
+            + barline("right", '<ending number="2" type="stop"/>'),
             meter="2/4",
         )
     )

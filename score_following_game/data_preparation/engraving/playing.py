@@ -40,11 +40,11 @@ class Playing:
         """
         if self.bars:
             return _listed(self.bars, [bar.name for bar in reading.bars])
-        together = [mark.together(own) for mark, own in zip(marks, reading.marks)] if reading.marks else marks
         if self.repeats == ONCE:
-            return once_order(together)
+            return once_order(marks)
         if reading.written is not None:
             return list(reading.written)
+        together = [mark.together(own) for mark, own in zip(marks, reading.marks)] if reading.marks else marks
         return written_order(together, [bar.name for bar in reading.bars])
 
 
