@@ -16,7 +16,7 @@ FEWEST_NOTES = 8
 _SECONDS_OFF = 0.002  # MIDI times are whole ticks
 _INK = 128  # darker pixels are ink
 _INK_SHARE = 0.1  # see ink_shares; the lowest of 90 000 good noteheads is 0.12
-_UNSHOWN = 0.05  # share of the notes that may have no notehead
+MOST_UNSHOWN = 0.05  # share of the notes that may have no notehead
 _ODD_SYSTEMS = 0.1  # share of the systems that may have another number of staves
 _CONTRAST = 1.5  # ink at the noteheads / ink beside them; the lowest of 3500 good pieces is 1.8
 _CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces: control boxes lie this far to the side of the noteheads
@@ -62,9 +62,11 @@ def check_noteheads(piece: EngravedPiece) -> int:
     """Notes must have noteheads. Returns the number of those without one; a small share is accepted."""
     unshown = sum(piece.unshown.values())
     total = unshown + len(piece.notes)
-    if unshown > _UNSHOWN * total:
+    if unshown > MOST_UNSHOWN * total:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(piece.unshown.items()))
-        raise EngravingError("notes that the sheet does not show", f"{unshown} of {total}, at most {_UNSHOWN:.0%}: {reasons}")
+        raise EngravingError(
+            "notes that the sheet does not show", f"{unshown} of {total}, at most {MOST_UNSHOWN:.0%}: {reasons}"
+        )
     return unshown
 
 

@@ -18,7 +18,7 @@ from score_following_game.data_preparation.engraving.verovio.abbreviations impor
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
-from score_following_game.data_preparation.engraving.verovio.parts import choose_part
+from score_following_game.data_preparation.engraving.verovio.parts import choose_part, drop_rare_staves
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -53,7 +53,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         write_out_rests(root)
         draw_time_signatures(root)
     write_out(root)
-    reading = mend(root, reading)
+    reading = drop_rare_staves(root, mend(root, reading))
     order = playing.order(reading, marks_of(root))
     if playing.part:
         reading = choose_part(root, reading, playing.part)

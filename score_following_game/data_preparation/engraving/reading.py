@@ -6,7 +6,7 @@ with it, and `compare` checks that what was engraved sounds as it says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -97,6 +97,17 @@ class Reading:
             return tuple(replace(note, staff=number[note.staff]) for note in notes if note.staff in number)
 
         bars = (replace(bar, notes=chosen(bar.notes), lost=chosen(bar.lost)) for bar in self.bars)
+        return replace(self, bars=tuple(bars))
+
+    def giving_up(self, staves: Mapping[int, int]) -> Reading:
+        """With the notes of some staves as lost, each on another staff. staves: number of a staff -> that of the other one."""
+        bars = []
+        for bar in self.bars:
+            given_up = [note for note in bar.notes if note.staff in staves]
+            lost = [*bar.lost, *(note for note in given_up if note.pitch is not None)]
+            kept = tuple(note for note in bar.notes if note.staff not in staves)
+            moved = tuple(replace(note, staff=staves.get(note.staff, note.staff)) for note in lost)
+            bars.append(replace(bar, notes=kept, lost=moved) if given_up or bar.lost else bar)
         return replace(self, bars=tuple(bars))
 
     def without(self, ids: Set[str]) -> Reading:
