@@ -18,9 +18,10 @@ from score_following_game.data_preparation.engraving.humdrum.order import expans
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
-from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.engrave import LOST, engrave
 from score_following_game.data_preparation.engraving.verovio.layout import bar_order
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.errors import EngravingError
@@ -173,6 +174,29 @@ def test_a_note_that_cannot_be_read_is_left_out(token: str, read_as: str) -> Non
     assert read_humdrum(kern("4c", token))[0].split("\n")[2] == read_as
     with pytest.raises(EngravingError, match=r"line 2: .*, and 1 more such mistakes"):
         bars(kern(token, token))
+
+
+def test_notes_that_cannot_be_read_are_counted() -> None:
+    """As notes that the sheet does not show; the notes of their chord that can be read are no loss."""
+    lines = [line for number in range(1, 40) for line in (f"={number}", "4c", "4d", "4e", "4f")]
+    lost = {"8cec": 1, "4c&4dfd": 1, "2xx": 1}
+    for token, count in lost.items():
+        text = kern("*clefG2", "*M4/4", token, *lines, "==")
+        assert [len(bar.lost) for bar in bars(text)][:2] == [count, 0]
+        mei, reading = import_score(Path("x.krn"), text)
+        piece = engrave(clean_mei(mei, STYLES["nottingham"]), STYLES["nottingham"], reading, 100.0)
+        assert piece.unshown == {LOST: count}
+    assert not any(bar.lost for bar in bars(kern(*lines)))
+
+
+def test_notes_of_a_chord_that_state_another_duration_are_counted() -> None:
+    """The chord has one stem: it is drawn and played as long as its first note says."""
+    text = kern("*clefG2", "*M4/4", "4c&8e&4g", "4d&4f", "4c", "4c", "=2", "8qc&4qd", "1c&1e", "==")
+    reading = read_humdrum(text)[1]
+    assert set(reading.mended.values()) == {LENGTH} and reading.mended.keys() == {"note-L4F1S2"}
+    assert [float(note.duration) for note in reading.bars[0].notes] == [1] * 7
+    assert import_score(Path("x.krn"), text)[1].mended_in([0]) == {LENGTH: 1}
+    assert import_score(Path("x.krn"), text)[1].mended_in([1]) == {}
 
 
 def test_marked_notes_are_printed_in_black() -> None:

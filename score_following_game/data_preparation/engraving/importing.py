@@ -15,6 +15,7 @@ from score_following_game.data_preparation.engraving.musicxml.arithmetic import 
 from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
+from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
@@ -53,6 +54,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         write_out_rests(root)
         draw_time_signatures(root)
     write_out(root)
+    draw_first_clefs(root)
     reading = drop_rare_staves(root, mend(root, reading))
     order = playing.order(reading, marks_of(root))
     if playing.part:

@@ -6,8 +6,9 @@ with it, and `compare` checks that what was engraved sounds as it says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
@@ -17,6 +18,7 @@ from score_following_game.data_preparation.errors import EngravingError
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
 _QUARTERS_OFF = Fraction(1, 100)  # a note ends one tick before its pitch sounds again
 DIFFER = "two readings differ"
+SIGN, TIE, LENGTH = "accidental", "tie", "length in a chord"  # what is mended
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,13 @@ class Reading:
 
     marks: of each bar, those that the engraver's MEI may lack; () if it has all.  written: indices of the bars in the order in
     which the file says that they sound; None if that follows from the marks.
+    mended: id of a note -> what was changed at it so that print and sound agree: SIGN, TIE or LENGTH.
     """
 
     bars: tuple[ReadBar, ...]
     marks: tuple[BarMarks, ...] = ()
     written: tuple[int, ...] | None = None
+    mended: Mapping[str, str] = field(default_factory=dict)
 
     def of_staves(self, staves: Sequence[int]) -> Reading:
         """Only these staves, renumbered from 1 in the order given."""
@@ -123,6 +127,11 @@ class Reading:
             for bar in self.bars
         )
         return replace(self, bars=tuple(bars))
+
+    def mended_in(self, order: Iterable[int]) -> dict[str, int]:
+        """What was changed -> at how many notes of these bars."""
+        kinds = (self.mended.get(note.id) for bar in {*order} for note in self.bars[bar].notes)
+        return dict(Counter(kind for kind in kinds if kind))
 
     def with_tempi(self, slowest: float, fastest: float) -> Reading:
         """Without the tempi outside of a range, in quarters per minute."""
