@@ -13,6 +13,7 @@ PACKAGE = (
     "score_following_game/bundled/test_sample/test_1_Joy_to_the_World.mid",
     "score_following_game/bundled/tunes/train.abc",
     "score_following_game/data_preparation/building/held_out_msmd.json",
+    "score_following_game/data_preparation/building/held_out_nottingham.json",
     "score_following_game/data_preparation/engraving/lilypond/hook.ily",
 )
 TRAVELLING = (  # at the top level of the source

@@ -46,7 +46,8 @@ class GameConfig:
         continuous: True if the agent may choose any change of speed; False if it chooses one of `actions`.
         actions: Speed changes of the discrete game, pixels per frame; empty in the continuous game.
         reward_window: A reward is given only within this many frames of an onset; -1: at every frame.
-        audio_peak: Audio is scaled to this peak (1 = full scale) before its spectrogram is computed.
+        audio_peak: Music is scaled to this peak (1 = full scale) before its spectrogram is computed; clicks, coughs and drums
+            do not count (data_processing/level.py).
     """
 
     spec_context: int

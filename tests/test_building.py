@@ -147,7 +147,7 @@ def test_without_a_split_what_earlier_builds_made_stays_and_is_reported(tmp_path
     sources = find_sources([TUNES])
     build(sources[:3], BuildOptions(tmp_path))
     report = build(sources[3:5], BuildOptions(tmp_path))
-    assert any(line.startswith("3 pieces of earlier builds are kept") for line in report.lines())
+    assert any(line.startswith("kept: 3 pieces of earlier builds") for line in report.lines())
     assert len(read_manifest(tmp_path / MANIFEST_NAME).pieces) == 5 and verify(tmp_path).problems == []
 
 

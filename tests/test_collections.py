@@ -66,7 +66,7 @@ def test_the_msmd_by_its_split_and_what_misbehaves_costs_itself_only(msmd: Path,
         "Anon__O4__abort": "the engraver failed",
         "Anon__O5__broken": "the engraver failed",
     }
-    assert "1 pieces of the split have no source (the first: Anon__O9__gone)" in done.stdout
+    assert "1 piece of the split without a source (the first: Anon__O9__gone)" in done.stdout
     manifest = read_manifest(home / "msmd_all_train" / MANIFEST_NAME)
     assert manifest.tools["lilypond"].startswith("2.") and manifest.pieces["Anon__O1__one"].licence == "Public Domain"
     assert manifest.pieces["Anon__O1__one"].source == "Anon__O1__one/main.ly"

@@ -24,7 +24,7 @@ WITHOUT_INFLUENCE = {
     "data_processing/performance_cache.py",  # keeps spectrograms, which are not among a piece's files
     "data_processing/piece.py",  # used for names only
 }
-LIBRARIES_WITHOUT_INFLUENCE = {"yaml"}  # of config.py
+LIBRARIES_WITHOUT_INFLUENCE = {"yaml", "tqdm"}  # of config.py; progress bars
 
 
 def imported(module: Path) -> set[str]:

@@ -60,14 +60,14 @@ def test_the_plain_installation_has_what_everything_but_data_preparation_imports
     package = ROOT / "score_following_game"
     preparation = {package / "data_preparation", package / "demo.py"}
     needed = imports(*(set(package.iterdir()) - preparation))
-    assert needed - {"sounddevice", "av", "pynput"} == set(bounds(PROJECT["dependencies"]))
+    assert needed - {"sounddevice", "av", "pynput", "pyroomacoustics"} == set(bounds(PROJECT["dependencies"]))
     only_preparation = imports(*preparation) - needed
     assert only_preparation == set(bounds(EXTRAS["prepare"]))
 
 
 def test_requirements_pin_every_dependency_but_music21_at_least_at_its_lower_bound():
     pinned = pins("requirements.txt")
-    chosen = [line for extra in ("prepare", "sound", "keys", "tensorboard") for line in EXTRAS[extra]]
+    chosen = [line for extra in ("prepare", "sound", "keys", "rooms", "tensorboard") for line in EXTRAS[extra]]
     allowed = bounds(PROJECT["dependencies"] + chosen)
     assert set(pinned) == set(allowed)
     for name, requirement in allowed.items():
@@ -103,7 +103,7 @@ def test_a_missing_library_is_one_line_that_names_its_extra():
         require_libraries("reading", "prepare", "json", "no_such_library")
 
 
-HIDDEN = ("verovio", "resvg_py", "music21", "sounddevice", "av", "pynput", "tensorboard")
+HIDDEN = ("verovio", "resvg_py", "music21", "sounddevice", "av", "pynput", "pyroomacoustics", "tensorboard")
 WITHOUT_OPTIONAL_LIBRARIES = f"""
 import sys
 from importlib.machinery import PathFinder

@@ -89,18 +89,20 @@ def test_a_match_file_that_cannot_be_read_is_refused(text: str, detail: str) -> 
 
 def test_heads_are_joined_to_the_notes_heard() -> None:
     performed = join(engraved([10, 50, 50, 90, 110]), read_match(HEAD + NOTES), midi_of(HEARD))
-    assert performed.score.coord2onset.tolist() == [[0, 0], [1, 2], [2, 1], [3, 4]]
+    assert performed.piece.score.coord2onset.tolist() == [[0, 0], [1, 2], [2, 1], [3, 4]]
     assert performed.counts == {"joined": 4, "missing": 1, "unjoined": 0, "unmatched": 0, "extra": 2, "without_onset": 0}
-    assert (performed.notes, performed.seconds) == (6, 720 / 960)
+    assert [(note.onset, note.pitch) for note in performed.piece.notes] == [(Fraction(on, 480), key) for on, key, _ in HEARD]
+    assert performed.piece.seconds == 720 / 960 and performed.piece.onsets[-1] == 650 / 960
+    assert performed.piece.midi == midi_of(HEARD)
 
 
 def test_a_head_that_would_move_x_backwards_has_no_onset() -> None:
     """F sharp stands right of E flat and is heard before it."""
     performed = join(engraved([10, 50, 58, 90, 110]), read_match(HEAD + NOTES), midi_of(HEARD))
-    pairs = performed.score.coord2onset
+    pairs = performed.piece.score.coord2onset
     assert len(pairs) == 3 and performed.counts["without_onset"] == 1
     in_time = pairs[np.argsort(pairs[:, 1])]
-    assert (np.diff(performed.score.coords[in_time[:, 0], 1]) >= 0).all()
+    assert (np.diff(performed.piece.score.coords[in_time[:, 0], 1]) >= 0).all()
 
 
 def test_notes_that_do_not_join_are_counted_and_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -52,6 +53,19 @@ def test_own_scores(tmp_path: Path) -> None:
         midi = pretty_midi.PrettyMIDI(str(path.with_suffix(".mid")))
         assert score.sheet.shape[0] == 40 and len(score.coords) == len(midi.instruments[0].notes)
     assert prepare("--source", DATA, "--destination", tmp_path).stdout.startswith("4 pieces from 8 sources (0 engraved")
+
+
+@pytest.mark.needs("linux")  # terminals
+def test_a_terminal_shows_that_scores_are_looked_for(tmp_path: Path) -> None:
+    """A bar on stderr; one tune is one piece."""
+    terminal, end = pty.openpty()
+    (tmp_path / "one.abc").write_text((BUNDLED / "tunes" / "test.abc").read_text().split("\n\n")[0])
+    command = [sys.executable, ROOT / "prepare_game_data.py", "--source", tmp_path / "one.abc", "--destination", tmp_path]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=end, text=True, timeout=120, check=True)
+    os.close(end)
+    assert "looking for scores:   0%" in os.read(terminal, 10_000).decode()
+    assert done.stdout.startswith("1 piece from 1 source (1 engraved in this run), ")
+    os.close(terminal)
 
 
 def test_split(tmp_path: Path) -> None:
@@ -147,6 +161,9 @@ def test_stopping_and_going_on(tmp_path: Path) -> None:
     stdout, stderr = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "run the same command again" in stdout and "Traceback" not in stderr
+    checked = prepare("--verify", tmp_path)
+    assert checked.returncode == 2 and checked.stderr.count("\n") == 1
+    assert f"{tmp_path / 'out'}: a build was stopped here; run its command again to continue" in checked.stderr
     kept = len(list(making.glob("*.npz")))
     assert 3 <= kept < 100
     again = prepare("--source", tunes, "--destination", tmp_path / "out", "--jobs", 2)

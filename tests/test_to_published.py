@@ -181,7 +181,7 @@ def test_fonts_of_a_manifest_are_reported(tmp_path: Path):
     write_set(tmp_path / "set", a=5, b=6)
     report = to_published(tmp_path / "set", tmp_path / "out")
     assert report.own_font == 2
-    assert "2 pieces have a sound font of their own" in "\n".join(report.lines())
+    assert "2 pieces with one of their own" in "\n".join(report.lines())
 
 
 def test_nothing_is_replaced(folder: Path, tmp_path: Path):
@@ -238,7 +238,7 @@ def test_two_pieces_for_one_place(folder: Path, tmp_path: Path):
 def test_the_script(run_here, folder: Path, tmp_path: Path):
     done = run_here("prepare_game_data.py", "--to-published", folder, "--destination", tmp_path / "out", "--layout", "2019")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"1 pieces in {tmp_path / 'out'}, 0 of them with a recording\n"
+    assert done.stdout == f"1 piece in {tmp_path / 'out'}, 0 of them with a recording\n"
     assert set(tree(tmp_path / "out")) == {"score/tune.npz", "performance/tune.mid"}
     for arguments, message in (
         ((folder, "--destination", tmp_path / "out"), "is in use"),

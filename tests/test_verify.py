@@ -138,7 +138,7 @@ def test_pieces_without_a_manifest_are_reported_where_others_have_one(made: Path
         write_small_piece(made / other, "e")
     (made / "lone").mkdir()
     shutil.copy(made / "x_train" / "a.npz", made / "lone")
-    assert problems(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}", f"y: 1 pieces but no {MANIFEST_NAME}"]
+    assert problems(made) == [f"x_test: 1 piece but no {MANIFEST_NAME}", f"y: 1 piece but no {MANIFEST_NAME}"]
 
 
 def test_a_score_in_two_sets_is_reported(made: Path) -> None:
@@ -220,7 +220,24 @@ def test_a_manifest_that_is_no_json_of_ours(made: Path, config: GameConfig) -> N
     path.write_text(DEEP)
     with pytest.raises(UserError, match=f"no {MANIFEST_NAME} below it except {path}, which does not belong to a data set"):
         verify(path.parent)
-    assert problems(made) == [f"x_test: 1 pieces but no {MANIFEST_NAME}"]
+    assert problems(made) == [f"x_test: 1 piece but no {MANIFEST_NAME}"]
+
+
+def stopped_build(folder: Path) -> None:
+    """Leave a piece that an earlier build would have moved to its set."""
+    (folder / ".engraved").mkdir()
+    (folder / ".engraved" / "d.npz").write_bytes(b"")
+
+
+def test_after_a_stopped_build_the_report_says_how_to_continue(made: Path) -> None:
+    hint = f"{made}: a build was stopped here; run its command again to continue, finished pieces are kept"
+    assert hint not in verify(made).lines()
+    stopped_build(made)
+    assert hint in verify(made).lines() and problems(made) == []
+    for path in made.glob(f"*/{MANIFEST_NAME}"):
+        path.unlink()
+    with pytest.raises(UserError, match=f"no {MANIFEST_NAME} below it; {hint}"):
+        verify(made)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from score_following_game.command_line import counted
 from score_following_game.config import SpectrogramParams
+from score_following_game.data_preparation.building.records import MAKING_NAME
 from score_following_game.data_preparation.published.sets import DOWNLOADS
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.manifest import MANIFEST_NAME, Manifest, PieceEntry, is_manifest, read_manifest
@@ -25,21 +27,24 @@ from score_following_game.files import file_digest
 _FPS = SpectrogramParams().fps
 _NO_SETS = {DOWNLOADS, "check"}  # folders of a destination that are not data sets
 _SPECTROGRAM = ".spec.npy"
+_STOPPED = "a build was stopped here; run its command again to continue, finished pieces are kept"
 
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """sets: folder -> number of pieces checked.  problems: one line each."""
+    """sets: folder -> number of pieces checked.  problems: one line each.  stopped: folders in which a build was stopped."""
 
     sets: dict[str, int]
     problems: list[str]
+    stopped: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The report as printed."""
-        lines = [f"{count:5d} pieces  {name}" for name, count in self.sets.items()]
+        lines = [f"{count:5d} {'piece ' if count == 1 else 'pieces'}  {name}" for name, count in self.sets.items()]
+        lines += [f"{folder}: {_STOPPED}" for folder in self.stopped]
         if not self.problems:
             return [*lines, "all files agree with their manifests and the rules of the game"]
-        return [*lines, *self.problems, "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"]
+        return [*lines, *self.problems, counted(len(self.problems), "problem")]
 
 
 def verify(destination: Path) -> VerifyReport:
@@ -62,7 +67,8 @@ def verify(destination: Path) -> VerifyReport:
         problems += [f"{file}: not in the manifest" for file in loaded[folder] if file not in known]
     problems += _folders_without(destination, loaded[None])
     problems += _shared_scores(manifests)
-    return VerifyReport({str(folder): len(manifest.pieces) for folder, manifest in manifests.items()}, problems)
+    sets = {str(folder): len(manifest.pieces) for folder, manifest in manifests.items()}
+    return VerifyReport(sets, problems, _stopped_builds(destination))
 
 
 def _read_manifests(destination: Path) -> dict[Path, Manifest]:
@@ -73,11 +79,18 @@ def _read_manifests(destination: Path) -> dict[Path, Manifest]:
     paths = _visible(destination, MANIFEST_NAME)
     manifests = {path.parent: read_manifest(path) for path in paths if is_manifest(path)}
     if not manifests:
+        if stopped := _stopped_builds(destination):
+            raise UserError(f"--verify {destination}: no {MANIFEST_NAME} below it; {stopped[0]}: {_STOPPED}")
         others = f" except {paths[0]}, which does not belong to a data set" if paths else ""
         raise UserError(
             f"--verify {destination}: no {MANIFEST_NAME} below it{others}; sets of older versions have none: build them again"
         )
     return manifests
+
+
+def _stopped_builds(destination: Path) -> list[str]:
+    """Folders with pieces that wait for the end of their build."""
+    return [str(making.parent) for making in sorted(destination.rglob(MAKING_NAME)) if any(making.iterdir())]
 
 
 def _visible(destination: Path, pattern: str) -> list[Path]:
@@ -143,7 +156,7 @@ def _folders_without(destination: Path, files: Iterable[Path]) -> Iterator[str]:
     )
     folders = Counter(score.parent.parent if score.parent.name == SCORES else score.parent for score in scores)
     for folder, count in folders.items():
-        yield f"{folder}: {count} pieces but no {MANIFEST_NAME}"
+        yield f"{folder}: {counted(count, 'piece')} but no {MANIFEST_NAME}"
 
 
 def _shared_scores(manifests: Mapping[Path, Manifest]) -> Iterator[str]:

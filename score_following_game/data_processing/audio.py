@@ -122,9 +122,6 @@ def _cancel(channels: np.ndarray, mixed: np.ndarray) -> bool:
 
 
 def set_peak(samples: np.ndarray, peak: float) -> np.ndarray:
-    """Scale float samples to a peak of `peak` (1 = full scale); silence is returned unchanged.
-
-    log10(1 + magnitude) depends on the level, so every source is scaled to the level that the agents were trained with.
-    """
+    """Scale float samples to a peak of `peak` (1 = full scale), for listeners; silence is returned unchanged."""
     loudest = np.abs(samples).max(initial=0.0)
     return samples * np.float32(peak / loudest) if loudest > 0 else samples

@@ -37,10 +37,10 @@ def augmented(pieces: Sequence[Piece], variants: int, seed: int) -> list[Piece]:
 
 
 def _variant(piece: Piece, number: int, random: np.random.Generator) -> Piece:
-    return _with_varied_sheet(_with_varied_sound(replace(piece, name=f"{piece.name}~{number}"), random), random)
+    return with_varied_sheet(_with_varied_sound(replace(piece, name=f"{piece.name}~{number}"), random), random)
 
 
-def _with_varied_sheet(piece: Piece, random: np.random.Generator) -> Piece:
+def with_varied_sheet(piece: Piece, random: np.random.Generator) -> Piece:
     """Change the sheet's width, vertical position, ink and sharpness."""
     height, width = piece.sheet.shape
     new_width = round(width * random.uniform(1 - STRETCH, 1 + STRETCH))

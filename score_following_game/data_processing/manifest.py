@@ -15,6 +15,7 @@ from score_following_game.files import replacing
 
 MANIFEST_NAME = "manifest.json"
 VERSION = 1
+EVALUATION_ONLY = "evaluation only"  # parameters["use"] of a set that may not train an agent
 _KEYS = {"set", "parameters", "tools", "pieces"}  # keys in every manifest
 _HEAD = b'{\n "parameters": {'  # first bytes of every manifest that write_manifest writes
 
@@ -55,6 +56,11 @@ class Manifest:
     pieces: dict[str, PieceEntry]
     sound_fonts: dict[str, dict[str, str]] = field(default_factory=dict)
     version: int = VERSION
+
+    @property
+    def evaluation_only(self) -> bool:
+        """Whether the set may not train an agent."""
+        return self.parameters.get("use") == EVALUATION_ONLY
 
     def fonts(self) -> dict[str, Path]:
         """Sound font by MIDI file name, for the files that are not played with the default font."""

@@ -19,8 +19,8 @@ from score_following_game.data_processing.audio import (
     is_recording,
     load_recording,
     read_recording,
-    set_peak,
 )
+from score_following_game.data_processing.level import gain_for
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi, read_played
 from score_following_game.data_processing.performance_cache import (
@@ -30,7 +30,7 @@ from score_following_game.data_processing.performance_cache import (
     read_cache,
     write_cache,
 )
-from score_following_game.data_processing.spectrogram import compute_spectrogram
+from score_following_game.data_processing.spectrogram import band_magnitudes, compress
 from score_following_game.data_processing.synthesis import synthesise
 from score_following_game.errors import UserError
 
@@ -121,7 +121,16 @@ def performance_samples(midi_path: Path, config: GameConfig, sound_font: Path | 
         samples = load_recording(source, rate)
     else:
         samples = synthesise(read_midi(midi_path), sound_font or _prepared_font(midi_path, midi_path), rate)
-    return set_peak(samples, config.audio_peak)
+    _, gain = _magnitudes_and_gain(samples, config)
+    return samples * gain
+
+
+def _magnitudes_and_gain(samples: np.ndarray, config: GameConfig) -> tuple[np.ndarray, np.float32]:
+    """The magnitudes of the bands, (78, frames), and the factor that brings them to the config's level."""
+    params = config.spectrogram_params
+    rate, fps = params.sample_rate, params.fps
+    magnitudes = band_magnitudes(samples, rate, rate=rate, frame_size=params.frame_size, fps=fps)
+    return magnitudes, np.float32(gain_for(config.audio_peak, samples, magnitudes, rate / fps))
 
 
 def _prepared_font(midi_path: Path, source: Path) -> Path | None:
@@ -167,11 +176,8 @@ def _make_spectrogram(
         samples, remarks = recording.samples, recording.remarks
     else:
         samples = synthesise(midi, sound_font, params.sample_rate)
-    samples = set_peak(samples, config.audio_peak)
-    spectrogram = compute_spectrogram(
-        samples, params.sample_rate, rate=params.sample_rate, frame_size=params.frame_size, fps=params.fps
-    )
-    return spectrogram, remarks
+    magnitudes, gain = _magnitudes_and_gain(samples, config)
+    return compress(magnitudes * gain), remarks
 
 
 def _require_fitting_parameters(source: Path, params: SpectrogramParams) -> None:

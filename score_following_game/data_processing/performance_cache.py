@@ -29,6 +29,7 @@ _CONTENTS = ("midi", "audio", "source", "made_by")  # keys of a fingerprint that
 _MODULES = (
     "audio.py",
     "audio_av.py",
+    "level.py",
     "midi_events.py",
     "midi_files.py",
     "performance.py",

@@ -28,6 +28,18 @@ def compute_spectrogram(
     Returns float32 (78, ceil(n * fps / rate)): log10(1 + filtered magnitude); frame k is centred on second k / fps.
     Raises ValueError for samples of another type or shape.
     """
+    return compress(band_magnitudes(samples, sample_rate, rate=rate, frame_size=frame_size, fps=fps))
+
+
+def band_magnitudes(
+    samples: np.ndarray,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    rate: int = SAMPLE_RATE,
+    frame_size: int = FRAME_SIZE,
+    fps: int = FPS,
+) -> np.ndarray:
+    """What `compute_spectrogram`, which has the same arguments and errors, takes the logarithm of: float32 (78, frames)."""
     samples = to_mono(samples)
     if sample_rate != rate:
         samples = resample(samples, sample_rate, rate)
@@ -35,8 +47,12 @@ def compute_spectrogram(
     window = np.hanning(frame_size)
     if samples.dtype == np.int16:
         window = window / np.iinfo(np.int16).max
-    magnitude = _magnitudes(samples, window, rate / fps)
-    return np.log10(magnitude @ filterbank(rate, frame_size) + np.float32(1)).T.astype(np.float32)
+    return (_magnitudes(samples, window, rate / fps) @ filterbank(rate, frame_size)).T
+
+
+def compress(magnitudes: np.ndarray) -> np.ndarray:
+    """log10(1 + magnitude), float32 of the same shape."""
+    return np.log10(magnitudes + np.float32(1)).astype(np.float32)
 
 
 def to_mono(samples: np.ndarray) -> np.ndarray:
@@ -53,9 +69,12 @@ def to_mono(samples: np.ndarray) -> np.ndarray:
 
 def resample(samples: np.ndarray, sample_rate: int, rate: int) -> np.ndarray:
     """Resample (n,) to `rate` Hz (soxr, high quality). Returns float32 (m,); int16 full scale becomes 1."""
-    if samples.dtype == np.int16:
-        samples = samples / np.float32(np.iinfo(np.int16).max)
-    return soxr.resample(samples.astype(np.float32), sample_rate, rate, quality="HQ")
+    return soxr.resample(to_float(samples), sample_rate, rate, quality="HQ")
+
+
+def to_float(samples: np.ndarray) -> np.ndarray:
+    """The samples as float32; int16 full scale becomes 1."""
+    return (samples / np.float32(np.iinfo(np.int16).max) if samples.dtype == np.int16 else samples).astype(np.float32)
 
 
 def _magnitudes(samples: np.ndarray, window: np.ndarray, hop: float) -> np.ndarray:

@@ -7,19 +7,22 @@ import math
 import numpy as np
 
 from score_following_game.config import BANDS, SpectrogramParams
-from score_following_game.data_processing.spectrogram import compute_spectrogram, to_mono
+from score_following_game.data_processing.level import RunningGain, frame_levels
+from score_following_game.data_processing.spectrogram import band_magnitudes, compress, to_float, to_mono
 
 
 class StreamingSpectrogram:
-    """Computes the same frames as `compute_spectrogram`, one after the other, from blocks of samples of any size.
+    """Computes the frames of `compute_spectrogram`, one after the other, from blocks of samples of any size.
 
     A frame needs the half frame of samples after its centre: with 2048 samples at 22 050 Hz it is complete 1024 samples
     (46.4 ms) after its moment. At 20 frames per second that is 3.6 ms before the next frame's moment. In a right_most game the
     observation at frame f ends with frame f - 1, so such a game never waits for a frame.
     """
 
-    def __init__(self, params: SpectrogramParams | None = None) -> None:
+    def __init__(self, params: SpectrogramParams | None = None, gain: float | RunningGain = 1.0) -> None:
+        """gain: a factor for the samples, or one that follows the level of the sound (a microphone's is not known before)."""
         self.params = params or SpectrogramParams()
+        self.gain = gain
         self._hop = self.params.sample_rate / self.params.fps
         # After each cycle a frame is centred on a whole sample. Frames counted from there have the same centres as in the
         # whole signal (exactly where the hop is a binary fraction like 1102.5; otherwise a few may be one sample off).
@@ -55,13 +58,18 @@ class StreamingSpectrogram:
         if end <= self._returned:
             return np.zeros((BANDS, 0), np.float32)
         rate = self.params.sample_rate
-        spectrogram = compute_spectrogram(
-            self._samples, rate, rate=rate, frame_size=self.params.frame_size, fps=self.params.fps
-        )
-        new = spectrogram[:, self._returned - self._first : end - self._first]
+        magnitudes = band_magnitudes(self._samples, rate, rate=rate, frame_size=self.params.frame_size, fps=self.params.fps)
+        new = slice(self._returned - self._first, end - self._first)
+        spectrogram = compress(magnitudes[:, new] * self._gains(magnitudes, new))
         self._returned = end
         self._drop_samples()
-        return new
+        return spectrogram
+
+    def _gains(self, magnitudes: np.ndarray, new: slice) -> np.ndarray | np.float32:
+        """The factor for all new frames, or one for each of them."""
+        if not isinstance(self.gain, RunningGain):
+            return np.float32(self.gain)
+        return self.gain.push(frame_levels(to_float(self._samples), magnitudes, self._hop)[new]).astype(np.float32)
 
     def _drop_samples(self) -> None:
         """Drop the samples of whole cycles that the next frame does not need."""

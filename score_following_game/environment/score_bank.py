@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 
@@ -25,10 +26,13 @@ class ScoreBank:
 
     Per piece, int64 (P,): spec_offset and ink_offset, the first row of spec and ink in the window at frame 0 and
     x = sheet_context / 2; frame_offset, the first row in the per-frame tables; last_onset, frame; width, padded pixels.
-    Pieces that share a sheet array share an ink_offset.
+    Pieces that share a sheet array share an ink_offset, unless pieces can be replaced.
     """
 
-    def __init__(self, pieces: Sequence[Piece], config: GameConfig, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, pieces: Sequence[Piece], config: GameConfig, device: torch.device | str = "cpu", room: float = 1.0
+    ) -> None:
+        """room: space for each piece, in multiples of its size; above 1, `replace` can put a longer one in its place."""
         if not pieces:
             raise ValueError("a score bank needs at least one piece")
         self.config = config
@@ -36,20 +40,25 @@ class ScoreBank:
         self.names = [piece.name for piece in pieces]
         self.device = torch.device(device)
         specs = [_spec_rows(piece, config) for piece in pieces]
-        sheet_of = {id(piece.sheet): piece for piece in pieces}  # stored once for all performances of a score
+        # A sheet is stored once for all performances of a score.
+        keys = [id(piece.sheet) if room == 1 else index for index, piece in enumerate(pieces)]
+        sheet_of = dict(zip(keys, pieces))
         sheets = [_ink_rows(piece, config) for piece in sheet_of.values()]
-        stored = {sheet: index for index, sheet in enumerate(sheet_of)}
+        stored = {key: index for index, key in enumerate(sheet_of)}
         tables = [_frame_tables(piece, config) for piece in pieces]
         lead = config.spec_context if config.target_frame == "right_most" else config.spec_context // 2
-
-        self.spec = self._flat(specs)
-        self.ink = self._flat(sheets)
-        self.true_x = self._flat([table[0] for table in tables])
-        self.onset = self._flat([table[1] for table in tables])
-        self.rewarded = self._flat([table[2] for table in tables])
-        self.spec_offset = self._starts(specs) + config.spec_pad - lead
-        self.ink_offset = self._starts(sheets)[[stored[id(piece.sheet)] for piece in pieces]]
-        self.frame_offset = self._starts([table[0] for table in tables])
+        self._spaces = {  # rows for each piece
+            "spec": _spaces(specs, room),
+            "ink": _spaces(sheets, room),
+            "frames": _spaces([table[0] for table in tables], room),
+        }
+        spec, ink, frames = self._spaces.values()
+        self.spec = self._flat(specs, spec)
+        self.ink = self._flat(sheets, ink)
+        self.true_x, self.onset, self.rewarded = (self._flat(list(column), frames) for column in zip(*tables))
+        self.spec_offset = self._tensor(spec[:-1].tolist()) + config.spec_pad - lead
+        self.ink_offset = self._tensor(ink[:-1].tolist())[[stored[key] for key in keys]]
+        self.frame_offset = self._tensor(frames[:-1].tolist())
         self.last_onset = self._tensor([int(piece.onset_frames[-1]) for piece in pieces])
         self.width = self._tensor([piece.sheet.shape[1] + 2 * config.sheet_pad for piece in pieces])
 
@@ -72,14 +81,45 @@ class ScoreBank:
         """A checksum of each piece's sheet, onsets and spectrogram, by name."""
         return {piece.name: _digest(piece) for piece in self.pieces}
 
-    def _flat(self, parts: list[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.concatenate(parts)).to(self.device)
+    def has_room_for(self, index: int, piece: Piece) -> bool:
+        """Whether `replace` can put a piece into the place of another."""
+        needed = {
+            "spec": max(piece.spectrogram.shape[1], int(piece.onset_frames[-1]) + 1) + 2 * self.config.spec_pad,
+            "ink": piece.sheet.shape[1] + 2 * self.config.sheet_pad,
+            "frames": int(piece.onset_frames[-1]) + 1,
+        }
+        return all(rows <= self._spaces[name][index + 1] - self._spaces[name][index] for name, rows in needed.items())
 
-    def _starts(self, parts: list[np.ndarray]) -> Tensor:
-        return self._tensor(np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]]).tolist())
+    def replace(self, index: int, piece: Piece) -> None:
+        """Put a piece into the place of another one, of which no game or remembered state may be left.
+
+        Raises ValueError where there is no room for it.
+        """
+        if not self.has_room_for(index, piece):
+            raise ValueError(f"{piece.name}: is too long for its place")
+        tables = dict(zip(("true_x", "onset", "rewarded"), _frame_tables(piece, self.config)))
+        for name, rows in {"spec": _spec_rows(piece, self.config), "ink": _ink_rows(piece, self.config), **tables}.items():
+            begin, end = self._spaces["frames" if name in tables else name][index : index + 2]
+            place = getattr(self, name)[begin:end]
+            place[: len(rows)] = torch.from_numpy(rows)
+            place[len(rows) :] = 0
+        self.pieces[index] = piece
+        self.last_onset[index] = int(piece.onset_frames[-1])
+        self.width[index] = piece.sheet.shape[1] + 2 * self.config.sheet_pad
+
+    def _flat(self, parts: list[np.ndarray], spaces: np.ndarray) -> Tensor:
+        flat = np.zeros((spaces[-1], *parts[0].shape[1:]), parts[0].dtype)
+        for begin, part in zip(spaces, parts):
+            flat[begin : begin + len(part)] = part
+        return torch.from_numpy(flat).to(self.device)
 
     def _tensor(self, values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self.device)
+
+
+def _spaces(parts: list[np.ndarray], room: float) -> np.ndarray:
+    """The first row of each part when `room` times its length is kept for it, and the end: int64 (n + 1,)."""
+    return np.concatenate([[0], np.cumsum([math.ceil(len(part) * room) for part in parts])]).astype(np.int64)
 
 
 def _digest(piece: Piece) -> int:

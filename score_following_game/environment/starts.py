@@ -69,13 +69,14 @@ class StartSampler:
         self.prioritized = prioritized
         self.generator = torch.Generator(bank.device).manual_seed(seed)
         self.latest_ratio = torch.zeros(len(bank), dtype=torch.float64, device=bank.device)
+        self.resting: Tensor | None = None  # bool (pieces,): with which no game begins; None: none
 
     def draw(self, n: int) -> Start:
         """Draw n starts."""
-        if self.prioritized:
-            bounds = (1 - self.latest_ratio.clamp(max=1 - LEAST_WEIGHT)).cumsum(
-                0
-            )  # torch.multinomial would wait for the device
+        if self.prioritized or self.resting is not None:
+            weights = 1 - self.latest_ratio.clamp(max=1 - LEAST_WEIGHT)  # all equal without reports
+            # torch.multinomial would wait for the device
+            bounds = (weights if self.resting is None else weights * ~self.resting).cumsum(0)
             piece = torch.searchsorted(bounds, self._shares(n) * bounds[-1], right=True).clamp(max=len(self.bank) - 1)
         else:
             piece = torch.randint(len(self.bank), (n,), generator=self.generator, device=self.bank.device)

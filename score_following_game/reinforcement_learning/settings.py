@@ -9,6 +9,7 @@ from typing import Any
 
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.config import DEFAULT_GAME_CONFIG
+from score_following_game.data_processing.acoustics.switches import SWITCHES, parse_switches
 from score_following_game.errors import UserError
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, MOST_THREADS, TRIAL_HELP
 from score_following_game.reinforcement_learning.knobs import knob, knobs_of
@@ -48,6 +49,16 @@ class Settings:
     augment: int = knob(0, DATA, "variants added per training piece, with other engraving, tempo and sound", at_least=0)
     medleys: int = knob(0, DATA, "number of training pieces added that combine passages of the others", at_least=0)
     sound_font: str | None = knob(None, DATA, "SoundFont for MIDI performances (default: the one in pretty_midi)", is_path=True)
+    world: str | None = knob(
+        None,
+        DATA,
+        f"perform the training pieces again while they are played, with other {', '.join(SWITCHES)}: all, or a list of these",
+        agents=ROLLOUTS,
+    )
+    world_fonts: str | None = knob(
+        None, DATA, "SoundFonts of these performances, separated by commas (default: the one in pretty_midi)", needs=("world",)
+    )
+    keyboards_only: bool = knob(False, DATA, "these performances are played on pianos and other keyboards", needs=("world",))
     prioritized_sampling: bool = knob(False, DATA, "draw pieces more often the worse their latest game went", agents=PLAYERS)
     random_start: float = knob(
         0.0,
@@ -193,6 +204,8 @@ def _require_consistent(settings: Settings, where: str) -> None:
         )
     if settings.agent == "ppo" and settings.n_worker * settings.t_max < 2:
         raise UserError(f"{where}: --agent ppo needs --n_worker times --t_max to be at least 2: it normalises advantages")
+    if settings.world is not None:
+        parse_switches(settings.world, f"{where}: --world")
     try_optimiser(settings.optim, settings.optim_params)
     if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
         raise UserError(f"{where}: the lr of --optim_params must be above 0 with --final_lr: annealing is geometric")

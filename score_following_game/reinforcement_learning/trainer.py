@@ -30,7 +30,7 @@ from score_following_game.reinforcement_learning.processes.process_group import 
 from score_following_game.reinforcement_learning.run_directory import save_parameters
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
 from score_following_game.reinforcement_learning.settings import Settings
-from score_following_game.reinforcement_learning.training_data import load_banks
+from score_following_game.reinforcement_learning.training_data import load_banks, make_renewal
 from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 
 
@@ -62,10 +62,11 @@ class Trainer:
         # torch's annotations lack memory_format without a dtype
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = make_optimiser(settings.optim, settings.optim_params, self.network.parameters())
-        seeds = distributed.seeds(settings.seed, 4)
+        seeds = distributed.seeds(settings.seed, 5)
         sampler = StartSampler(
             self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling, settings.random_offset
         )
+        self.renewal = make_renewal(settings, self.train_bank, sampler, seeds[4])
         self.collector = algorithm.collector(
             self.train_bank,
             settings.n_worker,
@@ -141,6 +142,8 @@ class Trainer:
             self.updates += 1
             self.steps += round(distributed.mean([len(rollout.states.speed)])[0] * distributed.world_size())
             self._anneal()
+            if self.renewal is not None:
+                self.renewal.after_update(self.collector.game, settings.t_max)
             if self.average is not None:
                 self.average.update_parameters(self.network)
             learning_rate = self.optimiser.param_groups[0]["lr"]
@@ -258,6 +261,8 @@ class Trainer:
         if self.average is not None:
             common["average"] = self.average
         own: dict[str, Stateful] = {"collector": self.collector, "learner": self.learner}
+        if self.renewal is not None:
+            own["renewal"] = self.renewal
         banks = {"train_set": self.train_bank, "eval_set": self.eval_bank}
         return RunState(self.settings, self.device, banks, common, own, self.eval_generator)
 

@@ -7,11 +7,20 @@ from pathlib import Path
 import torch
 
 from score_following_game.config import GameConfig
+from score_following_game.data_processing.acoustics.switches import parse_switches
+from score_following_game.data_processing.acoustics.world import World
 from score_following_game.data_processing.augmentation import augmented
-from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.dataset import find_data_set, load_data_set
+from score_following_game.data_processing.manifest import EVALUATION_ONLY, MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.medley import medleys
+from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import StartSampler
+from score_following_game.errors import UserError
+from score_following_game.files import visible_files
+from score_following_game.optional_libraries import require_libraries
 from score_following_game.reinforcement_learning.processes import distributed
+from score_following_game.reinforcement_learning.renewal import ROOM, Renewal
 from score_following_game.reinforcement_learning.settings import Settings
 
 
@@ -23,14 +32,39 @@ def load_banks(settings: Settings, config: GameConfig, rules: GameConfig, device
 
     Returns:
         The training pieces with medleys and variants, and the validation pieces.
+
+    Raises:
+        UserError: A set cannot be loaded, or the training set is for evaluation only.
     """
+    _require_for_training(settings.train_set)
     sound_font = Path(settings.sound_font) if settings.sound_font else None
     with distributed.first_on_each_machine():
         train_set, eval_set = (
             load_data_set(folder, config, sound_font=sound_font) for folder in (settings.train_set, settings.eval_set)
         )
     train_set = [*train_set, *medleys(train_set, settings.medleys, settings.seed)]
+    room = ROOM if settings.world else 1.0
     return (
-        ScoreBank(augmented(train_set, settings.augment, settings.seed), config, device),
+        ScoreBank(augmented(train_set, settings.augment, settings.seed), config, device, room),
         ScoreBank(eval_set, rules, device),
     )
+
+
+def make_renewal(settings: Settings, bank: ScoreBank, sampler: StartSampler, seed: int) -> Renewal | None:
+    """What performs the training pieces again; None without --world. Raises UserError for a font that cannot be read."""
+    if not settings.world:
+        return None
+    if "rooms" in (switches := parse_switches(settings.world, "--world")):
+        require_libraries("--world with rooms", "rooms", "pyroomacoustics")
+    fonts = tuple(Path(font) for font in (settings.world_fonts or "").split(",") if font)
+    for font in fonts:
+        require_sound_font(font)
+    remembered = settings.memory // (settings.n_worker * settings.t_max) if settings.agent == "lookahead" else 0
+    return Renewal(bank, sampler, World(switches, fonts, settings.keyboards_only), seed, remembered)
+
+
+def _require_for_training(train_set: str) -> None:
+    """Raise UserError if the manifest of the set, or of a set below it, says that it is for evaluation only."""
+    for file in visible_files(find_data_set(train_set)):
+        if file.name == MANIFEST_NAME and is_manifest(file) and read_manifest(file).evaluation_only:
+            raise UserError(f"--train_set {train_set}: {file} says {EVALUATION_ONLY}; name another set to train with")

@@ -14,11 +14,12 @@ import argparse
 import time
 from pathlib import Path
 
-from score_following_game.command_line import Parser, command_name, script
-from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions
+from score_following_game.command_line import Parser, command_name, counted, script
+from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
     DATA_FOLDER,
+    PLAYING_OPTIONS,
     PUBLISHED,
     Collection,
     list_collections,
@@ -37,7 +38,7 @@ from score_following_game.errors import UserError
 from score_following_game.machine import available_cores
 
 
-def parse_arguments() -> argparse.Namespace:
+def make_parser() -> Parser:
     description = (__doc__ or "").replace("sfg-prepare", command_name("sfg-prepare"))
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -67,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     add_set_arguments(parser)
     add_run_arguments(parser)
     add_other_arguments(parser)
-    return parser.parse_args()
+    return parser
 
 
 def add_set_arguments(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +202,8 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
         arguments.time_limit,
         performances,
         Playing(chosen["part"], arguments.repeats, arguments.order),
-        collection.for_training,
+        collection.held_out,
+        collection.evaluation_only,
     )
 
 
@@ -221,11 +223,11 @@ def split_from(arguments: argparse.Namespace, collection: Collection) -> Split |
 def require_applicable(arguments: argparse.Namespace, collection: str) -> None:
     """Raise UserError for options that this collection does not use."""
     if collection == PUBLISHED:
-        names = ("source", "split", "name", "audio", "sound_font", "style", "limit", "part", "order")
-        given = [name for name in names if getattr(arguments, name)]
+        names: tuple[str, ...] = ("source", "name", "style", "limit", *PLAYING_OPTIONS)
     else:
-        given = [name for name in ("archive", "mirror") if getattr(arguments, name)]
-    if given:
+        names = ("archive", "mirror", *COLLECTIONS[collection].fixed)
+    usual = vars(make_parser().parse_args([]))
+    if given := [name for name in names if getattr(arguments, name) != usual[name]]:
         raise UserError(f"--{given[0]} has no effect on the collection {collection}; see --list")
 
 
@@ -242,7 +244,7 @@ def make(arguments: argparse.Namespace, collection: Collection) -> None:
     if options.playing.bars and len(sources) > 1:
         raise UserError(f"--order {options.playing.bars}: is for one score, and {len(sources)} were found; name one file")
     try:
-        report = collection.build(sources, options)
+        report = build(sources, options)
     except KeyboardInterrupt:
         print("stopped; finished pieces are kept: run the same command again to continue")
         raise
@@ -251,7 +253,8 @@ def make(arguments: argparse.Namespace, collection: Collection) -> None:
     if report.left_out:
         print(f"full list: {options.destination / LEFT_OUT_NAME}")
     seconds = time.monotonic() - began
-    print(f"{seconds:.1f} s ({seconds / max(1, report.engraved):.2f} s per engraved piece), in {options.destination}")
+    each = f" ({seconds / report.engraved:.2f} s per engraved piece)" if report.engraved else ""
+    print(f"{seconds:.1f} s{each}, in {options.destination}")
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -269,7 +272,7 @@ def fetch(arguments: argparse.Namespace) -> None:
 
 
 def _prepare() -> None:
-    arguments = parse_arguments()
+    arguments = make_parser().parse_args()
     name = arguments.collection or ("folder" if arguments.source else PUBLISHED)
     if arguments.list:
         print(
@@ -284,8 +287,12 @@ def _prepare() -> None:
         print("\n".join(report.lines()))
         if report.problems:
             raise UserError(
-                f"--verify {arguments.verify}: {len(report.problems)} problems, listed above; if they are not "
-                "intentional, remove the affected files and make the set again"
+                f"--verify {arguments.verify}: {counted(len(report.problems), 'problem')}, listed above; "
+                + (
+                    "run the command of the stopped build again"
+                    if report.stopped
+                    else "if they are not intentional, remove the affected files and make the set again"
+                )
             )
     elif arguments.to_published is not None:
         print("\n".join(to_published(arguments.to_published, arguments.destination, arguments.layout).lines()))

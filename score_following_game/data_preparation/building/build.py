@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 from tqdm import tqdm
@@ -18,7 +19,7 @@ from score_following_game.data_preparation.building.fingerprint import fingerpri
 from score_following_game.data_preparation.building.make_piece import PieceTask, make_piece
 from score_following_game.data_preparation.building.manifests import describe_pieces, manifests
 from score_following_game.data_preparation.building.options import BuildOptions
-from score_following_game.data_preparation.building.records import RECORD_NAME, Record, Records
+from score_following_game.data_preparation.building.records import MAKING_NAME, RECORD_NAME, Record, Records
 from score_following_game.data_preparation.building.report import BuildReport, make_report
 from score_following_game.data_preparation.building.selection import LeftOut, Selection, select
 from score_following_game.data_preparation.building.sources import Source
@@ -27,14 +28,13 @@ from score_following_game.data_preparation.engraving.isolation import PASSING, r
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.engraving.lilypond.piece import WORK_PREFIX
 from score_following_game.data_preparation.recordings.pairing import find_recordings, pair
-from score_following_game.data_processing.manifest import MANIFEST_NAME, remove_manifest, write_manifest
+from score_following_game.data_processing.manifest import EVALUATION_ONLY, MANIFEST_NAME, remove_manifest, write_manifest
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
 from score_following_game.errors import UserError
 from score_following_game.files import deferring_interrupts, locked, make_folder, replacing
 from score_following_game.optional_libraries import require_libraries
 
-_MAKING = ".engraved"  # folder of new pieces: a piece's set is known only after all pieces are made
 _SAVE_EVERY = 2.0  # seconds between two saves of the record
 LEFT_OUT_NAME = "left_out.csv"
 
@@ -106,12 +106,12 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
         name: PieceTask(
             source,
             options.style,
-            options.destination / _MAKING,
+            options.destination / MAKING_NAME,
             options.time_limit,
             played.tempi,
             recordings.get(name),
             options.playing,
-            options.for_training,
+            options.held_out,
         )
         for name, source in sources.items()
     }, unpaired
@@ -145,7 +145,7 @@ def _engrave(
                 outcome.value,
                 outcome.reason,
                 outcome.detail,
-                folder=_MAKING if outcome.value else "",
+                folder=MAKING_NAME if outcome.value else "",
             )
             if time.monotonic() - saved > _SAVE_EVERY:
                 records.save()
@@ -153,7 +153,7 @@ def _engrave(
     finally:
         outcomes.close()
         records.save()
-        for left in (options.destination / _MAKING).glob(f"{WORK_PREFIX}*"):  # of child processes that were stopped
+        for left in (options.destination / MAKING_NAME).glob(f"{WORK_PREFIX}*"):  # of child processes that were stopped
             shutil.rmtree(left, ignore_errors=True)
     if any(name not in records.pieces for name in names):
         raise UserError(
@@ -197,7 +197,7 @@ def _place(records: Records, sources: dict[str, Source], folders: dict[str, str]
                     removed += 1
         finally:
             records.save()
-    making = options.destination / _MAKING
+    making = options.destination / MAKING_NAME
     if making.is_dir() and not any(making.iterdir()):
         making.rmdir()
     return removed
@@ -205,11 +205,13 @@ def _place(records: Records, sources: dict[str, Source], folders: dict[str, str]
 
 def _write_manifests(records: Records, options: BuildOptions) -> None:
     """Write a manifest for each set and remove those of sets that have become empty."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "split": options.split and str(options.split),
         "min_seconds": options.min_seconds,
         "max_seconds": options.max_seconds if math.isfinite(options.max_seconds) else None,
     }
+    if options.evaluation_only:
+        parameters["use"] = EVALUATION_ONLY
     made = manifests(records, parameters)
     for folder, manifest in made.items():
         write_manifest(options.destination / folder, manifest)

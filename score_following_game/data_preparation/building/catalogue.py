@@ -8,26 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from score_following_game.command_line import command_name
-from score_following_game.data_preparation.building.build import build
 from score_following_game.data_preparation.building.finders import (
     PIECES_FILE,
     find_humdrum_editions,
     find_msmd_sources,
     find_music21_sources,
     find_mutopia_sources,
+    find_performances,
     find_raw_msmd_sources,
     find_songs,
+    find_tunes,
 )
-from score_following_game.data_preparation.building.options import BuildOptions
-from score_following_game.data_preparation.building.performances import USE, build_performances, find_performed_scores
-from score_following_game.data_preparation.building.report import BuildReport
+from score_following_game.data_preparation.building.held_out import MSMD, NOTTINGHAM
 from score_following_game.data_preparation.building.sources import Source, find_sources
 from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
+from score_following_game.data_processing.manifest import EVALUATION_ONLY
 
 PUBLISHED = "published"  # the collection that is downloaded instead of made
 MUTOPIA_NAME = "COMPOSER__OPUS__BASE"
 ALL_FOR_TRAINING = "1.0/0.0/0.0"
+ALL_FOR_TESTS = "0.0/0.0/1.0"
+# Options of prepare_game_data.py that choose the sets and how their scores are played.
+PLAYING_OPTIONS = ("split", "tempo", "sound_font", "audio", "part", "repeats", "order")
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ class Collection:
     folder: the sets are DIR/DATA_FOLDER/folder/folder_{train,valid,test}. "*" is replaced by the name of the source; for ""
         the sets are in DIR itself.
     style, split, min_seconds, max_seconds, part: defaults of the command-line options of these names.
-    for_training: it may train an agent, so music of the MSMD's validation and test pieces is left out.
-    build: makes the sets from the sources.
+    held_out: it may train an agent, so the music of this set's validation and test pieces is left out.
+    evaluation_only: it may not train an agent.
+    fixed: command-line options that cannot change it.
     """
 
     summary: str
@@ -53,8 +57,9 @@ class Collection:
     min_seconds: float = 0.0
     max_seconds: float = math.inf
     part: str = ""
-    for_training: bool = False
-    build: Callable[[Sequence[Source], BuildOptions], BuildReport] = build
+    held_out: str = ""
+    evaluation_only: bool = False
+    fixed: tuple[str, ...] = ()
 
     def place(self, destination: Path, source: Sequence[str]) -> tuple[Path, str]:
         """Return the folder of the sets and their name. source: names of the --source paths."""
@@ -101,6 +106,17 @@ COLLECTIONS = {
         min_seconds=10,
         max_seconds=180,
     ),
+    "folk": Collection(
+        "folk tunes for training beside the set nottingham: its other tunes and corpora of music21",
+        "folders of tune books and names of music21's corpora",
+        find_tunes,
+        "folk --source ABC_FOLDER ryansMammoth oneills1850",
+        "folk",
+        split="0.9/0.05/0.05",
+        min_seconds=10,
+        max_seconds=180,
+        held_out=NOTTINGHAM,
+    ),
     "lieder": Collection(
         "the piano parts of 1,460 songs (OpenScore Lieder, CC0), split by composer",
         "the folder of its MusicXML files with index.json",
@@ -110,7 +126,7 @@ COLLECTIONS = {
         style="msmd",
         split="0.9/0.05/0.05",
         part=PIANO,
-        for_training=True,
+        held_out=MSMD,
     ),
     "mutopia": Collection(
         "other keyboard pieces of Mutopia, engraved by LilyPond; for training",
@@ -120,7 +136,7 @@ COLLECTIONS = {
         "mutopia",
         style="msmd",
         split=ALL_FOR_TRAINING,
-        for_training=True,
+        held_out=MSMD,
     ),
     "chopin": Collection(
         "Chopin's piano works in first editions (Humdrum, CC BY); for training",
@@ -130,7 +146,7 @@ COLLECTIONS = {
         "chopin",
         style="msmd",
         split=ALL_FOR_TRAINING,
-        for_training=True,
+        held_out=MSMD,
     ),
     "polish": Collection(
         "Polish piano music of the 18th to 20th century (Humdrum, CC BY); for training",
@@ -140,16 +156,18 @@ COLLECTIONS = {
         "polish",
         style="msmd",
         split=ALL_FOR_TRAINING,
-        for_training=True,
+        held_out=MSMD,
     ),
     "performances": Collection(
-        f"88 human performances of four piano excerpts (Vienna 4x22); {USE}",
+        f"88 human performances of four piano excerpts (Vienna 4x22); {EVALUATION_ONLY}",
         "the folder with their scores (musicxml), match files (match) and MIDI (midi)",
-        find_performed_scores,
+        find_performances,
         "performances --source VIENNA_4X22_FOLDER",
         "performances",
         style="msmd",
-        build=build_performances,
+        split=ALL_FOR_TESTS,
+        evaluation_only=True,
+        fixed=PLAYING_OPTIONS,
     ),
     "folder": Collection(
         "your own scores (ABC, MusicXML, MEI, Humdrum, LilyPond)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -12,21 +13,28 @@ from score_following_game.config import read_yaml
 from score_following_game.data_preparation.building.metadata import licence_of
 from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.building.sources import (
+    Performance,
     Source,
     distinct,
     find_sources,
     folder_digest,
     lilypond_source,
+    looking_through,
+    read_text,
 )
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.msmd.piece import find_msmd
+from score_following_game.data_preparation.performances.match_file import named_files
 from score_following_game.errors import UserError
+from score_following_game.files import file_digest
 from score_following_game.optional_libraries import missing_library
 
 PIECES_FILE = "pieces.json"  # in a folder of LilyPond pieces: main files, split, licences
 INDEX_FILE = "index.json"  # in the folder of the songs: composer, set and title of each file
 CHOPIN_INSTITUTE = "CC BY 4.0, The Fryderyk Chopin Institute"
 CC0 = "CC0"
+UNCLEAR = "unclear"
+SCORE_FOLDER, MATCH_FOLDER, MIDI_FOLDER = "musicxml", "match", "midi"  # of the performances
 _NAME_PART = 40  # characters of a composer's name or a title in the name of a piece
 
 
@@ -82,7 +90,7 @@ def _listed_pieces(folder: Path, main_files: dict[str, Any]) -> list[Source]:
     if not all(map(_is_below, main_files, main_files.values())):
         raise UserError(f"{folder / PIECES_FILE}: expected a key main_file with entries NAME: FILE.ly")
     sources = []
-    for name, file in sorted(main_files.items()):
+    for name, file in looking_through(sorted(main_files.items())):
         if not (folder / name / file).is_file():
             raise UserError(f"{folder / PIECES_FILE}: lists {name}/{file}, which does not exist")
         sources.append(lilypond_source(name, folder / name / file, folder / name))
@@ -126,10 +134,39 @@ def find_humdrum_editions(paths: Sequence[Path]) -> list[Source]:
     return [replace(source, licence=CHOPIN_INSTITUTE) for source in find_sources(paths)]
 
 
+def find_performances(paths: Sequence[Path]) -> list[Source]:
+    """The performances of folders with musicxml/, match/ and midi/, one for each match file and named like it.
+
+    Performances of one score are one work. Raises UserError when one of the three folders or every match file is missing.
+    """
+    sources: list[Source] = []
+    for path in paths:
+        for name in (SCORE_FOLDER, MATCH_FOLDER, MIDI_FOLDER):
+            if not (path / name).is_dir():
+                raise UserError(f"{path}: no folder {name}; expected {SCORE_FOLDER}, {MATCH_FOLDER} and {MIDI_FOLDER} there")
+        found = sorted((path / MATCH_FOLDER).glob("*.match"))
+        if not found:
+            raise UserError(f"{path / MATCH_FOLDER}: no match file; expected one (NAME.match) for each performance")
+        sources += [_performance(path, match) for match in looking_through(found)]
+    return sorted(distinct(sources), key=lambda source: source.name)
+
+
+def _performance(folder: Path, match: Path) -> Source:
+    """Making the piece reports files that are missing."""
+    score_name, midi_name = named_files(read_text(match))
+    score, midi = folder / SCORE_FOLDER / score_name, folder / MIDI_FOLDER / midi_name
+    content = repr([file_digest(file) if file.is_file() else "" for file in (score, match, midi)])
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return Source(match.stem, score, digest, licence=UNCLEAR, work=score.stem, performance=Performance(match, midi))
+
+
 def find_raw_msmd_sources(paths: Sequence[Path]) -> list[Source]:
     """The pieces of the MSMD as distributed: pages, MuNG and performances."""
     folders = [folder for path in paths for folder in find_msmd(path)]
-    return [Source(folder.name, folder, folder_digest(folder), licence=licence_of(folder, "")) for folder in folders]
+    return [
+        Source(folder.name, folder, folder_digest(folder), licence=licence_of(folder, ""))
+        for folder in looking_through(folders)
+    ]
 
 
 def find_music21_sources(names: Sequence[Path]) -> list[Source]:
@@ -142,3 +179,11 @@ def find_music21_sources(names: Sequence[Path]) -> list[Source]:
     if missing := [str(name) for name in names if str(name) not in available]:
         raise UserError(f"--source {missing[0]}: music21 has no such corpus; it has {', '.join(available)}")
     return find_sources([corpora / name for name in names])
+
+
+def find_tunes(paths: Sequence[Path]) -> list[Source]:
+    """Tune books in folders or files, and corpora of music21 by name. Raises UserError as the finders of both do."""
+    books = [path for path in paths if path.exists()]
+    corpora = [path for path in paths if not path.exists()]
+    tunes = [*find_sources(books), *find_music21_sources(corpora)] if corpora else find_sources(books)
+    return sorted(distinct(tunes), key=lambda source: source.name)

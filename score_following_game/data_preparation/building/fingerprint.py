@@ -40,6 +40,7 @@ _MODULES = (  # of every piece
 )
 _LILYPOND_MODULES = ("data_preparation/engraving/lilypond/*",)  # also the .ily file
 _MSMD_MODULES = ("data_preparation/msmd/*.py",)
+_PERFORMANCE_MODULES = ("data_preparation/performances/*.py",)
 _RECORDING_MODULES = (
     "data_preparation/recordings/alignment.py",
     "data_preparation/recordings/quality.py",
@@ -49,7 +50,7 @@ _RECORDING_MODULES = (
     "data_processing/spectrogram.py",
     "data_processing/synthesis.py",
 )
-ALL_MODULES = (*_MODULES, *_LILYPOND_MODULES, *_MSMD_MODULES, *_RECORDING_MODULES)
+ALL_MODULES = (*_MODULES, *_LILYPOND_MODULES, *_MSMD_MODULES, *_PERFORMANCE_MODULES, *_RECORDING_MODULES)
 
 # The libraries that these modules import: top-level name -> name in `tool_versions`.
 LIBRARIES = {
@@ -81,13 +82,15 @@ def fingerprint(task: PieceTask) -> str:
         sorted(asdict(STYLES[task.style]).items()),
         task.tempi,
         task.playing,
-        task.for_training,
+        task.held_out,
     ]
     if source.path.suffix.lower() == ".ly":
         modules += _LILYPOND_MODULES
         parts.append(lilypond_version())
     elif source.path.is_dir():
         modules += _MSMD_MODULES
+    if source.performance is not None:
+        modules += _PERFORMANCE_MODULES
     if task.recording is not None:
         modules += _RECORDING_MODULES
         parts += [file_digest(task.recording), task.recording.suffix.lower()]

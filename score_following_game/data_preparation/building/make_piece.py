@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key
 from score_following_game.data_preparation.building.held_out import held_out_piece
-from score_following_game.data_preparation.building.sources import Source, score_text
+from score_following_game.data_preparation.building.sources import Performance, Source, read_bytes, read_text, score_text
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.reading import reading_of
@@ -32,6 +33,8 @@ from score_following_game.data_preparation.engraving.verovio.parts import PIANO
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
+from score_following_game.data_preparation.performances.joining import join
+from score_following_game.data_preparation.performances.match_file import read_match
 from score_following_game.data_preparation.recordings.retiming import record_piece
 from score_following_game.data_processing.score_npz import write_score
 from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
@@ -49,7 +52,7 @@ class PieceTask:
     tempi: factors of the score's speed for its performances; they include 1.0.
     recording: audio file to use as the performance instead of the score's MIDI.
     playing: what of the score is engraved, and in which order.
-    for_training: note if it is the music of a held-out piece.
+    held_out: a set; note if it is the music of one of its validation or test pieces.
     """
 
     source: Source
@@ -59,7 +62,7 @@ class PieceTask:
     tempi: tuple[float, ...] = (1.0,)
     recording: Path | None = None
     playing: Playing = WHOLE
-    for_training: bool = False
+    held_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class PieceFacts:
     systems: x of each system's start, pixels.  checks: measurements of checks.check_piece.
     files: rest of a file's name after NAME -> SHA-256 of the file as written.
     recording: the fields of retiming.RecordingFacts, or {"refused": reason} when the recording is not used.
-    held_out: the validation or test piece of the MSMD whose music it is, if that was looked for.
+    held_out: the validation or test piece of another set whose music it is, if that was looked for.
     """
 
     melody: str
@@ -121,7 +124,7 @@ def make_piece(task: PieceTask) -> PieceFacts:
         {suffix: file_digest(file) for suffix, file in written.items()},
         checks,
         recorded,
-        held_out_piece(piece.notes) if task.for_training else "",
+        held_out_piece(piece.notes, task.held_out) if task.held_out else "",
     )
 
 
@@ -159,6 +162,8 @@ def engrave_source(
     """
     if source.tune is not None:
         return _engrave_tune(source.tune, source.name, style, playing)
+    if source.performance is not None:
+        return _perform(source, source.performance, style)
     piece: EngravedPiece
     if source.path.is_dir():
         piece = read_msmd_piece(source.path)
@@ -189,6 +194,23 @@ def _engrave_tune(tune: Tune, name: str, style: Style, playing: Playing) -> tupl
     print_what_sounds(root)  # a sign may have been on a note of a chord that is left out
     piece = engrave(xml_text(root), style, reading.with_tempi(*PLAUSIBLE_TEMPO), default_tempo(name))
     return piece, check_piece(piece, style)
+
+
+def _perform(source: Source, performance: Performance, style: Style) -> tuple[EngravedPiece, dict[str, float]]:
+    """The engraved score with the notes of a human performance. Raises EngravingError; see also `join`."""
+    try:
+        match, midi = read_match(read_text(performance.match)), read_bytes(performance.midi)
+        piece, checks = _engraved_once(replace(source, name=source.path.stem, digest="", performance=None), style)
+    except UserError as error:
+        raise EngravingError("unreadable", str(error)) from None
+    performed = join(piece, match, midi)
+    return performed.piece, checks | performed.counts
+
+
+@lru_cache(maxsize=1)
+def _engraved_once(source: Source, style: Style) -> tuple[EngravedPiece, dict[str, float]]:
+    """`engrave_source`, kept for the next performances of the same score, which a child process makes one after another."""
+    return engrave_source(source, style)
 
 
 def default_tempo(name: str) -> float:

@@ -46,7 +46,7 @@ class BuildOptions:
     """destination: folder of the data set.  style: a key of STYLES.  name: of the sets' folders NAME_train, ...
     check: also draw check pictures.  min_seconds, max_seconds: length of a piece, inclusive.
     time_limit: seconds for engraving a piece.  playing: what of each score.
-    for_training: leave out music of the MSMD's validation and test pieces.
+    held_out: a set whose validation and test pieces' music is left out. evaluation_only: the sets may not train an agent.
     """
 
     destination: Path
@@ -60,4 +60,5 @@ class BuildOptions:
     time_limit: float = 120.0
     performances: Performances = field(default_factory=Performances)
     playing: Playing = WHOLE
-    for_training: bool = False
+    held_out: str = ""
+    evaluation_only: bool = False

@@ -16,6 +16,7 @@ from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
 
 RECORD_NAME = "prepared.json"
+MAKING_NAME = ".engraved"  # folder of new pieces: a piece's set is known only after all pieces are made
 
 
 @dataclass

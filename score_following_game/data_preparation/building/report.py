@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from score_following_game.command_line import command_name, counted
 from score_following_game.data_preparation.building.options import BuildOptions
 from score_following_game.data_preparation.building.records import Records
 from score_following_game.data_preparation.building.selection import LeftOut, Selection
 from score_following_game.data_preparation.building.sources import Source
 from score_following_game.data_preparation.building.split import SETS, GivenSplit, Split
 from score_following_game.data_preparation.errors import STAVES
+from score_following_game.data_processing.manifest import EVALUATION_ONLY
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class BuildReport:
     empty: sets requested by --split that have no piece.
     missing: pieces named by a given split that have no source.
     unpaired: file names of recordings that belong to no piece.
+    evaluation_only: the sets may not train an agent.
     minutes, megabytes: total of the pieces.
     """
 
@@ -44,6 +47,7 @@ class BuildReport:
     empty: list[str]
     missing: list[str]
     unpaired: list[str]
+    evaluation_only: bool
     minutes: float
     megabytes: float
 
@@ -51,31 +55,34 @@ class BuildReport:
         """The report as printed."""
         sets = Counter(self.folders.values())
         lines = [
-            f"{len(self.folders)} pieces from {self.tried} sources ({self.engraved} engraved in this run), "
+            f"{counted(len(self.folders), 'piece')} from {counted(self.tried, 'source')} ({self.engraved} engraved in this "
+            f"run), "
             f"{self.minutes:.1f} minutes of music, {self.megabytes:.1f} MB"
         ]
         lines += [f"  {count:5d}  {folder}" for folder, count in sorted(sets.items()) if folder != "."]
         lines += [f"      0  {folder}: too few works to fill this set" for folder in self.empty]
+        if self.evaluation_only:
+            lines.append(f"{EVALUATION_ONLY}: {command_name('sfg-train')} refuses them as --train_set")
         if self.removed:
-            lines.append(f"{self.removed} pieces of an earlier build were removed: they are not part of this one")
+            lines.append(f"removed, since they are not part of this build: {counted(self.removed, 'piece')} of an earlier one")
         if self.changed:
             lines.append(
-                f"{len(self.changed)} pieces have files that were changed after they were made (the first: {self.changed[0]}); "
-                "they are kept: remove such a file to have it made again"
+                f"kept: {counted(len(self.changed), 'piece')} with files that were changed after they were made (the first: "
+                f"{self.changed[0]}); remove such a file to have it made again"
             )
         if self.related:
             piece, other = next(iter(self.related.items()))
             lines.append(
-                f"{len(self.related)} pieces are similar to a piece of another set (the first: {piece} to {other}); "
-                "they stay, since the split is given"
+                f"kept, since the split is given: {counted(len(self.related), 'piece')} similar to a piece of another set (the "
+                f"first: {piece} to {other})"
             )
         if self.missing:
-            lines.append(f"{len(self.missing)} pieces of the split have no source (the first: {self.missing[0]})")
+            lines.append(f"{counted(len(self.missing), 'piece')} of the split without a source (the first: {self.missing[0]})")
         lines += [_recording_line(name, recording) for name, recording in sorted(self.recorded.items())]
         if self.unpaired:
             lines.append(f"recordings that belong to no piece: {', '.join(self.unpaired)}")
         if self.earlier:
-            lines.append(f"{len(self.earlier)} pieces of earlier builds are kept (the first: {self.earlier[0]})")
+            lines.append(f"kept: {counted(len(self.earlier), 'piece')} of earlier builds (the first: {self.earlier[0]})")
         lines.append(f"{len(self.left_out)} left out" + (":" if self.left_out else ""))
         reasons = Counter(piece.reason for piece in self.left_out)
         lines += [f"  {count:5d}  {reason}" for reason, count in sorted(reasons.items(), key=lambda row: (-row[1], row[0]))]
@@ -131,6 +138,7 @@ def make_report(
         _empty_sets(chosen, options),
         sorted(set(named) - set(sources)),
         unpaired,
+        options.evaluation_only,
         seconds / 60,
         size / 1e6,
     )

@@ -58,7 +58,7 @@ def select(
         if facts is None:
             leave_out(piece, records[piece].reason, records[piece].detail)
         elif facts.held_out:
-            leave_out(piece, "music of a validation or test piece of the MSMD", facts.held_out)
+            leave_out(piece, "music of a validation or test piece of another set", facts.held_out)
         elif facts.seconds < seconds[0]:
             leave_out(piece, f"shorter than {seconds[0]:g} s", f"{facts.seconds:.1f} s")
         elif facts.seconds > seconds[1]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
 
 from score_following_game.data_preparation.building.metadata import licence_of, named_work, works_by_name
 from score_following_game.data_preparation.building.mxl import score_in
@@ -22,6 +25,15 @@ from score_following_game.files import file_digest
 
 SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
 _TITLE_LENGTH = 40
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A human performance of a score. match: match file, which joins them.  midi: MIDI file. The files may be missing."""
+
+    match: Path
+    midi: Path
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class Source:
     work: equal for the movements of one work; "" if unknown.
     root: folder that the includes of a LilyPond file must lie in.
     movement: number of the movement in an MEI file with several (1 is the first), 0 for a file with one.
+    performance: the human performance that the piece is; None: the score is played as written.
     """
 
     name: str
@@ -43,10 +56,11 @@ class Source:
     work: str = ""
     root: Path | None = None
     movement: int = 0
+    performance: Performance | None = None
 
     @property
     def origin(self) -> str:
-        """The path, and the tune in an ABC book or the movement in a file with several, for messages and lists."""
+        """The path and what of it (the tune, the movement, the performance), for messages and lists."""
         return f"{self.path}{self._part}"
 
     @property
@@ -58,6 +72,9 @@ class Source:
     def _part(self) -> str:
         if self.tune:
             return f" X:{self.tune.number} {self.tune.title}"
+        if self.performance:
+            files = (self.performance.match, self.performance.midi)
+            return "".join(f", {'/'.join(file.parts[-2:])}" for file in files)
         return f" movement {self.movement}" if self.movement else ""
 
 
@@ -74,12 +91,17 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     works = works_by_name({file: root for file, root in files.items() if file.suffix.lower() != ".abc"})
     sources = [
         source
-        for (file, root), stem in zip(files.items(), _stems(list(files)))
+        for (file, root), stem in looking_through(list(zip(files.items(), _stems(list(files)))))
         for source in _sources(file, root, stem, works.get(file, ""))
     ]
     if not sources:
         raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
     return sorted(distinct(sources), key=lambda source: source.name)
+
+
+def looking_through(files: Collection[T]) -> Iterable[T]:
+    """The files, or folders with one piece each, with a progress bar for people at a terminal."""
+    return tqdm(files, unit="file", desc="looking for scores", disable=None, leave=False)
 
 
 def read_text(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +17,7 @@ from score_following_game.data_processing.score_npz import Score
 
 UNJOINED = 0.05  # share of the notes of the match file, or of the engraved ones, that may be without a counterpart
 _TICKS_OFF = 1
+_TEMPO = 120  # quarters per minute in which the notes heard are counted
 _SECONDS_OFF = 0.002
 
 Key = tuple[Fraction, int]  # (quarter, MIDI pitch)
@@ -26,14 +27,12 @@ Key = tuple[Fraction, int]  # (quarter, MIDI pitch)
 class Performed:
     """A performance of an engraved piece.
 
-    score: its coord2onset counts the notes of the performance's MIDI file.  counts: see `join`.  seconds: until the last note
-    ends.  notes: number of notes heard.
+    piece: the engraved piece with the MIDI and the notes of the performance. The player's tempo is unknown, so the notes count
+    quarters of half a second, and they do not name their heads.  counts: see `join`.
     """
 
-    score: Score
+    piece: EngravedPiece
     counts: dict[str, float]
-    seconds: float
-    notes: int
 
 
 def join(piece: EngravedPiece, match: MatchFile, midi: bytes) -> Performed:
@@ -57,7 +56,7 @@ def join(piece: EngravedPiece, match: MatchFile, midi: bytes) -> Performed:
             raise EngravingError("score and match file differ", f"{count} of {total} notes of {what} have no counterpart")
     score, dropped = _with_moments(piece.score, moments, heard)
     return Performed(
-        score,
+        _played(piece, score, heard, match.seconds, midi),
         {
             "joined": len(moments),
             "missing": len(known) - len(moments),
@@ -66,8 +65,20 @@ def join(piece: EngravedPiece, match: MatchFile, midi: bytes) -> Performed:
             "extra": len(heard) - len(moments),
             "without_onset": dropped,
         },
-        float(max(note.end for note in heard) * match.seconds),
-        len(heard),
+    )
+
+
+def _played(piece: EngravedPiece, score: Score, heard: Sequence[HeardNote], tick: Fraction, midi: bytes) -> EngravedPiece:
+    """The piece with the notes heard in place of the engraved ones. tick: seconds."""
+    quarters = tick * _TEMPO / 60
+    return replace(
+        piece,
+        score=score,
+        midi=midi,
+        notes=[PlayedNote(note.onset * quarters, note.end * quarters, note.pitch, ()) for note in heard],
+        onsets=[float(note.onset * tick) for note in heard],
+        seconds=float(max(note.end for note in heard) * tick),
+        tempo=float(_TEMPO),
     )
 
 

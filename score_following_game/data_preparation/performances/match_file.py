@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -60,6 +61,12 @@ class MatchFile:
     def heard(self) -> list[HeardNote]:
         """Everything that is played, by onset and pitch."""
         return sorted((heard for _, heard in self.pairs if heard is not None), key=lambda note: (note.onset, note.pitch))
+
+
+def named_files(text: str) -> tuple[str, str]:
+    """File names of the score and of the MIDI file, without folders; "" where the match file names none."""
+    infos = {found[1]: found[2] for found in map(_INFO.match, map(str.strip, text.splitlines())) if found}
+    return Path(infos.get("scoreFileName", "")).name, Path(infos.get("midiFileName", "")).name
 
 
 def read_match(text: str) -> MatchFile:

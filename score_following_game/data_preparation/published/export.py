@@ -21,6 +21,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from tqdm import tqdm
 
+from score_following_game.command_line import counted
 from score_following_game.config import SpectrogramParams
 from score_following_game.data_processing.audio import is_recording, load_recording
 from score_following_game.data_processing.dataset import find_data_set, score_paths
@@ -61,11 +62,11 @@ class PublishedCopy:
 
     def lines(self) -> list[str]:
         """The report as printed."""
-        lines = [f"{self.pieces} pieces in {self.destination}, {self.recorded} of them with a recording"]
+        lines = [f"{counted(self.pieces, 'piece')} in {self.destination}, {self.recorded} of them with a recording"]
         if self.own_font:
             lines.append(
-                f"{self.own_font} pieces have a sound font of their own, which this format cannot express: they will be "
-                "played with another one"
+                f"to be played with another sound font: {counted(self.own_font, 'piece')} with one of their own, which this "
+                "format cannot express"
             )
         if self.left_out:
             lines += [f"{len(self.left_out)} left out:", *(f"  {line}" for line in self.left_out)]

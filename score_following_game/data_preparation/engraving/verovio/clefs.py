@@ -6,6 +6,7 @@ early, and writes a clef that belongs to the bar line behind the last note of a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree import ElementTree
@@ -30,28 +31,36 @@ def take_clefs(staff: Element, read: dict[str, ReadNote], length: Fraction) -> l
         for item in items:
             of = note_of(item, read)
             changes += [(item.onset if of is None else of.onset, clef) for clef in item.before if _is_new(clef)]
-        changes += [(length, clef) for clef in rest if _is_new(clef)]
+        behind = [clef for clef in rest if _is_new(clef)]
+        ended = items[-1].onset + items[-1].duration if items else Fraction(0)
+        changes += [(min(ended, length), clef) for clef in behind[:-1]]  # of two clefs only the second is at the bar line
+        changes += [(length, clef) for clef in behind[-1:]]
         for parent in list(layer.iter()):
             parent[:] = [child for child in parent if child.tag != f"{MEI}clef"]
     return sorted(changes, key=lambda change: change[0])
 
 
 def put_clefs(staff: Element, changes: Sequence[Change]) -> None:
-    """Put each clef before the first note at its time or later of each layer; at the end of the first layer without one."""
+    """Put each clef before the first note at its time or later of each layer, at the end of a layer that has none.
+
+    Every layer needs it: in the next bar the engraver takes the clef of the last layer for the whole staff.
+    """
     written: list[tuple[Fraction, dict[str, str]]] = []
     for time, clef in changes:
         says = {name: value for name, value in clef.attrib.items() if name != ID}
         if (time, says) in written:
             continue
         written.append((time, says))
-        placed = False
-        for layer in staff.findall(f"{MEI}layer"):
-            item = next((item for item in items_of(layer)[0] if item.onset >= time), None)
-            if item is not None:
-                _put_before(layer, item.element, _same(clef) if placed else clef)
-                placed = True
-        if not placed:
-            staff.findall(f"{MEI}layer")[0].append(clef)
+        layers = staff.findall(f"{MEI}layer")
+        following = [next((item for item in items_of(layer)[0] if item.onset >= time), None) for layer in layers]
+        # It is drawn where it is no copy: in the layer whose next note is the first.
+        own = min(range(len(layers)), key=lambda index: math.inf if (item := following[index]) is None else item.onset)
+        for index, (layer, item) in enumerate(zip(layers, following)):
+            written_here = clef if index == own else _same(clef)
+            if item is None:
+                layer.append(written_here)
+            else:
+                _put_before(layer, item.element, written_here)
 
 
 def draw_first_clefs(root: Element) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import mido
 import numpy as np
 
-from score_following_game.data_preparation.engraving.checks import inside
+from score_following_game.data_preparation.engraving.checks import MOST_UNSHOWN, inside
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote, coordinates
 from score_following_game.data_preparation.engraving.lilypond.midi import MidiNote, ScoreMidi, TempoMap, write_midi
 from score_following_game.data_preparation.engraving.reading import SHORTEST, Reading, compare
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.layout import STAFF_DISTANCES, Layout, bar_order, lay_out
-from score_following_game.data_preparation.engraving.verovio.print_reading import require_that_the_sheet_shows
+from score_following_game.data_preparation.engraving.verovio.print_reading import misprints
 from score_following_game.data_preparation.engraving.verovio.raster import DrawnSystem, draw, head_rows
 from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote
 from score_following_game.data_preparation.errors import EngravingError
@@ -24,6 +24,7 @@ from score_following_game.data_processing.score_npz import Score
 _TICKS = 480  # MIDI ticks per quarter
 _VELOCITY = 80
 HIDDEN, OUTSIDE, LOST = "hidden in print", "outside the sheet", "not drawn by the engraver"
+MISPRINTED = "drawn as another note"
 
 Heads = dict[str, tuple[float, float]]
 
@@ -34,8 +35,8 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     reading: what the file says; its bars are those whose ids the measures have.  default_tempo: quarters per minute, if the
     file states no tempo. Notes without a head on the sheet are left out and counted as unshown.
 
-    Raises EngravingError for a score without notes, for a notehead without a note, and where the engraver's notes differ from
-    the reading.
+    Raises EngravingError for a score without notes, for a notehead without a note, where the engraver's notes differ from the
+    reading, and if the sheet shows many other notes than are played.
     """
     layout = _best_layout(mei, style)
     drawn = [draw(system, style) for system in layout.systems]
@@ -44,8 +45,7 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     order = bar_order(mei)
     played = _played(layout, heads)
     compare(played, reading.sounding(order), reading)
-    require_that_the_sheet_shows(layout, mei)
-    notes, unshown = _shown(played, heads, style)
+    notes, unshown = shown_notes(played, heads, style, misprints(layout, mei))
     if lost := sum(len(reading.bars[bar].lost) for bar in order):
         unshown[LOST] = lost
     midi = _midi(notes, reading, order, default_tempo)
@@ -110,16 +110,22 @@ def _played(layout: Layout, heads: Heads) -> list[PlayedNote]:
     return played[::-1]
 
 
-def _shown(played: list[PlayedNote], heads: Heads, style: Style) -> tuple[list[PlayedNote], dict[str, int]]:
-    """The notes with a head that lies on the sheet, and how many others there are, by reason."""
+def shown_notes(
+    played: list[PlayedNote], heads: Heads, style: Style, misprinted: Mapping[str, str]
+) -> tuple[list[PlayedNote], dict[str, int]]:
+    """The notes with a head that lies on the sheet and shows them, and how many others there are, by reason."""
     shown: list[PlayedNote] = []
     unshown: Counter[str] = Counter()
     for note in played:
         on_sheet = tuple(head for head in note.heads if inside(np.array(heads[head][0]), style))
-        if on_sheet:
-            shown.append(PlayedNote(note.onset, note.end, note.pitch, on_sheet))
+        right = tuple(head for head in on_sheet if head not in misprinted)
+        if right:
+            shown.append(PlayedNote(note.onset, note.end, note.pitch, right))
         else:
-            unshown[OUTSIDE if note.heads else HIDDEN] += 1
+            unshown[MISPRINTED if on_sheet else OUTSIDE if note.heads else HIDDEN] += 1
+    if unshown[MISPRINTED] > MOST_UNSHOWN * len(played):
+        first = next(iter(misprinted.values()))
+        raise EngravingError("the sheet shows another note", f"{unshown[MISPRINTED]} of {len(played)}, the first in {first}")
     if not shown:
         raise EngravingError("no notes", f"none of {len(played)} is shown")
     return shown, dict(unshown)

@@ -1,6 +1,7 @@
 """Reads the drawn sheet as a person does: from clef, key signature, accidentals and the heights of the heads to the notes.
 
-It is a third reading, independent of the engraver's MEI and of the file: what the sheet shows must be what is played.
+It is a third reading, independent of the engraver's MEI and of the file: a head that shows another note than is played must not
+become one of the piece's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from score_following_game.data_preparation.engraving.style import SVG_PER_SPACE
 from score_following_game.data_preparation.engraving.svg import SVG
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, sounding_alter
 from score_following_game.data_preparation.engraving.verovio.layout import Layout, System, glyph_of, horizontal_line, moved
-from score_following_game.data_preparation.errors import EngravingError
 
 _STEPS = "cdefgab"
 _G4, _F3, _C4 = 4 * 7 + 4, 3 * 7 + 3, 4 * 7  # steps above C0
@@ -59,11 +59,12 @@ class _Staff:
     key_id: str = ""
 
 
-def require_that_the_sheet_shows(layout: Layout, mei: str) -> None:
-    """Raises EngravingError, naming bar and staff, if a head would be read as another note than the MEI has.
+def misprints(layout: Layout, mei: str) -> dict[str, str]:
+    """The heads that would be read as another note than the MEI has: id of the note -> bar, staff, what it shows and plays.
 
     Heads that continue a tie are not compared, nor are those after a clef or with a sign that is not known.
     """
+    found: dict[str, str] = {}
     root = ElementTree.fromstring(mei)
     tied = {note.id for note in layout.notes if note.tied}
     notes = {id_: note for note in root.iter(f"{MEI}note") if (id_ := note.get(ID, "")) not in tied}
@@ -71,7 +72,8 @@ def require_that_the_sheet_shows(layout: Layout, mei: str) -> None:
     for system in layout.systems:
         staves: dict[int, _Staff] = defaultdict(_Staff)
         for marks in _measures(system, crossing):
-            _read_measure(marks, staves, notes)
+            _read_measure(marks, staves, notes, found)
+    return found
 
 
 def _crossing(root: Element) -> Iterator[tuple[str, int]]:
@@ -82,7 +84,7 @@ def _crossing(root: Element) -> Iterator[tuple[str, int]]:
                 yield note.get(ID, ""), int(staff)
 
 
-def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict[str, Element]) -> None:
+def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict[str, Element], found: dict[str, str]) -> None:
     signs: dict[tuple[int, int], int | None] = {}  # (staff, steps above C0) -> alter since the bar line, None if unknown
     for mark in sorted(marks, key=lambda mark: mark.place.x):
         staff, height = staves[mark.place.number], _height(mark.place)
@@ -102,16 +104,17 @@ def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict
                 continue
             alter = signs[place] if place in signs else staff.key.get(steps % 7, 0)
             note = notes.get(mark.place.within["note"])
-            if note is not None and alter is not None:
-                _compare(note, steps, alter, mark.place)
+            if note is not None and alter is not None and (difference := _difference(note, steps, alter, mark.place)):
+                found.setdefault(mark.place.within["note"], difference)
 
 
-def _compare(note: Element, steps: int, alter: int, place: _Place) -> None:
+def _difference(note: Element, steps: int, alter: int, place: _Place) -> str:
+    """What is shown and played, "" if it is the same."""
     written = 7 * int(note.attrib["oct"]) + _STEPS.index(note.attrib["pname"])
-    if (steps, alter) != (written, sounding_alter(note)):
-        shown, played = _name(steps, alter), _name(written, sounding_alter(note))
-        where = f"{place.within['measure']}, staff {place.number}"
-        raise EngravingError("the sheet shows another note", f"{where}: it shows {shown} where {played} is played")
+    if (steps, alter) == (written, sounding_alter(note)):
+        return ""
+    shown, played = _name(steps, alter), _name(written, sounding_alter(note))
+    return f"{place.within['measure']}, staff {place.number}: it shows {shown} where {played} is played"
 
 
 def _name(steps: int, alter: int) -> str:

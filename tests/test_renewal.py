@@ -1,0 +1,158 @@
+"""Pieces that are performed again while they are played: places in the bank, resting, resuming."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_piece import write_small_piece
+
+from score_following_game.config import GameConfig, load_game_config
+from score_following_game.data_processing.acoustics.world import World
+from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.piece import Piece
+from score_following_game.environment.game import Game
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import StartSampler
+from score_following_game.errors import UserError
+from score_following_game.reinforcement_learning.renewal import ROOM, Renewal
+from score_following_game.reinforcement_learning.settings import settings_from
+from score_following_game.reinforcement_learning.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set")
+    for number in range(5):
+        write_small_piece(folder, f"tune_{number}", notes=8 + number)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pieces(folder: Path) -> list[Piece]:
+    return load_data_set(folder, load_game_config("nottingham"))
+
+
+@pytest.mark.parametrize("name", ["nottingham", "nottingham_ls1"])
+def test_a_replaced_piece_is_seen_as_in_a_bank_of_its_own(pieces: list[Piece], name: str):
+    config = load_game_config(name)
+    bank = ScoreBank(pieces, config, room=ROOM)
+    longer = replace(
+        pieces[4],
+        spectrogram=np.hstack([pieces[4].spectrogram, pieces[4].spectrogram[:, :40]]),
+        onset_frames=pieces[4].onset_frames + 20,
+        name="longer",
+    )
+    bank.replace(1, longer)
+    bank.replace(3, pieces[0])
+    expected = ScoreBank([pieces[0], longer, pieces[2], pieces[0], pieces[4]], config)
+    generator = torch.Generator().manual_seed(0)
+    games = [Game(each, 5) for each in (bank, expected)]
+    for game in games:
+        game.piece = torch.arange(5)
+        game.reset(StartSampler(expected, 0, random_start=1.0).draw(5)._replace(piece=torch.arange(5)))
+    for _ in range(30):
+        for seen, right in zip(games[0].observe(), games[1].observe()):
+            torch.testing.assert_close(seen, right, rtol=0, atol=0)
+        action = torch.randint(3, (5,), generator=generator)
+        steps = [game.step(action) for game in games]
+        for own, right in zip(*steps):
+            torch.testing.assert_close(own, right, rtol=0, atol=0)
+    assert bank.names == [piece.name for piece in pieces]
+
+
+def test_a_piece_that_is_too_long_has_no_place(pieces: list[Piece]):
+    bank = ScoreBank(pieces, load_game_config("nottingham"), room=1.1)
+    assert not bank.has_room_for(0, pieces[4])
+    with pytest.raises(ValueError, match="tune_4: is too long"):
+        bank.replace(0, pieces[4])
+
+
+def renewal(pieces: list[Piece], remembered: int) -> tuple[Renewal, Game]:
+    config = load_game_config("nottingham")
+    bank = ScoreBank(pieces, config, room=ROOM)
+    sampler = StartSampler(bank, 0)
+    return Renewal(bank, sampler, World(frozenset({"timing", "gain"})), 7, remembered), Game(bank, 2)
+
+
+def play(renewed: Renewal, game: Game, updates: int) -> list[set[int]]:
+    """Pretend updates of ten steps: two games, restarted by the sampler. Returns the pieces played in each."""
+    played = []
+    for _ in range(updates):
+        game.reset(renewed.sampler.draw(2))
+        played.append(set(game.piece.tolist()))
+        renewed.after_update(game, 10)
+    return played
+
+
+def test_renditions_replace_pieces_that_are_no_longer_remembered(pieces: list[Piece]):
+    remembered = 3
+    renewed, game = renewal(pieces, remembered)
+    replaced: list[tuple[int, int]] = []
+    replace_piece = renewed.bank.replace
+    renewed.bank.replace = lambda index, piece: (replaced.append((len(played), index)), replace_piece(index, piece))  # type: ignore[method-assign]
+    played: list[set[int]] = []
+    for _ in range(80):
+        played += play(renewed, game, 1)
+    assert len(replaced) >= 10 and len({index for _, index in replaced}) == 5
+    for update, index in replaced:  # neither played nor remembered when it was replaced
+        assert all(index not in pieces for pieces in played[update - remembered : update])
+    assert renewed.number.sum() == len(replaced)
+    names = {piece.name for piece in renewed.bank.pieces}
+    assert names == {piece.name for piece in pieces}
+    changed = [not np.array_equal(new.spectrogram, old.spectrogram) for new, old in zip(renewed.bank.pieces, pieces)]
+    assert sum(changed) >= 3  # by chance a switch may leave a rendition as it is
+
+
+def test_state_restores_the_same_renditions(pieces: list[Piece]):
+    first, game = renewal(pieces, 1)
+    play(first, game, 25)
+    state, generator = first.state_dict(), first.sampler.state_dict()
+    second, other = renewal(pieces, 1)
+    second.load_state_dict(state)
+    second.sampler.load_state_dict(generator)
+    first._take()
+    second._take()
+    torch.testing.assert_close(first.bank.spec, second.bank.spec, rtol=0, atol=0)
+    torch.testing.assert_close(first.bank.ink, second.bank.ink, rtol=0, atol=0)
+    torch.testing.assert_close(first.bank.true_x, second.bank.true_x, rtol=0, atol=0)
+    assert play(first, game, 10) == play(second, other, 10)
+    torch.testing.assert_close(first.bank.spec, second.bank.spec, rtol=0, atol=0)
+
+
+def test_pieces_with_a_recording_stay_as_they_are(pieces: list[Piece]):
+    fixed = [replace(piece, source=Path("tune.wav")) for piece in pieces[:2]]
+    renewed, game = renewal([*fixed, *pieces[2:]], 0)
+    play(renewed, game, 20)
+    assert renewed.number[:2].tolist() == [0, 0] and (renewed.number[2:] > 0).all()
+
+
+def make_settings(folder: Path, **values: object):
+    chosen = {"preset": "fast", "n_worker": 4, "t_max": 8, "memory": 64, "augment": 0, "world": "timing,noise,sheets"}
+    settings = settings_from({**chosen, "train_set": str(folder), "eval_set": str(folder), "eval_interval": 1000, **values})
+    return replace(settings, no_log=True)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path, config: GameConfig):
+    def trainer(directory: str, updates: int, resume: bool = False) -> Trainer:
+        torch.manual_seed(0)
+        (tmp_path / directory).mkdir(exist_ok=True)
+        made = Trainer(make_settings(folder, max_updates=updates), config, tmp_path / directory, resume)
+        made.train()
+        return made
+
+    whole = trainer("whole", 30)
+    trainer("parts", 17)
+    parts = trainer("parts", 30, resume=True)
+    assert whole.renewal is not None and whole.renewal.number.sum() > 2
+    torch.testing.assert_close(parts.train_bank.spec, whole.train_bank.spec, rtol=0, atol=0)
+    for name, value in whole.network.state_dict().items():
+        torch.testing.assert_close(parts.network.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_unknown_switches_are_refused():
+    with pytest.raises(UserError, match="arguments: --world rain: unknown 'rain'"):
+        settings_from({"world": "rain"})
