@@ -12,12 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
-from score_following_game.data_preparation.engraving.humdrum.order import expansion
+from score_following_game.data_preparation.engraving.humdrum.order import expansion, repeat_marks
 from score_following_game.data_preparation.engraving.importing import import_score
-from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.order import written_order
+from score_following_game.data_preparation.engraving.playing import Playing
+from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.engrave import LOST, engrave
+from score_following_game.data_preparation.engraving.verovio.layout import bar_order
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -171,6 +176,29 @@ def test_a_note_that_cannot_be_read_is_left_out(token: str, read_as: str) -> Non
         bars(kern(token, token))
 
 
+def test_notes_that_cannot_be_read_are_counted() -> None:
+    """As notes that the sheet does not show; the notes of their chord that can be read are no loss."""
+    lines = [line for number in range(1, 40) for line in (f"={number}", "4c", "4d", "4e", "4f")]
+    lost = {"8cec": 1, "4c&4dfd": 1, "2xx": 1}
+    for token, count in lost.items():
+        text = kern("*clefG2", "*M4/4", token, *lines, "==")
+        assert [len(bar.lost) for bar in bars(text)][:2] == [count, 0]
+        mei, reading = import_score(Path("x.krn"), text)
+        piece = engrave(clean_mei(mei, STYLES["nottingham"]), STYLES["nottingham"], reading, 100.0)
+        assert piece.unshown == {LOST: count}
+    assert not any(bar.lost for bar in bars(kern(*lines)))
+
+
+def test_notes_of_a_chord_that_state_another_duration_are_counted() -> None:
+    """The chord has one stem: it is drawn and played as long as its first note says."""
+    text = kern("*clefG2", "*M4/4", "4c&8e&4g", "4d&4f", "4c", "4c", "=2", "8qc&4qd", "1c&1e", "==")
+    reading = read_humdrum(text)[1]
+    assert set(reading.mended.values()) == {LENGTH} and reading.mended.keys() == {"note-L4F1S2"}
+    assert [float(note.duration) for note in reading.bars[0].notes] == [1] * 7
+    assert import_score(Path("x.krn"), text)[1].mended_in([0]) == {LENGTH: 1}
+    assert import_score(Path("x.krn"), text)[1].mended_in([1]) == {}
+
+
 def test_marked_notes_are_printed_in_black() -> None:
     text = kern(*["4c 4e@"] * 4) + "!!!RDF**kern: @ = marked note, color=grey\n"
     mei, _ = import_score(Path("marked.krn"), text)
@@ -215,8 +243,18 @@ def test_faults_are_named_with_their_line(text: str, reason: str) -> None:
 
 def test_order_by_repeat_signs() -> None:
     text = kern("4c", "=1", "4d", "=2:|!", "4e", "=3!|:", "4f", "=:|!", "=||", "4g", "==:|!")
-    assert expansion(text) == {"": [0, 1, 0, 1, 2, 3, 3, 4, 4]}
-    assert expansion(kern("4c", "=1", "4d")) is None
+    assert expansion(text) is None and written_order(repeat_marks(text)) == [0, 1, 0, 1, 2, 3, 3, 4, 4]
+    assert set(repeat_marks(kern("4c", "=1", "4d"))) == {BarMarks()}
+
+
+def test_jumps_in_words_are_made_besides_the_repeat_signs() -> None:
+    bars = ("=1", "1c", "=2:|!", "1d", "!LO:TX:t=Fine", "=3!|:", "1e", "=4:|!", "1f", "!LO:TX:t=D.C.&al&Fine", "==")
+    text = kern("*clefG2", "*M4/4", *bars)
+    assert bar_order(import_score(Path("x.krn"), text, Playing(repeats="written"))[0]) == [0, 0, 1, 2, 2, 3, 0, 1]
+    with pytest.raises(EngravingError, match="bar 3: a repeat begins that has no end"):
+        import_score(Path("x.krn"), text.replace("=4:|!", "=4"), Playing(repeats="written"))
+    chosen = Playing(repeats="written", bars="1-4")  # an order of one's own needs no signs
+    assert bar_order(import_score(Path("x.krn"), text.replace("=4:|!", "=4"), chosen)[0]) == [0, 1, 2, 3]
 
 
 def test_order_by_expansion_lists() -> None:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 import pytest
+from engraving_tools import engraved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mei_tools import bar, note, notes, read, score, timemap
@@ -140,6 +141,25 @@ def test_octave_lines(line: str, sounds: list[int]) -> None:
     text = score(bar(named, after=line), bar(notes("g5")))
     assert pitches(text) == sounds
     assert [sound[2] for sound in timemap(read_mei(text)[0]).values()] == sounds
+
+
+@pytest.mark.parametrize(
+    ("ends", "sounds"),
+    [
+        ('tstamp2="0m+2"', [84, 86, 76, 77, 79, 81]),
+        ('tstamp2="1m+1"', [84, 86, 88, 89, 91, 81]),
+        ("", [72, 74, 76, 77, 79, 81]),
+    ],
+)
+def test_an_octave_line_from_a_beat_without_a_staff_is_on_the_only_one(ends: str, sounds: list[int]) -> None:
+    """Engraved, it raises the notes that it raises in the file, also in later bars."""
+    line = f'<octave tstamp="1" {ends} dis="8" dis.place="above"/>'
+    text = score(bar(notes("c5 d5 e5 f5"), after=line), bar(notes("g5 a5")))
+    assert pitches(text) == sounds
+    assert [note.pitch for note in engraved("x.mei", text).notes] == sounds
+    two = score(bar(notes("c5"), notes("c3"), after=line), staves=2)
+    with pytest.raises(EngravingError, match="bar 1, an octave line without its staff"):
+        read_mei(two)
 
 
 # --- against the engraver

@@ -6,12 +6,18 @@ from xml.etree import ElementTree
 
 import pytest
 from engraving_tools import ONE, TWO, cleaned, engraved, notes_of
+from mei_tools import bar as mei_bar
+from mei_tools import note as mei_note
+from mei_tools import notes as mei_notes
+from mei_tools import score as mei_score
 from musicxml_tools import TWO_STAVES, back, part, score
 from musicxml_tools import note as xml_note
 from musicxml_tools import notes as xml_notes
 
 from score_following_game.data_preparation.engraving.playing import Playing
+from score_following_game.data_preparation.engraving.verovio.layout import lay_out
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
+from score_following_game.data_preparation.engraving.verovio.print_reading import misprints
 
 MEI = "{http://www.music-encoding.org/ns/mei}"
 ID = "{http://www.w3.org/XML/1998/namespace}id"
@@ -114,6 +120,57 @@ def layers_of_the_left_hand(*bars: str) -> list[list[str]]:
 
 def is_sign(element: ElementTree.Element) -> bool:
     return element.tag in (f"{MEI}clef", f"{MEI}note")
+
+
+GOOD = xml_notes("C5 D5 E5 F5")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.musicxml", score(part(GOOD, GOOD, staves=""))),
+        ("x.mei", mei_score(mei_bar(mei_notes("c5 d5 e5 f5")), mei_bar(mei_notes("c5 d5 e5 f5"))).replace("clef.", "no.")),
+    ],
+)
+def test_a_score_without_a_clef_shows_the_one_by_which_its_heads_stand(name: str, text: str) -> None:
+    """The third reading, which needs a clef, reads the sheet then."""
+    assert "clef" not in text
+    mei = cleaned(name, text)
+    assert '<clef shape="G" line="2"' in mei and mei.count("<clef") == 1
+    other = mei.replace('pname="c"', 'pname="d"', 1)
+    assert list(misprints(lay_out(mei, ONE), other).values()) == ["bar-0, staff 1: it shows C5 where D5 is played"]
+
+
+def test_a_clef_at_the_beginning_of_a_bar_is_the_first_clef() -> None:
+    text = mei_score(mei_bar('<clef shape="C" line="3"/>' + mei_notes("c4 d4 e4 f4"))).replace("clef.shape", "no.shape", 1)
+    assert cleaned("x.mei", text).count("<clef") == 1
+
+
+def test_replaced_signs_and_ties_are_counted() -> None:
+    """Only what is changed, and only in the bars and the part that are played."""
+    start, stop = '<tie type="start"/>', '<tie type="stop"/>'
+    tied = '<notations><tied type="{}"/></notations></note>'
+    good = xml_note("C5", 2, more=start).replace("</note>", tied.format("start")) + xml_note("C5", 2, more=stop).replace(
+        "</note>", tied.format("stop")
+    )
+    wrong_sign = xml_notes("F5 G5 A5") + xml_note("B5", alter=-1).replace("</type>", "</type><accidental>sharp</accidental>")
+    right_sign = xml_notes("F5 G5 A5") + xml_note("B5", alter=-1).replace("</type>", "</type><accidental>flat</accidental>")
+    assert engraved("x.musicxml", score(part(good, right_sign, GOOD))).mended == {}
+    text = score(part(good, wrong_sign, wrong_sign), part(GOOD, GOOD, GOOD))
+    assert engraved("x.musicxml", text, ONE, Playing("1")).mended == {"accidental": 2}
+    assert engraved("x.musicxml", text, ONE, Playing("1", bars="1,2,1")).mended == {"accidental": 1}
+    assert engraved("x.musicxml", text, ONE, Playing("2")).mended == {}
+
+
+def test_ties_that_mei_writes_in_its_own_ways_are_no_change() -> None:
+    def made(first: str, second: str, after: str = "") -> dict[str, int]:
+        notes = mei_note("c5", 2, first) + mei_note("c5", 2, second)
+        return engraved("x.mei", mei_score(mei_bar(notes, after=after), mei_bar(mei_notes("c5 d5 e5 f5")))).mended
+
+    assert made('tie="i"', 'tie="t"') == {}
+    assert made('xml:id="a"', 'xml:id="b"', '<tie startid="#a" endid="#b"/>') == {}
+    assert made('xml:id="a"', 'xml:id="b"', '<tie startid="#a" endid="#b"/>' * 2) == {"tie": 1}
+    assert made('tie="i"', "") == {}
 
 
 def test_a_clef_at_a_bar_line_is_behind_all_notes_before_it() -> None:

@@ -90,6 +90,36 @@ def test_rounded_divisions(durations: tuple[int, ...]) -> None:
     assert_notes(piece, [(0, 60), *high, (2, 62), (2, 79), (3, 81)])
 
 
+@pytest.mark.parametrize("rest", [[("E5", 2.0)], [("E5", 0.5)], [("E5", 2.0), ("G5", 1.0), ("B5", 2.0)], [("G4", 4.0)]])
+def test_notes_of_a_chord_keep_their_own_durations(rest: list[tuple[str, float]]) -> None:
+    """They are drawn in voices of their own, since a chord has one stem, and move nothing that follows."""
+    chord = note("C5") + "".join(note(pitch, length, more="<chord/>") for pitch, length in rest)
+    bar = chord + notes("A5 B4 A5") + back(4) + notes("C4 D4 E4 F4", voice=2)
+    text = score(part(bar, LINE))
+    reading = read_musicxml(text)[1].bars[0]
+    assert [(note.onset, note.duration) for note in reading.notes if note.onset == 0 and note.pitch != 60] == sorted(
+        [(0, 1), *((0, Fraction(length)) for _, length in rest)], key=lambda of: of[1] != 1
+    )
+    piece = engraved("x.musicxml", text)
+    ends = sorted(float(note.end) for note in piece.notes if note.onset == 0)
+    assert ends == pytest.approx(sorted([1, 1, *(length for _, length in rest)]), abs=0.01)
+    assert [onset for onset, pitch in notes_of(piece) if pitch in (81, 71)][-3:] == [1, 2, 3]
+    drawn = ElementTree.fromstring(cleaned("x.musicxml", text)).find(f".//{{{MEI}}}measure")
+    assert drawn is not None
+    alone = {str(Fraction(4) / Fraction(length)) for _, length in rest}
+    shown = {of.get("dur") for of in drawn.iter() if of.get("dur") and of.tag != f"{{{MEI}}}space"}
+    assert shown == alone | {"4"}
+    assert read_musicxml(text)[1].bars[0].length == 4
+
+
+def test_rounded_durations_of_one_value_are_one_chord() -> None:
+    third = note("C5", 1 / 3, value=0.5, tuplet="3:2", divisions=100) + note(
+        "E5", 0.34, value=0.5, tuplet="3:2", more="<chord/>", divisions=100
+    )
+    mei = cleaned("x.musicxml", score(part(third * 3 + notes("C5 D5 E5", divisions=100), divisions=100)))
+    assert mei.count("<chord") == 3
+
+
 def test_gaps_of_a_third_and_voices_that_begin_late() -> None:
     forward = f"<forward><duration>{4}</duration></forward>"
     second = forward + note("E4", 2 * THIRD, value=1, tuplet="3:2", voice=2) + notes("F4 G4 A4", voice=2)

@@ -9,6 +9,7 @@ import pytest
 from engraving_tools import ONE, TWO, cleaned, engraved, notes_of
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
+from score_following_game.data_preparation.engraving.checks import check_noteheads
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.errors import EngravingError
@@ -127,6 +128,26 @@ def test_the_printed_numbers_of_an_ending_count() -> None:
     assert [pitch for _, pitch in notes_of(piece)] == [72, 74, 76, 77] * 3 + [72, 74, 79, 81]
 
 
+def test_a_repeat_inside_an_ending_is_refused_but_can_be_listed() -> None:
+    """Whether the inner repeat is played again in which ending, only a person can say."""
+    first = barline("left", '<ending number="1" type="start"/><repeat direction="forward"/>')
+    text = score(
+        part(
+            notes("C5 D5"),
+            notes("E5 F5"),
+            first + notes("G5 A5") + barline("right", f'<ending number="1" type="stop"/>{BACKWARD}'),
+            barline("left", '<ending number="2" type="start"/>')
+            + notes("B5 C5")
+            + barline("right", '<ending number="2" type="stop"/>'),
+            meter="2/4",
+        )
+    )
+    with pytest.raises(EngravingError, match=r"bar 3: .* ending.*--order"):
+        engraved("x.musicxml", text, ONE, Playing("", "written"))
+    assert len(engraved("x.musicxml", text, ONE, Playing("", "written", "1-3,3,1-2,4")).notes) == 14
+    assert len(engraved("x.musicxml", text, ONE).notes) == 8 - 2
+
+
 def test_the_midi_counts_bars_as_the_sheet_does() -> None:
     """A pickup of one quarter, then bars of 3/4."""
     text = score(part(notes("C5"), notes("D5 E5 F5"), notes("G5 A5 B5"), notes("C5 D5 E5"), meter="3/4"))
@@ -164,6 +185,40 @@ def test_the_piano_of_two_parts_of_one_staff() -> None:
     voice = part(notes("G5 G5 G5 G5"), notes("G5 G5 G5 G5"))
     text = score(voice, right, left, names=("Tenor", "Pianoforte", ""))
     assert pitches(text, "piano") == [60, 72, 62, 74, 64, 76, 65, 77] * 2
+
+
+THREE = "<staves>{}</staves>" + "".join(
+    f'<clef number="{number}"><sign>{sign}</sign><line>{line}</line></clef>'
+    for number, sign, line in ((1, "G", 2), (3, "F", 4))
+)
+
+
+def organ(extra: str, rare: int, stated: int) -> str:
+    """A piano part of 20 bars in two staves, one of which has a few notes on another staff, `rare`."""
+    left = next(staff for staff in (2, 3) if staff != rare)
+    hands = notes("C5 D5", quarters=2, staff=1) + back(4) + notes("C3 G3", quarters=2, voice=5, staff=left)
+    bars = [hands] * 10 + [hands + back(4) + notes(extra, voice=9, staff=rare)] + [hands] * 9
+    return score(part(*bars, staves=THREE.format(stated)), names=("Piano",))
+
+
+@pytest.mark.parametrize("which", ["", "piano"])
+@pytest.mark.parametrize(("rare", "stated"), [(3, 2), (3, 3), (2, 3)])
+def test_a_few_notes_on_a_third_staff_cost_those_notes(which: str, rare: int, stated: int) -> None:
+    piece = engraved("x.musicxml", organ("E4 R E4 R", rare, stated), TWO, Playing(which))
+    assert set(piece.staves) == {2} and piece.unshown == {"not drawn by the engraver": 2}
+    assert [pitch for _, pitch in notes_of(piece)] == [48, 72, 55, 74] * 20
+    check_noteheads(piece)
+    words = "the score has 3" if not which else r"none is a piano: 1 Piano \(3 staves\)"
+    with pytest.raises(EngravingError, match=words):
+        engraved("x.musicxml", organ("E4 D4 E4 D4 " * 3, rare, stated), TWO, Playing(which))
+
+
+def test_a_rare_staff_is_not_lost_from_a_score_of_two() -> None:
+    """Two staves are what the style has; they stay, however few notes one of them has."""
+    bar = notes("C5 D5 E5 F5", staff=1)
+    text = score(part(*[bar] * 10, bar + back(4) + note("C3", 4, voice=5, staff=2), staves=TWO_STAVES))
+    piece = engraved("x.musicxml", text, TWO)
+    assert len(piece.notes) == 45 and not piece.unshown and set(piece.staves) == {2}
 
 
 @pytest.mark.parametrize(

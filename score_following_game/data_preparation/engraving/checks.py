@@ -26,8 +26,9 @@ def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
     """Run all checks that need nothing but the piece.
 
     Returns the measurements for the manifest: noteheads (their number), unshown (number of notes without a notehead),
-    unheard (number of noteheads that do not sound) and held (number of onsets whose x was held, see hold_falling_x) if there
-    are any, ink and ink_beside (see check_ink).
+    unheard (number of noteheads that do not sound), held (number of onsets whose x was held, see hold_falling_x) and mended
+    (number of notes at which a sign, tie or length of the source was changed) if there are any, ink and ink_beside (see
+    check_ink).
     """
     check_size(piece)
     check_staves(piece, style)
@@ -36,7 +37,7 @@ def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
     check_reading_order(piece)
     ink, beside = check_ink(piece, style)
     check_midi(piece, piece.midi)
-    rare = {"unheard": piece.unheard, "held": len(piece.held)}
+    rare = {"unheard": piece.unheard, "held": len(piece.held), "mended": sum(piece.mended.values())}
     return {
         "noteheads": len(piece.score.coords),
         "unshown": unshown,

@@ -30,6 +30,7 @@ class EngravedPiece:
     systems: x of each system's first column, in pixels.  staves: number of staves of each system.  unshown: reason ->
     number of notes of the source that no notehead on the sheet shows; they are left out of `notes`.
     unheard: number of noteheads that do not sound and have no coordinate.
+    mended: what was changed so that print and sound agree -> at how many notes of the source.
     held: indices of the coordinates whose x is not quite that of their notehead, see reading_order.py.
     """
 
@@ -43,6 +44,7 @@ class EngravedPiece:
     staves: list[int]
     unshown: dict[str, int] = field(default_factory=dict, kw_only=True)
     unheard: int = field(default=0, kw_only=True)
+    mended: dict[str, int] = field(default_factory=dict, kw_only=True)
     held: tuple[int, ...] = field(default=(), kw_only=True)
 
 

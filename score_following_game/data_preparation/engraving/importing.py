@@ -8,17 +8,18 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
-from score_following_game.data_preparation.engraving.humdrum.order import expansion
+from score_following_game.data_preparation.engraving.humdrum.order import expansion, repeat_marks
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
 from score_following_game.data_preparation.engraving.mei.marks import expansion_order, marks_of
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
+from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
-from score_following_game.data_preparation.engraving.verovio.parts import choose_part
+from score_following_game.data_preparation.engraving.verovio.parts import choose_part, drop_rare_staves
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -46,14 +47,15 @@ def import_score(path: Path, text: str, playing: Playing = WHOLE) -> tuple[str, 
 
 def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     prepared, reading = _READERS[form](text)
-    if playing.repeats == WRITTEN and (written := _stated_order(prepared if form == "mei" else text, form)) is not None:
-        reading = replace(reading, written=tuple(written))
+    if playing.repeats == WRITTEN and not playing.bars:
+        reading = _with_order(reading, prepared if form == "mei" else text, form)
     root = parse_mei(convert_to_mei(prepared, form))
     if form == "humdrum":
         write_out_rests(root)
         draw_time_signatures(root)
     write_out(root)
-    reading = mend(root, reading)
+    draw_first_clefs(root)
+    reading = drop_rare_staves(root, mend(root, reading))
     order = playing.order(reading, marks_of(root))
     if playing.part:
         reading = choose_part(root, reading, playing.part)
@@ -61,13 +63,16 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     return xml_text(root), reading
 
 
-def _stated_order(text: str, form: str) -> list[int] | None:
-    """The order in which the bars sound where the file lists it: in an expansion of MEI or Humdrum."""
+def _with_order(reading: Reading, text: str, form: str) -> Reading:
+    """Add the order that an expansion of MEI or Humdrum lists, and the repeat signs of Humdrum."""
     if form == "mei":
-        return expansion_order(text)
-    if form == "humdrum" and (orders := expansion(text)) is not None:
-        return orders.get("", next(iter(orders.values())))
-    return None
+        written = expansion_order(text)
+        return replace(reading, written=None if written is None else tuple(written))
+    if form == "humdrum":
+        orders = expansion(text)
+        written = None if orders is None else orders.get("", next(iter(orders.values())))
+        return replace(reading, written=None if written is None else tuple(written), marks=repeat_marks(text))
+    return reading
 
 
 def _form(path: Path, text: str) -> str:

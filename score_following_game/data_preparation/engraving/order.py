@@ -3,100 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks, Endings, endings_of
+from score_following_game.data_preparation.engraving.clear_order import require_clear_marks, require_clear_order, unclear
 
 _LONGEST = 50  # times the bars of the score
 
 
-@dataclass(frozen=True)
-class BarMarks:
-    """The marks of a bar.
-
-    repeat_start: at its beginning.  repeat_end: times that the passage ending with it is played, 0 for no repeat.
-    ending: numbers of the ending it is in, () outside.  segno, coda: it begins with this sign.  The others stand at its end:
-    fine, to_coda, da_capo, dal_segno.
-    """
-
-    repeat_start: bool = False
-    repeat_end: int = 0
-    ending: tuple[int, ...] = ()
-    segno: bool = False
-    coda: bool = False
-    fine: bool = False
-    to_coda: bool = False
-    da_capo: bool = False
-    dal_segno: bool = False
-
-    def together(self, other: BarMarks) -> BarMarks:
-        """The marks of one bar from two readings of it."""
-        return BarMarks(
-            self.repeat_start or other.repeat_start,
-            max(self.repeat_end, other.repeat_end),
-            other.ending or self.ending,
-            self.segno or other.segno,
-            self.coda or other.coda,
-            self.fine or other.fine,
-            self.to_coda or other.to_coda,
-            self.da_capo or other.da_capo,
-            self.dal_segno or other.dal_segno,
-        )
-
-
 def once_order(marks: Sequence[BarMarks]) -> list[int]:
     """Every bar once, of alternative endings the first only. Jumps are ignored."""
-    groups = _groups(marks)
+    groups = endings_of(marks)
     return [bar for bar, mark in enumerate(marks) if not mark.ending or min(groups[bar].numbers) in mark.ending]
 
 
-def written_order(marks: Sequence[BarMarks]) -> list[int]:
-    """The bars as they sound.
+def written_order(marks: Sequence[BarMarks], names: Sequence[str] = ()) -> list[int]:
+    """The bars as they sound. names: numbers of the bars in the score, for messages; "1", "2" ... if there are none.
 
-    After da capo or dal segno no repeats are played, of endings the last, and "to coda" and "fine" count. Only the first jump
-    back is made. Raises EngravingError for a jump without its sign, and for marks that lead round without an end.
+    Each da capo and dal segno is made once, when it is first reached. In the bars that sound again after it no repeats are
+    played, of endings the last, and "to coda" and "fine" count. Raises EngravingError, naming a bar, where the order is not
+    clear: for repeats inside others or inside endings, for a jump without its sign, for bars that no order reaches.
     """
-    return _Player(marks).play()
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Alternative endings. first, last: bars.  numbers: of all of them."""
-
-    first: int
-    last: int
-    numbers: frozenset[int]
-
-
-def _groups(marks: Sequence[BarMarks]) -> dict[int, _Group]:
-    """Bar -> its group of endings. Adjacent endings belong together until a number comes again."""
-    groups: dict[int, _Group] = {}
-    for bar, mark in enumerate(marks):
-        if not mark.ending:
-            continue
-        before = groups.get(bar - 1)
-        same = before is not None and (marks[bar - 1].ending == mark.ending or before.numbers.isdisjoint(mark.ending))
-        first, numbers = (before.first, before.numbers) if before is not None and same else (bar, frozenset[int]())
-        group = _Group(first, bar, numbers | set(mark.ending))
-        groups.update(dict.fromkeys(range(first, bar + 1), group))
-    return groups
+    names = names or [str(bar) for bar in range(1, len(marks) + 1)]
+    require_clear_marks(marks, names)
+    order = _Player(marks, names).play()
+    require_clear_order(marks, order, names)
+    return order
 
 
 class _Player:
-    """Plays the bars in order. start, time: the passage that may be repeated, and how often it is being played (1, 2 ...)."""
+    """Plays the bars in order.
 
-    def __init__(self, marks: Sequence[BarMarks]) -> None:
-        if not any(mark.coda for mark in marks):  # "to coda" without a coda leads nowhere
-            marks = [replace(mark, to_coda=False) for mark in marks]
-        self.marks, self.groups = marks, _groups(marks)
+    start, time: the passage that may be repeated, and how often it is being played (1, 2 ...).  made: bars whose jump back has
+    been made.  again: the last bar that sounds again because of a jump; -1 before the first.
+    """
+
+    def __init__(self, marks: Sequence[BarMarks], names: Sequence[str]) -> None:
+        self.marks, self.names, self.groups = marks, names, endings_of(marks)
+        self.jumps = {bar for bar, mark in enumerate(marks) if mark.da_capo or mark.dal_segno}
         self.bar, self.start, self.time = 0, 0, 1
-        self.jumped, self.in_coda = False, False
+        self.made: set[int] = set()
+        self.again = -1
+        self.in_coda = False
         self.order: list[int] = []
 
     def play(self) -> list[int]:
         while self.bar < len(self.marks):
             if len(self.order) > _LONGEST * len(self.marks):
-                raise EngravingError("repeats without an end", f"at bar {self.bar + 1} of {len(self.marks)}")
+                raise unclear(self.names[self.bar], f"the bars would sound more than {_LONGEST} times")
             self._enter()
             if not self._is_turn():
                 self.bar += 1
@@ -107,11 +60,15 @@ class _Player:
             self._leave()
         return self.order
 
+    def _sounds_again(self) -> bool:
+        """Whether the bar sounds again because of a jump."""
+        return self.bar <= self.again
+
     def _enter(self) -> None:
-        """Begin a new passage at a repeat sign and after a group of endings."""
+        """Begin a new passage at a repeat sign, after a group of endings, and where the bars that sound again end."""
         before = self.groups.get(self.bar - 1)
         left_endings = before is not None and before.last == self.bar - 1
-        if self.bar != self.start and (self.marks[self.bar].repeat_start or left_endings):
+        if self.bar != self.start and (self.marks[self.bar].repeat_start or left_endings or self.bar == self.again + 1):
             self.start, self.time = self.bar, 1
 
     def _is_turn(self) -> bool:
@@ -119,27 +76,30 @@ class _Player:
         group = self.groups.get(self.bar)
         if group is None:
             return True
-        time = max(group.numbers) if self.jumped or self.time not in group.numbers else self.time
+        time = max(group.numbers) if self._sounds_again() or self.time not in group.numbers else self.time
         return time in self.marks[self.bar].ending and not self._skips_single(group)
 
-    def _skips_single(self, group: _Group) -> bool:
+    def _skips_single(self, group: Endings) -> bool:
         """Whether a lone first ending is skipped, the second time or after a jump."""
-        return group.numbers == {1} and (self.jumped or self.time > 1)
+        return group.numbers == {1} and (self._sounds_again() or self.time > 1)
 
     def _ends_here(self) -> bool:
-        return self.jumped and self.marks[self.bar].fine
+        """At "fine", after a jump; not in bars that are new while a jump is still to come."""
+        return self.marks[self.bar].fine and (self._sounds_again() or (bool(self.made) and self.made == self.jumps))
 
     def _leave(self) -> None:
         """Go to the next bar."""
         mark = self.marks[self.bar]
-        if not self.jumped and self.time < self._times():
+        if not self._sounds_again() and self.time < self._times():
             self.bar, self.time = self.start, self.time + 1
-        elif self.jumped and mark.to_coda and not self.in_coda:
+        elif self._sounds_again() and mark.to_coda and not self.in_coda:
             self.in_coda = True
-            self._jump("coda")
-        elif (mark.da_capo or mark.dal_segno) and not self.jumped:
-            self.jumped = True
-            self._jump("segno" if mark.dal_segno else "")
+            self._go_to(self._target("coda"))
+        elif self.bar in self.jumps - self.made:
+            self.made.add(self.bar)
+            group = self.groups.get(self.bar)  # its last ending is played after a jump
+            self.again, self.in_coda = max(self.again, self.bar if group is None else group.last), False
+            self._go_to(self._target("segno") if mark.dal_segno else 0)
         else:
             self.bar += 1
             if mark.repeat_end and not mark.ending:
@@ -158,11 +118,17 @@ class _Player:
             return 1
         return max(group.numbers) if len(group.numbers) > 1 else max(mark.repeat_end, 2)
 
-    def _jump(self, sign: str) -> None:
-        """Go to the bar with the sign, or to the first bar."""
-        signs = [bar for bar, mark in enumerate(self.marks) if not sign or getattr(mark, sign)]
-        later = [bar for bar in signs if bar > self.bar] if sign == "coda" else []
-        if not signs:
-            raise EngravingError("a jump without its sign", f"bar {self.bar + 1}: no {sign}")
-        self.bar = (later or signs)[0]
-        self.start, self.time = self.bar, 1
+    def _target(self, sign: str) -> int:
+        """The bar with the sign: before this one for a segno, after it for a coda. It must be the only one."""
+        signs = [bar for bar, mark in enumerate(self.marks) if getattr(mark, sign)]
+        beyond = [bar for bar in signs if (bar > self.bar if sign == "coda" else bar <= self.bar)]
+        if len(beyond) != 1:
+            found = f"{len(beyond)} signs of a {sign}" if beyond else f"no {sign}"
+            raise unclear(
+                self.names[self.bar], f"a jump to a {sign}, with {found} {'after' if sign == 'coda' else 'before'} it"
+            )
+        return beyond[0]
+
+    def _go_to(self, bar: int) -> None:
+        self.bar = self.start = bar
+        self.time = 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from score_following_game.data_preparation.engraving.order import BarMarks, once_order, written_order
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
+from score_following_game.data_preparation.engraving.order import once_order, written_order
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -35,7 +36,7 @@ class Playing:
     def order(self, reading: Reading, marks: Sequence[BarMarks]) -> list[int]:
         """Indices of the bars as they are played. marks: of each bar, as the engraver has them.
 
-        Raises EngravingError for a bar that is not there and for jumps that lead nowhere.
+        Raises EngravingError for a bar that is not there and for marks that give no clear order.
         """
         if self.bars:
             return _listed(self.bars, [bar.name for bar in reading.bars])
@@ -43,7 +44,8 @@ class Playing:
             return once_order(marks)
         if reading.written is not None:
             return list(reading.written)
-        return written_order([mark.together(own) for mark, own in zip(marks, reading.marks)] if reading.marks else marks)
+        together = [mark.together(own) for mark, own in zip(marks, reading.marks)] if reading.marks else marks
+        return written_order(together, [bar.name for bar in reading.bars])
 
 
 WHOLE = Playing()

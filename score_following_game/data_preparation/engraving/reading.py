@@ -6,17 +6,19 @@ with it, and `compare` checks that what was engraved sounds as it says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
-from score_following_game.data_preparation.engraving.order import BarMarks
 from score_following_game.data_preparation.errors import EngravingError
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
 _QUARTERS_OFF = Fraction(1, 100)  # a note ends one tick before its pitch sounds again
 DIFFER = "two readings differ"
+SIGN, TIE, LENGTH = "accidental", "tie", "length in a chord"  # what is mended
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,13 @@ class Reading:
 
     marks: of each bar, those that the engraver's MEI may lack; () if it has all.  written: indices of the bars in the order in
     which the file says that they sound; None if that follows from the marks.
+    mended: id of a note -> what was changed at it so that print and sound agree: SIGN, TIE or LENGTH.
     """
 
     bars: tuple[ReadBar, ...]
     marks: tuple[BarMarks, ...] = ()
     written: tuple[int, ...] | None = None
+    mended: Mapping[str, str] = field(default_factory=dict)
 
     def of_staves(self, staves: Sequence[int]) -> Reading:
         """Only these staves, renumbered from 1 in the order given."""
@@ -97,6 +101,17 @@ class Reading:
             return tuple(replace(note, staff=number[note.staff]) for note in notes if note.staff in number)
 
         bars = (replace(bar, notes=chosen(bar.notes), lost=chosen(bar.lost)) for bar in self.bars)
+        return replace(self, bars=tuple(bars))
+
+    def giving_up(self, staves: Mapping[int, int]) -> Reading:
+        """With the notes of some staves as lost, each on another staff. staves: number of a staff -> that of the other one."""
+        bars = []
+        for bar in self.bars:
+            given_up = [note for note in bar.notes if note.staff in staves]
+            lost = [*bar.lost, *(note for note in given_up if note.pitch is not None)]
+            kept = tuple(note for note in bar.notes if note.staff not in staves)
+            moved = tuple(replace(note, staff=staves.get(note.staff, note.staff)) for note in lost)
+            bars.append(replace(bar, notes=kept, lost=moved) if given_up or bar.lost else bar)
         return replace(self, bars=tuple(bars))
 
     def without(self, ids: Set[str]) -> Reading:
@@ -112,6 +127,11 @@ class Reading:
             for bar in self.bars
         )
         return replace(self, bars=tuple(bars))
+
+    def mended_in(self, order: Iterable[int]) -> dict[str, int]:
+        """What was changed -> at how many notes of these bars."""
+        kinds = (self.mended.get(note.id) for bar in {*order} for note in self.bars[bar].notes)
+        return dict(Counter(kind for kind in kinds if kind))
 
     def with_tempi(self, slowest: float, fastest: float) -> Reading:
         """Without the tempi outside of a range, in quarters per minute."""

@@ -17,7 +17,8 @@ from score_following_game.data_preparation.engraving.abc.tune_book import (
     ending_numbers,
     ends_ending,
 )
-from score_following_game.data_preparation.engraving.order import BarMarks, written_order
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
+from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.layout import parse_mei
@@ -37,7 +38,9 @@ def tune_in_order(tune: Tune, playing: Playing) -> tuple[str, Reading]:
     reader = _BarReader(tune, voice)
     melody = reader.read(tokens)
     marks = reader.all_marks()
-    reading = replace(reading_of(melody, quarter_tempo(tune)), written=_by_parts(tune, reader.parts, marks))
+    reading = reading_of(melody, quarter_tempo(tune))
+    if not playing.bars:
+        reading = replace(reading, written=_by_parts(tune, reader.parts, marks))
     root = parse_mei(melody_to_mei(melody))
     for measure in root.iter("{*}measure"):
         measure.set("right", "single")
@@ -141,7 +144,8 @@ def _by_parts(tune: Tune, parts: list[str], marks: list[BarMarks]) -> tuple[int,
         if part not in bars:
             raise AbcError(f"P:{stated} names the part {part}, which is not in the tune")
         own = bars[part]
-        order += [own[place] for place in written_order([marks[bar] for bar in own])]
+        names = [str(bar + 1) for bar in own]
+        order += [own[place] for place in written_order([marks[bar] for bar in own], names)]
     return tuple(order)
 
 

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from score_following_game.data_preparation.engraving.humdrum.preparing import prepare
+from score_following_game.data_preparation.engraving.humdrum.preparing import Lost, prepare
 from score_following_game.data_preparation.engraving.humdrum.spines import Row, Spine, read_rows, unreadable
 from score_following_game.data_preparation.engraving.humdrum.tempo import metronome_mark, quarters_per_minute
 from score_following_game.data_preparation.engraving.humdrum.tokens import Sign, read_token
-from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.errors import EngravingError
 
 _INSTRUMENT = re.compile(r"\*ITrd(-?\d+)c(-?\d+)")  # written so many steps and semitones above the sound
@@ -25,14 +25,16 @@ def read_humdrum(text: str) -> tuple[str, Reading]:
     Raises EngravingError naming the line where the spines disagree about the time or a token cannot be read.
     """
     lines, bars = read_bars(text)
-    return "\n".join(lines), Reading(tuple(bar.finished() for bar in bars))
+    mended = {id_: LENGTH for bar in bars for id_ in bar.shortened}
+    return "\n".join(lines), Reading(tuple(bar.finished() for bar in bars), mended=mended)
 
 
 @dataclass
 class OpenBar:
     """A bar that is being read. line: of the bar line before it.  start, end: quarters from the beginning of the piece.
 
-    data: the lines with its notes and rests.
+    data: the lines with its notes and rests.  lost: the notes that cannot be read.  shortened: ids of the notes of chords
+    that state another duration than the first note of theirs, and are drawn and played as long as that.
     """
 
     line: int
@@ -43,11 +45,13 @@ class OpenBar:
     tempi: dict[Fraction, float] = field(default_factory=dict)
     meter: tuple[int, int] | None = None
     data: list[int] = field(default_factory=list)
+    lost: list[ReadNote] = field(default_factory=list)
+    shortened: list[str] = field(default_factory=list)
 
     def finished(self) -> ReadBar:
         length = self.end - self.start
         notes = tuple(_whole_bar(note, length) for note in self.notes)
-        return ReadBar(self.name, length, notes, tuple(self.tempi.items()), self.meter)
+        return ReadBar(self.name, length, notes, tuple(self.tempi.items()), self.meter, tuple(self.lost))
 
 
 def _whole_bar(note: ReadNote, length: Fraction) -> ReadNote:
@@ -59,8 +63,8 @@ def _whole_bar(note: ReadNote, length: Fraction) -> ReadNote:
 
 def read_bars(text: str) -> tuple[list[str], list[OpenBar]]:
     """The lines for the engraver, and the bars. The engraver makes one measure of each."""
-    lines = prepare(text)
-    reader = _Reader()
+    lines, lost = prepare(text)
+    reader = _Reader(lost)
     for row in read_rows(lines):
         if row.is_barline:
             reader.barline(row)
@@ -79,7 +83,8 @@ def read_bars(text: str) -> tuple[list[str], list[OpenBar]]:
 class _Reader:
     """The state between two lines: the bars so far, when the notes of each spine end, and the ties that wait for their end."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Lost) -> None:
+        self.lost = lost
         self.bars = [OpenBar(1, "0", Fraction(0))]
         self.free: dict[Spine, Fraction] = {}
         self.now = Fraction(0)
@@ -158,6 +163,8 @@ class _Reader:
         if staff is None:
             raise unreadable(line, "a staff that begins in the middle of the piece")
         bar = self.bars[-1]
+        here = ReadNote("", self.now - bar.start, Fraction(0), None, staff)
+        bar.lost += [here] * self.lost.get((line, field_), 0)
         for place, sign in enumerate(signs, 1):
             if sign.grace:
                 continue
@@ -165,6 +172,8 @@ class _Reader:
             id_ = f"{kind}-L{line}F{field_}" + (f"S{place}" if len(signs) > 1 else "")
             alter = sign.written_alter(*self.instruments.get(spine.origin, (0, 0)))
             tied_to = self._tie(id_, staff, sign) if sign.pitch is not None else ""
+            if sign.pitch is not None and sign.stated != sign.duration:
+                bar.shortened.append(id_)
             bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to))
 
     def _tie(self, id_: str, staff: int, sign: Sign) -> str:

@@ -1,11 +1,13 @@
-"""The order in which the bars of a Humdrum file sound: its expansion lists, or else its repeat signs."""
+"""What a Humdrum file says of the order of its bars: its expansion lists and its repeat signs."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import OpenBar, read_bars
 from score_following_game.data_preparation.engraving.humdrum.spines import Row, read_rows, unreadable
 
@@ -17,15 +19,14 @@ _ENDS, _BEGINS = re.compile(r":[|!]"), re.compile(r"[|!]:")
 def expansion(text: str) -> dict[str, list[int]] | None:
     """Name of each order -> the bars (indices into Reading.bars) in this order. "": with the repeats.  "norep": without them.
 
-    Other names are those of the file. None if it has neither an expansion list nor a repeat sign. Raises EngravingError for a
-    list with an unknown section, and for a section that begins in the middle of a bar.
+    Other names are those of the file. None if it has no expansion list. Raises EngravingError for a list with an unknown
+    section, and for a section that begins in the middle of a bar.
     """
     lines, bars = read_bars(text)
     rows = list(read_rows(lines))
     lists = {found[1]: (found[2].split(","), row.number) for row, found in _marks(rows, _LIST)}
     if not lists:
-        order = _by_signs(rows, bars)
-        return None if order == list(range(len(bars))) else {"": order}
+        return None
     sections = _sections(rows, bars)
     orders = {}
     for name, (labels, line) in lists.items():
@@ -36,6 +37,22 @@ def expansion(text: str) -> dict[str, list[int]] | None:
             order += sections[label]
         orders[name] = order
     return orders
+
+
+def repeat_marks(text: str) -> tuple[BarMarks, ...]:
+    """The repeat signs of each bar line."""
+    lines, bars = read_bars(text)
+    marks = [BarMarks() for _ in bars]
+    for row in read_rows(lines):
+        if not row.is_barline:
+            continue
+        token = next((token for _, token, _ in row.kern()), "")
+        bar = bisect_left([bar.line for bar in bars], row.number)
+        if _ENDS.search(token) and bar:
+            marks[bar - 1] = replace(marks[bar - 1], repeat_end=2)
+        if _BEGINS.search(token) and bar < len(bars):
+            marks[bar] = replace(marks[bar], repeat_start=True)
+    return tuple(marks)
 
 
 def _marks(rows: list[Row], pattern: re.Pattern[str]) -> Iterator[tuple[Row, re.Match[str]]]:
@@ -59,20 +76,3 @@ def _bar_at(line: int, bars: list[OpenBar]) -> int:
     if 0 < before < len(bars[bar].data):
         raise unreadable(line, "a section begins in the middle of a bar")
     return bar + bool(before)
-
-
-def _by_signs(rows: list[Row], bars: list[OpenBar]) -> list[int]:
-    """Each passage that ends with a repeat sign twice, from the last sign that begins one or the end of the last passage."""
-    order: list[int] = []
-    start = played = 0
-    for row in rows:
-        if not row.is_barline:
-            continue
-        token = next((token for _, token, _ in row.kern()), "")
-        bar = bisect_left([bar.line for bar in bars], row.number)
-        if _ENDS.search(token) and bar > start:
-            order += [*range(played, bar), *range(start, bar)]
-            start = played = bar
-        if _BEGINS.search(token):
-            start = bar
-    return order + list(range(played, len(bars)))

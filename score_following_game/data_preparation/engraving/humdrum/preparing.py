@@ -11,13 +11,17 @@ _DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between
 _MISTAKES = 0.01  # share of the tokens that may be unreadable
 _DURATION = re.compile(r"\d+(%\d+)?\.*")
 
+Lost = dict[tuple[int, int], int]  # (line, number of the field from 1) -> notes there that cannot be read
 
-def prepare(text: str) -> list[str]:
-    """The lines, with every note that the file writes out. They keep their numbers. Raises EngravingError, naming a line.
+
+def prepare(text: str) -> tuple[list[str], Lost]:
+    """The lines, with every note that the file writes out, and where notes are lost. Raises EngravingError, naming a line.
+
+    The lines keep their numbers.
 
     Between *rep and *Xrep stand notes for which the print has a repeat sign, between *tremolo and *Xtremolo those that it draws
     as a tremolo. A filter is a program that the engraver would apply to the notes. To a line without any token the engraver
-    would give a time. A note that cannot be read becomes a rest.
+    would give a time. A note that cannot be read becomes a rest; it is lost.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return _without_mistakes([_prepare_line(line) for line in lines])
@@ -31,8 +35,9 @@ def _prepare_line(line: str) -> str:
     return line
 
 
-def _without_mistakes(lines: list[str]) -> list[str]:
+def _without_mistakes(lines: list[str]) -> tuple[list[str], Lost]:
     mistakes: list[tuple[int, str]] = []
+    lost: Lost = {}
     notes = 0
     for row in read_rows(lines):
         if row.is_barline or row.is_interpretation:
@@ -44,13 +49,14 @@ def _without_mistakes(lines: list[str]) -> list[str]:
                 read_token(token)
             except ValueError as error:
                 tokens[field - 1] = _mended(token)
+                lost[row.number, field] = sum(not _readable(text) for text in token.split())
                 mistakes.append((row.number, str(error)))
         if all(token == "." for token in tokens):
             tokens = ["!"] * len(tokens)
         lines[row.number - 1] = "\t".join(tokens)
     if len(mistakes) > max(1, _MISTAKES * notes):
         raise unreadable(mistakes[0][0], f"{mistakes[0][1]}, and {len(mistakes) - 1} more such mistakes")
-    return lines
+    return lines, lost
 
 
 def _mended(token: str) -> str:

@@ -18,10 +18,12 @@ class Sign:
     """A note, or a rest, whose pitch is None.
 
     duration: quarters, 0 for a grace note.  pitch: MIDI.  step: 0 to 6 for C to B.  alter: semitones.
-    begins, ends: whether a tie begins or ends here.  hidden: not printed.
+    stated: the duration that a note of a chord states itself.  begins, ends: whether a tie begins or ends here.
+    hidden: not printed.
     """
 
     duration: Fraction
+    stated: Fraction
     pitch: int | None
     step: int
     alter: int
@@ -51,10 +53,12 @@ def read_token(token: str) -> list[Sign]:
         duration = _duration(text) if duration is None else duration
         if duration is None and not grace:
             raise ValueError(f"{text!r} has no duration")
+        length = Fraction(0) if grace or duration is None else duration
         pitch, step, alter = (None, 0, 0) if "r" in text else _pitch(text)
         signs.append(
             Sign(
-                Fraction(0) if grace or duration is None else duration,
+                length,
+                length if grace else _duration(text) or length,
                 pitch,
                 step,
                 alter,

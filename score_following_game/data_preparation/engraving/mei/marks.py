@@ -9,10 +9,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.mei.places import target
 from score_following_game.data_preparation.engraving.mei.tree import name_of, parse
 from score_following_game.data_preparation.engraving.mei.values import decimal
-from score_following_game.data_preparation.engraving.order import BarMarks
 
 _SIGNS = {"segno": "segno", "coda": "coda", "fine": "fine", "dacapo": "da_capo", "dalsegno": "dal_segno", "tocoda": "to_coda"}
 _GLYPHS = {"segno": "segno", "segnoSerpent1": "segno", "coda": "coda", "U+E047": "segno", "U+E048": "coda"}

@@ -38,6 +38,7 @@ def prepare(root: Element) -> Element:
         if parent is not score and parent.tag != "ending" and parent.find("measure") is not None:
             parent.tag = "section"  # whatever else bars are in, the engraver would pass over them
     _complete_definitions(score)
+    _name_staff_of_octave_lines(score)
     _write_dots(score)
     _name(score)
     return score
@@ -104,6 +105,18 @@ def _in_score_definition(element: Element) -> Element:
     group = element if element.tag == "staffGrp" else ElementTree.SubElement(outer, "staffGrp")
     (outer if group is element else group).append(element)
     return outer
+
+
+def _name_staff_of_octave_lines(score: Element) -> None:
+    """Octave lines that begin at a beat are on the only staff. Raises EngravingError for one that could be on several."""
+    staves = {staff.get("n") or "" for staff in score.iter("staffDef")}
+    for number, measure in enumerate(score.iter("measure"), 1):
+        for line in measure.iter("octave"):
+            if line.get("staff") or line.get("startid"):
+                continue
+            if len(staves) > 1:
+                raise EngravingError("unreadable", f"bar {measure.get('n') or number}, an octave line without its staff")
+            line.set("staff", next(iter(staves)))
 
 
 def _write_dots(score: Element) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.musicxml.chords import passing
 from score_following_game.data_preparation.engraving.musicxml.document import number
 from score_following_game.data_preparation.engraving.musicxml.values import written_value
 from score_following_game.data_preparation.engraving.reading import ReadNote
@@ -66,11 +67,11 @@ def _replace(measure: Element, source: Element, staff: str) -> None:
     place = max((at for at, child in enumerate(measure) if child.tag in _STREAM), default=len(measure) - 1) + 1
     stream: list[Element] = []
     if length:
-        stream.append(_passing("backup", str(length)))
+        stream.append(passing("backup", str(length)))
     for element in source:
         if element.tag == "note" and not _is_of(element, staff):
             if element.find("chord") is None and element.find("grace") is None:
-                stream.append(_passing("forward", element.findtext("duration") or "0"))
+                stream.append(passing("forward", element.findtext("duration") or "0"))
         elif element.tag in _STREAM:
             stream.append(copy.deepcopy(element))
     measure[place:place] = stream
@@ -87,14 +88,8 @@ def _duration(element: Element) -> Fraction:
         return Fraction(0)
 
 
-def _passing(tag: str, duration: str) -> Element:
-    element = Element(tag)
-    ElementTree.SubElement(element, "duration").text = duration
-    return element
-
-
 def _before(parent: Element, child: Element, tag: str, duration: str) -> None:
-    parent.insert(list(parent).index(child), _passing(tag, duration))
+    parent.insert(list(parent).index(child), passing(tag, duration))
 
 
 def write_out_strokes(notes: Sequence[ReadNote], measure: Element) -> list[ReadNote]:

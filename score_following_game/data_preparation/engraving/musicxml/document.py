@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.musicxml.chords import separate_chords
 from score_following_game.data_preparation.errors import EngravingError
 
 Element = ElementTree.Element
@@ -45,7 +46,7 @@ def read_document(text: str) -> tuple[Element, list[Part]]:
     for element in elements:
         staves = _number_of_staves(element)
         first = parts[-1].first_staff + parts[-1].staves if parts else 1
-        _separate_voices(element)
+        separate_chords(element)
         parts.append(Part(element, names.get(element.get("id"), ""), first, staves))
     return root, parts
 
@@ -76,29 +77,6 @@ def _in_listed_order(root: Element) -> list[Element]:
     """The parts in the order of the part list, as the engraver numbers their staves. Parts not listed are not engraved."""
     by_id = {part.get("id"): part for part in root.findall("part")}
     return [by_id[listed.get("id")] for listed in root.iter("score-part") if listed.get("id") in by_id]
-
-
-def _separate_voices(part: Element) -> None:
-    """A note of another voice, written after a <backup> by the whole length of the note before it, is in no chord with that.
-
-    Some programs mark it as <chord/>, which makes the engraver drop it. Its onset is the same either way.
-    """
-    for measure in part.iter("measure"):
-        before: Element | None = None
-        back: str | None = None
-        for element in measure:
-            if element.tag in ("backup", "forward"):
-                back = element.findtext("duration") if element.tag == "backup" else None
-            elif element.tag == "note":
-                chord = element.find("chord")
-                returns = before is not None and back is not None and back == before.findtext("duration")
-                if chord is not None and returns and _voice(element) != _voice(before):
-                    element.remove(chord)
-                before, back = element, None
-
-
-def _voice(note: Element | None) -> str:
-    return (note.findtext("voice") or "").strip() if note is not None else ""
 
 
 def _number_of_staves(part: Element) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.order import BarMarks
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 
 _SOUNDS = {
     "segno": "segno",

@@ -63,6 +63,18 @@ def put_clefs(staff: Element, changes: Sequence[Change]) -> None:
                 _put_before(layer, item.element, written_here)
 
 
+def draw_first_clefs(root: Element) -> None:
+    """Draw the G clef, by which the engraver places the heads of a staff that begins without a clef."""
+    score, measure = root.find(f".//{MEI}score/{MEI}scoreDef"), root.find(f".//{MEI}measure")
+    if score is None or score.find(f"{MEI}clef") is not None or score.get("clef.shape"):
+        return
+    for staff in score.iter(f"{MEI}staffDef"):
+        first = None if measure is None else measure.find(f"{MEI}staff[@n='{staff.get('n')}']/{MEI}layer/*")
+        begins = first is not None and first.tag == f"{MEI}clef"
+        if not begins and staff.find(f"{MEI}clef") is None and not staff.get("clef.shape"):
+            staff.insert(0, Element(f"{MEI}clef", shape="G", line="2"))
+
+
 def _is_new(element: Element) -> bool:
     """True for a clef that is no copy of another layer's."""
     return element.tag == f"{MEI}clef" and element.get("sameas") is None

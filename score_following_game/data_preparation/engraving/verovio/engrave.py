@@ -60,6 +60,7 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
         systems=starts[:-1],
         staves=[len(system.staff_lines) for system in layout.systems],
         unshown=unshown,
+        mended=reading.mended_in(order),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
 from score_following_game.data_preparation.engraving.mei.values import ALTER
-from score_following_game.data_preparation.engraving.reading import DIFFER, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.reading import DIFFER, SIGN, TIE, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
 from score_following_game.data_preparation.engraving.verovio.clefs import put_clefs, take_clefs
 from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
@@ -19,7 +20,7 @@ Element = ElementTree.Element
 def mend(root: Element, reading: Reading) -> Reading:
     """Give the MEI the times, pitches and ties of `reading`; measure i gets the id bar-i.
 
-    Returns the reading with those notes as lost that the MEI does not have.
+    Returns the reading with those notes as lost that the MEI does not have, and with the notes at which it was mended.
 
     Where the two agree nothing is changed but ids. Raises EngravingError if their numbers of bars differ.
     """
@@ -32,8 +33,8 @@ def mend(root: Element, reading: Reading) -> Reading:
         _mend_times(measure, bar)
     mend_octave_lines(measures)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
-    _mend_pitches(root, read)
-    _mend_ties(root, measures, read)
+    mended = {**dict.fromkeys(_mend_ties(root, measures, read), TIE), **dict.fromkeys(_mend_pitches(root, read), SIGN)}
+    reading = replace(reading, mended={**reading.mended, **mended})
     return reading.without(read.keys() - {element.get(ID) for element in root.iter()})
 
 
@@ -69,11 +70,13 @@ def _mend_times(measure: Element, bar: ReadBar) -> None:
         put_clefs(staff, clefs)
 
 
-def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> None:
+def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> list[str]:
     """Write each note's sounding alteration, and its MIDI pitch where it differs from the written one.
 
-    A printed sign that contradicts the sound, or that is unknown, is replaced by the sounding one.
+    A printed sign that contradicts the sound, or that is unknown, is replaced by the sounding one. Returns the ids of the
+    notes with such a sign.
     """
+    replaced: list[str] = []
     for definition in root.iter(f"{MEI}staffDef"):
         definition.attrib.pop("trans.semi", None)
         definition.attrib.pop("trans.diat", None)
@@ -87,6 +90,7 @@ def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> None:
         for holder in signs:
             if ALTER.get(holder.get("accid", "")) != of.alter:
                 holder.set("accid", ACCIDENTAL[of.alter])
+                replaced.append(of.id)
         if of.alter or signs:
             note.set("accid.ges", GESTURAL[of.alter])
         written = written_pitch(note, of.alter)
@@ -96,13 +100,18 @@ def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> None:
             )
         if of.transposition:
             note.set("pnum", str(of.pitch))  # in the engraver's timing it overrides the written pitch; the drawing ignores it
+    return replaced
 
 
-def _mend_ties(root: Element, measures: list[Element], read: dict[str, ReadNote]) -> None:
-    """Leave exactly the ties of the reading, keeping the engraver's elements for those that it has too."""
+def _mend_ties(root: Element, measures: list[Element], read: dict[str, ReadNote]) -> list[str]:
+    """Leave exactly the ties of the reading, keeping the engraver's elements for those that it has too.
+
+    Returns the ids of the notes at which a tie of the engraver ended that is removed, or ends one that it did not have.
+    """
     expected = {(note.tied_to, note.id) for note in read.values() if note.tied_to}
     present = {note.get(ID) for note in root.iter(f"{MEI}note")}
     found = set()
+    removed: list[str] = []
     for measure in measures:
         for tie in measure.findall(f"{MEI}tie"):
             pair = tie.get("startid", "").lstrip("#"), tie.get("endid", "").lstrip("#")
@@ -110,9 +119,10 @@ def _mend_ties(root: Element, measures: list[Element], read: dict[str, ReadNote]
                 found.add(pair)
             else:
                 measure.remove(tie)
-    for note in root.iter(f"{MEI}note"):
-        note.attrib.pop("tie", None)
+                removed.append(pair[1])
+    marked = {note.get(ID) for note in root.iter(f"{MEI}note") if note.attrib.pop("tie", "") in ("m", "t")}
     home = {note.get(ID): measure for measure in measures for note in measure.iter(f"{MEI}note")}
-    for start, end in sorted(expected - found):
-        if start in present and end in present:
-            ElementTree.SubElement(home[start], f"{MEI}tie", startid=f"#{start}", endid=f"#{end}")
+    added = [(start, end) for start, end in sorted(expected - found) if start in present and end in present]
+    for start, end in added:
+        ElementTree.SubElement(home[start], f"{MEI}tie", startid=f"#{start}", endid=f"#{end}")
+    return [id_ for id_ in removed if id_ in read] + [end for _, end in added if end not in marked]

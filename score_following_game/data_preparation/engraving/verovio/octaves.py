@@ -21,7 +21,7 @@ def mend_octave_lines(measures: Sequence[Element]) -> None:
     for index, measure in enumerate(measures):
         for line in measure.findall(f"{MEI}octave"):
             start, end = (line.get(name, "").lstrip("#") for name in ("startid", "endid"))
-            last = home.get(end, index)
+            last = home.get(end, index + _bars_on(line))
             staff = line.get("staff") or _staff_of(measure, start)
             notes = list(_notes(measures[index : last + 1], staff))
             between = list(_between(measures[index : last + 1], staff, start, end)) if start in home and end in home else []
@@ -36,6 +36,12 @@ def mend_octave_lines(measures: Sequence[Element]) -> None:
 
 def _has_ends(line: Element) -> bool:
     return all(line.get(id_) or line.get(beat) for id_, beat in (("startid", "tstamp"), ("endid", "tstamp2")))
+
+
+def _bars_on(line: Element) -> int:
+    """How many bars after its own a line ends at a beat, as in tstamp2="1m+2"."""
+    bars = line.get("tstamp2", "").partition("m")[0] if "m" in line.get("tstamp2", "") else ""
+    return int(bars) if bars.isdecimal() else 0
 
 
 def _staff_of(measure: Element, id_: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.checks import MOST_UNSHOWN
 from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
@@ -40,6 +42,27 @@ def choose_part(root: Element, reading: Reading, which: str) -> Reading:
     staves = _chosen(_parts(root), which)
     _keep_staves(root, staves)
     return reading.of_staves(staves)
+
+
+def drop_rare_staves(root: Element, reading: Reading) -> Reading:
+    """Remove the staves that a part of more than two has for a few notes only, in the MEI and in the reading.
+
+    Returns the reading with their notes as lost. They are at most the share of a part's notes that need not be shown.
+    """
+    written = Counter(note.staff for bar in reading.bars for note in bar.notes if note.pitch is not None)
+    dropped: dict[int, int] = {}  # number of a staff -> number of one of its part that stays
+    for part in _parts(root):
+        room = MOST_UNSHOWN * sum(written[staff] for staff in part.staves)
+        rarest = sorted(part.staves, key=lambda staff: written[staff])
+        for staff in rarest[: max(len(part.staves) - 2, 0)]:
+            room -= written[staff]
+            if room >= 0:
+                dropped[staff] = rarest[-1]
+    if not dropped:
+        return reading
+    staves = sorted({staff for part in _parts(root) for staff in part.staves} - dropped.keys())
+    _keep_staves(root, staves)
+    return reading.giving_up(dropped).of_staves(staves)
 
 
 def _parts(root: Element) -> list[Part]:
