@@ -239,10 +239,29 @@ def test_tempo_changes_are_played() -> None:
     checks.check_midi(piece, piece.midi)
 
 
-def test_strokes_and_repeated_bars_are_written_out() -> None:
-    def tremolo(kind: str, strokes: int) -> str:
-        return f'<ornaments><tremolo type="{kind}">{strokes}</tremolo></ornaments>'
+def tremolo(kind: str, strokes: int) -> str:
+    return f'<ornaments><tremolo type="{kind}">{strokes}</tremolo></ornaments>'
 
+
+@pytest.mark.parametrize("bars", [1, 2])
+def test_a_tie_goes_on_from_the_last_note_of_a_tremolo(bars: int) -> None:
+    """Within a bar and over the bar line; of a tremolo between two notes and of strokes through one stem."""
+    pair = {"quarters": 0.5, "value": 1.0, "tuplet": "2:1", "more": '<tie type="start"/>'}
+    alternating = note("E5", 0.5, value=1.0, tuplet="2:1", notations=tremolo("start", 2))
+    alternating += note("G5", **pair, notations=tremolo("stop", 2))  # type: ignore[arg-type]
+    stop, start = '<tie type="stop"/>', '<tie type="start"/>'
+    repeating = note("C5", more=start, notations=tremolo("single", 1))
+    ends = note("G5", more=stop), note("C5", more=stop)
+    if bars == 1:
+        piece = made(alternating + ends[0] + repeating + ends[1])
+        assert_notes(piece, [*((k / 4, 79 if k % 2 else 76) for k in range(4)), (2, 72), (2.5, 72)])
+        return
+    piece = made(notes("C5 C5 C5") + alternating, ends[0] + notes("D5 D5") + repeating, ends[1] + notes("D5 D5 D5"))
+    expected = [(0, 72), (1, 72), (2, 72), *((3 + k / 4, 79 if k % 2 else 76) for k in range(4)), (5, 74), (6, 74)]
+    assert_notes(piece, [*expected, (7, 72), (7.5, 72), (9, 74), (10, 74), (11, 74)])
+
+
+def test_strokes_and_repeated_bars_are_written_out() -> None:
     pair = {"quarters": 1.0, "value": 2.0, "tuplet": "2:1"}
     bar = (
         note("C5", notations=tremolo("single", 1))

@@ -12,7 +12,13 @@ from score_following_game.data_preparation.engraving.musicxml.chords import pass
 from score_following_game.data_preparation.engraving.musicxml.document import number
 from score_following_game.data_preparation.engraving.musicxml.values import written_value
 from score_following_game.data_preparation.engraving.reading import ReadNote
-from score_following_game.data_preparation.engraving.repetition import UNMEASURED, alternating, repeated, stroke_duration
+from score_following_game.data_preparation.engraving.repetition import (
+    UNMEASURED,
+    alternating,
+    copy_id,
+    repeated,
+    stroke_duration,
+)
 from score_following_game.data_preparation.errors import EngravingError
 
 Element = ElementTree.Element
@@ -92,19 +98,23 @@ def _before(parent: Element, child: Element, tag: str, duration: str) -> None:
     parent.insert(list(parent).index(child), passing(tag, duration))
 
 
-def write_out_strokes(notes: Sequence[ReadNote], measure: Element) -> list[ReadNote]:
-    """The notes that are played: those with strokes through the stem again and again, tremolos of two in alternation."""
+def write_out_strokes(notes: Sequence[ReadNote], measure: Element, last: dict[str, str]) -> list[ReadNote]:
+    """The notes that are played: those with strokes through the stem again and again, tremolos of two in alternation.
+
+    last: id of a note -> id of its last repetition, on which a tie goes on, also in later bars; those of this bar are added.
+    """
     elements = {note.get("id", ""): note for note in measure.iter("note")}
     written: list[ReadNote] = []
     first: list[ReadNote] = []  # of a tremolo
-    last: dict[str, str] = {}  # id -> id of its last repetition, on which a tie goes on
     for chord in _chords(notes, elements):
         kind, strokes = next(filter(None, (_strokes(elements[note.id]) for note in chord)), ("", 0))
         value = written_value(elements[chord[0].id], modified=False)
         if kind == "start":
             written, first = written + first, chord
         elif kind == "stop" and first:
-            written += _tremolo(first, chord, Fraction(1, 2**strokes))
+            played = _tremolo(first, chord, Fraction(1, 2**strokes))
+            last |= {note.id: max(_repetitions(note, played), key=lambda new: new.onset).id for note in chord}
+            written += played
             first = []
         elif kind == "single" and value is not None:
             each = stroke_duration(value, strokes) * chord[0].duration / value
@@ -115,6 +125,11 @@ def write_out_strokes(notes: Sequence[ReadNote], measure: Element) -> list[ReadN
         else:
             written += chord
     return [replace(note, tied_to=last.get(note.tied_to, note.tied_to)) for note in written + first]
+
+
+def _repetitions(note: ReadNote, played: Sequence[ReadNote]) -> list[ReadNote]:
+    """The note and its copies."""
+    return [new for new in played if new.id == note.id or new.id.startswith(copy_id(note.id, "again", 0)[:-1])]
 
 
 def _chords(notes: Sequence[ReadNote], elements: dict[str, Element]) -> list[list[ReadNote]]:

@@ -103,6 +103,7 @@ class _Player:
         self.divisions = Fraction(1)
         self.transposition: dict[int, int] = {}  # staff in the part -> semitones; 0: all staves
         self.ties = Ties()
+        self.repeated: dict[str, str] = {}  # note -> its last repetition
 
     def play(self, measure: Element) -> _Passage:
         passage, clock = _Passage(), _Clock()
@@ -124,7 +125,7 @@ class _Player:
                     clock.advance(counted, exact)
                 passage.notes.append(self._note(element, *chord))
             passage.length = max(passage.length, clock.now)
-        passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure)
+        passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure, self.repeated)
         return passage
 
     def _define(self, attributes: Element, passage: _Passage) -> None:
