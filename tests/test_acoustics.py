@@ -12,6 +12,7 @@ from small_piece import write_small_piece
 
 from score_following_game.config import GameConfig, load_game_config
 from score_following_game.data_processing.acoustics.channel import coded, retuned, with_drifting_gain, with_wow
+from score_following_game.data_processing.acoustics.conditions import CONDITIONS, DEFAULT, EXPRESSIVE, RETUNED, spread, under
 from score_following_game.data_processing.acoustics.instruments import draw_instrument
 from score_following_game.data_processing.acoustics.noises import STEADY, SUDDEN, with_noise
 from score_following_game.data_processing.acoustics.performing import ASYNCHRONY, Notes, perform
@@ -205,3 +206,25 @@ def test_recordings_are_not_performed(piece: Piece, tmp_path: Path):
     assert can_be_performed(piece)
     assert not can_be_performed(replace(piece, source=tmp_path / "tune.wav"))
     assert not can_be_performed(replace(piece, midi_path=Path("medley~1"), source=Path("medley~1")))
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_conditions_are_the_same_each_time_and_change_one_thing(condition: str, piece: Piece, config: GameConfig):
+    (changed,), (again,) = (under(condition, [piece], config, seed=1) for _ in range(2))
+    assert same(changed, again) and changed.name == piece.name
+    assert len(changed.onset_frames) == len(piece.onset_frames)
+    np.testing.assert_array_equal(changed.sheet, piece.sheet)
+    assert same(changed, piece) == (condition == DEFAULT)
+    if condition not in (EXPRESSIVE, RETUNED):
+        np.testing.assert_array_equal(changed.onset_frames, piece.onset_frames)
+
+
+def test_pieces_spread_over_the_conditions(piece: Piece, config: GameConfig):
+    pieces = [replace(piece, name=f"tune_{number}") for number in range(len(CONDITIONS) + 2)]
+    heard = spread(pieces, config)
+    assert [one.name for one in heard] == [one.name for one in pieces]
+    assert sum(not same(one, other) for one, other in zip(heard, pieces)) == len(CONDITIONS) - 1 + 1  # the second round
+    (recording,) = spread([replace(piece, source=Path("tune.wav"))], config)
+    assert same(recording, piece)
+    with pytest.raises(ValueError, match="'rain' is no condition"):
+        under("rain", pieces, config)

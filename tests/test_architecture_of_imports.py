@@ -33,6 +33,7 @@ ENTRY_POINTS = {
     "environment.vector_env",
     "environment.live",
     "data_processing.streaming",
+    "evaluation.real_world",  # for benchmarks/real_world.py
 }
 Imports = dict[str, set[str]]
 

@@ -18,9 +18,10 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
-from score_following_game.reinforcement_learning.renewal import ROOM, Renewal
+from score_following_game.reinforcement_learning.renewal import Renewal
 from score_following_game.reinforcement_learning.settings import settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
+from score_following_game.reinforcement_learning.training_data import PLACE
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def pieces(folder: Path) -> list[Piece]:
 @pytest.mark.parametrize("name", ["nottingham", "nottingham_ls1"])
 def test_a_replaced_piece_is_seen_as_in_a_bank_of_its_own(pieces: list[Piece], name: str):
     config = load_game_config(name)
-    bank = ScoreBank(pieces, config, room=ROOM)
+    bank = ScoreBank(pieces, config, room=PLACE)
     longer = replace(
         pieces[4],
         spectrogram=np.hstack([pieces[4].spectrogram, pieces[4].spectrogram[:, :40]]),
@@ -73,7 +74,7 @@ def test_a_piece_that_is_too_long_has_no_place(pieces: list[Piece]):
 
 def renewal(pieces: list[Piece], remembered: int) -> tuple[Renewal, Game]:
     config = load_game_config("nottingham")
-    bank = ScoreBank(pieces, config, room=ROOM)
+    bank = ScoreBank(pieces, config, room=PLACE)
     sampler = StartSampler(bank, 0)
     return Renewal(bank, sampler, World(frozenset({"timing", "gain"})), 7, remembered), Game(bank, 2)
 

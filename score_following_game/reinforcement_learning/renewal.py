@@ -15,7 +15,6 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 
-ROOM = 2.0  # of a piece's place in the bank, relative to its own size: renditions may be slower and begin later
 RESTING = 0.25  # largest share of the pieces that wait for a new rendition
 ATTEMPTS = 20  # renditions that may be too long for their place, one after the other
 

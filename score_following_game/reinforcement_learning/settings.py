@@ -59,6 +59,9 @@ class Settings:
         None, DATA, "SoundFonts of these performances, separated by commas (default: the one in pretty_midi)", needs=("world",)
     )
     keyboards_only: bool = knob(False, DATA, "these performances are played on pianos and other keyboards", needs=("world",))
+    eval_conditions: bool = knob(
+        False, DATA, "hear the validation pieces under the conditions of benchmarks/real_world.py, one after the other"
+    )
     prioritized_sampling: bool = knob(False, DATA, "draw pieces more often the worse their latest game went", agents=PLAYERS)
     random_start: float = knob(
         0.0,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.acoustics.switches import parse_switches
-from score_following_game.data_processing.acoustics.world import World
 from score_following_game.data_processing.augmentation import augmented
 from score_following_game.data_processing.dataset import find_data_set, load_data_set
 from score_following_game.data_processing.manifest import EVALUATION_ONLY, MANIFEST_NAME, is_manifest, read_manifest
@@ -20,8 +20,12 @@ from score_following_game.errors import UserError
 from score_following_game.files import visible_files
 from score_following_game.optional_libraries import require_libraries
 from score_following_game.reinforcement_learning.processes import distributed
-from score_following_game.reinforcement_learning.renewal import ROOM, Renewal
 from score_following_game.reinforcement_learning.settings import Settings
+
+if TYPE_CHECKING:
+    from score_following_game.reinforcement_learning.renewal import Renewal
+
+PLACE = 2.0  # of a training piece in the bank, relative to its own size: renditions may be slower and begin later
 
 
 def load_banks(settings: Settings, config: GameConfig, rules: GameConfig, device: torch.device) -> tuple[ScoreBank, ScoreBank]:
@@ -43,7 +47,11 @@ def load_banks(settings: Settings, config: GameConfig, rules: GameConfig, device
             load_data_set(folder, config, sound_font=sound_font) for folder in (settings.train_set, settings.eval_set)
         )
     train_set = [*train_set, *medleys(train_set, settings.medleys, settings.seed)]
-    room = ROOM if settings.world else 1.0
+    if settings.eval_conditions:
+        from score_following_game.data_processing.acoustics.conditions import spread
+
+        eval_set = spread(eval_set, rules, settings.seed)
+    room = PLACE if settings.world else 1.0
     return (
         ScoreBank(augmented(train_set, settings.augment, settings.seed), config, device, room),
         ScoreBank(eval_set, rules, device),
@@ -54,6 +62,9 @@ def make_renewal(settings: Settings, bank: ScoreBank, sampler: StartSampler, see
     """What performs the training pieces again; None without --world. Raises UserError for a font that cannot be read."""
     if not settings.world:
         return None
+    from score_following_game.data_processing.acoustics.world import World  # imports what is slow to import
+    from score_following_game.reinforcement_learning.renewal import Renewal
+
     if "rooms" in (switches := parse_switches(settings.world, "--world")):
         require_libraries("--world with rooms", "rooms", "pyroomacoustics")
     fonts = tuple(Path(font) for font in (settings.world_fonts or "").split(",") if font)

@@ -16,7 +16,7 @@ from score_following_game.data_processing.acoustics.instruments import Instrumen
 from score_following_game.data_processing.acoustics.noises import with_noise
 from score_following_game.data_processing.acoustics.performing import perform
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room
-from score_following_game.data_processing.acoustics.world import Performer, Sounding
+from score_following_game.data_processing.acoustics.world import Performer, Sounding, can_be_performed
 from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.synthesis import default_sound_font
 from score_following_game.machine import worker_threads
@@ -60,6 +60,16 @@ def under(condition: str, pieces: Sequence[Piece], config: GameConfig, seed: int
 
     with ThreadPoolExecutor(worker_threads()) as pool:
         return list(pool.map(change, pieces))
+
+
+def spread(pieces: Sequence[Piece], config: GameConfig, seed: int = 0) -> list[Piece]:
+    """The pieces, each under one of CONDITIONS in turn, in the same order; recordings stay as they are."""
+    heard = list(pieces)
+    for number, condition in enumerate(CONDITIONS):
+        chosen = [index for index in range(number, len(pieces), len(CONDITIONS)) if can_be_performed(pieces[index])]
+        for index, piece in zip(chosen, under(condition, [pieces[index] for index in chosen], config, seed)):
+            heard[index] = piece
+    return heard
 
 
 def _sounding(condition: str, performer: Performer, random: np.random.Generator, font: Path | None) -> Sounding:

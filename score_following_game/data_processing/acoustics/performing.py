@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pretty_midi
+
+from score_following_game.data_processing.midi_library import pretty_midi
 
 SPEED = 0.3  # largest change of the overall tempo, as a logarithm
 PHRASE = (2.5, 7.0)  # seconds of the score
 RUBATO = 0.26  # largest change of the local tempo within a performance, as a logarithm
-PAUSES = 0.35  # share of performances with fermatas or breaths
+PAUSES = 0.35  # share of performances with fermatas
 FERMATA = (0.3, 1.5)  # seconds by which a note is longer
-BREATH = (0.15, 1.0)  # seconds of silence
 ASYNCHRONY = 0.012  # standard deviation of an onset, seconds
 SPREAD = 0.03  # largest time from the first to the last note of a chord, seconds
 SHORTEST_GAP = 0.3  # of the time to the neighbouring onset, which an onset may move by
