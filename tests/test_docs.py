@@ -122,7 +122,7 @@ def test_commands_name_existing_scripts():
 
 def test_options_named_alone_exist(options_of):
     """Options between backticks without their command, as in tables: some command has them."""
-    benchmarks = [f"benchmarks/{name}.py" for name in ("speed", "latency", "compare_with_published")]
+    benchmarks = [f"benchmarks/{name}.py" for name in ("speed", "latency", "real_world", "compare_with_published")]
     known = frozenset().union(*map(options_of, [*SCRIPTS.values(), *MODULES.values(), *benchmarks])) | OF_OTHER_PROGRAMS
     unknown = {
         (str(page), option)

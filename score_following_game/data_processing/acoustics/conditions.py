@@ -45,8 +45,8 @@ CONDITIONS = (DEFAULT, *PROGRAMS, EXPRESSIVE, RETUNED, *CHANGES)
 def under(condition: str, pieces: Sequence[Piece], config: GameConfig, seed: int = 0, font: Path | None = None) -> list[Piece]:
     """The pieces under one of CONDITIONS. font: of the instruments, by default pretty_midi's.
 
-    Raises ValueError for an unknown condition, UserError when a piece's files cannot be read. The sound of the pieces must come
-    from their MIDI files.
+    Their sound must be made from MIDI files. Raises ValueError for an unknown condition, UserError when a piece's files cannot
+    be read.
     """
     if condition not in CONDITIONS:
         raise ValueError(f"{condition!r} is no condition; there are {', '.join(CONDITIONS)}")
