@@ -92,7 +92,7 @@ def test_an_unsuitable_network_is_refused(config: GameConfig, options: dict, mes
         ("ppo", "TinyContinuous", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "discounting": 0.95}),
         ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 200}),
         ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "bptt": True}),
-        ("a2c_lstm", "TinyLSTMContinuous", 1e-3, {"n_worker": 64, "t_max": 8, "max_updates": 300}),
+        ("a2c_lstm", "TinyLSTMContinuous", 1e-3, {"n_worker": 64, "t_max": 16, "max_updates": 150}),
     ],
 )
 def test_each_learns_a_trivial_game(

@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def test_own_scores(tmp_path: Path) -> None:
 def test_a_terminal_shows_that_scores_are_looked_for(tmp_path: Path) -> None:
     """A bar on stderr; one tune is one piece."""
     terminal, end = pty.openpty()
-    (tmp_path / "one.abc").write_text((BUNDLED / "tunes" / "test.abc").read_text().split("\n\n")[0])
+    termios.tcsetwinsize(end, (24, 80))  # a new one has no columns
+    (tmp_path / "one.abc").write_text("\n\n".join((BUNDLED / "tunes" / "test.abc").read_text().split("\n\n")[:2]))
     command = [sys.executable, ROOT / "prepare_game_data.py", "--source", tmp_path / "one.abc", "--destination", tmp_path]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=end, text=True, timeout=120, check=True)
     os.close(end)

@@ -95,7 +95,8 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
         for source in _sources(file, root, stem, works.get(file, ""))
     ]
     if not sources:
-        raise UserError(f"{', '.join(map(str, paths))}: no tune in {len(files)} files; an ABC tune begins with a line X:")
+        among = "it" if len(files) == 1 else f"{len(files)} files"
+        raise UserError(f"{', '.join(map(str, paths))}: no tune in {among}; an ABC tune begins with a line X:")
     return sorted(distinct(sources), key=lambda source: source.name)
 
 
