@@ -11,7 +11,8 @@ import soundfile
 
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.recordings import retiming as recordings
-from score_following_game.data_preparation.recordings.alignment import FPS, Features, band_of, locate, mend
+from score_following_game.data_preparation.recordings.alignment import FPS, Features, band_of
+from score_following_game.data_preparation.recordings.placing import locate
 from score_following_game.data_preparation.recordings.quality import Quality
 from score_following_game.data_preparation.recordings.retiming import Alignment, align, record_piece
 from score_following_game.data_processing.performance import read_midi
@@ -60,12 +61,43 @@ def perform(tempo: float, noise: float, before: float) -> tuple[np.ndarray, np.n
     return samples, np.unique([note.start for note in part.notes]) + before
 
 
+def found(places: np.ndarray, path: np.ndarray | None = None, heard: np.ndarray | None = None) -> np.ndarray:
+    """Where the onsets are found in a recording in which the pitch rises at `heard`, if the path has them at `path`."""
+    frames = np.arange(round(14 * FPS))
+    course = np.interp(frames / FPS, ONSETS, places if path is None else path) * FPS
+    spans = np.maximum.accumulate(np.round(course).astype(np.int64))[:, None] + (0, 0)
+    seconds = 40.0
+    empty = np.zeros((12, round(seconds * FPS)), np.float32)
+    return locate(
+        ONSETS,
+        PITCHES,
+        spans,
+        Features(empty[:, : 14 * FPS], empty[:, : 14 * FPS], rises(ONSETS, 14)),
+        Features(empty, empty, rises(places if heard is None else heard, seconds)),
+    )
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("shift", [-0.59, 0.59])
-def test_misplaced_runs_are_put_where_both_sides_say(size: int, shift: float) -> None:
+def test_onsets_that_the_path_misplaces_are_found_where_they_are_heard(size: int, shift: float) -> None:
     wrong = PLAYED.copy()
     wrong[10 : 10 + size] += shift
-    assert mend(ONSETS, PITCHES, wrong, rises(PLAYED)) == pytest.approx(PLAYED, abs=0.02)
+    assert found(PLAYED, path=np.maximum.accumulate(wrong)) == pytest.approx(PLAYED, abs=0.03)
+
+
+def test_the_note_after_a_pause_is_found_where_it_sounds() -> None:
+    """The path goes on at the old tempo into the silence of a fermata."""
+    paused = PLAYED.copy()
+    paused[10:] += 1.5
+    early = paused.copy()
+    early[10] -= 1.2
+    assert found(paused, path=early) == pytest.approx(paused, abs=0.03)
+
+
+def test_a_ritardando_stays() -> None:
+    slower = PLAYED.copy()
+    slower[8:] += 0.02 * np.arange(16) ** 2
+    assert found(slower) == pytest.approx(slower, abs=0.03)
 
 
 def test_notes_found_at_the_repeated_note_before_are_mended() -> None:
@@ -84,30 +116,6 @@ def test_notes_found_at_the_repeated_note_before_are_mended() -> None:
         Features(empty, empty, rises(PLAYED)),
     )
     assert found == pytest.approx(PLAYED, abs=0.05)
-
-
-def test_what_may_be_played_so_is_left() -> None:
-    pause, slower = PLAYED.copy(), PLAYED.copy()
-    pause[10:] += 1.5
-    slower[8:] += 0.02 * np.arange(16) ** 2
-    late = PLAYED.copy()
-    late[10] += 0.45  # and nothing is heard where it would be put
-    for places in (pause, slower, late):
-        assert (mend(ONSETS, PITCHES, places, rises(places)) == places).all()
-
-
-def test_small_strays_are_left() -> None:
-    onsets, places = 0.6 * ONSETS, 0.6 * PLAYED
-    places[10] += 0.24
-    assert (mend(onsets, PITCHES, places, rises(0.6 * PLAYED)) == places).all()
-
-
-def test_sides_that_disagree_move_nothing() -> None:
-    """A pause, and a hurried note after it; the pitch is heard between the two lines as well."""
-    places = PLAYED.copy()
-    places[10:] += 0.7
-    places[10] += 0.3
-    assert (mend(ONSETS, PITCHES, places, rises(np.append(places, PLAYED[10] + 0.35))) == places).all()
 
 
 def test_the_first_note_is_found_after_noise() -> None:

@@ -43,6 +43,7 @@ _MSMD_MODULES = ("data_preparation/msmd/*.py",)
 _PERFORMANCE_MODULES = ("data_preparation/performances/*.py",)
 _RECORDING_MODULES = (
     "data_preparation/recordings/alignment.py",
+    "data_preparation/recordings/placing.py",
     "data_preparation/recordings/quality.py",
     "data_preparation/recordings/retiming.py",
     "data_processing/audio*.py",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from score_following_game.data_preparation.errors import EngravingError
-from score_following_game.data_preparation.recordings.alignment import MOST_CELLS, compute_features, locate, warp
+from score_following_game.data_preparation.recordings.alignment import MOST_CELLS, compute_features, warp
+from score_following_game.data_preparation.recordings.placing import locate
 from score_following_game.data_preparation.recordings.quality import REPEATS, Quality, measure
 from score_following_game.data_processing.audio import read_recording, recording_seconds
 from score_following_game.data_processing.midi_files import played_midi, read_midi
