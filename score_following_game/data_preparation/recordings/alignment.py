@@ -29,6 +29,7 @@ _ONSET_WEIGHT = 0.5  # weight of the onsets' distance, relative to that of the c
 _DECAY = 0.85  # of an onset per frame; an onset then attracts the path from 100 ms away
 _STRETCH, _MARGIN = 12.0, 2.0  # seconds of score per fine alignment, and margin on both sides that is discarded
 _SKIP = 1.5  # cost of a recording frame outside the score, relative to the median cost of the best matches
+_ALIKE, _SKIP_ALIKE = 1.5, 3.0  # the same for frames that resemble a part of the score: their cost is below this; their cost
 _LONGEST_STOP = 8  # a stretch takes at most this many times its length in the recording; slower ones are refused anyway
 _LOWEST_STEP = int(np.ceil(BANDS_PER_OCTAVE * np.log2(LOWEST / REFERENCE)))  # semitone of the first filter corner, A4 = 0
 
@@ -87,7 +88,7 @@ def warp(score: Features, recording: Features, most_cells: int = MOST_CELLS) -> 
     Returns int64 (score frames, 2): the first and last recording frame matched with each score frame.
     """
     pool = max(FPS // COARSE_FPS, int(np.ceil(np.sqrt(score.frames * recording.frames / most_cells))))
-    coarse = (_spans(_path(pooled(score, pool), pooled(recording, pool))).mean(axis=1) + 0.5) * pool
+    coarse = (whole_spans(pooled(score, pool), pooled(recording, pool)).mean(axis=1) + 0.5) * pool
     middles = (np.arange(len(coarse)) + 0.5) * pool
     step, margin = int(_STRETCH * FPS), int(_MARGIN * FPS)
     spans = []
@@ -103,16 +104,23 @@ def warp(score: Features, recording: Features, most_cells: int = MOST_CELLS) -> 
     return np.maximum.accumulate(np.concatenate(spans))
 
 
+def whole_spans(score: Features, recording: Features) -> np.ndarray:
+    """`warp` in one go: int64 (score frames, 2), first and last recording frame of each score frame."""
+    return _spans(_path(score, recording))
+
+
 def _path(score: Features, recording: Features, free_start: bool = True, free_end: bool = True) -> np.ndarray:
     """Warping path, int64 (steps, 2): (score frame, recording frame). A free end may leave out a part of the recording."""
     import librosa  # slow to import
 
     # An extra row before and after the score absorbs the rest of the recording, at about the cost of a matched frame. If it
     # were free, as with librosa's `subseq`, the path would compress the first notes. (`subseq` also swaps score and recording
-    # when the score is longer.)
+    # when the score is longer.) Sound that resembles the score costs more: else long last notes would be left out.
     cost = _cost(score, recording)
-    skip = _SKIP * float(np.median(cost.min(axis=0)))
-    cost = np.pad(cost, ((int(free_start), int(free_end)), (0, 0)), constant_values=skip)
+    least = cost.min(axis=0)
+    usual = float(np.median(least))
+    skip = np.where(least < _ALIKE * usual, _SKIP_ALIKE * usual, _SKIP * usual)[None].astype(cost.dtype)
+    cost = np.concatenate([*[skip] * free_start, cost, *[skip] * free_end])
     path = librosa.sequence.dtw(C=cost)[1][::-1] - (int(free_start), 0)
     return path[(path[:, 0] >= 0) & (path[:, 0] < score.frames)]
 
@@ -144,9 +152,15 @@ def _cut(features: Features, first: int, last: int) -> Features:
     return Features(features.chroma[:, first:last], features.onsets[:, first:last], features.rises[:, first:last])
 
 
-def pooled(features: Features, size: int) -> Features:
+def centred(chroma: np.ndarray) -> np.ndarray:
+    """Columns scaled to mean 0 and length 1, so that products are correlations. The flat chroma of noise resembles nothing."""
+    chroma = chroma - chroma.mean(axis=0)
+    return chroma / np.maximum(np.linalg.norm(chroma, axis=0), 1e-6)
+
+
+def pooled(features: Features, size: float) -> Features:
     """Pool groups of `size` frames: mean chroma, strongest onsets."""
-    starts = np.arange(0, features.frames, size)
+    starts = (size * np.arange(int(np.ceil(features.frames / size)))).astype(np.int64)
     chroma = np.add.reduceat(features.chroma, starts, axis=1)
     chroma /= np.maximum(np.linalg.norm(chroma, axis=0), 1e-9)
     return Features(chroma, np.maximum.reduceat(features.onsets, starts, axis=1), features.rises[:, starts])

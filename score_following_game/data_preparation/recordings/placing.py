@@ -7,19 +7,24 @@ wander where a harmony is held. So all onsets are placed together, each at one o
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d, median_filter
 
 from score_following_game.data_preparation.recordings.alignment import FPS, Features, rise_of
 
 _REACH = 3  # frames; the path is that vague
 _WIDER = 2  # onsets on both sides up to whose places on the path a rise is considered,
 _LEAST, _MOST = 2.5, 6.0  # but at least and at most so many seconds
-_CANDIDATES = 24  # of an onset: the strongest rises
+_CANDIDATES = 24  # of an onset
 _NOT_HEARD = 0.05  # a rise of this share of the strongest near by is as good as none
 _USUAL_RISE = 0.3  # the strongest rise counts as at least this share of the usual one of these pitches
 _STEADY = 1.5  # weight of a gap's deviation from the local tempo (its logarithm), relative to that of a rise
 _PAUSE, _RUSH = np.log(3.0), np.log(8.0)  # deviations beyond these cost no more: a pause may be of any length
 _VAGUE = 0.05  # seconds added to gaps before they are compared: chords are spread, and ornaments are played freely
-_AWAY = 0.3  # cost of each second away from the path
+_AWAY = 0.3, 0.1, 3.0  # cost of a second away from the path: this by the usual gap between onsets (seconds), from, to
+_AROUND = 9  # onsets whose gaps give the usual one
+_APART = 3  # frames; what begins closer together is one onset
+_WEAK = 0.3  # an onset is at least this share of the usual one
+_MISSED = 0.5  # cost of an onset heard between two that follow each other in the score
 _TEMPO_ONSETS = 12  # gaps on each side whose median is the local tempo
 _ROUNDS = 2  # the tempo is measured on the path first, then on the places
 
@@ -44,15 +49,19 @@ def locate(
     low = spans[np.maximum(frames - _REACH, 0), 0] / FPS
     high = spans[np.minimum(frames + _REACH, score.frames - 1), 1] / FPS
     on_path = spans[frames].mean(axis=1) / FPS
-    candidates = [
-        _candidates(rise, float(window[0]), float(window[1]), around)
-        for rise, window, around in zip(rises, _windows(on_path, low, high), np.stack([low, high], axis=1))
+    by, least, most = _AWAY
+    away = np.clip(by / np.maximum(median_filter(np.diff(on_path, append=on_path[-1] + 1), _AROUND), 1e-3), least, most)
+    edges = np.stack([low, high], axis=1)
+    found = [
+        _candidates(rise, window, edge, weight)
+        for rise, window, edge, weight in zip(rises, _windows(on_path, low, high), edges, away)
     ]
-    evidence = [_evidence(rise, found, *edges) for rise, found, edges in zip(rises, candidates, zip(low, high))]
-    seconds = [np.array([_exact(rise, peak) for peak in found]) / FPS for rise, found in zip(rises, candidates)]
+    candidates, evidence = [frames for frames, _ in found], [heard for _, heard in found]
+    seconds = [np.array([_exact(rise, peak) for peak in frames]) / FPS for rise, frames in zip(rises, candidates)]
+    heard = np.append(0, np.cumsum(onset_strength(recording.rises, len(onsets))))  # up to each frame
     places = on_path
     for _ in range(_ROUNDS):
-        places = _best(onsets, seconds, evidence, _local_tempo(onsets, places))
+        places = _best(onsets, candidates, seconds, evidence, _local_tempo(onsets, places), heard)
     return never_falling(places - bias)
 
 
@@ -74,14 +83,22 @@ def _windows(on_path: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarr
     return np.stack([first, last], axis=1)
 
 
-def _candidates(rise: np.ndarray, first: float, last: float, around: np.ndarray) -> np.ndarray:
-    """int64 (m,), frames: the strongest local peaks in a window (seconds), and the strongest frame on the path."""
-    start, stop = max(round(first * FPS), 1), min(round(last * FPS) + 1, len(rise) - 1)
+def _candidates(rise: np.ndarray, window: np.ndarray, edges: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
+    """The best local peaks in a window and the strongest frame on the path, int64 (m,), and their evidence, float64 (m,).
+
+    window, edges: first and last second, of the search and of the path.  weight: cost of a second away from the path. The
+    evidence says how well the onset is heard there, 0 at best.
+    """
+    start, stop = max(round(window[0] * FPS), 1), min(round(window[1] * FPS) + 1, len(rise) - 1)
     near = np.arange(start, stop)
+    low, high = np.round(edges * FPS).astype(np.int64)
     peaks = near[(rise[near] > 0) & (rise[near] >= rise[near - 1]) & (rise[near] > rise[near + 1])]
-    peaks = peaks[np.argsort(-rise[peaks], kind="stable")[:_CANDIDATES]]
-    low, high = np.round(around * FPS).astype(np.int64)
-    return np.unique(np.append(peaks, _peak(rise, low, high + 1)))
+    peaks = np.unique(np.append(peaks, _peak(rise, low, high + 1)))
+    heard = rise[peaks] / max(rise[peaks].max(), _USUAL_RISE)
+    away = np.maximum(np.maximum(low - peaks, peaks - high), 0) / FPS
+    evidence = np.log(_NOT_HEARD + heard) - weight * away
+    best = np.sort(np.argsort(-evidence, kind="stable")[:_CANDIDATES])
+    return peaks[best], evidence[best]
 
 
 def _peak(rise: np.ndarray, first: int, last: int) -> int:
@@ -93,13 +110,6 @@ def _exact(rise: np.ndarray, peak: int) -> float:
     """The peak as a fractional frame."""
     around = np.arange(max(peak - 1, 0), min(peak + 2, len(rise)))
     return float(np.average(around, weights=rise[around] + 1e-6))
-
-
-def _evidence(rise: np.ndarray, candidates: np.ndarray, low: float, high: float) -> np.ndarray:
-    """float64 (m,): how well an onset is heard at each candidate, 0 at best."""
-    heard = rise[candidates] / max(rise[candidates].max(), _USUAL_RISE)
-    away = np.maximum(np.maximum(low - candidates / FPS, candidates / FPS - high), 0)
-    return np.log(_NOT_HEARD + heard) - _AWAY * away
 
 
 def _local_tempo(onsets: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -115,18 +125,41 @@ def _local_tempo(onsets: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.maximum(result, 1e-2)
 
 
-def _best(onsets: np.ndarray, seconds: list[np.ndarray], evidence: list[np.ndarray], tempo: np.ndarray) -> np.ndarray:
+def onset_strength(rises: np.ndarray, count: int) -> np.ndarray:
+    """float64 (n,): at the moments at which something begins, its strength as a share of the usual one, at most 1; else 0.
+
+    count: about as many onsets as there are.
+    """
+    total = rises.sum(axis=0, dtype=np.float64)
+    peaks = total == maximum_filter1d(total, 2 * _APART + 1)
+    usual = np.median(np.sort(total[peaks])[-count:]) if peaks.any() else 0.0
+    strength = np.where(peaks, np.minimum(total / max(usual, 1e-6), 1), 0)
+    return np.where(strength > _WEAK, strength, 0)
+
+
+def _best(
+    onsets: np.ndarray,
+    candidates: list[np.ndarray],
+    seconds: list[np.ndarray],
+    evidence: list[np.ndarray],
+    tempo: np.ndarray,
+    heard: np.ndarray,
+) -> np.ndarray:
     """float64 (n,): the candidates with the best sum of evidence and steadiness."""
-    total, back = evidence[0], []
+    before = heard[np.maximum(candidates[0] - _APART, 0)]
+    total, back = evidence[0] - _MISSED * (before - before.min()), []
     for number in range(1, len(onsets)):
         expected = tempo[number - 1] * (onsets[number] - onsets[number - 1])
         gaps = seconds[number][:, None] - seconds[number - 1]
         deviation = np.log((np.maximum(gaps, 0) + _VAGUE) / (expected + _VAGUE))
         cost = _STEADY * np.clip(np.abs(deviation), 0, np.where(deviation > 0, _PAUSE, _RUSH))
+        begins, ends = candidates[number - 1] + _APART, np.maximum(candidates[number] - _APART, 0)
+        cost += _MISSED * np.maximum(heard[ends][:, None] - heard[np.minimum(begins, len(heard) - 1)], 0)
         sums = total - np.where(gaps > 0, cost, 1e3 - gaps)
         back.append(np.argmax(sums, axis=1))
         total = sums.max(axis=1) + evidence[number]
-    chosen = [int(np.argmax(total))]
+    after = heard[np.minimum(candidates[-1] + _APART, len(heard) - 1)]
+    chosen = [int(np.argmax(total - _MISSED * (after.max() - after)))]
     for best in back[::-1]:
         chosen.append(int(best[chosen[-1]]))
     return np.array([found[index] for found, index in zip(seconds, chosen[::-1])])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
-from score_following_game.data_preparation.recordings.alignment import FPS, Features, pooled, rise_of
+from score_following_game.data_preparation.recordings.alignment import FPS, Features, centred, pooled, rise_of
 
 _NEAR = 0.1  # seconds; a note counts as heard if it starts within this distance of its place
 _LOUD = 0.25  # a rise counts as an onset above this share of the pitch's strongest rises (99th percentile)
@@ -144,12 +144,6 @@ def _hits(rises: np.ndarray, pitches: list[np.ndarray], frames: np.ndarray) -> t
     hits = [risen[pitch][frame] for chord, frame in zip(pitches, frames) for pitch in chord]
     chance = [risen[pitch].mean() for chord in pitches for pitch in chord]
     return np.array(hits, dtype=np.float64), float(np.mean(chance))
-
-
-def centred(chroma: np.ndarray) -> np.ndarray:
-    """Columns scaled to mean 0 and length 1, so that products are correlations. The flat chroma of noise resembles nothing."""
-    chroma = chroma - chroma.mean(axis=0)
-    return chroma / np.maximum(np.linalg.norm(chroma, axis=0), 1e-6)
 
 
 def music_outside(score: Features, recording: Features, path: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.recordings.alignment import MOST_CELLS, compute_features, warp
 from score_following_game.data_preparation.recordings.placing import locate
 from score_following_game.data_preparation.recordings.quality import REPEATS, Quality, measure
+from score_following_game.data_preparation.recordings.scaling import at_speed, speed_of
 from score_following_game.data_processing.audio import read_recording, recording_seconds
 from score_following_game.data_processing.midi_files import played_midi, read_midi
 from score_following_game.data_processing.performance import note_onsets
@@ -87,20 +88,29 @@ def align(
     Raises:
         UserError: The score cannot be synthesised (see `synthesise`).
     """
+    recording = compute_features(samples)
+    factor = speed_of(compute_features(_played(midi, sound_font)), recording, most_cells)
+    scaled = at_speed(midi, factor)
     chords: dict[float, list[int]] = defaultdict(list)
-    for note in _by_onset(midi):
+    for note in _by_onset(scaled):
         chords[note.start].append(note.pitch)
     onsets, pitches = np.array(list(chords)), [np.unique(chord) for chord in chords.values()]
-    first, end = onsets[0], max(note.end for note in _by_onset(midi))
-    played = synthesise(midi, sound_font)[round(first * SAMPLE_RATE) : round((end + _TAIL) * SAMPLE_RATE)]
-    played = np.pad(played, (round(_LEAD * SAMPLE_RATE), 0))
-    score, recording = compute_features(played), compute_features(samples)
+    first, end = onsets[0], max(note.end for note in _by_onset(scaled))
+    score = compute_features(_played(scaled, sound_font))
     spans = warp(score, recording, most_cells)
     places = locate(onsets - first + _LEAD, pitches, spans, score, recording)
     tempo = _local_tempo(onsets, places)
     last = min(places[-1] + (end - onsets[-1]) * float(np.median(tempo)), len(samples) / SAMPLE_RATE)
     quality = measure(score, recording, spans, pitches, places, tempo)
-    return Alignment(np.append(onsets, end), np.append(places, max(last, places[-1])), quality)
+    return Alignment(np.append(onsets, end) / factor, np.append(places, max(last, places[-1])), quality)
+
+
+def _played(midi: pretty_midi.PrettyMIDI, sound_font: Path | None) -> np.ndarray:
+    """The score's sound, float32 (n,), from _LEAD before the first note to _TAIL after the end of the last."""
+    notes = _by_onset(midi)
+    first, end = notes[0].start, max(note.end for note in notes)
+    played = synthesise(midi, sound_font)[round(first * SAMPLE_RATE) : round((end + _TAIL) * SAMPLE_RATE)]
+    return np.pad(played, (round(_LEAD * SAMPLE_RATE), 0))
 
 
 def _by_onset(midi: pretty_midi.PrettyMIDI) -> list[pretty_midi.Note]:
