@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from score_following_game.data_processing.level import gain_for
 from score_following_game.data_processing.spectrogram import (
@@ -25,6 +25,9 @@ FPS = 50
 COARSE_FPS = 10
 MOST_CELLS = 12_000_000  # of one cost matrix; librosa needs about 20 bytes per cell
 _LEVEL = 3.0  # peak of the music before the logarithm; a higher level emphasises noise and reverberation
+_SMOOTH = 9  # frames
+_FLAT, _WEAK = 0.55, 0.35  # noise: least by largest class above this; strength, as a share of that of loud frames, below this
+_FAINT = 0.01  # the same for silence
 _ONSET_WEIGHT = 0.5  # weight of the onsets' distance, relative to that of the chroma
 _DECAY = 0.85  # of an onset per frame; an onset then attracts the path from 100 ms away
 _STRETCH, _MARGIN = 12.0, 2.0  # seconds of score per fine alignment, and margin on both sides that is discarded
@@ -65,10 +68,23 @@ def compute_features(samples: np.ndarray) -> Features:
     rises[:, 1:-1] = np.maximum(spectrogram[:, 2:] - spectrogram[:, :-2], 0)
     fold = (np.arange(12)[:, None] == np.arange(len(spectrogram)) % 12).astype(np.float32)
     chroma = fold @ spectrogram
+    silent = _silent(chroma)
     chroma -= chroma.min(axis=0)
-    length = np.linalg.norm(chroma, axis=0)
-    chroma = np.where(length > 1e-2 * length.max(), chroma, 0) / np.maximum(length, 1e-9)
+    chroma = np.where(silent, 0, chroma) / np.maximum(np.linalg.norm(chroma, axis=0), 1e-9)
     return Features(chroma.astype(np.float32), _decaying(fold @ rises), rises)
+
+
+def _silent(chroma: np.ndarray) -> np.ndarray:
+    """bool (n,): frames without music, whose chroma would attract the path at random. chroma: float32 (12, n).
+
+    The chroma of noise, averaged over some frames, is flat.
+    """
+    smooth = uniform_filter1d(chroma, _SMOOTH, axis=1)
+    least = smooth.min(axis=0)
+    strength = np.linalg.norm(smooth - least, axis=0)
+    loud = np.percentile(strength, 95)
+    noise = (least > _FLAT * smooth.max(axis=0)) & (strength < _WEAK * loud)
+    return noise | (strength <= _FAINT * loud)
 
 
 def _decaying(rises: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ _STEADY = 1.5  # weight of a gap's deviation from the local tempo (its logarithm
 _PAUSE, _RUSH = np.log(3.0), np.log(8.0)  # deviations beyond these cost no more: a pause may be of any length
 _VAGUE = 0.05  # seconds added to gaps before they are compared: chords are spread, and ornaments are played freely
 _AWAY = 0.3, 0.1, 3.0  # cost of a second away from the path: this by the usual gap between onsets (seconds), from, to
+_FARTHEST = 3.0  # largest cost of that kind
 _AROUND = 9  # onsets whose gaps give the usual one
 _APART = 3  # frames; what begins closer together is one onset
 _WEAK = 0.3  # an onset is at least this share of the usual one
@@ -96,7 +97,7 @@ def _candidates(rise: np.ndarray, window: np.ndarray, edges: np.ndarray, weight:
     peaks = np.unique(np.append(peaks, _peak(rise, low, high + 1)))
     heard = rise[peaks] / max(rise[peaks].max(), _USUAL_RISE)
     away = np.maximum(np.maximum(low - peaks, peaks - high), 0) / FPS
-    evidence = np.log(_NOT_HEARD + heard) - weight * away
+    evidence = np.log(_NOT_HEARD + heard) - np.minimum(weight * away, _FARTHEST)
     best = np.sort(np.argsort(-evidence, kind="stable")[:_CANDIDATES])
     return peaks[best], evidence[best]
 

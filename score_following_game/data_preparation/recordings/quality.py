@@ -126,7 +126,9 @@ def _similarity(score: Features, recording: Features, path: np.ndarray) -> tuple
     expected, heard = centred(score.chroma), centred(recording.chroma)
 
     def along(frames: np.ndarray) -> float:
-        return float(np.median((expected * heard[:, frames]).sum(axis=0)))
+        there = heard[:, frames]
+        sounding = there.any(axis=0)
+        return float(np.median((expected * there).sum(axis=0)[sounding])) if sounding.any() else 0.0
 
     length = path[-1] - path[0] + 1
     shifts = [sign * round(shift * FPS) for shift in _SHIFTS for sign in (-1, 1)]
