@@ -57,6 +57,13 @@ class Quality:
     slowest: float
     seconds: float
     music_outside: float
+    alike: float = 0.0
+    transposed: float = 0.0
+    unexplained: float = 0.0
+    standing: float = 0.0
+    onset_similarity: float = 0.0
+    onset_chance: float = 0.0
+    own_outside: float = 0.0
 
     def refusal(self) -> str:
         """The first rule that is broken, with its measurements; "" if this is a recording of the score."""
@@ -89,7 +96,7 @@ class Quality:
 
 
 def measure(
-    score: Features, recording: Features, spans: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, tempo: np.ndarray
+    score: Features, recording: Features, spans: np.ndarray, pitches: list[np.ndarray], places: np.ndarray, tempo: np.ndarray, onsets: np.ndarray
 ) -> Quality:
     """Measure an alignment.
 
@@ -117,6 +124,7 @@ def measure(
         tempo.max() / usual,
         places[-1] - places[0],
         music_outside(score, recording, path),
+        *_extra(score, recording, path, pitches, places, onsets, usual),
     )
     return Quality(*(round(float(figure), 3) for figure in figures))
 
@@ -163,3 +171,42 @@ def music_outside(score: Features, recording: Features, path: np.ndarray) -> flo
     usual = np.percentile(likeness[min(first, columns - 1) : max(last - _IN_A_ROW, first) + 1], 25)
     outside = np.concatenate([likeness[: max(first - _IN_A_ROW, 0)], likeness[last + 1 :]])
     return float((outside >= max(usual, _LIKE_MUSIC)).sum() * size / FPS)
+
+
+def _extra(score, recording, path, pitches, places, onsets, usual):
+    from score_following_game.data_preparation.recordings.placing import onset_strength
+    expected, heard = centred(score.chroma), centred(recording.chroma)
+    n = score.frames
+    alike = []
+    for shift in _SHIFTS:
+        k = min(round(shift * FPS), n // 2)
+        for sign in (k, -k):
+            alike.append(np.median((expected * np.roll(expected, sign, axis=1)).sum(axis=0)))
+    there = heard[:, path]
+    sounding = there.any(axis=0)
+    transposed = max(float(np.median((np.roll(expected, t, axis=0) * there).sum(axis=0)[sounding])) for t in range(1, 12))
+    strength = onset_strength(recording.rises, len(onsets))
+    frames = np.flatnonzero(strength)
+    first, last = places[0] * FPS, places[-1] * FPS
+    near = 0.15 * FPS
+    inside = frames[(frames >= first - near) & (frames <= last + near)]
+    spots = places * FPS
+    nearest = np.array([int(np.argmin(np.abs(spots - f))) for f in inside], dtype=int)
+    away = np.abs(spots[nearest] - inside) > near
+    w = strength[inside]
+    unexplained = float((w * away).sum() / max(w.sum(), 1e-9))
+    standing = 0.0
+    gaps = np.diff(places)
+    expect = np.diff(onsets) * usual
+    for k in np.flatnonzero(gaps > 1.5 * expect + 0.5):
+        own = inside[away & (inside > spots[k]) & (inside < spots[k + 1])]
+        if len(own) > 1:
+            standing += (own[-1] - own[0]) / FPS
+    fold = (np.arange(12)[:, None] == np.arange(len(score.rises)) % 12).astype(np.float32)
+    rec = centred(fold @ np.maximum.reduce([recording.rises[:, np.clip(inside + d, 0, recording.frames - 1)] for d in (-1, 0, 1)]))
+    own = np.clip(np.round(onsets * FPS).astype(int), 0, score.frames - 1)
+    sc = centred(fold @ np.maximum.reduce([score.rises[:, np.clip(own + d, 0, score.frames - 1)] for d in (-1, 0, 1)]))
+    match = np.where(away, 0, (rec * sc[:, nearest]).sum(axis=0))
+    chance = np.mean([(w * (rec * sc[:, (nearest + d) % len(own)]).sum(axis=0) * ~away).sum() / max(w.sum(), 1e-9) for d in (5, -5, 11, -11, 17)])
+    before = frames[(frames < first - near) | (frames > last + near)]
+    return float(np.mean(alike)), transposed, unexplained, standing, float((w * match).sum() / max(w.sum(), 1e-9)), float(chance), float(strength[before].sum())

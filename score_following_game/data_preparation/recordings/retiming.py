@@ -101,7 +101,7 @@ def align(
     places = locate(onsets - first + _LEAD, pitches, spans, score, recording)
     tempo = _local_tempo(onsets, places)
     last = min(places[-1] + (end - onsets[-1]) * float(np.median(tempo)), len(samples) / SAMPLE_RATE)
-    quality = measure(score, recording, spans, pitches, places, tempo)
+    quality = measure(score, recording, spans, pitches, places, tempo, onsets - first + _LEAD)
     return Alignment(np.append(onsets, end) / factor, np.append(places, max(last, places[-1])), quality)
 
 
