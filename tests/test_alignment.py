@@ -26,6 +26,8 @@ PLAYED = 1.2 * ONSETS + 3.0
 GOOD = {
     "similarity": 0.9,
     "chance_similarity": 0.2,
+    "own_similarity": 0.2,
+    "weak_similarity": 0.8,
     "hits": 0.9,
     "chance_hits": 0.3,
     "weakest": 0.8,
@@ -35,6 +37,7 @@ GOOD = {
     "fastest": 0.8,
     "slowest": 1.5,
     "seconds": 60.0,
+    "standing": 1.0,
     "music_outside": 1.0,
 }
 PITCH, BANDS = 69, 80
@@ -118,6 +121,74 @@ def test_notes_found_at_the_repeated_note_before_are_mended() -> None:
     assert found == pytest.approx(PLAYED, abs=0.05)
 
 
+@pytest.mark.parametrize("tempo", [0.3, 4.0])
+def test_a_score_of_another_tempo_is_played_at_that_of_the_recording(tempo: float) -> None:
+    samples, onsets = perform(tempo, noise=0.003, before=2.0)
+    alignment = align(samples, read_midi(TUNE))
+    error = np.abs(alignment.recording_seconds[:-1] - onsets)
+    assert alignment.refusal() == "" and np.mean(error < 0.1) > 0.95 and error.max() < 1.0
+    assert alignment.score_seconds[-1] == pytest.approx(read_midi(TUNE).get_end_time())
+    assert alignment.quality.tempo == pytest.approx(tempo, rel=0.1)  # as of the score's own tempo
+
+
+def sounded(notes: list[tuple[float, float, int]], program: int = 0, velocity: int = 40) -> tuple[pretty_midi.PrettyMIDI, np.ndarray]:
+    """Notes (start, end, pitch) as a MIDI file, and as they sound after a second of silence, with some noise."""
+    midi = pretty_midi.PrettyMIDI(resolution=1000)
+    part = pretty_midi.Instrument(program)
+    part.notes = [pretty_midi.Note(velocity, pitch, start, end) for start, end, pitch in notes]
+    midi.instruments.append(part)
+    sound = synthesise(midi)
+    sound = np.pad(sound / np.abs(sound).max(), SAMPLE_RATE)
+    return midi, (sound + 0.003 * np.random.default_rng(3).normal(size=len(sound))).astype(np.float32)
+
+
+def slower(notes: list[tuple[float, float, int]], random: np.random.Generator) -> list[tuple[float, float, int]]:
+    """A performance: a tempo that changes by a tenth."""
+    times = np.unique([start for start, _, _ in notes] + [end for _, end, _ in notes])
+    course = np.cumsum(np.diff(times, prepend=times[0]) * (1.1 + 0.1 * np.sin(times / 5)))
+    return [(*np.interp([start, end], times, course).tolist(), pitch) for start, end, pitch in notes]
+
+
+CHORDS = ((48, 55, 64, 72), (53, 57, 65, 72), (43, 59, 62, 67))
+STATIC = {
+    "pedal": [(0.0, 40.0, 43)] + [(2.0 * k, 2.0 * k + 1.9, (67, 71, 74, 72, 69)[k * k % 5]) for k in range(20)],
+    "repeated": [(k * 0.8, k * 0.8 + 0.75, pitch) for k in range(48) for pitch in CHORDS[(0, 1, 0, 2)[k // 12]]],
+    "long": [(8.0 * k, 8.0 * k + 7.9, pitch) for k in range(5) for pitch in CHORDS[(0, 1, 0, 2, 0)[k]]],
+}
+
+
+@pytest.mark.parametrize("kind", STATIC)
+def test_static_harmony_is_accepted_and_placed(kind: str) -> None:
+    score = sounded(STATIC[kind])[0]
+    performed, samples = sounded(slower(STATIC[kind], np.random.default_rng(1)))
+    alignment = align(samples, score)
+    onsets = np.unique([note.start for note in performed.instruments[0].notes]) + 1.0
+    assert alignment.refusal() == ""
+    assert np.abs(alignment.recording_seconds[:-1] - onsets).max() < 0.2
+
+
+def test_other_music_over_the_same_drone_is_refused() -> None:
+    tune = [(2.0 * k, 2.0 * k + 1.9, (72, 67, 69, 67, 74, 71)[k * k % 6]) for k in range(20)]
+    samples = sounded([(0.0, 40.0, 43), *tune], program=48)[1]
+    assert align(samples, sounded(STATIC["pedal"])[0]).refusal()
+    assert align(sounded(STATIC["repeated"])[1], sounded(STATIC["long"])[0]).refusal()
+
+
+@pytest.mark.parametrize("parts", [((0, 1, 2), (1, 2, 3)), ((0, 1, 1, 1, 2, 3),), ((0, 1, 0, 1, 2, 3, 2, 3),)])
+def test_repeats_that_the_score_does_not_have_are_refused(parts: tuple[tuple[int, ...], ...]) -> None:
+    """Quarters of the tune, played in this order; the sheet would stand still for some of them."""
+    notes = sorted((note.start, note.end, note.pitch) for part in read_midi(TUNE).instruments for note in part.notes)
+    quarter = notes[-1][1] / 4
+    order = [number for part in parts for number in part]
+    played = [
+        (start - quarter * number + quarter * place, end - quarter * number + quarter * place, pitch)
+        for place, number in enumerate(order)
+        for start, end, pitch in notes
+        if quarter * number <= start < quarter * (number + 1)
+    ]
+    assert "--repeats written" in align(sounded(played, 24, 70)[1], read_midi(TUNE)).refusal()
+
+
 def test_the_first_note_is_found_after_noise() -> None:
     samples, onsets = perform(2.0, noise=0.02, before=10.0)
     assert np.abs(align(samples, read_midi(TUNE)).recording_seconds[:3] - onsets[:3]).max() < 0.1
@@ -133,7 +204,7 @@ def test_a_repeat_that_is_played_is_hinted_at(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("figures", "times", "hints"),
-    [({"slowest": 8.0}, 1, 1), ({"music_outside": 20.0}, 1, 1), ({"similarity": 0.6}, 1, 0), ({"similarity": 0.6}, 2, 1)],
+    [({"standing": 8.0}, 1, 1), ({"slowest": 8.0}, 1, 1), ({"music_outside": 20.0}, 1, 1), ({"similarity": 0.6}, 1, 0), ({"similarity": 0.6}, 2, 1)],
 )
 def test_repeats_are_hinted_at_where_they_are_likely(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: dict[str, float], times: int, hints: int

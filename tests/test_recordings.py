@@ -122,6 +122,8 @@ def test_each_figure_refuses() -> None:
     good = {
         "similarity": 0.9,
         "chance_similarity": 0.2,
+        "own_similarity": 0.2,
+        "weak_similarity": 0.8,
         "hits": 0.9,
         "chance_hits": 0.3,
         "weakest": 0.8,
@@ -131,9 +133,12 @@ def test_each_figure_refuses() -> None:
         "fastest": 0.8,
         "slowest": 1.5,
         "seconds": 60.0,
+        "standing": 1.0,
         "music_outside": 1.0,
     }
     assert Quality(**good).refusal() == ""
+    static = {"similarity": 0.95, "chance_similarity": 0.9, "own_similarity": 0.93}  # a pedal point, one chord, repeated notes
+    assert Quality(**good | static).refusal() == ""
     for bad in (
         {"similarity": 0.6},
         {"chance_similarity": 0.8},
@@ -144,6 +149,9 @@ def test_each_figure_refuses() -> None:
         {"fastest": 0.1},
         {"slowest": 8.0},
         {"music_outside": 20.0},
+        {"standing": 20.0},
+        {"weak_similarity": 0.2},
+        static | {"own_similarity": 0.2},
     ):
         assert Quality(**good | bad).refusal(), bad
 
@@ -167,7 +175,7 @@ def two_parts() -> pretty_midi.PrettyMIDI:
 
 def bent(midi: pretty_midi.PrettyMIDI, places: list[float]) -> Alignment:
     onsets = sorted({note.start for part in midi.instruments for note in part.notes})
-    return Alignment(np.array([*onsets, midi.get_end_time()]), np.array(places), Quality(*[0.0] * 12))
+    return Alignment(np.array([*onsets, midi.get_end_time()]), np.array(places), Quality(*[0.0] * 15))
 
 
 def by_onset(midi: pretty_midi.PrettyMIDI) -> list[pretty_midi.Note]:

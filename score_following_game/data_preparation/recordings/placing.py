@@ -24,7 +24,8 @@ _AWAY = 0.3, 0.1, 3.0  # cost of a second away from the path: this by the usual 
 _FARTHEST = 3.0  # largest cost of that kind
 _AROUND = 9  # onsets whose gaps give the usual one
 _APART = 3  # frames; what begins closer together is one onset
-_WEAK = 0.3  # an onset is at least this share of the usual one
+_WEAK = 0.3  # an onset is at least this share of the usual one, and so many times as strong as the fluctuations between them
+_ABOVE_NOISE = 4.0
 _MISSED = 0.5  # cost of an onset heard between two that follow each other in the score
 _TEMPO_ONSETS = 12  # gaps on each side whose median is the local tempo
 _ROUNDS = 2  # the tempo is measured on the path first, then on the places
@@ -133,9 +134,9 @@ def onset_strength(rises: np.ndarray, count: int) -> np.ndarray:
     """
     total = rises.sum(axis=0, dtype=np.float64)
     peaks = total == maximum_filter1d(total, 2 * _APART + 1)
-    usual = np.median(np.sort(total[peaks])[-count:]) if peaks.any() else 0.0
-    strength = np.where(peaks, np.minimum(total / max(usual, 1e-6), 1), 0)
-    return np.where(strength > _WEAK, strength, 0)
+    usual = max(float(np.median(np.sort(total[peaks])[-count:])), 1e-6)
+    least = max(_WEAK * usual, _ABOVE_NOISE * float(np.percentile(total[peaks], 20)))
+    return np.where(peaks & (total > least), np.minimum(total / usual, 1), 0)
 
 
 def _best(
