@@ -137,7 +137,7 @@ def test_each_figure_refuses() -> None:
         "music_outside": 1.0,
     }
     assert Quality(**good).refusal() == ""
-    static = {"similarity": 0.95, "chance_similarity": 0.9, "own_similarity": 0.93}  # a pedal point, one chord, repeated notes
+    static = {"similarity": 0.95, "chance_similarity": 0.9, "own_similarity": 0.93, "weakest": 0.95}  # a pedal point, one chord, repeated notes
     assert Quality(**good | static).refusal() == ""
     for bad in (
         {"similarity": 0.6},
@@ -152,6 +152,7 @@ def test_each_figure_refuses() -> None:
         {"standing": 20.0},
         {"weak_similarity": 0.2},
         static | {"own_similarity": 0.2},
+        static | {"weakest": 0.7, "fastest": 0.9},
     ):
         assert Quality(**good | bad).refusal(), bad
 

@@ -176,7 +176,7 @@ def centred(chroma: np.ndarray) -> np.ndarray:
 
 def pooled(features: Features, size: float) -> Features:
     """Pool groups of `size` frames: mean chroma, strongest onsets."""
-    starts = (size * np.arange(int(np.ceil(features.frames / size)))).astype(np.int64)
+    starts = (size * np.arange(int(np.ceil(features.frames / size)))).astype(np.int64).clip(max=features.frames - 1)
     chroma = np.add.reduceat(features.chroma, starts, axis=1)
     chroma /= np.maximum(np.linalg.norm(chroma, axis=0), 1e-9)
     return Features(chroma, np.maximum.reduceat(features.onsets, starts, axis=1), features.rises[:, starts])
