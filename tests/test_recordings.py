@@ -137,7 +137,12 @@ def test_each_figure_refuses() -> None:
         "music_outside": 1.0,
     }
     assert Quality(**good).refusal() == ""
-    static = {"similarity": 0.95, "chance_similarity": 0.9, "own_similarity": 0.93, "weakest": 0.95}  # a pedal point, one chord, repeated notes
+    static = {
+        "similarity": 0.95,
+        "chance_similarity": 0.9,
+        "own_similarity": 0.93,
+        "weakest": 0.95,
+    }  # a pedal point, one chord, repeated notes
     assert Quality(**good | static).refusal() == ""
     for bad in (
         {"similarity": 0.6},
@@ -233,6 +238,19 @@ def test_a_piece_is_written_with_its_recording(tmp_path: Path, recording: tuple[
     first = audio.read_bytes()
     record_piece(TUNE, source, midi, audio)
     assert audio.read_bytes() == first
+
+
+def test_a_recording_at_another_speed_is_written(tmp_path: Path) -> None:
+    """Its onsets are those of the score, to the bit, though the score is played at another speed to be compared."""
+    notes = sorted((note.start, note.end, note.pitch) for part in read_midi(TUNE).instruments for note in part.notes)
+    midi, part = pretty_midi.PrettyMIDI(), pretty_midi.Instrument(0)
+    part.notes = [pretty_midi.Note(70, pitch, 2.7 * start, 2.7 * end - 0.02) for start, end, pitch in notes]
+    midi.instruments.append(part)
+    soundfile.write(tmp_path / "tune.wav", synthesise(midi), SAMPLE_RATE)
+    record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
+    onsets = note_onsets(read_midi(tmp_path / "out.mid"), TUNE)
+    expected = 2.7 * np.array([start for start, _, _ in notes])
+    assert np.abs(onsets - onsets[0] - (expected - expected[0])).max() < 0.1
 
 
 @pytest.mark.parametrize(

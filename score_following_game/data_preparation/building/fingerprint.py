@@ -46,6 +46,7 @@ _RECORDING_MODULES = (
     "data_preparation/recordings/placing.py",
     "data_preparation/recordings/quality.py",
     "data_preparation/recordings/retiming.py",
+    "data_preparation/recordings/scaling.py",
     "data_processing/audio*.py",
     "data_processing/level.py",
     "data_processing/performance.py",

@@ -41,6 +41,7 @@ from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
 
+
 @dataclass(frozen=True)
 class PieceTask:
     """One piece to make.

@@ -2,8 +2,8 @@
 
 The limits separate two groups of recordings of known timing (benchmarks/alignment.py). Accepted: other instruments, speeds and
 velocities, rubato, pauses, ornaments, reverberation, noise, applause, tuning off by 40 cents, static harmony. Refused: another
-piece, a transposition by a semitone, other music above the score's drone, a third of the piece left out or repeated, other music
-in between, noise, silence.
+piece, a transposition by a semitone, other music above the score's drone, a third of the piece left out or repeated, other
+music in between, noise, silence.
 """
 
 from __future__ import annotations
@@ -227,5 +227,3 @@ def music_outside(score: Features, recording: Features, path: np.ndarray) -> flo
     usual = np.percentile(likeness[min(first, columns - 1) : max(last - _IN_A_ROW, first) + 1], 25)
     outside = np.concatenate([likeness[: max(first - _IN_A_ROW, 0)], likeness[last + 1 :]])
     return float((outside >= max(usual, _LIKE_MUSIC)).sum() * size / FPS)
-
-

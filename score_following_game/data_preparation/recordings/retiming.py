@@ -89,22 +89,22 @@ def align(
     Raises:
         UserError: The score cannot be synthesised (see `synthesise`).
     """
+    chords: dict[float, list[int]] = defaultdict(list)
+    for note in _by_onset(midi):
+        chords[note.start].append(note.pitch)
+    written, pitches = np.array(list(chords)), [np.unique(chord) for chord in chords.values()]
+    end = max(note.end for note in _by_onset(midi))
     recording = compute_features(samples)
     factor = speed_of(compute_features(_played(midi, sound_font)), recording, most_cells)
-    scaled = at_speed(midi, factor)
-    chords: dict[float, list[int]] = defaultdict(list)
-    for note in _by_onset(scaled):
-        chords[note.start].append(note.pitch)
-    onsets, pitches = np.array(list(chords)), [np.unique(chord) for chord in chords.values()]
-    first, end = onsets[0], max(note.end for note in _by_onset(scaled))
-    score = compute_features(_played(scaled, sound_font))
+    score = compute_features(_played(at_speed(midi, factor), sound_font))
+    onsets = factor * (written - written[0]) + _LEAD
     spans = warp(score, recording, most_cells)
-    places = locate(onsets - first + _LEAD, pitches, spans, score, recording)
+    places = locate(onsets, pitches, spans, score, recording)
     tempo = _local_tempo(onsets, places)
-    last = min(places[-1] + (end - onsets[-1]) * float(np.median(tempo)), len(samples) / SAMPLE_RATE)
-    quality = measure(score, recording, spans, onsets - first + _LEAD, pitches, places, tempo)
+    last = min(places[-1] + factor * (end - written[-1]) * float(np.median(tempo)), len(samples) / SAMPLE_RATE)
+    quality = measure(score, recording, spans, onsets, pitches, places, tempo)
     of_score = {name: round(factor * getattr(quality, name), 3) for name in ("tempo_low", "tempo", "tempo_high")}
-    return Alignment(np.append(onsets, end) / factor, np.append(places, max(last, places[-1])), replace(quality, **of_score))
+    return Alignment(np.append(written, end), np.append(places, max(last, places[-1])), replace(quality, **of_score))
 
 
 def _played(midi: pretty_midi.PrettyMIDI, sound_font: Path | None) -> np.ndarray:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from score_following_game.data_preparation.recordings.alignment import COARSE_FPS, FPS, MOST_CELLS, Features, centred, whole_spans, pooled
+from score_following_game.data_preparation.recordings.alignment import (
+    COARSE_FPS,
+    FPS,
+    MOST_CELLS,
+    Features,
+    centred,
+    pooled,
+    whole_spans,
+)
 
 if TYPE_CHECKING:
     import pretty_midi

@@ -35,7 +35,8 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     """Lay out, draw and time one score.
 
     reading: what the file says; its bars are those whose ids the measures have.  default_tempo: quarters per minute, if the
-    file states no tempo and its notes are of usual length (see `guessed_tempo`). Notes without a head on the sheet are left out and counted as unshown.
+    file states no tempo and its notes are of usual length (see `guessed_tempo`). Notes without a head on the sheet are left out
+    and counted as unshown.
 
     Raises EngravingError for a score without notes, for a notehead without a note, where the engraver's notes differ from the
     reading, and if the sheet shows many other notes than are played.
