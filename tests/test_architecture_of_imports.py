@@ -12,7 +12,19 @@ from conftest import ROOT
 
 PACKAGE = "score_following_game"
 FLOORS = [  # each may import itself and those before it
-    {"errors", "files", "machine", "compiled", "config", "command_line", "run_files", "optional_libraries"},
+    {
+        "errors",
+        "limits",
+        "reading",
+        "yaml_files",
+        "files",
+        "machine",
+        "compiled",
+        "config",
+        "command_line",
+        "run_files",
+        "optional_libraries",
+    },
     {"data_processing"},
     {"environment"},
     {"agents"},

@@ -14,11 +14,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from score_following_game.config import read_yaml
 from score_following_game.errors import UserError
 from score_following_game.evaluation.metrics import STATISTICS
 from score_following_game.evaluation.plots import require_plottable, write_figure
 from score_following_game.run_files import CURVE_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import read_yaml
 
 
 def plot_learning_curve(table: Path, picture: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from score_following_game.config import GameConfig, config_as_dict
@@ -16,6 +15,7 @@ from score_following_game.errors import UserError
 from score_following_game.files import make_folder, replacing
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import write_yaml
 
 
 def run_name(settings: Settings, when: datetime) -> str:
@@ -68,12 +68,6 @@ def save(path: Path, content: Any) -> None:
     """torch.save, atomically."""
     with replacing(path) as temporary:
         torch.save(content, temporary)
-
-
-def write_yaml(path: Path, content: dict[str, Any]) -> None:
-    """Write YAML atomically, in the order of the keys."""
-    with replacing(path) as temporary:
-        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def _user() -> str:

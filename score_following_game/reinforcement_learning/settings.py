@@ -10,7 +10,7 @@ from typing import Any
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.config import DEFAULT_GAME_CONFIG
 from score_following_game.data_processing.acoustics.switches import SWITCHES, parse_switches
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, shown
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, MOST_THREADS, TRIAL_HELP
 from score_following_game.reinforcement_learning.knobs import knob, knobs_of
 from score_following_game.reinforcement_learning.optimiser import optimiser_arguments, try_optimiser
@@ -256,6 +256,6 @@ def require_same(settings: Settings, before: Mapping[str, Any], where: str) -> N
     for name in sorted(set(now) - set(RESUMABLE) - set(PATH_OPTIONS)):
         if now[name] != before.get(name):
             raise UserError(
-                f"{where}: {name} is {now[name]!r} and was {before.get(name)!r} when the run was stopped; "
+                f"{where}: {name} is {shown(now[name])} and was {shown(before.get(name))} when the run was stopped; "
                 "restore it, or start a new run with --ini_params"
             )

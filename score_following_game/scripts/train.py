@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from score_following_game.command_line import Parser, script
-from score_following_game.config import load_game_config, parse_game_config, read_yaml
+from score_following_game.config import load_game_config, parse_game_config
 from score_following_game.errors import UserError
 from score_following_game.machine import prepare_machine
 from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
@@ -27,6 +27,7 @@ from score_following_game.reinforcement_learning.settings import (
 )
 from score_following_game.reinforcement_learning.trainer import Trainer
 from score_following_game.run_files import CHECKPOINT_FILE, GAME_CONFIG_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import read_yaml
 
 PROCESS_ARGUMENTS = ("threads", *PATH_OPTIONS)  # may differ between the processes of a run
 

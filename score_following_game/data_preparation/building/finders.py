@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from score_following_game.config import read_yaml
 from score_following_game.data_preparation.building.metadata import licence_of
 from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.building.sources import (
@@ -28,6 +27,7 @@ from score_following_game.data_preparation.performances.match_file import named_
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 from score_following_game.optional_libraries import missing_library
+from score_following_game.yaml_files import read_table
 
 PIECES_FILE = "pieces.json"  # in a folder of LilyPond pieces: main files, split, licences
 INDEX_FILE = "index.json"  # in the folder of the songs: composer, set and title of each file
@@ -79,7 +79,7 @@ def _list_in(folder: Path, file: str, key: str, entries: str) -> dict[str, Any]:
             f"{folder}: has no {file}, which lists the collection's pieces; for a folder of scores of your own use the "
             "collection `folder`"
         )
-    content = read_yaml(listed)
+    content = read_table(listed)
     found = content.get(key) if key else content
     if not isinstance(found, dict) or not found:
         raise UserError(f"{listed}: expected {f'a key {key} with ' if key else ''}entries {entries}")
