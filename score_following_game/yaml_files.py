@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """Read a mapping from a JSON file, or from a YAML file where the name does not end in .json. Raises UserError as read_yaml."""
+    """Read a mapping from a .json file, or from a YAML file of another name. Raises UserError as read_yaml."""
     return _mapping(read_json(path), path) if path.suffix.lower() == ".json" else read_yaml(path)
 
 
@@ -46,8 +46,8 @@ def _mapping(content: Any, path: Path) -> dict[str, Any]:
 def parse_yaml(text: str, where: str) -> Any:
     """The value of a YAML text: dicts, lists, texts, numbers, True, False and None; None for an empty one.
 
-    Raises UserError naming the key for a date, tag, alias, too long a number or too deep a value; yaml.YAMLError for a text that
-    is not YAML.
+    Raises UserError naming the key for a tag, an alias, too long a number or too deep a value; yaml.YAMLError for a text that is
+    not YAML. A date is a text.
     """
     return _Composer(text, where).document()
 
@@ -67,7 +67,7 @@ class _Composer:
     """Makes values of the parser's events. keys: those that lead to the present value."""
 
     def __init__(self, text: str, where: str) -> None:
-        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
         self._where, self._keys = where, [""]
 
     def document(self) -> Any:
@@ -80,7 +80,7 @@ class _Composer:
             raise UserError(f"{self._where}: holds more than one YAML document")
         return value
 
-    def _value(self, event: yaml.Event) -> Any:
+    def _value(self, event: Any) -> Any:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             self._refuse(event, "an alias (& or *)")
         if getattr(event, "tag", None):
@@ -112,7 +112,7 @@ class _Composer:
         self._keys.pop()
         return found
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Any:
+    def _scalar(self, event: Any) -> Any:
         text, lower = event.value, event.value.lower()
         if len(text) > limits.DIGITS and text.lstrip("-+")[:1].isdigit():
             self._refuse(event, f"a number of more than {limits.DIGITS} digits")
@@ -125,7 +125,7 @@ class _Composer:
             return _SPECIAL[lower] if lower in _SPECIAL else float(text.replace("_", ""))
         return text  # also a date, and a number in another base
 
-    def _refuse(self, event: yaml.Event, what: str) -> None:
+    def _refuse(self, event: Any, what: str) -> None:
         key = next((f"{key}: " for key in reversed(self._keys) if key), "")
         line = event.start_mark.line + 1 if event.start_mark else "?"
         raise UserError(f"{self._where}: {shown(key)[1:-1]}{what} is not allowed in line {line}; write the plain value")

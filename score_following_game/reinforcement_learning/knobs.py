@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
-from score_following_game.errors import UserError, shown
+from score_following_game.errors import UserError, printable, shown
 
 # The bounds a knob may declare: the comparison that must hold, and its name in the error message.
 BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -60,13 +60,13 @@ class Knob:
                 f"{where}: {self.name} is {shown(value)}, expected {self.kind.__name__}{' or null' * self.optional}"
             )
         if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"{where}: --{self.name} {shown(value)} must be a finite number")
+            raise UserError(f"{where}: --{self.name} {value} must be a finite number")
         for bound, limit in self.bounds.items():
             holds, words = BOUNDS[bound]
             if isinstance(value, (int, float)) and not holds(value, limit):
-                raise UserError(f"{where}: --{self.name} {shown(value)} must be {words} {limit}")
+                raise UserError(f"{where}: --{self.name} {value} must be {words} {limit}")
         if self.choices and value not in self.choices:
-            raise UserError(f"{where}: --{self.name} {shown(value)}, expected one of {', '.join(self.choices)}")
+            raise UserError(f"{where}: --{self.name} {printable(str(value), 60)}, expected one of {', '.join(self.choices)}")
 
     def add_argument(self, parser: argparse._ActionsContainer) -> None:
         """Add `--name`. If it is not given it stays absent, so that --resume can distinguish it from a default."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import yaml
 
-from score_following_game.errors import UserError, cause, shown
+from score_following_game.errors import UserError, cause, printable
 from score_following_game.yaml_files import parse_yaml
 
 
@@ -24,11 +24,13 @@ def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
     except yaml.YAMLError:
         content = None
     if not isinstance(content, Mapping):
-        raise UserError(f"--optim_params {shown(text)}: expected YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
+        raise UserError(f"--optim_params {printable(str(text), 100)}: expected YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
     try:
         return {str(key): _optimiser_value(value) for key, value in content.items()}
     except (ValueError, TypeError):
-        raise UserError(f"--optim_params {shown(text)}: a list or tuple in it contains something other than numbers") from None
+        raise UserError(
+            f"--optim_params {printable(str(text), 100)}: a list or tuple in it contains something other than numbers"
+        ) from None
 
 
 def make_optimiser(name: str, optim_params: Mapping[str, Any], parameters: Any) -> torch.optim.Optimizer:
