@@ -17,11 +17,13 @@ DIGITS = 400  # of a number in it
 TABLE_FILE = 64 * MB  # records, manifests and other JSON; a piece takes about 1 kB
 CURVE_FILE = 32 * MB  # a row takes 150 bytes
 SCORE_FILE = 32 * MB  # the text of a score
-MARKS = 4 * 10**6  # < and = in it, which bound its elements and attributes
+MARKS = 3 * 10**6  # < and = in it, which bound its elements and attributes
 ARCHIVE_INDEX = MB  # of a zip file that is one score or one piece
+PUBLISHED_INDEX = 32 * MB  # of a published data set
 ARRAYS = 256 * MB  # all arrays of a file together; the sheet of an hour of piano music takes about 50 MB
 PICKLED_INTS = 4 * MB  # coord2onset in the published format; a note takes about 30 bytes
 MIDI_FILE = 8 * MB
+MIDI_NUMBER = 8192  # bytes
 MIDI_EVENTS = 500_000  # an hour of piano music with its pedals has about 100 000
 WEIGHTS_FILE = 1024 * MB
 WEIGHTS_INDEX = 6 * MB  # the pickle in it
@@ -32,6 +34,10 @@ PICTURE = 2**26  # pixels; A4 at 600 dots per inch has 35 million
 MINUTES_OF_MUSIC = 60.0
 MOST_MINUTES_OF_MUSIC = 24 * 60.0
 _minutes = MINUTES_OF_MUSIC
+
+
+class TooLarge(ValueError):
+    """A file, or what it would become in memory, is beyond a limit. The message continues the name of the file."""
 
 
 def set_minutes_of_music(minutes: float) -> None:
@@ -47,22 +53,22 @@ def minutes_of_music() -> float:
     return _minutes
 
 
-def require_length(seconds: float, what: str) -> None:
-    """Raise UserError for a performance longer than minutes_of_music(). what: the subject of the message."""
+def require_length(seconds: float) -> None:
+    """Raise TooLarge for a performance longer than minutes_of_music()."""
     if not seconds <= 60 * _minutes:
-        raise UserError(
-            f"{what} lasts {_length(seconds)}, and the limit is {_minutes:g} minutes; raise --max_minutes_of_music to use it"
+        raise TooLarge(
+            f"it lasts {_length(seconds)}, more than {_minutes:g} minutes; a larger --max_minutes_of_music allows it"
         )
 
 
 def require_at_most(size: float, limit: float, what: str) -> None:
-    """Raise ValueError where a size is above its limit. what: the subject of the message, with the unit of the size."""
+    """Raise TooLarge where a size is above its limit. what: what is counted."""
     if size > limit:
-        raise ValueError(f"{what}: {size:.4g}, and at most {limit:.4g} are read")
+        raise TooLarge(f"too large: {size:.4g} {what}, and at most {limit:.4g} are read")
 
 
 def require_modest_xml(text: str) -> None:
-    """Raise ValueError for an XML text whose tree would need far more memory than any score."""
+    """Raise TooLarge for an XML text whose tree would need far more memory than any score."""
     require_at_most(max(text.count("<"), text.count("=")), MARKS, "elements or attributes")
 
 

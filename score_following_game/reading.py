@@ -34,16 +34,18 @@ def reading(path: str | os.PathLike[str], problem: str, remedy: str = "") -> Ite
         raise UserError(
             f"{path}: cannot be read ({reason})" if error.errno else f"{path}: {problem} ({reason}){remedy}"
         ) from None
+    except limits.TooLarge as error:
+        raise UserError(f"{path}: {error}") from None
     except Exception as error:
         raise UserError(f"{path}: {problem} ({cause(error)}){remedy}") from None
 
 
 def read_bytes(path: str | os.PathLike[str], largest: int) -> bytes:
-    """The content of a file. Raises OSError, and ValueError for more than `largest` bytes."""
+    """The content of a file. Raises OSError, and TooLarge for more than `largest` bytes."""
     with open(path, "rb") as stream:
         data = stream.read(largest + 1)
     if len(data) > largest:
-        raise ValueError(f"it has {os.path.getsize(path) / limits.MB:.0f} MB, and at most {largest / limits.MB:g} MB are read")
+        limits.require_at_most(os.path.getsize(path), largest, "bytes")
     return data
 
 

@@ -46,7 +46,7 @@ def _mapping(content: Any, path: Path) -> dict[str, Any]:
 def parse_yaml(text: str, where: str) -> Any:
     """The value of a YAML text: dicts, lists, texts, numbers, True, False and None; None for an empty one.
 
-    Raises UserError naming the key for a tag, an alias, too long a number or too deep a value; yaml.YAMLError for a text that is
+    Raises UserError naming the key for a tag, an alias, too long a number or too deep a value, and yaml.YAMLError for what is
     not YAML. A date is a text.
     """
     return _Composer(text, where).document()

@@ -37,6 +37,8 @@ _MODULES = (  # of every piece
     "data_processing/midi_*.py",
     "data_processing/score_npz.py",
     "data_processing/tempo.py",
+    "limits.py",
+    "zip_files.py",
 )
 _LILYPOND_MODULES = ("data_preparation/engraving/lilypond/*",)  # also the .ily file
 _MSMD_MODULES = ("data_preparation/msmd/*.py",)
@@ -94,8 +96,15 @@ def fingerprint(task: PieceTask) -> str:
         modules += _PERFORMANCE_MODULES
     if task.recording is not None:
         modules += _RECORDING_MODULES
-        parts += [file_digest(task.recording), task.recording.suffix.lower()]
+        parts += [_digest_if_readable(task.recording), task.recording.suffix.lower()]
     return hashlib.sha256(repr([*parts, _code_version(*modules)]).encode()).hexdigest()
+
+
+def _digest_if_readable(recording: Path) -> str:
+    try:
+        return file_digest(recording)
+    except OSError:  # making the piece reports it
+        return ""
 
 
 @cache

@@ -31,7 +31,7 @@ from score_following_game.data_preparation.engraving.verovio.layout import parse
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.engraving.verovio.parts import PIANO
 from score_following_game.data_preparation.engraving.xml_text import xml_text
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.errors import UNREADABLE, EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.performances.joining import join
 from score_following_game.data_preparation.performances.match_file import read_match
@@ -160,6 +160,8 @@ def engrave_source(
     time_limit: seconds, for LilyPond.  work: folder for temporary files.  playing: what of the score.
     Returns the piece and the measurements of its checks. Raises EngravingError when the piece has to be left out.
     """
+    if source.problem:
+        raise EngravingError(UNREADABLE, source.problem)
     if source.tune is not None:
         return _engrave_tune(source.tune, source.name, style, playing)
     if source.performance is not None:

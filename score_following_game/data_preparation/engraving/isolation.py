@@ -17,15 +17,18 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.errors import UNREADABLE, EngravingError
+from score_following_game.errors import UserError, printable
+from score_following_game.files import WriteError
 
 _SPAWN = multiprocessing.get_context("spawn")
 _FIRST_TASK_EXTRA = 30.0  # seconds that a child may take to start
 MEMORY = 6 * 10**9  # bytes of address space per child
 
 # These reasons say nothing about the score itself, so another attempt may succeed.
-TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED = "time limit", "memory limit", "the engraver crashed", "unexpected error"
-PASSING = {TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED}
+TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNWRITTEN = "time limit", "memory limit", "the engraver crashed", "cannot be written"
+PASSING = {TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNWRITTEN}
+UNEXPECTED = "unexpected error"  # of the same code, the same file makes the same one again
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,12 @@ def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
             answer = None, error.reason, error.detail
         except MemoryError:
             answer = None, MEMORY_LIMIT, f"more than {MEMORY / 1e9:g} GB"
+        except WriteError as error:
+            answer = None, UNWRITTEN, str(error)
+        except UserError as error:
+            answer = None, UNREADABLE, str(error)
         except Exception as error:
-            answer = None, UNEXPECTED, f"{type(error).__name__}: {error}"
+            answer = None, UNEXPECTED, printable(f"{type(error).__name__}: {error}", 300)
         connection.send(answer)
 
 
