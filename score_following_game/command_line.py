@@ -12,9 +12,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from score_following_game.errors import UserError
+from score_following_game.limits import MINUTES_OF_MUSIC, MUSIC_LIMIT_HELP, set_minutes_of_music
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
 
 SCRIPTS = {  # console command of an installation -> script at the top level of the repository
@@ -79,6 +80,26 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
         on_interrupt(signal.SIGINT, frame)
     else:
         raise KeyboardInterrupt
+
+
+class _LimitMusic(argparse.Action):
+    """Sets the limit where it is parsed, so that it holds for everything the script reads."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        set_minutes_of_music(values)
+        setattr(namespace, self.dest, values)
+
+
+def add_music_limit(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add --max_minutes_of_music, the same for every script that reads music."""
+    parser.add_argument(
+        "--max_minutes_of_music",
+        type=float,
+        action=_LimitMusic,
+        default=MINUTES_OF_MUSIC,
+        metavar="MINUTES",
+        help=MUSIC_LIMIT_HELP + " (default %(default)g)",
+    )
 
 
 def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = DEFAULT_SEED) -> None:

@@ -33,6 +33,7 @@ PICTURE = 2**26  # pixels; A4 at 600 dots per inch has 35 million
 
 MINUTES_OF_MUSIC = 60.0
 MOST_MINUTES_OF_MUSIC = 24 * 60.0
+MUSIC_LIMIT_HELP = "leave out pieces whose performance lasts longer"
 _minutes = MINUTES_OF_MUSIC
 
 

@@ -11,7 +11,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 
     try:
         import fluidsynth
-    except ImportError:
+    except (ImportError, OSError, AttributeError):  # no library, a broken one, or one that lacks a function
         fluidsynth = None
 
 __all__ = ["fluidsynth", "pretty_midi"]

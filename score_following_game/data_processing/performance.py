@@ -24,6 +24,7 @@ from score_following_game.data_processing.audio import (
     read_recording,
 )
 from score_following_game.data_processing.level import gain_for
+from score_following_game.data_processing.long_sound import SampleFile
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi, read_played
 from score_following_game.data_processing.performance_cache import (
@@ -35,7 +36,7 @@ from score_following_game.data_processing.performance_cache import (
     write_cache,
 )
 from score_following_game.data_processing.spectrogram import band_magnitudes, compress
-from score_following_game.data_processing.synthesis import synthesise
+from score_following_game.data_processing.synthesis import synthesise, synthesised
 from score_following_game.errors import UserError
 from score_following_game.reading import reading
 
@@ -140,7 +141,7 @@ def performance_samples(midi_path: Path, config: GameConfig, sound_font: Path | 
     return samples * gain
 
 
-def _magnitudes_and_gain(samples: np.ndarray, config: GameConfig) -> tuple[np.ndarray, np.float32]:
+def _magnitudes_and_gain(samples: np.ndarray | SampleFile, config: GameConfig) -> tuple[np.ndarray, np.float32]:
     """The magnitudes of the bands, (78, frames), and the factor that brings them to the config's level."""
     params = config.spectrogram_params
     rate, fps = params.sample_rate, params.fps
@@ -190,11 +191,12 @@ def _make_spectrogram(
     params = config.spectrogram_params
     if source.name.endswith(".spec.npy"):
         return _read_spectrogram(source), remarks
+    samples: np.ndarray | SampleFile
     if is_recording(source):
         recording = read_recording(source, params.sample_rate)
         samples, remarks = recording.samples, recording.remarks
     else:
-        samples = synthesise(midi, sound_font, params.sample_rate)
+        samples = synthesised(midi, sound_font, params.sample_rate)
     magnitudes, gain = _magnitudes_and_gain(samples, config)
     return compress(magnitudes * gain), remarks
 

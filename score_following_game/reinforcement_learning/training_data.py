@@ -18,6 +18,7 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.files import visible_files
+from score_following_game.limits import set_minutes_of_music
 from score_following_game.optional_libraries import require_libraries
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.settings import Settings
@@ -41,6 +42,7 @@ def load_banks(settings: Settings, config: GameConfig, rules: GameConfig, device
         UserError: A set cannot be loaded, or the training set is for evaluation only.
     """
     _require_for_training(settings.train_set)
+    set_minutes_of_music(settings.max_minutes_of_music)
     sound_font = Path(settings.sound_font) if settings.sound_font else None
     with distributed.first_on_each_machine():
         train_set, eval_set = (

@@ -96,7 +96,7 @@ def fingerprint(task: PieceTask) -> str:
         modules += _PERFORMANCE_MODULES
     if task.recording is not None:
         modules += _RECORDING_MODULES
-        parts += [_digest_if_readable(task.recording), task.recording.suffix.lower()]
+        parts += [_digest_if_readable(task.recording), task.recording.suffix.lower(), task.minutes_of_music]
     return hashlib.sha256(repr([*parts, _code_version(*modules)]).encode()).hexdigest()
 
 
