@@ -53,8 +53,8 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
-    """Write YAML atomically, in the order of the keys. Raises WriteError."""
-    with replacing(path) as temporary:
+    """Write YAML atomically, in the order of the keys, in a folder that exists. Raises WriteError."""
+    with replacing(path, make_parents=False) as temporary:
         temporary.write_text(yaml.dump(dict(content), Dumper=_WithoutAliases, sort_keys=False), encoding="utf-8")
 
 

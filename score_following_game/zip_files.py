@@ -13,7 +13,10 @@ from typing import IO
 from score_following_game import limits
 from score_following_game.errors import printable
 
+_END_MARK = b"PK\x05\x06"
 _END = struct.Struct("<4s4H2LH")  # the record that ends an archive, before its comment
+_END64 = struct.Struct("<4sQ2H2L4Q")  # the same with larger numbers
+_LOCATOR = 20  # bytes of the record between the two
 _LONGEST_COMMENT = 2**16
 _CHUNK = 2**16  # bytes
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress a block of any size at once
@@ -47,12 +50,17 @@ def read_member(archive: zipfile.ZipFile, name: str, largest: int) -> bytearray:
 def _index_size(stream: IO[bytes]) -> int:
     """The size of the archive's list of members, bytes, as its last record states it; 0 where there is no such record."""
     size = stream.seek(0, io.SEEK_END)
-    stream.seek(max(0, size - _LONGEST_COMMENT - _END.size))
+    stream.seek(max(0, size - _LONGEST_COMMENT - _END.size - _LOCATOR - _END64.size))
     tail = stream.read()
     stream.seek(0)
-    place = tail.rfind(b"PK\x05\x06")
-    if place < 0 or place + _END.size > len(tail):
+    places = {tail.rfind(_END_MARK), len(tail) - _END.size}  # zipfile looks at the end first
+    return max(_stated_size(tail, place) for place in places)
+
+
+def _stated_size(tail: bytes, place: int) -> int:
+    if place < 0 or place + _END.size > len(tail) or not tail.startswith(_END_MARK, place):
         return 0
-    if b"PK\x06\x07" in tail[max(0, place - 20) : place]:  # the list has a second, larger record of its size
-        return 2**32
-    return int(_END.unpack(tail[place : place + _END.size])[5])
+    large = place - _LOCATOR - _END64.size
+    if large >= 0 and tail.startswith(b"PK\x06\x07", place - _LOCATOR):  # then a record of larger numbers precedes
+        return int(_END64.unpack_from(tail, large)[8])
+    return int(_END.unpack_from(tail, place)[5])

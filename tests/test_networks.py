@@ -10,7 +10,8 @@ import torch
 from extract_reference import published_networks
 
 from score_following_game.agents.architectures import ARCHITECTURES
-from score_following_game.agents.networks import get_network, load_parameters, network_for
+from score_following_game.agents.networks import get_network, network_for
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import load_game_config
 from score_following_game.errors import UserError
 

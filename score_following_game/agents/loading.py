@@ -13,7 +13,8 @@ import torch
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.inference import choose_precision
 from score_following_game.agents.localisation import N_PLACES, LocalisationAgent, localisation_network
-from score_following_game.agents.networks import load_parameters, network_for, read_parameters
+from score_following_game.agents.networks import network_for
+from score_following_game.agents.parameters import load_parameters, read_parameters
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig, load_game_config, parse_game_config
 from score_following_game.errors import UserError, shown

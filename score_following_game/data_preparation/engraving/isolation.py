@@ -21,6 +21,7 @@ from score_following_game.data_preparation.errors import UNREADABLE, EngravingEr
 from score_following_game.errors import UserError, printable
 from score_following_game.files import WriteError
 
+_SAFE_PATH = "PYTHONSAFEPATH"
 _SPAWN = multiprocessing.get_context("spawn")
 _FIRST_TASK_EXTRA = 30.0  # seconds that a child may take to start
 MEMORY = 6 * 10**9  # bytes of address space per child
@@ -93,7 +94,7 @@ class _Child:
         self.deadline = 0.0
         self.connection, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_serve, args=(function, theirs), daemon=True)
-        with _ignoring_interrupts():
+        with _ignoring_interrupts(), _safe_path():
             self.process.start()
         theirs.close()
 
@@ -122,6 +123,20 @@ class _Child:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Children started in this context do not look for modules in the working directory, where anybody's files may lie."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 @contextlib.contextmanager
