@@ -9,12 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-
 from score_following_game.config import PACKAGE
 from score_following_game.data_preparation.engraving.lilypond.contained import lilypond_version
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.files import file_digest
+from score_following_game.opencv import cv2
 
 if TYPE_CHECKING:
     from score_following_game.data_preparation.building.make_piece import PieceTask

@@ -91,10 +91,13 @@ def works_by_name(roots: Mapping[Path, Path]) -> dict[Path, str]:
 @lru_cache(maxsize=256)
 def _folder_licence(folder: Path) -> str:
     """Name and first line of a folder's licence file, "" without one."""
-    file = next((file for file in sorted(folder.iterdir()) if _LICENCE_FILES.match(file.name) and file.is_file()), None)
-    if file is None:
+    try:
+        file = next((file for file in sorted(folder.iterdir()) if _LICENCE_FILES.match(file.name) and file.is_file()), None)
+        if file is None:
+            return ""
+        with file.open("rb") as stream:
+            head = stream.read(2000).decode("utf-8", errors="replace")
+    except OSError:  # it may not be read
         return ""
-    with file.open("rb") as stream:
-        head = stream.read(2000).decode("utf-8", errors="replace")
     lines = (line.strip(" #*=-\t") for line in head.splitlines())
     return printable(" ".join(f"{file.name}: {next(filter(None, lines), '')}".split())[:_LONGEST])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from score_following_game import limits
 from score_following_game.data_preparation.errors import EngravingError, leaving_out
 from score_following_game.data_processing.arrays import parse_array
+from score_following_game.opencv import cv2
 
 _LARGEST_FILE = 2**25  # bytes
 

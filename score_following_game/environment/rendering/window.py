@@ -11,10 +11,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from score_following_game.errors import UserError
+from score_following_game.opencv import cv2
 from score_following_game.optional_libraries import require_libraries
 
 TITLE = "Score Following"
