@@ -40,7 +40,7 @@ def replacing(path: str | os.PathLike[str], make_parents: bool = True) -> Iterat
     WriteError naming the path, also for an OSError of the block, which should do nothing but write.
     """
     path = Path(path)
-    if path.is_dir():  # "" is the current folder
+    if os.path.isdir(path):  # "" is the current folder
         raise WriteError(f"{path}: is a folder; name a file in it")
     try:
         if make_parents:

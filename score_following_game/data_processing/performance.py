@@ -7,6 +7,7 @@ NAME.spec.npy, as in the published sets; the MIDI file, played by FluidSynth. Th
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -114,7 +115,7 @@ def performance_source(midi_path: Path) -> Path:
     recordings = [midi_path.with_suffix(cased) for suffix in RECORDING_SUFFIXES for cased in (suffix, suffix.upper())]
     # The published Nottingham set has empty wav files beside its spectrograms.
     candidates = [*recordings, midi_path.with_name(f"{midi_path.stem}.spec.npy")]
-    return next((path for path in candidates if path.is_file() and not is_empty(path)), midi_path)
+    return next((path for path in candidates if os.path.isfile(path) and not is_empty(path)), midi_path)
 
 
 def is_empty(path: Path) -> bool:
