@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from score_following_game import limits
-from score_following_game.config import GameConfig, SpectrogramParams
+from score_following_game.config import BANDS, GameConfig, SpectrogramParams
 from score_following_game.data_processing.arrays import read_array
 from score_following_game.data_processing.audio import (
     RECORDING_SUFFIXES,
@@ -104,6 +104,13 @@ def _of_fitting_length(performance: Performance, config: GameConfig) -> Performa
     with reading(performance.source, "cannot be used"):
         limits.require_length(seconds)
     return performance
+
+
+def silent_performance(midi_path: Path, tempo: float = 1.0) -> Performance:
+    """The onsets of a MIDI file and a spectrogram without frames. Raises UserError as `load_performance`."""
+    played = read_played(midi_path, tempo)
+    onsets, silence = note_onsets(played.midi, midi_path), np.zeros((BANDS, 0), np.float32)
+    return Performance(onsets, silence, midi_path, _named(midi_path, played.remarks))
 
 
 def _named(path: Path, remarks: tuple[str, ...]) -> tuple[str, ...]:
