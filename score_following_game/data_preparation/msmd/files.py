@@ -18,16 +18,18 @@ _LARGEST_FILE = 2**25  # bytes
 def read_picture(path: Path) -> np.ndarray:
     """Read a PNG as uint8 (H, W), 0 = ink. Transparent pixels become white. Raises EngravingError."""
     data = read_bytes(path)
+    with leaving_out("broken PNG", str(path)):
+        picture = _decode(path, data)
+    return picture
+
+
+def _decode(path: Path, data: bytes) -> np.ndarray:
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
         raise EngravingError("broken PNG", f"{path}: not a PNG")
     width, height = struct.unpack(">II", data[16:24])
     if width * height > limits.PICTURE:  # checked before anything is decompressed
         raise EngravingError("page too large", f"{path}: {width} x {height} px")
-    image: np.ndarray | None
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise EngravingError("broken PNG", f"{path}: cannot be decoded")
     if image.dtype == np.uint16:
