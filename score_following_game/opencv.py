@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -13,12 +12,13 @@ from score_following_game.errors import UserError, cause
 @cache
 def _library() -> ModuleType:
     try:
-        return import_module("cv2")
+        import cv2
     except ImportError as error:
         raise UserError(
             f"OpenCV cannot be loaded ({cause(error)}); install it with pip install opencv-python, and the libraries it needs: "
             "Debian/Ubuntu `apt install libgl1 libglib2.0-0`"
         ) from None
+    return cv2
 
 
 class _OnFirstUse:

@@ -48,6 +48,7 @@ _RECORDING_MODULES = (
     "data_preparation/recordings/retiming.py",
     "data_processing/audio*.py",
     "data_processing/level.py",
+    "data_processing/long_sound.py",
     "data_processing/performance.py",
     "data_processing/spectrogram.py",
     "data_processing/synthesis.py",
