@@ -24,6 +24,7 @@ ARRAYS = 256 * MB  # all arrays of a file together; the sheet of an hour of pian
 PICKLED_INTS = 4 * MB  # coord2onset in the published format; a note takes about 30 bytes
 MIDI_FILE = 8 * MB
 MIDI_NUMBER = 8192  # bytes
+MIDI_TICKS = 25_000_000  # three hours at 960 a quarter; pretty_midi keeps the time of each
 MIDI_EVENTS = 500_000  # an hour of piano music with its pedals has about 100 000
 WEIGHTS_FILE = 1024 * MB
 WEIGHTS_INDEX = 3 * MB  # the pickle in it
@@ -66,7 +67,7 @@ def require_length(seconds: float) -> None:
 def require_at_most(size: float, limit: float, what: str) -> None:
     """Raise TooLarge where a size is above its limit. what: what is counted."""
     if size > limit:
-        raise TooLarge(f"too large: {size:.4g} {what}, and at most {limit:.4g} are read")
+        raise TooLarge(f"too large: {size:,.0f} {what}, and at most {limit:,.0f} are read")
 
 
 def require_modest_xml(text: str) -> None:

@@ -21,8 +21,8 @@ from score_following_game.data_processing.piece import load_piece
 
 def test_cache_is_used_and_follows_what_it_was_made_from(folder: Path, config: GameConfig, monkeypatch: pytest.MonkeyPatch):
     made = []
-    synthesise = performance.synthesise
-    monkeypatch.setattr(performance, "synthesise", lambda *a: made.append(1) or synthesise(*a))
+    synthesised = performance.synthesised
+    monkeypatch.setattr(performance, "synthesised", lambda *a: made.append(1) or synthesised(*a))
     first = load_piece(folder / "tune.npz", config)
     again = load_piece(folder / "tune.npz", config)
     assert len(made) == 1

@@ -96,5 +96,5 @@ def test_a_forged_array_reaches_no_numpy(folder: Path):
 
 def test_an_array_beyond_all_measure_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("score_following_game.limits.ARRAYS", 1000)
-    with pytest.raises(UserError, match=r"tune.npz: too large: \d+ bytes in sheet.npy, and at most 1000 are read"):
+    with pytest.raises(UserError, match=r"tune.npz: too large: [\d,]+ bytes in sheet.npy, and at most 1,000 are read"):
         read_score(folder / "tune.npz")

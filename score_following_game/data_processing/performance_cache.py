@@ -32,6 +32,7 @@ _MODULES = (
     "audio.py",
     "audio_av.py",
     "level.py",
+    "long_sound.py",
     "midi_events.py",
     "midi_files.py",
     "performance.py",
