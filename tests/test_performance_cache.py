@@ -69,7 +69,7 @@ def test_an_unwritable_folder_caches_in_the_users_own(
     load_piece(folder / "tune.npz", config)
     assert not list(folder.glob("*.cache.npz"))
     assert len(list((tmp_path / "cache" / "score_following_game").glob("*.cache.npz"))) == 1
-    monkeypatch.setattr(performance, "synthesise", None)  # a second synthesis would fail
+    monkeypatch.setattr(performance, "synthesised", None)  # a second synthesis would fail
     load_piece(folder / "tune.npz", config)
 
 
