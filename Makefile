@@ -1,7 +1,9 @@
 # make demo: set up, build a small data set, train, evaluate, draw.   make test: set up, lint, test.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test lint coverage dist lowest setup clean
+MINUTES = 60
+
+.PHONY: demo test lint coverage dist lowest fuzz audit setup clean
 demo: setup
 	$(PYTHON) -m score_following_game.demo
 
@@ -24,6 +26,12 @@ dist: setup
 
 lowest:
 	.ci/lowest
+
+fuzz: setup
+	$(PYTHON) tests/fuzz/fuzz_readers.py --minutes $(MINUTES)
+
+audit: setup
+	.ci/audit
 
 setup:
 	@.ci/setup

@@ -16,6 +16,7 @@ from score_following_game.agents.loading import is_localisation, load_trained_ag
 from score_following_game.command_line import (
     Parser,
     add_machine_arguments,
+    add_music_limit,
     command_name,
     require_separate_files,
     script,
@@ -109,6 +110,7 @@ def _run() -> None:
     )
     parser.add_argument("--csv", metavar="FILE", help="write one row per piece and trial, with errors in every unit")
     parser.add_argument("--json", metavar="FILE", help="write all results: per piece, per trial, and their means")
+    add_music_limit(parser)
     add_machine_arguments(parser)
     evaluate(parser.parse_args())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from score_following_game.environment.game import Game
@@ -23,6 +22,7 @@ from score_following_game.environment.rendering.drawing import (
     framed,
     text,
 )
+from score_following_game.opencv import cv2
 
 WIDTH, HEIGHT = 1280, 720
 SHEET: Box = (20, 92, 1240, 312)

@@ -11,10 +11,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from score_following_game.errors import UserError
+from score_following_game.opencv import cv2
 from score_following_game.optional_libraries import require_libraries
 
 TITLE = "Score Following"
@@ -148,7 +148,7 @@ def _trial_window(display: str | None, wayland: str | None) -> str:
     """Open and close a window in another process. Returns the error, '' if there is none."""
     code = "import cv2; cv2.namedWindow('trial'); cv2.destroyAllWindows()"
     try:
-        tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        tried = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return f"the display {display or wayland} does not answer"
     if tried.returncode == 0:
