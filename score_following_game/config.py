@@ -119,6 +119,8 @@ def load_game_config(path: str | os.PathLike[str] | GameConfig) -> GameConfig:
     """
     if isinstance(path, GameConfig):
         return path
+    if not isinstance(path, (str, os.PathLike)):
+        raise UserError(f"game config {path!r}: expected a path, a name or a GameConfig")
     found = find_game_config(path)
     return parse_game_config(read_yaml(found), str(found))
 

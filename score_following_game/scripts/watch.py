@@ -15,8 +15,8 @@ from score_following_game.command_line import (
     script,
     warn_without_effect,
 )
+from score_following_game.environment.rendering.display import has_display
 from score_following_game.environment.rendering.video import require_filmable
-from score_following_game.environment.rendering.window import has_display
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import plot_alignment
 from score_following_game.evaluation.plots import episode_picture, plot_episode, require_plottable
