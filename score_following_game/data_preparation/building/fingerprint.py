@@ -36,6 +36,7 @@ _MODULES = (  # of every piece
     "data_preparation/building/sources.py",
     "data_processing/midi_*.py",
     "data_processing/score_npz.py",
+    "data_processing/sharp_sheet.py",
     "data_processing/tempo.py",
 )
 _LILYPOND_MODULES = ("data_preparation/engraving/lilypond/*",)  # also the .ily file

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.sharp_sheet import sharp_sheet_of
 from score_following_game.environment.game import Game
 from score_following_game.environment.rendering import drawing
 from score_following_game.environment.rendering.drawing import (
@@ -121,7 +123,7 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     top += (height - shown) // 2
     filled(image, SHEET, (232, 230, 228))
     panel = image[top : top + shown, left : left + width]
-    panel[:] = _sheet_excerpt(piece.sheet, view.x, scale, width, shown)[:, :, None]
+    panel[:] = _sheet_excerpt(piece, view.x, scale, width, shown)[:, :, None]
 
     middle, seen = width / 2, config.sheet_context / 2 * scale
     window_top = round((rows // 2 - config.staff_height // 2) * scale)
@@ -142,9 +144,17 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     drawing.pointer(image, left + middle, top + shown, AGENT, down=False)
 
 
-def _sheet_excerpt(sheet: np.ndarray, x: float, scale: float, width: int, height: int) -> np.ndarray:
-    """uint8 (height, width): the enlarged sheet with column x in the middle; x may be fractional, for smooth motion."""
-    mapping = np.array([[1 / scale, 0, x - width / 2 / scale], [0, 1 / scale, 0]])
+def _sheet_excerpt(piece: Piece, x: float, scale: float, width: int, height: int) -> np.ndarray:
+    """uint8 (height, width): the enlarged sheet with column x in the middle; x may be fractional, for smooth motion.
+
+    From the piece's sharp sheet, if it has one.
+    """
+    sharp = sharp_sheet_of(piece)
+    sheet = piece.sheet if sharp is None else sharp
+    factor = sheet.shape[0] // piece.sheet.shape[0]
+    centre = (factor - 1) / 2  # column and row of the sharp sheet in the middle of column and row 0
+    scale, x = scale / factor, factor * x + centre
+    mapping = np.array([[1 / scale, 0, x - width / 2 / scale], [0, 1 / scale, centre]])
     smooth = cv2.INTER_LINEAR if scale < 1.5 else cv2.INTER_CUBIC
     return cv2.warpAffine(
         sheet,
