@@ -32,6 +32,12 @@ class Style:
 SVG_PER_SPACE = 180.0  # units of verovio's SVG between two staff lines
 OPTION_PER_SPACE = 18.0  # the same distance in the units of verovio's options
 
+
+def style_advice(staves: int) -> str:
+    """How to engrave a score with this number of staves; "" where no style has them."""
+    return "".join(f": --style {style.name}" for style in STYLES.values() if style.staves == staves)
+
+
 STYLES = {
     "nottingham": Style("nottingham", staves=1, height=40, staff_space=3.5, page_width=418, line_stroke=51, sharp=4),
     "msmd": Style("msmd", staves=2, height=200, staff_space=7.0, page_width=835),

@@ -25,6 +25,7 @@ from score_following_game.environment.rendering.drawing import (
     framed,
     text,
 )
+from score_following_game.environment.rendering.names import clock, title
 
 WIDTH, HEIGHT = 1280, 720
 SHEET: Box = (20, 92, 1240, 312)
@@ -96,19 +97,13 @@ def _draw_header(image: np.ndarray, game: Game, view: _View) -> None:
     """The piece's name, the time and a progress bar."""
     fps = game.config.spectrogram_params.fps
     left, _, width, _ = SHEET
-    now = f"{_clock(view.frame / fps)} / {_clock(view.last_frame / fps)}"
+    now = f"{clock(view.frame / fps)} / {clock(view.last_frame / fps)}"
     used = text(image, now, (left + width, 42), 24, INK, bold=True, align="right")
     used += text(image, f"frame {view.frame} of {view.last_frame}", (left + width - used - 24, 42), 17, FAINT, align="right")
-    name = drawing.shortened(game.bank.names[view.piece], 28, width - used - 60, bold=True)
+    name = drawing.shortened(title(game.bank.names[view.piece]), 28, width - used - 60, bold=True)
     text(image, name, (left, 43), 28, INK, bold=True)
     filled(image, (left, 62, width, 6), drawing.RULE)
     filled(image, (left, 62, round(width * min(view.frame / max(view.last_frame, 1), 1)), 6), drawing.VALUE)
-
-
-def _clock(seconds: float) -> str:
-    """Minutes, seconds and tenths. Rounded before it is divided, so that 59.96 becomes 1:00.0 and not 0:60.0."""
-    tenths = round(seconds * 10)
-    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
 def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
