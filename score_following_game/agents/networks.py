@@ -18,6 +18,7 @@ from score_following_game.agents.layers import (
     dropout,
     normalised,
     normalised_and_activated,
+    with_past,
 )
 from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy, Policy
 from score_following_game.agents.shipped import find_parameters
@@ -49,7 +50,9 @@ class ActorCritic(nn.Module):
             for branch, channels in (("spec", spec_channels), ("sheet", sheet_channels)):
                 self.add_module(f"{branch}_bn", nn.BatchNorm2d(channels, affine=False, momentum=0.01))
                 self._branches[branch].append(f"{branch}_bn")
-        spec = self._add_branch("spec", architecture.spec, (spec_channels, *architecture.spec_size))
+        rows, columns = architecture.spec_size
+        heard = (spec_channels + bool(architecture.past), rows, columns // (1 + architecture.past))
+        spec = self._add_branch("spec", architecture.spec, heard)
         sheet = self._add_branch("sheet", architecture.sheet, (sheet_channels, *architecture.sheet_size))
         self.concat_fc = nn.Linear(spec + sheet, architecture.concat)
         if architecture.concat_dropout:
@@ -84,6 +87,8 @@ class ActorCritic(nn.Module):
 
     def branch(self, name: str, windows: Tensor, trace: Trace | None = None) -> Tensor:
         """Run the branch `name`, spec or sheet, on its windows (B, C, H, W). Returns (B, features)."""
+        if name == "spec" and self.architecture.past:
+            windows = with_past(windows, self.architecture.past)
         for layer in self._branches[name]:
             windows = self._run(layer, windows, trace)
         return windows.flatten(1)
@@ -303,6 +308,7 @@ def main() -> None:
                 ("batch norm", architecture.batch_norm),
                 ("normalised input", architecture.input_norm),
                 ("no critic", not architecture.has_critic),
+                ("long past", architecture.past > 0),
                 (architecture.activation, architecture.activation != "elu"),
             )
             if present

@@ -34,6 +34,7 @@ def load_data_set(
     piece: str | None = None,
     sound_font: Path | None = None,
     tempo: float = 1.0,
+    silent: bool = False,
 ) -> list[Piece]:
     """Load the pieces of a data set, in name order.
 
@@ -46,6 +47,7 @@ def load_data_set(
         sound_font: The SoundFont that MIDI files are played with. Default: the one named in the set's manifest, else
             pretty_midi's.
         tempo: Play every MIDI file this many times as fast.
+        silent: Do not play MIDI files: their spectrograms have no frames.
 
     Returns:
         The pieces. Each has a unique name: its file's, preceded by its subfolder where several files share it.
@@ -58,9 +60,9 @@ def load_data_set(
         require_sound_font(Path(sound_font))
     if piece is not None:
         name = choose_piece(piece, list(scores), str(data_set))
-        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo)]
+        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent)]
     else:
-        loaded = _load_all(scores, config, sound_font, tempo, str(data_set))
+        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent)
     _warn_of_oddities(loaded, config)
     return loaded
 
@@ -134,6 +136,7 @@ def _load_all(
     sound_font: Path | None,
     tempo: float,
     where: str,
+    silent: bool,
 ) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
@@ -141,7 +144,7 @@ def _load_all(
 
     def load(name: str) -> Piece | UserError:
         try:
-            return load_piece(scores[name], config, sound_font, name, reader, tempo)
+            return load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
         except UserError as error:
             return error
 
@@ -192,7 +195,7 @@ def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
             sum(piece.x_falls for piece in falling),
             falling[0].name,
         )
-    short = [piece for piece in pieces if piece.spectrogram.shape[1] + fps < piece.onset_frames[-1]]
+    short = [piece for piece in pieces if 0 < piece.spectrogram.shape[1] < piece.onset_frames[-1] - fps]
     if short:
         log.warning(
             "%d of %d pieces have sound that ends before their last onset (the first: %s, %.1f s of %.1f s); does it "

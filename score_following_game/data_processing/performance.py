@@ -89,6 +89,13 @@ def load_performance(
     return Performance(onsets, spectrogram, source, remarks)
 
 
+def silent_performance(midi_path: Path, tempo: float = 1.0) -> Performance:
+    """The onsets of a MIDI file and a spectrogram without frames. Raises UserError as `load_performance`."""
+    played = read_played(midi_path, tempo)
+    onsets, silence = note_onsets(played.midi, midi_path), np.zeros((BANDS, 0), np.float32)
+    return Performance(onsets, silence, midi_path, _named(midi_path, played.remarks))
+
+
 def _named(path: Path, remarks: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{path.name}: {remark}" for remark in remarks)
 

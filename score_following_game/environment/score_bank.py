@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -33,9 +32,17 @@ class ScoreBank:
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], config: GameConfig, device: torch.device | str = "cpu", room: float = 1.0
+        self,
+        pieces: Sequence[Piece],
+        config: GameConfig,
+        device: torch.device | str = "cpu",
+        room: float = 1.0,
+        guests: Sequence[Piece] = (),
     ) -> None:
-        """room: space for each piece, in multiples of its size; above 1, `replace` can put a longer one in its place."""
+        """room: space for each piece, in multiples of its size; above 1, `replace` can put a longer one in its place.
+
+        guests: pieces for which every place has this room, too.
+        """
         if not pieces:
             raise ValueError("a score bank needs at least one piece")
         self.config = config
@@ -50,10 +57,11 @@ class ScoreBank:
         stored = {key: index for index, key in enumerate(sheet_of)}
         tables = [_frame_tables(piece, config) for piece in pieces]
         lead = config.spec_context if config.target_frame == "right_most" else config.spec_context // 2
+        largest = _largest([self._rows_of(piece) for piece in guests])
         self._spaces = {  # rows for each piece
-            "spec": _spaces(specs, room),
-            "ink": _spaces(sheets, room),
-            "frames": _spaces([table[0] for table in tables], room),
+            "spec": _spaces(specs, room, largest["spec"]),
+            "ink": _spaces(sheets, room, largest["ink"]),
+            "frames": _spaces([table[0] for table in tables], room, largest["frames"]),
         }
         spec, ink, frames = self._spaces.values()
         self.spec = self._flat(specs, spec)
@@ -82,18 +90,17 @@ class ScoreBank:
         """Onset frames of a piece, int64 (K,), unpadded."""
         return self.pieces[piece].onset_frames
 
-    def digests(self) -> dict[str, int]:
-        """A checksum of each piece's sheet, onsets and spectrogram, by name."""
-        return {piece.name: _digest(piece) for piece in self.pieces}
-
     def has_room_for(self, index: int, piece: Piece) -> bool:
         """Whether `replace` can put a piece into the place of another."""
-        needed = {
+        needed = self._rows_of(piece)
+        return all(rows <= self._spaces[name][index + 1] - self._spaces[name][index] for name, rows in needed.items())
+
+    def _rows_of(self, piece: Piece) -> dict[str, int]:
+        return {
             "spec": max(piece.spectrogram.shape[1], int(piece.onset_frames[-1]) + 1) + 2 * self.config.spec_pad,
             "ink": piece.sheet.shape[1] + 2 * self.config.sheet_pad,
             "frames": int(piece.onset_frames[-1]) + 1,
         }
-        return all(rows <= self._spaces[name][index + 1] - self._spaces[name][index] for name, rows in needed.items())
 
     def replace(self, index: int, piece: Piece) -> None:
         """Put a piece into the place of another one, of which no game or remembered state may be left.
@@ -108,7 +115,7 @@ class ScoreBank:
             place = getattr(self, name)[begin:end]
             place[: len(rows)] = torch.from_numpy(rows)
             place[len(rows) :] = 0
-        self.pieces[index] = piece
+        self.pieces[index], self.names[index] = piece, piece.name
         self.last_onset[index] = int(piece.onset_frames[-1])
         self.width[index] = piece.sheet.shape[1] + 2 * self.config.sheet_pad
 
@@ -122,17 +129,17 @@ class ScoreBank:
         return torch.tensor(values, dtype=torch.int64, device=self.device)
 
 
-def _spaces(parts: list[np.ndarray], room: float) -> np.ndarray:
-    """The first row of each part when `room` times its length is kept for it, and the end: int64 (n + 1,)."""
-    return np.concatenate([[0], np.cumsum([math.ceil(len(part) * room) for part in parts])]).astype(np.int64)
+def _largest(rows: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {name: max((each[name] for each in rows), default=0) for name in ("spec", "ink", "frames")}
 
 
-def _digest(piece: Piece) -> int:
-    arrays = (piece.sheet, piece.spectrogram, piece.onset_frames, piece.onset_x)
-    digest = zlib.crc32(repr([array.shape for array in arrays]).encode())
-    for array in arrays:
-        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
-    return digest
+def _spaces(parts: list[np.ndarray], room: float, least: int) -> np.ndarray:
+    """The first row of each part when `room` times its length, or that of `least` rows, is kept for it, and the end.
+
+    int64 (n + 1,).
+    """
+    sizes = [math.ceil(max(len(part), least) * room) for part in parts]
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
-from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.rollouts.rollout import get_random_state, set_random_state
@@ -47,12 +49,12 @@ class RunState:
     """Everything a checkpoint contains besides the progress.
 
     common: parts whose state is the same in all processes. own: parts with a state of their own in every process.
-    banks: the training and the validation pieces; a resumed run must have the same ones.
+    sets: "train_set" and "eval_set" -> the pieces; a resumed run must have the same ones.
     """
 
     settings: Settings
     device: torch.device
-    banks: Mapping[str, ScoreBank]
+    sets: Mapping[str, Sequence[Piece]]
     common: Mapping[str, Stateful]
     own: Mapping[str, Stateful]
     eval_generator: torch.Generator
@@ -60,7 +62,7 @@ class RunState:
     @cached_property
     def pieces(self) -> dict[str, dict[str, int]]:
         """ "train_set", "eval_set" -> name of a piece -> digest. Cached, because hashing takes a while."""
-        return {name: bank.digests() for name, bank in self.banks.items()}
+        return {name: {piece.name: piece_digest(piece) for piece in pieces} for name, pieces in self.sets.items()}
 
     def of_processes(self) -> list[Mapping[str, Any]]:
         """In the first process, the state of every process by rank; in the others an empty list. All processes call it."""
@@ -122,6 +124,15 @@ def read_checkpoint(directory: Path, settings: Settings, pieces: Mapping[str, Ma
                 f"{changed[0][0]}); start a new run with --ini_params"
             )
     return state
+
+
+def piece_digest(piece: Piece) -> int:
+    """A checksum of a piece's sheet, onsets and spectrogram."""
+    arrays = (piece.sheet, piece.spectrogram, piece.onset_frames, piece.onset_x)
+    digest = zlib.crc32(repr([array.shape for array in arrays]).encode())
+    for array in arrays:
+        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
+    return digest
 
 
 def parameter_digest(modules: Iterable[nn.Module]) -> str:

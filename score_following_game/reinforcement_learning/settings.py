@@ -58,6 +58,13 @@ class Settings:
     world_fonts: str | None = knob(
         None, DATA, "SoundFonts of these performances, separated by commas (default: the one in pretty_midi)", needs=("world",)
     )
+    pieces_at_once: int | None = knob(
+        None,
+        DATA,
+        "performances in memory; each that was played gives way to one of another piece (default: one of every piece)",
+        at_least=1,
+        needs=("world",),
+    )
     keyboards_only: bool = knob(False, DATA, "these performances are played on pianos and other keyboards", needs=("world",))
     eval_conditions: bool = knob(
         False, DATA, "hear the validation pieces under the conditions of benchmarks/real_world.py, one after the other"
@@ -209,6 +216,9 @@ def _require_consistent(settings: Settings, where: str) -> None:
         raise UserError(f"{where}: --agent ppo needs --n_worker times --t_max to be at least 2: it normalises advantages")
     if settings.world is not None:
         parse_switches(settings.world, f"{where}: --world")
+    if settings.pieces_at_once and settings.world and (settings.augment or settings.medleys):
+        name = "augment" if settings.augment else "medleys"
+        raise UserError(f"{where}: --pieces_at_once does not go with --{name} {getattr(settings, name)}; add --{name} 0")
     try_optimiser(settings.optim, settings.optim_params)
     if settings.final_lr is not None and not settings.optim_params.get("lr", 1) > 0:
         raise UserError(f"{where}: the lr of --optim_params must be above 0 with --final_lr: annealing is geometric")

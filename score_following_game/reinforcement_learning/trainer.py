@@ -30,7 +30,7 @@ from score_following_game.reinforcement_learning.processes.process_group import 
 from score_following_game.reinforcement_learning.run_directory import save_parameters
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
 from score_following_game.reinforcement_learning.settings import Settings
-from score_following_game.reinforcement_learning.training_data import load_banks, make_renewal
+from score_following_game.reinforcement_learning.training_data import load_pieces, make_renewal
 from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 
 
@@ -56,7 +56,8 @@ class Trainer:
         algorithm, self.network = algorithm_for(settings, config)
         self.player = algorithm.player
         rules = self.player(self.network, torch.Generator(), self.precision).rules(config)
-        self.train_bank, self.eval_bank = load_banks(settings, config, rules, self.device)
+        self.pieces = load_pieces(settings, config, rules, self.device)
+        self.train_bank, self.eval_bank = self.pieces.train, self.pieces.evaluation
         if settings.ini_params and not resume:
             load_parameters(self.network, settings.ini_params)
         # torch's annotations lack memory_format without a dtype
@@ -66,7 +67,7 @@ class Trainer:
         sampler = StartSampler(
             self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling, settings.random_offset
         )
-        self.renewal = make_renewal(settings, self.train_bank, sampler, seeds[4])
+        self.renewal = make_renewal(settings, self.pieces, sampler, seeds[4])
         self.collector = algorithm.collector(
             self.train_bank,
             settings.n_worker,
@@ -96,6 +97,8 @@ class Trainer:
         self.state = self._run_state()
         if resume:
             self._load_checkpoint()
+        elif self.renewal is not None:
+            self.renewal.begin()
         distributed.require_same(self._common_values)
 
     def train(self) -> None:
@@ -263,8 +266,8 @@ class Trainer:
         own: dict[str, Stateful] = {"collector": self.collector, "learner": self.learner}
         if self.renewal is not None:
             own["renewal"] = self.renewal
-        banks = {"train_set": self.train_bank, "eval_set": self.eval_bank}
-        return RunState(self.settings, self.device, banks, common, own, self.eval_generator)
+        sets = {"train_set": [*self.pieces.first, *self.pieces.waiting], "eval_set": self.eval_bank.pieces}
+        return RunState(self.settings, self.device, sets, common, own, self.eval_generator)
 
     def _common_values(self) -> dict[str, Any]:
         """Values that must be the same in all processes."""
