@@ -109,7 +109,8 @@ def suitable_configs(height: int) -> list[str]:
     paths = {path.stem: path for folder in CONFIG_FOLDERS for path in sorted(folder.glob("*.yaml"))}
     configs = {name: load_game_config(path) for name, path in paths.items()}
     suitable = [name for name, config in configs.items() if shows(config, height) and not config.continuous]
-    return sorted(suitable, key=lambda name: (configs[name].staff_height, name))
+    default = Path(DEFAULT_GAME_CONFIG).stem
+    return sorted(suitable, key=lambda name: (configs[name].staff_height, name != default, name))
 
 
 def freely_moving(config: GameConfig) -> GameConfig:

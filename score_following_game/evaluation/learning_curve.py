@@ -69,7 +69,8 @@ def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: fl
         by_steps.plot([row["steps"] / 1e6 for row in rows], ratio, **style)
         by_time.plot([row["seconds"] / 60 for row in rows], ratio, **style)
     for axes, label in ((by_steps, "million game steps"), (by_time, "minutes of training")):
-        axes.set_xlim(0, 1.05 * max(max(line.get_xdata()) for line in axes.lines) or 1)  # one point has no range of its own
+        widest = max((x for line in axes.lines for x in line.get_xdata()), default=0)
+        axes.set_xlim(0, 1.05 * widest or 1)  # one point has no range of its own
         if reference is not None:
             axes.axhline(reference, color="#666666", lw=1, ls=":", label="reference")
         axes.set(ylim=(0, 1.02), xlabel=label)
