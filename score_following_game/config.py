@@ -13,6 +13,7 @@ from score_following_game.errors import UserError, shown
 from score_following_game.yaml_files import read_yaml
 
 PACKAGE = Path(__file__).resolve().parent
+CONFIG_FOLDERS = (PACKAGE / "game_configs", PACKAGE.parent / "game_configs")  # of an installation; of the repository
 DEFAULT_GAME_CONFIG = "game_configs/nottingham.yaml"
 BANDS = 78  # of every spectrogram, for all sample rates and frame sizes
 
@@ -85,17 +86,30 @@ def find_game_config(path: str | os.PathLike[str]) -> Path:
     Raises UserError naming the path and the available configs.
     """
     requested = Path(path)
-    folders = [PACKAGE / "game_configs", PACKAGE.parent / "game_configs"]
     if requested.is_file():
         return requested
     name = requested.name if requested.suffix else f"{requested.name}.yaml"
-    for folder in folders:
+    for folder in CONFIG_FOLDERS:
         if (folder / name).is_file() and requested.parent.name in ("", "game_configs"):
             return folder / name
     if requested.is_dir():
         raise UserError(f"{path}: is a folder, expected a game config (a YAML file)")
-    names = sorted({f.name for folder in folders for f in folder.glob("*.yaml")})
+    names = sorted({f.name for folder in CONFIG_FOLDERS for f in folder.glob("*.yaml")})
     raise UserError(f"{path}: no such game config; available are game_configs/{{{','.join(names)}}}")
+
+
+def shows(config: GameConfig, height: int) -> bool:
+    """Whether the window of a game shows at least half of a sheet of this height, in pixels, and no more than there is."""
+    return config.staff_height <= height <= 2 * config.staff_height
+
+
+def suitable_configs(height: int) -> list[str]:
+    """Short names of the project's discrete configs that suit sheets of this height, the lowest window first."""
+    paths = {path.stem: path for folder in CONFIG_FOLDERS for path in sorted(folder.glob("*.yaml"))}
+    configs = {name: load_game_config(path) for name, path in paths.items()}
+    suitable = [name for name, config in configs.items() if shows(config, height) and not config.continuous]
+    default = Path(DEFAULT_GAME_CONFIG).stem
+    return sorted(suitable, key=lambda name: (configs[name].staff_height, name != default, name))
 
 
 def freely_moving(config: GameConfig) -> GameConfig:
@@ -118,6 +132,8 @@ def load_game_config(path: str | os.PathLike[str] | GameConfig) -> GameConfig:
     """
     if isinstance(path, GameConfig):
         return path
+    if not isinstance(path, (str, os.PathLike)):
+        raise UserError(f"game config {path!r}: expected a path, a name or a GameConfig")
     found = find_game_config(path)
     return parse_game_config(read_yaml(found), str(found))
 

@@ -89,6 +89,8 @@ def find_data_set(data_set: str | os.PathLike[str]) -> Path:
 
 def choose_piece(query: str, names: Sequence[str], where: str) -> str:
     """The name that equals the query, else the only one that contains it. Raises UserError listing the candidates."""
+    if not isinstance(query, str):
+        raise UserError(f"piece {query!r}: expected a name")
     if query in names:
         return query
     matches = sorted(name for name in names if query in name)

@@ -48,6 +48,7 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
     ratios.set_title(f"{table.parent.name}\n{last['seconds'] / 60:.0f} minutes of training", fontsize=9, loc="left")
     for axes in (ratios, error):
         axes.grid(alpha=0.3)
+    error.set_xlim(0, 1.05 * steps[-1] or 1)  # a curve of one point has no range of its own
     write_figure(figure, picture)
 
 
@@ -71,6 +72,8 @@ def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: fl
         by_steps.plot([row["steps"] / 1e6 for row in rows], ratio, **style)
         by_time.plot([row["seconds"] / 60 for row in rows], ratio, **style)
     for axes, label in ((by_steps, "million game steps"), (by_time, "minutes of training")):
+        widest = max((x for line in axes.lines for x in line.get_xdata()), default=0)
+        axes.set_xlim(0, 1.05 * widest or 1)  # one point has no range of its own
         if reference is not None:
             axes.axhline(reference, color="#666666", lw=1, ls=":", label="reference")
         axes.set(ylim=(0, 1.02), xlabel=label)

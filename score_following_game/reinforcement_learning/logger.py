@@ -135,7 +135,8 @@ class TrainingLog:
             print(
                 f"Updates {update} ({now - then:.1f}s),  mean/median reward {rewards}, "
                 f"entropy {losses.entropy:.5f}, value loss {losses.value:.5f}, policy loss {losses.policy:.5f}, "
-                f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s",
+                f"{updates_per_second:.2f} updates/s, {steps_per_second:.0f} steps/s, "
+                f"{steps} steps in {now:.0f}s",
                 flush=True,
             )
         if line := console_line(diagnostics):

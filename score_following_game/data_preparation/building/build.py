@@ -71,10 +71,8 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     removed = _place(records, sources, chosen.folders, options)
     _write_manifests(records, options)
     if not chosen.folders:
-        raise UserError(
-            f"none of the {len(sources)} sources became a piece: {_reasons(chosen.left_out)}; "
-            f"see {options.destination / LEFT_OUT_NAME}"
-        )
+        none = "the source did not become" if len(sources) == 1 else f"none of the {len(sources)} sources became"
+        raise UserError(f"{none} a piece: {_reasons(chosen.left_out)}; see {options.destination / LEFT_OUT_NAME}")
     if options.check:
         _draw_checks(records, chosen.folders, options.destination / "check")
     return make_report(records, sources, chosen, options, engraved, removed, unpaired)

@@ -38,6 +38,7 @@ from score_following_game.data_preparation.performances.joining import join
 from score_following_game.data_preparation.performances.match_file import read_match
 from score_following_game.data_preparation.recordings.retiming import record_piece
 from score_following_game.data_processing.score_npz import write_score
+from score_following_game.data_processing.sharp_sheet import SUFFIX, write_sharp
 from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
@@ -106,6 +107,9 @@ def make_piece(task: PieceTask) -> PieceFacts:
         written[".mid"] = stem.with_name(f"{stem.name}.mid")
         with replacing(written[".mid"]) as temporary:
             temporary.write_bytes(piece.midi)
+        if piece.sharp is not None:
+            written[SUFFIX] = stem.with_name(stem.name + SUFFIX)
+            write_sharp(written[SUFFIX], piece.sharp)
         recorded = _record(task, written)
         for tempo in () if ".wav" in written else task.tempi:
             if tempo != 1.0:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from score_following_game.environment.rendering.display import has_display
 from score_following_game.errors import UserError
 from score_following_game.opencv import cv2
 from score_following_game.optional_libraries import require_libraries
@@ -115,11 +116,6 @@ class GlobalKeys:
 
     def _release(self, key: object) -> None:
         self._held.discard((getattr(key, "char", None) or "").lower())
-
-
-def has_display() -> bool:
-    """Returns True if a window may be possible: on Linux, if the environment names a display server."""
-    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def require_display(advice: str) -> None:
