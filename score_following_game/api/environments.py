@@ -31,7 +31,7 @@ def make_env(
         UserError: a data set, piece or config that cannot be used.
         ValueError: an unknown render mode, or a ScoreBank together with game_config, piece or sound_font, which it determines.
 
-    Example:
+    Examples:
         >>> env = sfg.make_env("test_sample", piece="Minuet")
         >>> (spectrogram, sheet), info = env.reset(seed=1)
     """
@@ -58,7 +58,7 @@ def make_vec(
         UserError: a data set, piece or config that cannot be used.
         ValueError: num_envs below 1, or an unknown render mode.
 
-    Example:
+    Examples:
         >>> envs = sfg.make_vec(64, "test_sample")
         >>> observations, infos = envs.reset(seed=1)
         >>> observations, rewards, terminated, truncated, infos = envs.step(agent.act(observations))

@@ -43,7 +43,7 @@ def evaluate(
     Raises:
         UserError: trials below 1, no pieces, or pieces that do not fit the agent's game.
 
-    Example:
+    Examples:
         >>> results = sfg.evaluate(sfg.load_agent("nottingham"), sfg.load_pieces("test_sample"), trials=10)
         >>> results.to_dict()["mean"]["global_tracking_ratio"]  # R_on
     """
