@@ -1,7 +1,8 @@
-"""README and docs/: links lead somewhere, and every command shown has the options it is shown with."""
+"""README and docs/: links lead somewhere, commands have the options they are shown with, those of the README run."""
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from score_following_game.command_line import SCRIPTS
 
 PAGES = sorted(
     path.relative_to(ROOT)
-    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "models").rglob("*.md")]
+    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("*.md")]
 )
 MODULES = {
     "score_following_game.evaluation.learning_curve": "score_following_game/evaluation/learning_curve.py",
@@ -98,9 +99,18 @@ def test_links_lead_to_files_and_headings(page: Path):
     assert broken == []
 
 
-def test_every_page_of_docs_is_linked_from_the_readme():
-    linked = {link.partition("#")[0] for link in links(text_of(Path("README.md")))}
-    assert {str(page) for page in PAGES if page.parent == Path("docs")} <= linked
+def test_the_moving_picture_is_small():
+    assert (ROOT / "docs" / "images" / "follow.gif").stat().st_size <= 1_500_000
+
+
+def test_every_page_of_docs_can_be_reached_from_the_readme():
+    reached, new = set(), {Path("README.md")}
+    while new:
+        page = new.pop()
+        reached.add(page)
+        targets = {Path(os.path.normpath(page.parent / link.partition("#")[0])) for link in links(text_of(page))}
+        new |= {target for target in targets if target.suffix == ".md"} - reached
+    assert {page for page in PAGES if page.parts[0] == "docs"} <= reached
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -113,6 +123,28 @@ def test_commands_have_the_options_shown(page: Path, options_of):
         if option not in options_of(script)
     ]
     assert wrong == []
+
+
+def test_commands_of_the_readme_run(run: Run, tmp_path: Path):
+    """Those that make data, evaluate and film, as they are written, in a folder of their own; one trial."""
+    blocks = [block for block in _FENCE.findall(text_of(Path("README.md"))) if block.startswith("```\npython ")]
+    lines = [line.split("  #")[0].split() for block in blocks for line in block.splitlines()[1:-1]]
+    played = []
+    for _python, script, *arguments in lines:
+        if script in ("sf_experiment.py", "environment_test.py") or (
+            script == "test_score_following.py" and "--video" not in arguments
+        ):
+            continue  # minutes of training; windows
+        arguments = [str(ROOT / word) if word.startswith("score_following_game/") else word for word in arguments]
+        if "--trials" in arguments:
+            arguments[arguments.index("--trials") + 1] = "1"
+        played.append((script, run(script, *arguments, cwd=tmp_path).stdout))
+    assert {script for script, _ in played} == {"eval_score_following.py", "prepare_game_data.py", "test_score_following.py"}
+    assert (tmp_path / "my_data" / "check" / "test_2_Clementine.png").is_file()
+    assert (tmp_path / "follow.mp4").is_file() and (tmp_path / "follow.png").is_file()
+    for _script, printed in played:  # what is shown there is what is printed, but for numbers
+        first = re.sub(r"[\d.]+", "N", printed.splitlines()[0])
+        assert first in re.sub(r"[\d.]+", "N", text_of(Path("README.md"))) or first.startswith("test_N_")
 
 
 def test_commands_name_existing_scripts():
