@@ -85,7 +85,7 @@ def networks() -> str:
     for name, architecture in ARCHITECTURES.items():
         network = get_network(name, 3)
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        sizes = [f"{rows} x {columns}" for rows, columns in (architecture.spec_size, architecture.sheet_size)]
+        sizes = [f"{rows}x{columns}" for rows, columns in (architecture.spec_size, architecture.sheet_size)]
         kind = "continuous" if architecture.continuous else "discrete"
         own = [] if name in PUBLISHED else ["of this project"]
         also = ", ".join([*features(network), *own])
@@ -139,7 +139,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _plain(value: object) -> str:
-    """A value of a config as its YAML file has it."""
+    """A value of a config, short: shapes as 2x39x20."""
+    if isinstance(value, list):
+        return (
+            "x".join(map(str, value))
+            if all(isinstance(item, int) for item in value)
+            else ", ".join(f"{item:g}" for item in value)
+        )
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {item}" for key, item in value.items()) + "}"
     return str(value)
