@@ -22,7 +22,7 @@ MODULES = {
     "score_following_game.evaluation.learning_curve": "score_following_game/evaluation/learning_curve.py",
     "score_following_game.agents.networks": "score_following_game/agents/networks.py",
 }
-OF_OTHER_PROGRAMS = {"--nnodes", "--rdzv_backend", "--rdzv_endpoint", "--shutdown-timeout", "--nproc_per_node"}
+OF_OTHER_PROGRAMS = {"--nnodes", "--rdzv_backend", "--rdzv_endpoint", "--shutdown-timeout", "--nproc_per_node", "--directory"}
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"--[a-zA-Z][\w-]*")
 
@@ -138,7 +138,7 @@ def test_commands_of_the_readme_run(tmp_path: Path):
     ]
     commands = [line for block in blocks for line in block.replace("\\\n", "").splitlines()[1:-1]]
     quick = [
-        line for line in commands if "=" in line.split()[0] or "prepare_game" in line or "--video" in line or "eval_" in line
+        line for line in commands if "=" in line.split()[0] or "prepare_game" in line or "--video" in line or "eval_score" in line
     ]
     assert len(commands) > len(quick) >= 7  # the others train for minutes or open a window
     script = "\n".join(["set -e", f'python() {{ "{sys.executable}" "$@"; }}', *quick]).replace("--trials 10", "--trials 1")
@@ -157,8 +157,9 @@ def test_commands_name_existing_scripts():
 
 def test_options_named_alone_exist(options_of):
     """Options between backticks without their command, as in tables: some command has them."""
-    benchmarks = [f"benchmarks/{name}.py" for name in ("speed", "latency", "real_world", "compare_with_published")]
-    known = frozenset().union(*map(options_of, [*SCRIPTS.values(), *MODULES.values(), *benchmarks])) | OF_OTHER_PROGRAMS
+    tools = [f"benchmarks/{name}.py" for name in ("speed", "latency", "real_world", "compare_with_published")]
+    tools.append("tests/fuzz/fuzz_scores.py")
+    known = frozenset().union(*map(options_of, [*SCRIPTS.values(), *MODULES.values(), *tools])) | OF_OTHER_PROGRAMS
     unknown = {
         (str(page), option)
         for page in PAGES
