@@ -137,9 +137,7 @@ def test_commands_of_the_readme_run(tmp_path: Path):
         block for block in _FENCE.findall(text_of(Path("README.md"))) if re.match(r"```\n(\w+=\S+\n|# .*\n)?python ", block)
     ]
     commands = [line for block in blocks for line in block.replace("\\\n", "").splitlines()[1:-1]]
-    quick = [
-        line for line in commands if "=" in line.split()[0] or "prepare_game" in line or "--video" in line or "eval_score" in line
-    ]
+    quick = [line for line in commands if re.search("^[A-Z]+=|prepare_game_data|--video|eval_score", line)]
     assert len(commands) > len(quick) >= 7  # the others train for minutes or open a window
     script = "\n".join(["set -e", f'python() {{ "{sys.executable}" "$@"; }}', *quick]).replace("--trials 10", "--trials 1")
     ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, text=True, capture_output=True, timeout=500, check=False)

@@ -66,7 +66,9 @@ def game_configs() -> str:
     """Every game config: a table of the keys that differ, and a sentence with those that are the same in all."""
     configs = {path.stem: load_game_config(path) for path in sorted((ROOT / "game_configs").glob("*.yaml"))}
     values = {name: config_as_dict(config) for name, config in configs.items()}
-    keys = [field.name for field in fields(GameConfig)]
+    for each in values.values():
+        each["actions"] = "any (continuous)" if each["continuous"] else each["actions"]
+    keys = [field.name for field in fields(GameConfig) if field.name != "continuous"]
     same = [key for key in keys if all(each[key] == next(iter(values.values()))[key] for each in values.values())]
     rows = [
         (f"`{name}`", *(_plain(values[name][key]) for key in keys if key not in same), str(config.threshold))
