@@ -16,8 +16,8 @@ lint: setup
 coverage: setup
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term
 
-docs: setup
-	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+docs: setup  # with --quiet, warnings are neither shown nor counted by --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 	@echo "site/index.html (the search needs a server: $(PYTHON) -m http.server --directory site)"
 
 dist: setup

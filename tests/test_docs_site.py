@@ -22,8 +22,8 @@ _FETCHED = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["']
 
 
 def build(folder: Path, config: Path = ROOT / "mkdocs.yml") -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(config), "-d", str(folder)]
-    # A proxy that does not exist: a build that fetches something fails.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "-d", str(folder)]
+    # Not --quiet: with it --strict counts no warnings. A proxy that does not exist: a build that fetches something fails.
     environment = {
         **os.environ,
         "NO_MKDOCS_2_WARNING": "1",
