@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -28,6 +27,7 @@ from score_following_game.evaluation.metrics import alignment_stats, mean_stats
 from score_following_game.evaluation.plots import plot_episode
 from score_following_game.files import replacing
 from score_following_game.machine import TRIAL_HELP, available_cores, prepare_machine
+from score_following_game.opencv import cv2
 from score_following_game.reinforcement_learning.run_directory import create_run_directory
 from score_following_game.reinforcement_learning.settings import Settings, settings_from
 from score_following_game.reinforcement_learning.trainer import Trainer
@@ -162,7 +162,8 @@ def draw(output: Path, config: GameConfig, agent: TrainedAgent, name: str) -> No
     played = pictures[: len(episode.frames) + 1]  # the last picture is repeated at the end of a film
     shown = played[::-1][: 3 * config.spectrogram_params.fps : config.spectrogram_params.fps][::-1]
     with replacing(output / "last_frames.png") as temporary:
-        cv2.imwrite(str(temporary), np.vstack(shown or [render(game, Overlay())]))
+        picture = np.vstack(shown or [render(game, Overlay())])
+        temporary.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
     plot_episode(episode, output / "alignment.png")
 
 

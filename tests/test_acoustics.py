@@ -18,8 +18,8 @@ from score_following_game.data_processing.acoustics.noises import STEADY, SUDDEN
 from score_following_game.data_processing.acoustics.performing import ASYNCHRONY, Notes, perform
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room, through_microphone
 from score_following_game.data_processing.acoustics.switches import SWITCHES, parse_switches
-from score_following_game.data_processing.acoustics.world import Performer, World, can_be_performed
-from score_following_game.data_processing.piece import Piece, load_piece
+from score_following_game.data_processing.acoustics.world import Performer, World
+from score_following_game.data_processing.piece import Piece, can_be_performed, load_piece
 from score_following_game.data_processing.synthesis import default_sound_font
 from score_following_game.errors import UserError
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from score_following_game.agents import elu_kernel, layers, networks
-from score_following_game.agents.architectures import ARCHITECTURES
+from score_following_game.agents.architectures import PUBLISHED
 from score_following_game.agents.layers import SELU_ALPHA, SELU_SCALE
 from score_following_game.agents.networks import ActorCritic, get_network
 
@@ -146,10 +146,10 @@ def specified() -> dict[str, list[Steps]]:
     return found
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_every_operation_is_the_specified_one(executed, name: str):
     versions = specified()
-    assert set(versions) == set(ARCHITECTURES) and sum(map(len, versions.values())) == 29
+    assert set(versions) == set(PUBLISHED) and sum(map(len, versions.values())) == 29
     ours = executed(name)
     assert sum(map(len, ours.values())) >= 20
     for theirs in versions[name]:
@@ -190,7 +190,7 @@ NORMED = {  # which layers' values before the activation; of two the observation
 }
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_activations_dropout_and_norms_by_hand(executed, name: str):
     assert (name in SPEED_KINDS) == name.endswith("Continuous") and (name in DROPPED) == ("do" in name.lower())
     steps, dropped, normed = executed(name), {}, set()

@@ -21,8 +21,9 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 
-# spec_context, sheet_context, staff_height, spec_factor, sheet_factor, spec_shape, sheet_shape, actions
-PUBLISHED = {
+# spec_context, sheet_context, staff_height, spec_factor, sheet_factor, spec_shape, sheet_shape, actions; the first is our own
+NUMBERS = {
+    "long_past": (160, 150, 40, 1.0, 1.0, (2, 78, 160), (2, 40, 150), 0.5),
     "nottingham": (40, 150, 40, 0.5, 1.0, (2, 39, 20), (2, 40, 150), 0.5),
     "nottingham_ls1": (40, 150, 40, 1.0, 1.0, (2, 78, 40), (2, 40, 150), 1.0),
     "mutopia": (40, 256, 128, 0.5, 0.5, (2, 39, 20), (2, 64, 128), 0.5),
@@ -33,7 +34,7 @@ PUBLISHED = {
     "mutopia_lchs1a": (60, 512, 160, 1.0, 0.5, (2, 78, 60), (2, 80, 256), 1.0),
 }
 ALSO_CONTINUOUS = ("nottingham", "mutopia", "mutopia_lc", "mutopia_lch", "mutopia_lchs")
-CONFIGS = [*PUBLISHED, *(f"{name}_continuous" for name in ALSO_CONTINUOUS)]
+CONFIGS = [*NUMBERS, *(f"{name}_continuous" for name in ALSO_CONTINUOUS)]
 KEYS = [
     "spec_context",
     "sheet_context",
@@ -68,14 +69,14 @@ def noise(config: GameConfig, onsets: list[int], name: str = "noise") -> Piece:
 
 def test_there_are_these_and_no_others():
     assert {path.stem for path in (ROOT / "game_configs").glob("*.yaml")} == set(CONFIGS)
-    assert len(CONFIGS) == 13
+    assert len(CONFIGS) == 14
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_numbers_are_those_published(name: str):
+def test_the_numbers_are_those_stated(name: str):
     config = load_game_config(f"game_configs/{name}.yaml")
     continuous = name.endswith("_continuous")
-    *numbers, change = PUBLISHED[name.removesuffix("_continuous")]
+    *numbers, change = NUMBERS[name.removesuffix("_continuous")]
     assert [
         config.spec_context,
         config.sheet_context,
@@ -105,7 +106,7 @@ def fitting(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
-def test_every_network_plays_a_published_game(name: str):
+def test_every_network_plays_a_game(name: str):
     configs = fitting(name)
     assert configs
     if "LCHSA" in name:

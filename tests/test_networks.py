@@ -9,13 +9,15 @@ import pytest
 import torch
 from extract_reference import published_networks
 
-from score_following_game.agents.architectures import ARCHITECTURES
-from score_following_game.agents.networks import get_network, load_parameters, network_for
+from score_following_game.agents.architectures import ARCHITECTURES, PUBLISHED
+from score_following_game.agents.layers import with_past
+from score_following_game.agents.networks import get_network, network_for
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import load_game_config
 from score_following_game.errors import UserError
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_published_names_shapes_and_fingerprint(name: str):
     published = [net for net in published_networks() if net["class"] == name]
     assert published
@@ -62,7 +64,7 @@ def compare_fingerprint(network: torch.nn.Module, fingerprint: dict) -> None:
 
 def test_the_table_is_complete():
     published = {net["class"] for net in published_networks()}
-    assert set(ARCHITECTURES) == published and len(published) == 28
+    assert set(PUBLISHED) == published and len(published) == 28
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
@@ -89,6 +91,22 @@ def test_bfloat16_decides_nearly_as_float32(name: str):
     for expected, got in zip(exact, rounded, strict=True):
         assert got.dtype == torch.float32
         torch.testing.assert_close(got, expected, atol=0.05, rtol=0.05)
+
+
+def test_a_long_past_is_heard_coarsely_and_the_present_exactly():
+    torch.manual_seed(0)
+    windows = torch.rand(2, 2, 3, 16)
+    seen = with_past(windows, 3)
+    torch.testing.assert_close(seen[:, :2], windows[..., 12:])
+    for column in range(4):
+        torch.testing.assert_close(seen[:, 2, :, column], windows[:, 0, :, 3 * column : 3 * column + 3].mean(-1))
+    network = get_network("ScoreFollowingNetLongPast", 3).eval()
+    assert network.spec_conv1.weight.shape == (16, 3, 4, 4)
+    spec, sheet = torch.rand(1, 2, 78, 160), torch.rand(1, 2, 40, 150)
+    changed = spec.clone()
+    changed[:, 0, :, :3] += 1  # eight seconds ago
+    with torch.no_grad():
+        assert not torch.allclose(network([spec, sheet])[0], network([changed, sheet])[0], atol=1e-6)
 
 
 def test_an_lstm_remembers():

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from small_piece import write_small_piece
 
 from score_following_game.config import GameConfig, load_game_config
 from score_following_game.data_processing.acoustics.world import World
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.performance import performance_samples
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
@@ -62,7 +65,7 @@ def test_a_replaced_piece_is_seen_as_in_a_bank_of_its_own(pieces: list[Piece], n
         steps = [game.step(action) for game in games]
         for own, right in zip(*steps):
             torch.testing.assert_close(own, right, rtol=0, atol=0)
-    assert bank.names == [piece.name for piece in pieces]
+    assert bank.names == expected.names
 
 
 def test_a_piece_that_is_too_long_has_no_place(pieces: list[Piece]):
@@ -131,17 +134,38 @@ def test_pieces_with_a_recording_stay_as_they_are(pieces: list[Piece]):
     assert renewed.number[:2].tolist() == [0, 0] and (renewed.number[2:] > 0).all()
 
 
+def test_pieces_that_wait_take_the_places_of_those_that_were_played(folder: Path):
+    config = load_game_config("nottingham")
+    silent = load_data_set(folder, config, silent=True)
+    assert all(piece.spectrogram.shape == (78, 0) for piece in silent)
+    bank = ScoreBank(silent[:2], config, room=PLACE, guests=silent)
+    assert all(bank.has_room_for(0, piece) for piece in load_data_set(folder, config))
+    sampler = StartSampler(bank, 0)
+    renewed, game = Renewal(bank, sampler, World(frozenset({"timing", "gain"})), 7, 1, silent[2:]), Game(bank, 1)
+    renewed.begin()
+    assert renewed.number.tolist() == [1, 1, 0, 0, 0] and all(piece.spectrogram.shape[1] for piece in bank.pieces)
+    assert bank.spec.abs().sum(1).gt(0).sum() > sum(int(piece.onset_frames[-1]) for piece in silent[:2])
+    heard = set()
+    for _ in range(60):
+        game.reset(sampler.draw(1))
+        heard.add(bank.names[int(game.piece)])
+        renewed.after_update(game, 10)
+    assert heard == {piece.name for piece in silent}
+    assert renewed.number.max() - renewed.number.min() <= 2  # each in its turn
+
+
 def make_settings(folder: Path, **values: object):
     chosen = {"preset": "fast", "n_worker": 4, "t_max": 8, "memory": 64, "augment": 0, "world": "timing,noise,sheets"}
     settings = settings_from({**chosen, "train_set": str(folder), "eval_set": str(folder), "eval_interval": 1000, **values})
     return replace(settings, no_log=True)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path, config: GameConfig):
+@pytest.mark.parametrize("at_once", [None, 3])
+def test_a_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path, config: GameConfig, at_once: int | None):
     def trainer(directory: str, updates: int, resume: bool = False) -> Trainer:
         torch.manual_seed(0)
         (tmp_path / directory).mkdir(exist_ok=True)
-        made = Trainer(make_settings(folder, max_updates=updates), config, tmp_path / directory, resume)
+        made = Trainer(make_settings(folder, max_updates=updates, pieces_at_once=at_once), config, tmp_path / directory, resume)
         made.train()
         return made
 
@@ -154,6 +178,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path,
         torch.testing.assert_close(parts.network.state_dict()[name], value, rtol=0, atol=0)
 
 
+def test_a_recording_has_its_place_from_the_beginning(folder: Path, tmp_path: Path, config: GameConfig):
+    shutil.copytree(folder, tmp_path / "set")
+    samples = performance_samples(tmp_path / "set" / "tune_2.mid", config)
+    soundfile.write(tmp_path / "set" / "tune_2.wav", samples, config.spectrogram_params.sample_rate)
+    (tmp_path / "run").mkdir()
+    made = Trainer(make_settings(tmp_path / "set", pieces_at_once=2), config, tmp_path / "run")
+    assert made.train_bank.names[0] == "tune_2" and len(made.train_bank) == 2
+    soundfile.write(tmp_path / "set" / "tune_3.wav", samples, config.spectrogram_params.sample_rate)
+    with pytest.raises(UserError, match="--pieces_at_once 1: 2 training pieces"):
+        Trainer(make_settings(tmp_path / "set", pieces_at_once=1), config, tmp_path / "run")
+
+
 def test_unknown_switches_are_refused():
+    with pytest.raises(UserError, match="--pieces_at_once does not go with --augment 2"):
+        settings_from({"world": "all", "pieces_at_once": 3, "augment": 2})
     with pytest.raises(UserError, match="arguments: --world rain: unknown 'rain'"):
         settings_from({"world": "rain"})

@@ -1,8 +1,9 @@
-"""The published networks as a table of architectures, which networks.ActorCritic builds.
+"""The networks as a table of architectures, which networks.ActorCritic builds.
 
-27 networks are from the 2018 release (rc1) and one, ScoreFollowingNetNottinghamLS, is from 2019. No layer is padded; every
-convolution and linear layer has a bias. The layers' names, and so those of the published parameters, follow from their order:
-spec_conv1, spec_conv2, ... spec_fc, sheet_conv1, ... concat_fc, lstm, policy_fc, policy_out, critic_fc, critic_out.
+27 networks are from the 2018 release (rc1) and one, ScoreFollowingNetNottinghamLS, is from 2019: PUBLISHED. Others are this
+project's own. No layer is padded; every convolution and linear layer has a bias. The layers' names, and so those of the
+published parameters, follow from their order: spec_conv1, spec_conv2, ... spec_fc, sheet_conv1, ... concat_fc, lstm,
+policy_fc, policy_out, critic_fc, critic_out.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Architecture:
         speed_activation: of the hidden layers of mu and sigma.
         initialisation: a scheme of networks.initialise.
         head: features of each head's hidden layer.
+        past: if above 0, the branch sees the newest 1 / (1 + past) of the spectrogram window as it is, and the frames before
+            it averaged in groups of `past`, as a third channel (layers.with_past).
     """
 
     spec_size: tuple[int, int]
@@ -75,6 +78,7 @@ class Architecture:
     speed_activation: str = "relu"
     initialisation: str = "orthogonal"
     head: int = 256
+    past: int = 0
 
     @property
     def continuous(self) -> bool:
@@ -143,7 +147,7 @@ def _selu(architecture: Architecture, input_norm: bool = False) -> Architecture:
     return replace(architecture, activation="selu", initialisation="selu", input_norm=input_norm)
 
 
-ARCHITECTURES: dict[str, Architecture] = {
+PUBLISHED: dict[str, Architecture] = {
     "BaselineNet": replace(NOTTINGHAM, heads=POLICY_ONLY),
     "ScoreFollowingNet": NOTTINGHAM,
     "ScoreFollowingNetBN": replace(NOTTINGHAM, batch_norm=True),
@@ -186,4 +190,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ScoreFollowingNetMSMDLCHSDeepRELU": replace(DEEP, activation="relu"),
     "ScoreFollowingNetMSMDLCHSDeepSELU": _selu(DEEP),
     "ScoreFollowingNetMSMDLCHSDeepSELU01": _selu(DEEP, input_norm=True),
+}
+
+ARCHITECTURES = PUBLISHED | {
+    "ScoreFollowingNetLongPast": replace(NOTTINGHAM, spec_size=(78, 160), spec=_SPEC_S, past=3),
 }

@@ -73,6 +73,17 @@ class Trace:
         return self.tensors[-1]
 
 
+def with_past(windows: Tensor, past: int) -> Tensor:
+    """The newest part of spectrogram windows, with the sound before it at a lower frame rate.
+
+    windows: (B, 2, bands, W * (1 + past)), value and change. Returns (B, 3, bands, W) in channels-last order: the newest W
+    frames, their change, and the mean of each group of `past` earlier frames.
+    """
+    width = windows.shape[-1] // (1 + past)
+    earlier = windows[:, :1, :, :-width].unflatten(-1, (width, past)).mean(-1)
+    return torch.cat([windows[..., -width:], earlier], dim=1).contiguous(memory_format=torch.channels_last)
+
+
 def activated(module: nn.Conv2d | nn.Linear, values: Tensor, activation: Activation, trace: Trace | None) -> Tensor:
     """A convolution (without padding) or linear layer and its activation, computed in the dtype of `values`.
 

@@ -19,9 +19,10 @@ from score_following_game.config import PACKAGE, GameConfig
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, unread_sound
 from score_following_game.data_processing.piece import Piece, ScoreReader, find_score, load_piece, place_of_score
 from score_following_game.data_processing.synthesis import require_sound_font
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, printable
 from score_following_game.files import visible_files
 from score_following_game.machine import worker_threads
+from score_following_game.reading import reading
 
 BUNDLED = {"test_sample": PACKAGE / "bundled" / "test_sample", "test_sample_clip": PACKAGE / "bundled" / "test_sample"}
 
@@ -34,6 +35,7 @@ def load_data_set(
     piece: str | None = None,
     sound_font: Path | None = None,
     tempo: float = 1.0,
+    silent: bool = False,
 ) -> list[Piece]:
     """Load the pieces of a data set, in name order.
 
@@ -46,6 +48,7 @@ def load_data_set(
         sound_font: The SoundFont that MIDI files are played with. Default: the one named in the set's manifest, else
             pretty_midi's.
         tempo: Play every MIDI file this many times as fast.
+        silent: Do not play MIDI files: their spectrograms have no frames.
 
     Returns:
         The pieces. Each has a unique name: its file's, preceded by its subfolder where several files share it.
@@ -58,9 +61,9 @@ def load_data_set(
         require_sound_font(Path(sound_font))
     if piece is not None:
         name = choose_piece(piece, list(scores), str(data_set))
-        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo)]
+        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent)]
     else:
-        loaded = _load_all(scores, config, sound_font, tempo, str(data_set))
+        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent)
     _warn_of_oddities(loaded, config)
     return loaded
 
@@ -86,6 +89,8 @@ def find_data_set(data_set: str | os.PathLike[str]) -> Path:
 
 def choose_piece(query: str, names: Sequence[str], where: str) -> str:
     """The name that equals the query, else the only one that contains it. Raises UserError listing the candidates."""
+    if not isinstance(query, str):
+        raise UserError(f"piece {query!r}: expected a name")
     if query in names:
         return query
     matches = sorted(name for name in names if query in name)
@@ -121,7 +126,8 @@ def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
     """The paths by piece name, in name order; where several subfolders use a name, the subfolder becomes part of it."""
     uses = Counter(path.stem for path in paths)
     named = {
-        path.stem if uses[path.stem] == 1 else str(path.relative_to(folder).with_suffix("").as_posix()): path for path in paths
+        printable(path.stem if uses[path.stem] == 1 else path.relative_to(folder).with_suffix("").as_posix()): path
+        for path in paths
     }
     return dict(sorted(named.items()))
 
@@ -132,6 +138,7 @@ def _load_all(
     sound_font: Path | None,
     tempo: float,
     where: str,
+    silent: bool,
 ) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
@@ -139,7 +146,8 @@ def _load_all(
 
     def load(name: str) -> Piece | UserError:
         try:
-            return load_piece(scores[name], config, sound_font, name, reader, tempo)
+            with reading(scores[name], "cannot be used"):
+                return load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
         except UserError as error:
             return error
 
@@ -190,7 +198,7 @@ def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
             sum(piece.x_falls for piece in falling),
             falling[0].name,
         )
-    short = [piece for piece in pieces if piece.spectrogram.shape[1] + fps < piece.onset_frames[-1]]
+    short = [piece for piece in pieces if 0 < piece.spectrogram.shape[1] < piece.onset_frames[-1] - fps]
     if short:
         log.warning(
             "%d of %d pieces have sound that ends before their last onset (the first: %s, %.1f s of %.1f s); does it "

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from score_following_game.config import GameConfig
-from score_following_game.data_processing.performance import load_performance
+from score_following_game.config import GameConfig, suitable_configs
+from score_following_game.data_processing.performance import load_performance, performance_source, silent_performance
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
 
@@ -78,11 +78,13 @@ def load_piece(
     name: str | None = None,
     reader: ScoreReader | None = None,
     tempo: float = 1.0,
+    silent: bool = False,
 ) -> Piece:
     """Read NAME.npz, NAME.mid and the performance in the folder of the MIDI file.
 
     score_path: NAME.npz, or for a tempo variant the path its own npz would have. reader: makes pieces of one score share its
-    sheet array. tempo: plays the MIDI file this many times as fast. Raises UserError naming the file: it is missing or
+    sheet array. tempo: plays the MIDI file this many times as fast. silent: a MIDI file is not played, and the spectrogram has
+    no frames. Raises UserError naming the file: it is missing or
     unreadable, has no notes, its note indices or its sheet do not fit, or it is a recording but `tempo` is not 1.
     """
     midi_path, score_path = find_midi(score_path), find_score(score_path)
@@ -95,8 +97,12 @@ def load_piece(
         raise UserError(
             f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config needs staff_height "
             f"{config.staff_height}; choose a config that fits this data set"
+            + "".join(f", for instance {name}" for name in suitable_configs(score.sheet.shape[0])[:1])
         )
-    performance = load_performance(midi_path, config, sound_font, tempo)
+    if silent and performance_source(midi_path) == midi_path:
+        performance = silent_performance(midi_path, tempo)
+    else:
+        performance = load_performance(midi_path, config, sound_font, tempo)
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(score, note_frames, score_path)
     return Piece(
@@ -111,6 +117,11 @@ def load_piece(
         config,
         performance.remarks,
     )
+
+
+def can_be_performed(piece: Piece) -> bool:
+    """Whether a piece's sound is made from its MIDI file; recordings and medleys cannot be performed again."""
+    return piece.source == piece.midi_path and piece.midi_path.suffix.lower() in (".mid", ".midi")
 
 
 def find_score(own: Path) -> Path:

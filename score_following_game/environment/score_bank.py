@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +13,8 @@ from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
 
+FRAME_TABLES = ("true_x", "onset", "rewarded", "tracking_ratio")  # tables with a row per frame
+
 
 class ScoreBank:
     """Spectrograms, sheets and true positions of P pieces, resized and padded as the config requires.
@@ -22,7 +23,8 @@ class ScoreBank:
     window is a run of rows. At factor 0.5 each row is the 2x2 mean that begins at its frame or column, so that every second row
     of a window is the resized window, wherever it begins.
 
-    Per frame from 0 to the last onset: true_x, float64, padded pixels; onset and rewarded, bool.
+    Per frame from 0 to the last onset: true_x, float64, padded pixels; onset and rewarded, bool; tracking_ratio, float64, the
+    share of the piece's onsets at or before the frame.
 
     Per piece, int64 (P,): spec_offset and ink_offset, the first row of spec and ink in the window at frame 0 and
     x = sheet_context / 2; frame_offset, the first row in the per-frame tables; last_onset, frame; width, padded pixels.
@@ -30,9 +32,17 @@ class ScoreBank:
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], config: GameConfig, device: torch.device | str = "cpu", room: float = 1.0
+        self,
+        pieces: Sequence[Piece],
+        config: GameConfig,
+        device: torch.device | str = "cpu",
+        room: float = 1.0,
+        guests: Sequence[Piece] = (),
     ) -> None:
-        """room: space for each piece, in multiples of its size; above 1, `replace` can put a longer one in its place."""
+        """room: space for each piece, in multiples of its size; above 1, `replace` can put a longer one in its place.
+
+        guests: pieces for which every place has this room, too.
+        """
         if not pieces:
             raise ValueError("a score bank needs at least one piece")
         self.config = config
@@ -47,15 +57,18 @@ class ScoreBank:
         stored = {key: index for index, key in enumerate(sheet_of)}
         tables = [_frame_tables(piece, config) for piece in pieces]
         lead = config.spec_context if config.target_frame == "right_most" else config.spec_context // 2
+        largest = _largest([self._rows_of(piece) for piece in guests])
         self._spaces = {  # rows for each piece
-            "spec": _spaces(specs, room),
-            "ink": _spaces(sheets, room),
-            "frames": _spaces([table[0] for table in tables], room),
+            "spec": _spaces(specs, room, largest["spec"]),
+            "ink": _spaces(sheets, room, largest["ink"]),
+            "frames": _spaces([table[0] for table in tables], room, largest["frames"]),
         }
         spec, ink, frames = self._spaces.values()
         self.spec = self._flat(specs, spec)
         self.ink = self._flat(sheets, ink)
-        self.true_x, self.onset, self.rewarded = (self._flat(list(column), frames) for column in zip(*tables))
+        self.true_x, self.onset, self.rewarded, self.tracking_ratio = (
+            self._flat(list(column), frames) for column in zip(*tables)
+        )
         self.spec_offset = self._tensor(spec[:-1].tolist()) + config.spec_pad - lead
         self.ink_offset = self._tensor(ink[:-1].tolist())[[stored[key] for key in keys]]
         self.frame_offset = self._tensor(frames[:-1].tolist())
@@ -77,18 +90,17 @@ class ScoreBank:
         """Onset frames of a piece, int64 (K,), unpadded."""
         return self.pieces[piece].onset_frames
 
-    def digests(self) -> dict[str, int]:
-        """A checksum of each piece's sheet, onsets and spectrogram, by name."""
-        return {piece.name: _digest(piece) for piece in self.pieces}
-
     def has_room_for(self, index: int, piece: Piece) -> bool:
         """Whether `replace` can put a piece into the place of another."""
-        needed = {
+        needed = self._rows_of(piece)
+        return all(rows <= self._spaces[name][index + 1] - self._spaces[name][index] for name, rows in needed.items())
+
+    def _rows_of(self, piece: Piece) -> dict[str, int]:
+        return {
             "spec": max(piece.spectrogram.shape[1], int(piece.onset_frames[-1]) + 1) + 2 * self.config.spec_pad,
             "ink": piece.sheet.shape[1] + 2 * self.config.sheet_pad,
             "frames": int(piece.onset_frames[-1]) + 1,
         }
-        return all(rows <= self._spaces[name][index + 1] - self._spaces[name][index] for name, rows in needed.items())
 
     def replace(self, index: int, piece: Piece) -> None:
         """Put a piece into the place of another one, of which no game or remembered state may be left.
@@ -97,13 +109,13 @@ class ScoreBank:
         """
         if not self.has_room_for(index, piece):
             raise ValueError(f"{piece.name}: is too long for its place")
-        tables = dict(zip(("true_x", "onset", "rewarded"), _frame_tables(piece, self.config)))
+        tables = dict(zip(FRAME_TABLES, _frame_tables(piece, self.config)))
         for name, rows in {"spec": _spec_rows(piece, self.config), "ink": _ink_rows(piece, self.config), **tables}.items():
             begin, end = self._spaces["frames" if name in tables else name][index : index + 2]
             place = getattr(self, name)[begin:end]
             place[: len(rows)] = torch.from_numpy(rows)
             place[len(rows) :] = 0
-        self.pieces[index] = piece
+        self.pieces[index], self.names[index] = piece, piece.name
         self.last_onset[index] = int(piece.onset_frames[-1])
         self.width[index] = piece.sheet.shape[1] + 2 * self.config.sheet_pad
 
@@ -117,17 +129,17 @@ class ScoreBank:
         return torch.tensor(values, dtype=torch.int64, device=self.device)
 
 
-def _spaces(parts: list[np.ndarray], room: float) -> np.ndarray:
-    """The first row of each part when `room` times its length is kept for it, and the end: int64 (n + 1,)."""
-    return np.concatenate([[0], np.cumsum([math.ceil(len(part) * room) for part in parts])]).astype(np.int64)
+def _largest(rows: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {name: max((each[name] for each in rows), default=0) for name in ("spec", "ink", "frames")}
 
 
-def _digest(piece: Piece) -> int:
-    arrays = (piece.sheet, piece.spectrogram, piece.onset_frames, piece.onset_x)
-    digest = zlib.crc32(repr([array.shape for array in arrays]).encode())
-    for array in arrays:
-        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
-    return digest
+def _spaces(parts: list[np.ndarray], room: float, least: int) -> np.ndarray:
+    """The first row of each part when `room` times its length, or that of `least` rows, is kept for it, and the end.
+
+    int64 (n + 1,).
+    """
+    sizes = [math.ceil(max(len(part), least) * room) for part in parts]
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:
@@ -154,17 +166,19 @@ def _ink_rows(piece: Piece, config: GameConfig) -> np.ndarray:
     return np.ascontiguousarray(255 - rows)
 
 
-def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """true_x, onset and rewarded of each frame from 0 to the last onset (see ScoreBank)."""
+def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, ...]:
+    """The FRAME_TABLES of a piece, for each frame from 0 to the last onset (see ScoreBank)."""
     frames = np.arange(int(piece.onset_frames[-1]) + 1)
     true_x = interpolate(frames, piece.onset_frames, piece.onset_x + np.float32(config.sheet_pad))
     onset = np.zeros(len(frames), bool)
     onset[piece.onset_frames] = True
     rewarded = np.ones(len(frames), bool)
     if config.reward_window >= 0:
-        distance = np.abs(frames[:, None] - piece.onset_frames[None, :]).min(axis=1)
-        rewarded = distance <= config.reward_window
-    return true_x, onset, rewarded
+        after = np.searchsorted(piece.onset_frames, frames).clip(max=len(piece.onset_frames) - 1)
+        nearest = piece.onset_frames[np.stack([after, (after - 1).clip(min=0)])]
+        rewarded = np.abs(nearest - frames).min(axis=0) <= config.reward_window
+    ratio = np.searchsorted(piece.onset_frames, frames, side="right") / len(piece.onset_frames)
+    return true_x, onset, rewarded, ratio
 
 
 def interpolate(frames: np.ndarray, onset_frames: np.ndarray, onset_x: np.ndarray) -> np.ndarray:

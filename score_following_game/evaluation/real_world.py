@@ -11,8 +11,7 @@ import numpy as np
 from score_following_game.agents.agents import Agent
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.acoustics.conditions import CONDITIONS, DEFAULT, under
-from score_following_game.data_processing.acoustics.world import can_be_performed
-from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.piece import Piece, can_be_performed
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 from score_following_game.evaluation.baselines import Contestant

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from score_following_game.data_processing.acoustics.world import Performer, World, can_be_performed
-from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.acoustics.world import Performer, World
+from score_following_game.data_processing.piece import Piece, can_be_performed
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
+from score_following_game.machine import worker_threads
 
 RESTING = 0.25  # largest share of the pieces that wait for a new rendition
+_STATE = ("original", "number", "played", "quiet", "resting")
 ATTEMPTS = 20  # renditions that may be too long for their place, one after the other
 
 
@@ -24,22 +26,35 @@ class Renewal:
 
     Its piece first rests: no game begins with it. It is replaced when its last game has ended and the learner has forgotten its
     states. A new rendition is computed in another thread during an update and taken after it, so that a run depends on its seed
-    alone.
+    alone. Where more pieces wait than the bank has places for, it is one of the piece that was performed least.
     """
 
-    def __init__(self, bank: ScoreBank, sampler: StartSampler, world: World, seed: int, remembered: int) -> None:
-        """remembered: updates for which the learner keeps states."""
+    def __init__(
+        self,
+        bank: ScoreBank,
+        sampler: StartSampler,
+        world: World,
+        seed: int,
+        remembered: int,
+        waiting: Sequence[Piece] = (),
+    ) -> None:
+        """remembered: updates for which the learner keeps states. waiting: pieces that have no place in the bank yet."""
         self.bank, self.sampler, self.world, self.seed, self.remembered = bank, sampler, world, seed, remembered
-        self._originals = {index: piece for index, piece in enumerate(bank.pieces) if can_be_performed(piece)}
+        self._originals = [*bank.pieces, *waiting]
         device = bank.device
-        self.number = torch.zeros(len(bank), dtype=torch.int64)  # of the rendition in the bank; 0: as on disk
+        self.original = torch.arange(len(bank))  # of the rendition in each place
+        self.number = torch.zeros(len(self._originals), dtype=torch.int64)  # of each original's latest rendition; 0: as on disk
         self.played = torch.zeros(len(bank), dtype=torch.float64, device=device)  # times the whole piece
         self.quiet = torch.zeros(len(bank), dtype=torch.int64, device=device)  # updates since the last game of a resting piece
         self.resting = torch.zeros(len(bank), dtype=torch.bool, device=device)
-        self.fixed = torch.tensor([index not in self._originals for index in range(len(bank))], device=device)
+        self.fixed = torch.tensor([not can_be_performed(piece) for piece in bank.pieces], device=device)
         sampler.resting = self.resting
         self._pool = ThreadPoolExecutor(1, "renditions")
-        self._pending: tuple[int, Future[tuple[int, Piece]]] | None = None
+        self._pending: tuple[int, int, Future[tuple[int, Piece]]] | None = None  # place, original, rendition
+
+    def begin(self) -> None:
+        """Perform the pieces of the first places, if they have no sound yet."""
+        self._fill(place for place, piece in enumerate(self.bank.pieces) if not piece.spectrogram.shape[1])
 
     def after_update(self, game: Game, steps: int) -> None:
         """To be called after each update. steps: how many each game has played since the last call."""
@@ -53,37 +68,55 @@ class Renewal:
         if int(ripe.max()) > self.remembered:
             self._begin(int(ripe.argmax()))
 
-    def _begin(self, index: int) -> None:
-        self._pending = index, self._pool.submit(self._render, index, int(self.number[index]) + 1)
+    def _begin(self, place: int) -> None:
+        own = int(self.original[place])
+        waiting = torch.ones(len(self._originals), dtype=torch.bool).index_fill(0, self.original, False)
+        original = int(self.number.masked_fill(~waiting, 2**62).argmin()) if waiting.any() else own
+        self._pending = place, original, self._pool.submit(self._render, place, original, int(self.number[original]) + 1)
 
     def _take(self) -> None:
         if self._pending is None:
             return
-        index, future = self._pending
-        self.number[index], piece = future.result()
+        place, original, future = self._pending
+        self._put(place, original, *future.result())
         self._pending = None
-        self.bank.replace(index, piece)
-        self.played[index] = 0
-        self.resting[index] = False
+        self.played[place] = 0
+        self.resting[place] = False
+        self.sampler.latest_ratio[place] = 0.0
 
-    def _render(self, index: int, number: int) -> tuple[int, Piece]:
-        """The rendition of this number, or the next that has room in the bank, and its number."""
-        performer = Performer(self._originals[index], self.bank.config)
+    def _put(self, place: int, original: int, number: int, piece: Piece) -> None:
+        self.original[place], self.number[original] = original, number
+        self.bank.replace(place, piece)
+
+    def _fill(self, places: Iterable[int]) -> None:
+        """Perform the originals of some places: the rendition of the number that each has, or the first."""
+        chosen = [(place, int(self.original[place])) for place in places]
+
+        def render(place: int, original: int) -> tuple[int, Piece]:
+            return self._render(place, original, max(1, int(self.number[original])))
+
+        with ThreadPoolExecutor(worker_threads()) as pool:
+            rendered = pool.map(render, *zip(*chosen)) if chosen else []
+            shown = tqdm(rendered, total=len(chosen), desc="performing the pieces", unit="piece", disable=None, leave=False)
+            for (place, original), (number, piece) in zip(chosen, shown):
+                self._put(place, original, number, piece)
+
+    def _render(self, place: int, original: int, number: int) -> tuple[int, Piece]:
+        """The rendition of this number, or the next that has room in its place, and its number."""
+        performer = Performer(self._originals[original], self.bank.config)
         for attempt in range(number, number + ATTEMPTS):
-            piece = self.world.rendition(performer, [self.seed, index, attempt])
-            if self.bank.has_room_for(index, piece):
+            piece = self.world.rendition(performer, [self.seed, original, attempt])
+            if self.bank.has_room_for(place, piece):
                 return attempt, piece
-        return number, performer.piece
+        return number, performer.plain()
 
     def state_dict(self) -> dict[str, Any]:
-        own = {name: getattr(self, name).clone() for name in ("number", "played", "quiet", "resting")}
+        own = {name: getattr(self, name).clone() for name in _STATE}
         return {**own, "pending": -1 if self._pending is None else self._pending[0]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name in ("number", "played", "quiet", "resting"):
+        for name in _STATE:
             getattr(self, name).copy_(state[name])
-        drawn = self.number.nonzero()[:, 0].tolist()
-        for index in tqdm(drawn, desc="performing the pieces again", unit="piece", disable=None, leave=False):
-            self.bank.replace(index, self._render(index, int(self.number[index]))[1])
+        self._fill(self.number[self.original].nonzero()[:, 0].tolist())
         if state["pending"] >= 0:
             self._begin(state["pending"])

@@ -10,7 +10,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from score_following_game.agents.inference import act, choose_precision
-from score_following_game.agents.networks import ActorCritic, load_parameters
+from score_following_game.agents.networks import ActorCritic
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
@@ -23,14 +24,14 @@ from score_following_game.reinforcement_learning.best_model import save_if_best,
 from score_following_game.reinforcement_learning.checkpoint import Progress, RunState, Stateful, parameter_digest
 from score_following_game.reinforcement_learning.diagnostics import diagnostics
 from score_following_game.reinforcement_learning.interrupts import interruptible
-from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve
+from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve, last_update
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.processes.process_group import LostProcess
 from score_following_game.reinforcement_learning.run_directory import save_parameters
 from score_following_game.reinforcement_learning.schedule import RefinementSchedule, annealed
 from score_following_game.reinforcement_learning.settings import Settings
-from score_following_game.reinforcement_learning.training_data import load_banks, make_renewal
+from score_following_game.reinforcement_learning.training_data import load_pieces, make_renewal
 from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 
 
@@ -56,7 +57,8 @@ class Trainer:
         algorithm, self.network = algorithm_for(settings, config)
         self.player = algorithm.player
         rules = self.player(self.network, torch.Generator(), self.precision).rules(config)
-        self.train_bank, self.eval_bank = load_banks(settings, config, rules, self.device)
+        self.pieces = load_pieces(settings, config, rules, self.device)
+        self.train_bank, self.eval_bank = self.pieces.train, self.pieces.evaluation
         if settings.ini_params and not resume:
             load_parameters(self.network, settings.ini_params)
         # torch's annotations lack memory_format without a dtype
@@ -66,7 +68,7 @@ class Trainer:
         sampler = StartSampler(
             self.train_bank, seeds[0], settings.random_start, settings.prioritized_sampling, settings.random_offset
         )
-        self.renewal = make_renewal(settings, self.train_bank, sampler, seeds[4])
+        self.renewal = make_renewal(settings, self.pieces, sampler, seeds[4])
         self.collector = algorithm.collector(
             self.train_bank,
             settings.n_worker,
@@ -96,6 +98,8 @@ class Trainer:
         self.state = self._run_state()
         if resume:
             self._load_checkpoint()
+        elif self.renewal is not None:
+            self.renewal.begin()
         distributed.require_same(self._common_values)
 
     def train(self) -> None:
@@ -217,8 +221,9 @@ class Trainer:
         stats = mean_stats([alignment_stats(trial) for trial in trials])
         self.network.train()
         log.evaluation(self.updates, stats)
-        add_to_curve(self._run_directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
         save_if_best(self._run_directory, self.judged, self.updates, stats)
+        # Last, since a row of the curve says that the evaluation is over.
+        add_to_curve(self._run_directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
         return stats
 
     def _judge(self, stats: AlignmentStats) -> None:
@@ -263,8 +268,8 @@ class Trainer:
         own: dict[str, Stateful] = {"collector": self.collector, "learner": self.learner}
         if self.renewal is not None:
             own["renewal"] = self.renewal
-        banks = {"train_set": self.train_bank, "eval_set": self.eval_bank}
-        return RunState(self.settings, self.device, banks, common, own, self.eval_generator)
+        sets = {"train_set": [*self.pieces.first, *self.pieces.waiting], "eval_set": self.eval_bank.pieces}
+        return RunState(self.settings, self.device, sets, common, own, self.eval_generator)
 
     def _common_values(self) -> dict[str, Any]:
         """Values that must be the same in all processes."""
@@ -272,10 +277,13 @@ class Trainer:
         return {**pieces, **config_as_dict(self.config), "first parameters": parameter_digest(self.learner.modules)}
 
     def _load_checkpoint(self) -> None:
-        """Continue from the run directory's checkpoint. Raises UserError if that is impossible or the run is over."""
+        """Continue from the run directory's checkpoint. Raises UserError if that is impossible or the run is over.
+
+        A run that was stopped in its last evaluation makes it up.
+        """
         progress = self.state.load(self._run_directory)
         self.updates = self.saved_at = progress.updates
         self.steps, self.evaluated_at = progress.steps, progress.evaluated_at
         self.watch = Stopwatch(progress.seconds)
-        if self._is_done():
+        if self._is_done() and self.updates in (self.evaluated_at, last_update(self._run_directory / CURVE_FILE)):
             raise UserError(advice.after_the_end(self._run_directory, self.updates, self.schedule.stopped))

@@ -13,9 +13,10 @@ from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.human import HumanAgent
 from score_following_game.watching.session import Controls
 from score_following_game.watching.setup import game_of, load_one_piece, perform
+from score_following_game.watching.summary import report
 
 
-def parse_arguments() -> argparse.Namespace:
+def make_parser() -> Parser:
     parser = Parser(description=__doc__)
     add_watching_arguments(parser)
     parser.add_argument("--game_config", default=DEFAULT_GAME_CONFIG, help="game config (default %(default)s)")
@@ -32,7 +33,7 @@ def parse_arguments() -> argparse.Namespace:
         help="read keys from the game's window, or system-wide through pynput (default %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=None, help="seed of the choice of the random piece (default: random)")
-    return parser.parse_args()
+    return parser
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -54,7 +55,8 @@ def _play(args: argparse.Namespace) -> None:
         )
     check_arguments(args)
     seed = random.randrange(2**32) if args.seed is None else args.seed
-    game = game_of(load_one_piece(args.data_set, config, args.piece, seed), config)
+    piece = load_one_piece(args.data_set, config, args.piece, seed)
+    game = game_of(piece, config)
     controls = Controls() if args.agent_type == "human" else None
     player = HumanAgent(controls) if controls else OptimalAgent()
     episode = perform(
@@ -68,13 +70,14 @@ def _play(args: argparse.Namespace) -> None:
     )
     steps = len(episode.frames)
     print(f"Episode finished after {steps} time steps (avg {episode.score / max(steps, 1):.1f})")
-    print(f"Episode reward {int(episode.score)}\n")
+    print(f"Episode reward {int(episode.score)}\n", flush=True)
+    report(episode, piece, [args.video] if episode.frames else ())
 
 
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2."""
     with script():
-        _play(parse_arguments())
+        _play(make_parser().parse_args())
 
 
 if __name__ == "__main__":

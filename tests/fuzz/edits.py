@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 from xml.etree import ElementTree
@@ -52,7 +53,7 @@ def _drop_element(root: ElementTree.Element, rng: random.Random) -> None:
 
 def _double_element(root: ElementTree.Element, rng: random.Random) -> None:
     parent, index = _any_place(root, rng)
-    parent.insert(index, ElementTree.fromstring(ElementTree.tostring(parent[index])))
+    parent.insert(index, copy.deepcopy(parent[index]))
 
 
 def _swap_elements(root: ElementTree.Element, rng: random.Random) -> None:

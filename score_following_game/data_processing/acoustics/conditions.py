@@ -16,8 +16,8 @@ from score_following_game.data_processing.acoustics.instruments import Instrumen
 from score_following_game.data_processing.acoustics.noises import with_noise
 from score_following_game.data_processing.acoustics.performing import perform
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room
-from score_following_game.data_processing.acoustics.world import Performer, Sounding, can_be_performed
-from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.acoustics.world import Performer, Sounding
+from score_following_game.data_processing.piece import Piece, can_be_performed
 from score_following_game.data_processing.synthesis import default_sound_font
 from score_following_game.machine import worker_threads
 

@@ -9,6 +9,7 @@ import numpy as np
 from score_following_game.data_processing.midi_library import pretty_midi
 
 SPEED = 0.3  # largest change of the overall tempo, as a logarithm
+SLOW = 0.15, 0.9  # share of performances that are slower still, if asked for, and by how much at most, as a logarithm
 PHRASE = (2.5, 7.0)  # seconds of the score
 RUBATO = 0.26  # largest change of the local tempo within a performance, as a logarithm
 PAUSES = 0.35  # share of performances with fermatas
@@ -51,10 +52,15 @@ class Notes:
         return midi
 
 
-def perform(notes: Notes, random: np.random.Generator) -> Notes:
-    """Play notes with another tempo, rubato, pauses, asynchrony, articulation and dynamics. Note numbers are kept."""
+def perform(notes: Notes, random: np.random.Generator, slow: bool = False) -> Notes:
+    """Play notes with another tempo, rubato, pauses, asynchrony, articulation and dynamics. Note numbers are kept.
+
+    slow: some performances are up to 2.5 times as slow, so that notes last long.
+    """
     written, phrases = np.unique(notes.start), _phrases(notes, random)
     course = _course(written, phrases, random)
+    if slow and random.random() < SLOW[0]:
+        course = written[0] + (course - written[0]) * np.exp(random.uniform(0, SLOW[1]))
     start = np.interp(notes.start, written, course)
     held = _times_of_ends(notes.end, written, course)
     start = _apart(start, notes.start, random)

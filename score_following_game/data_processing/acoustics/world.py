@@ -66,6 +66,10 @@ class Performer:
         midi = notes.midi(instrument.program, instrument.vibrato)
         return Sounding(synthesise(midi, instrument.font, rate), notes.start)
 
+    def plain(self) -> Piece:
+        """The piece as the default piano plays its MIDI file."""
+        return self.piece_of(self.render(self.notes, Instrument(default_sound_font(), 0)), self.piece.name)
+
     def piece_of(self, sounding: Sounding, name: str, level: float = 1.0) -> Piece:
         """The piece with other sound. level: a factor for the level at which the agents hear music."""
         params = self.config.spectrogram_params
@@ -83,11 +87,6 @@ class Performer:
         )
 
 
-def can_be_performed(piece: Piece) -> bool:
-    """Whether a piece's sound is made from its MIDI file; recordings and medleys cannot be performed again."""
-    return piece.source == piece.midi_path and piece.midi_path.suffix.lower() in (".mid", ".midi")
-
-
 @dataclass(frozen=True)
 class World:
     """What renditions vary in: some of SWITCHES. fonts: SoundFont files, by default pretty_midi's. keyboards_only: as for
@@ -101,7 +100,7 @@ class World:
         """A rendition, named as the piece is; determined by the seed."""
         random = np.random.default_rng(seed)
         applied = {switch for switch in SWITCHES if random.random() < SHARES[switch]} & self.switches
-        notes = perform(performer.notes, random) if "timing" in applied else performer.notes
+        notes = perform(performer.notes, random, slow=True) if "timing" in applied else performer.notes
         fonts = self.fonts or (default_sound_font(),)
         instrument = Instrument(fonts[0], 0)
         if "instruments" in applied:
