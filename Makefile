@@ -1,9 +1,10 @@
-# make demo: set up, build a small data set, train, evaluate, draw.   make test: set up, lint, test.
+# make demo: set up, show an agent, train one for MINUTES, evaluate, film, draw.   make test: set up, lint, test.
 PYTHON = .venv/bin/python
+MINUTES = 3
 
 .PHONY: demo test lint coverage dist lowest setup clean
 demo: setup
-	$(PYTHON) -m score_following_game.demo
+	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, replacing, require_writable
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.session import PERSON, WatchedGame
 
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"
@@ -114,12 +114,16 @@ def outcome(episode: WatchedGame) -> str:
     return f"{episode.name}: {episode.ending or f'left at frame {episode.frames[-1]}'}"
 
 
+def _the(player: str) -> str:
+    return player if player == PERSON else f"the {player}"
+
+
 def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     true_x = np.array(episode.true_x)
     bound = lost_from(episode.threshold)
     axes.fill_between(seconds, true_x - bound, true_x + bound, color=TARGET, alpha=0.1, lw=0, label="not lost within")
     axes.plot(seconds, true_x, color=TARGET, label="true position")
-    axes.plot(seconds, episode.x, color=AGENT, label="agent", lw=1.3)
+    axes.plot(seconds, episode.x, color=AGENT, label=episode.player, lw=1.3)
     if episode.lost:
         axes.plot(seconds[-1], episode.x[-1], "X", color=BOUNDS, ms=10, label="lost")
     axes.set_ylabel("position in the sheet, px")
@@ -135,10 +139,10 @@ def _plot_error(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
 
 
 def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
-    """The speeds of the agent and of the music; each action is a stem from 0."""
+    """The speeds of the player and of the music; each action is a stem from 0."""
     if len(seconds) > 1:
         axes.plot(seconds[1:], np.diff(episode.true_x), color=TARGET, lw=1, alpha=0.8, label="speed of the music")
-    axes.plot(seconds, episode.speeds, color=AGENT, lw=1.3, label="speed of the agent")
+    axes.plot(seconds, episode.speeds, color=AGENT, lw=1.3, label=f"speed of {_the(episode.player)}")
     axes.vlines(seconds, 0, episode.actions, color="#666666", lw=0.8, label="actions")
     # A jump to the next system would compress all other values.
     reach = np.percentile(np.abs(np.concatenate([episode.speeds, np.diff(episode.true_x), [1.0]])), 98) * 1.5
