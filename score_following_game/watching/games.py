@@ -46,7 +46,7 @@ class _Prepared:
     """What a piece needs beside the game itself, made in another thread: its sound at each speed, the rivals' outcomes."""
 
     def __init__(self, piece: Piece, config: GameConfig, sound: bool) -> None:
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(2)  # so that the sound at another speed need not wait for the rivals
         self._rivals, self._sound = Rivals(), sound
         self._piece, self._config = piece, config
         self._audio: dict[float, Future[Audio | None]] = {}
@@ -86,7 +86,8 @@ class Games:
         sound: play sound, and write it into the film.
         keys: "window", or "pynput" to read keys pressed anywhere.
         plot: makes the picture of a game that the result shows.
-        scores: the person's best scores.
+        scores: the person's best scores; by default those in the folder for users' data.
+        window: where the games are shown; by default a new one.
 
     Raises:
         UserError: no window can be opened, or the film cannot be written.
@@ -101,12 +102,13 @@ class Games:
         keys: str = "window",
         plot: Callable[[WatchedGame], np.ndarray] | None = None,
         scores: BestScores | None = None,
+        window: Window | None = None,
     ) -> None:
         self.pieces, self.config, self.video, self.sound, self.plot = pieces, config, video, sound, plot
         self.speed, self.show_target = SPEEDS[0], True
         if video:
             require_filmable(video)
-        self.window = Window(advice=ADVICE)
+        self.window = window or Window(advice=ADVICE)
         self.global_keys = GlobalKeys() if keys == "pynput" else None
         self.scores = scores or BestScores()
 

@@ -7,7 +7,7 @@ import threading
 
 from torch import Tensor
 
-from score_following_game.agents.agents import Agent, OptimalAgent
+from score_following_game.agents.agents import Agent, OptimalAgent, TrainedAgent
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.shipped import shipped_agents
 from score_following_game.config import GameConfig, freely_moving
@@ -27,7 +27,7 @@ class Stopped(Exception):
 
 
 class Rivals:
-    """Plays a piece by the optimal agent and by the first shipped agent that has learnt the same game.
+    """Plays a piece by the optimal agent and by the first shipped agent that has learnt to play it.
 
     Made for another thread: `stop` ends a game that is being played, with Stopped.
     """
@@ -50,6 +50,8 @@ class Rivals:
             except UserError as error:
                 log.warning("no comparison with the agent %s: %s", name, error)
                 continue
+            if not isinstance(agent, TrainedAgent):
+                continue  # a supervised baseline plays another game
             outcomes[f"the agent {name}"] = self._outcome(agent, piece, agent.rules(own))
             break
         return outcomes
