@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from score_following_game.data_preparation.engraving.isolation import run_isolated
+import pytest
+
+from score_following_game.data_preparation.engraving.isolation import MOST_PATIENCE, allowed, run_isolated
 from score_following_game.data_preparation.errors import EngravingError
 
 
@@ -30,3 +32,10 @@ def test_a_crash_or_a_hang_costs_one_task() -> None:
     assert outcomes["hang"].reason == "time limit"
     assert (outcomes["refuse"].reason, outcomes["refuse"].detail) == ("because", "of this")
     assert outcomes["fail"].detail == "ZeroDivisionError: by nothing"
+
+
+def test_a_busy_machine_is_allowed_more_time(monkeypatch: pytest.MonkeyPatch):
+    cores = os.cpu_count() or 1
+    for load, factor in ((0.0, 1.0), (cores, 1.0), (4.0 * cores, 4.0), (99.0 * cores, MOST_PATIENCE)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, load, load))
+        assert allowed(30.0) == pytest.approx(30 * factor)

@@ -139,7 +139,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=120.0,
         metavar="S",
-        help="leave out a piece after S seconds of engraving (default 120)",
+        help="leave out a piece after S seconds of engraving on an idle machine (default 120)",
     )
     group.add_argument("--check", action="store_true", help="also draw DIR/check/NAME.png, with a marker on every notehead")
 

@@ -21,6 +21,7 @@ from score_following_game.data_preparation.errors import EngravingError
 
 _SPAWN = multiprocessing.get_context("spawn")
 _FIRST_TASK_EXTRA = 30.0  # seconds that a child may take to start
+MOST_PATIENCE = 10.0
 MEMORY = 6 * 10**9  # bytes of address space per child
 
 # These reasons say nothing about the score itself, so another attempt may succeed.
@@ -46,7 +47,8 @@ def run_isolated(
 ) -> Generator[TaskOutcome, None, None]:
     """Yield a TaskOutcome per task, in the order in which the tasks finish.
 
-    function: defined at the top level of a module, from which the child imports it.  time_limit: seconds per task. An
+    function: defined at the top level of a module, from which the child imports it.  time_limit: seconds per task on an idle
+    machine (see `allowed`). An
     EngravingError gives the outcome its reason. So do other exceptions, crashes and exceeded limits, each with its own.
     """
     waiting = iter(tasks)
@@ -96,7 +98,7 @@ class _Child:
 
     def start(self, task: Any) -> None:
         self.task = task
-        self.deadline = time.monotonic() + self.time_limit + self.extra
+        self.deadline = time.monotonic() + allowed(self.time_limit) + self.extra
         self.extra = 0.0
         with contextlib.suppress(OSError):  # a dead child is noticed when its answer is read
             self.connection.send(task)
@@ -119,6 +121,15 @@ class _Child:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+def allowed(seconds: float) -> float:
+    """How long work may take that needs this many seconds on an idle machine: longer where others keep the processors busy."""
+    try:
+        waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    except (AttributeError, OSError):  # Windows
+        waiting = 1.0
+    return seconds * min(max(waiting, 1.0), MOST_PATIENCE)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 
 from score_following_game.data_preparation.engraving.checks import inside
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote, coordinates
+from score_following_game.data_preparation.engraving.isolation import allowed
 from score_following_game.data_preparation.engraving.lilypond.contained import OUTPUT, SCORE, own_file, run_contained
 from score_following_game.data_preparation.engraving.lilypond.drawing import draw_page
 from score_following_game.data_preparation.engraving.lilypond.joining import Joined, join
@@ -51,7 +52,7 @@ def engrave_lilypond(
     if playing.bars or playing.part not in ("", PIANO):
         option = "--order" if playing.bars else f"--part {playing.part}"
         raise EngravingError("not for LilyPond", f"{option}: a LilyPond score is played whole; --repeats works")
-    deadline = time.monotonic() + _LILYPOND_SHARE * time_limit
+    deadline = time.monotonic() + _LILYPOND_SHARE * allowed(time_limit)
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=work, ignore_cleanup_errors=True) as name:
         output = _run(main, root, Path(name), deadline, playing.repeats)
         if uneven := uneven_repeats(own_file(output / "log")):
