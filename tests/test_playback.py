@@ -158,7 +158,7 @@ def test_practice_is_slower_at_the_same_pitch(tmp_path):
 
     def pitch(samples, first):
         spectrum = np.abs(np.fft.rfft(samples[first : first + 4096] * np.hanning(4096)))
-        return int(spectrum.argmax())
+        return int(np.flatnonzero(spectrum > 0.2 * spectrum.max())[0])  # the lowest partial; the strongest may be another
 
     third = round(22050 * (2 * 0.4 + 0.1))  # within the third note
     assert pitch(slow, 2 * third) == pytest.approx(pitch(whole, third), abs=1)
