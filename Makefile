@@ -2,7 +2,9 @@
 PYTHON = .venv/bin/python
 MINUTES = 3
 
-.PHONY: demo test lint coverage dist lowest setup clean
+MINUTES = 60
+
+.PHONY: demo test lint coverage dist lowest fuzz audit setup clean
 demo: setup
 	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
@@ -25,6 +27,12 @@ dist: setup
 
 lowest:
 	.ci/lowest
+
+fuzz: setup
+	$(PYTHON) tests/fuzz/fuzz_readers.py --minutes $(MINUTES)
+
+audit: setup
+	.ci/audit
 
 setup:
 	@.ci/setup

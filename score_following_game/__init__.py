@@ -4,7 +4,8 @@ The Python API, each function with an example in its docstring:
 
 * `load_agent`, `shipped_agents`: trained agents, which act on gymnasium observations;
 * `load_pieces`, `evaluate`, `follow`: play them on pieces;
-* `make_env`, `make_vec`: the game as gymnasium environments, also registered as "ScoreFollowing-v0".
+* `make_env`, `make_vec`: the game as gymnasium environments, also registered as "ScoreFollowing-v0" (observations are pairs)
+  and "ScoreFollowing-v1" (dicts).
 
 Names are imported when they are first used, so that `import score_following_game` is quick.
 """
@@ -12,7 +13,7 @@ Names are imported when they are first used, so that `import score_following_gam
 import os
 from typing import TYPE_CHECKING, Any
 
-from gymnasium.envs.registration import register, registry
+from score_following_game.environment.registration import register_environments
 
 if TYPE_CHECKING:
     from score_following_game.agents.shipped import shipped_agents
@@ -32,12 +33,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 __version__ = "0.1.0"
 
-if "ScoreFollowing-v0" not in registry:
-    register(
-        id="ScoreFollowing-v0",
-        entry_point="score_following_game.environment.env:ScoreFollowingEnv",
-        vector_entry_point="score_following_game.environment.vector_env:ScoreFollowingVectorEnv",
-    )
+register_environments()
 
 _OFFERED = {  # name -> the module it lives in
     "GameConfig": "config",

@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, shown
+from score_following_game.yaml_files import read_yaml
 
 PACKAGE = Path(__file__).resolve().parent
+CONFIG_FOLDERS = (PACKAGE / "game_configs", PACKAGE.parent / "game_configs")  # of an installation; of the repository
 DEFAULT_GAME_CONFIG = "game_configs/nottingham.yaml"
 BANDS = 78  # of every spectrogram, for all sample rates and frame sizes
 
@@ -86,17 +86,30 @@ def find_game_config(path: str | os.PathLike[str]) -> Path:
     Raises UserError naming the path and the available configs.
     """
     requested = Path(path)
-    folders = [PACKAGE / "game_configs", PACKAGE.parent / "game_configs"]
     if requested.is_file():
         return requested
     name = requested.name if requested.suffix else f"{requested.name}.yaml"
-    for folder in folders:
+    for folder in CONFIG_FOLDERS:
         if (folder / name).is_file() and requested.parent.name in ("", "game_configs"):
             return folder / name
     if requested.is_dir():
         raise UserError(f"{path}: is a folder, expected a game config (a YAML file)")
-    names = sorted({f.name for folder in folders for f in folder.glob("*.yaml")})
+    names = sorted({f.name for folder in CONFIG_FOLDERS for f in folder.glob("*.yaml")})
     raise UserError(f"{path}: no such game config; available are game_configs/{{{','.join(names)}}}")
+
+
+def shows(config: GameConfig, height: int) -> bool:
+    """Whether the window of a game shows at least half of a sheet of this height, in pixels, and no more than there is."""
+    return config.staff_height <= height <= 2 * config.staff_height
+
+
+def suitable_configs(height: int) -> list[str]:
+    """Short names of the project's discrete configs that suit sheets of this height, the lowest window first."""
+    paths = {path.stem: path for folder in CONFIG_FOLDERS for path in sorted(folder.glob("*.yaml"))}
+    configs = {name: load_game_config(path) for name, path in paths.items()}
+    suitable = [name for name, config in configs.items() if shows(config, height) and not config.continuous]
+    default = Path(DEFAULT_GAME_CONFIG).stem
+    return sorted(suitable, key=lambda name: (configs[name].staff_height, name != default, name))
 
 
 def freely_moving(config: GameConfig) -> GameConfig:
@@ -119,21 +132,10 @@ def load_game_config(path: str | os.PathLike[str] | GameConfig) -> GameConfig:
     """
     if isinstance(path, GameConfig):
         return path
+    if not isinstance(path, (str, os.PathLike)):
+        raise UserError(f"game config {path!r}: expected a path, a name or a GameConfig")
     found = find_game_config(path)
     return parse_game_config(read_yaml(found), str(found))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping. Raises UserError naming the file when it cannot be read or holds something else."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected keys and values, found {content!r:.60}")
-    return content
 
 
 def parse_game_config(content: Any, where: str) -> GameConfig:
@@ -160,7 +162,7 @@ def config_as_dict(config: GameConfig) -> dict[str, Any]:
 
 def _known_keys(content: Any, kind: type, where: str, optional: frozenset[str] | set[str] = frozenset()) -> dict:
     if not isinstance(content, dict):
-        raise UserError(f"{where}: expected keys and values, found {content!r:.60}")
+        raise UserError(f"{where}: expected keys and values, found {shown(content)}")
     names = {field.name for field in fields(kind)}
     if unknown := sorted(map(str, set(content) - names)):
         raise UserError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(names))}")
@@ -171,37 +173,37 @@ def _known_keys(content: Any, kind: type, where: str, optional: frozenset[str] |
 
 def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UserError(f"{where} is {value!r}, expected a whole number")
+        raise UserError(f"{where} is {shown(value)}, expected a whole number")
     return value
 
 
 def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UserError(f"{where} is {value!r}, expected a number")
+        raise UserError(f"{where} is {shown(value)}, expected a number")
     return float(value)
 
 
 def _word(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise UserError(f"{where} is {value!r}, expected a word")
+        raise UserError(f"{where} is {shown(value)}, expected a word")
     return value
 
 
 def _flag(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
-        raise UserError(f"{where} is {value!r}, expected True or False")
+        raise UserError(f"{where} is {shown(value)}, expected True or False")
     return value
 
 
 def _numbers(value: Any, where: str) -> tuple[float, ...]:
     if not isinstance(value, (list, tuple)):
-        raise UserError(f"{where} is {value!r}, expected a list of numbers")
+        raise UserError(f"{where} is {shown(value)}, expected a list of numbers")
     return tuple(_number(item, where) for item in value)
 
 
 def _shape(value: Any, where: str) -> tuple[int, int, int]:
     if not isinstance(value, (list, tuple)) or len(value) != 3:
-        raise UserError(f"{where} is {value!r}, expected [channels, height, width]")
+        raise UserError(f"{where} is {shown(value)}, expected [channels, height, width]")
     channels, height, width = (_whole(item, where) for item in value)
     return channels, height, width
 
@@ -222,22 +224,35 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
+_RANGES = {  # beyond every use; within them, no size of what is computed overflows
+    "spec_context": (2, 4096),
+    "sheet_context": (2, 16384),
+    "staff_height": (2, 8192),
+    "reward_window": (-1, 10**6),
+}
+_SOUND_RANGES = {"sample_rate": (4000, 192_000), "frame_size": (128, 2**16), "fps": (1, 400)}
+_MOST_ACTIONS, _FASTEST_CHANGE = 1000, 1000.0  # pixels per frame
+
+
 def _consistent(config: GameConfig, where: str) -> None:
     """Reject values out of range and values that contradict each other; the message names the key."""
 
     def refuse(key: str, expected: str) -> None:
-        raise UserError(f"{where}: {key} is {getattr(config, key)!r}, expected {expected}")
+        raise UserError(f"{where}: {key} is {shown(getattr(config, key))}, expected {expected}")
 
-    for key in ("spec_context", "sheet_context", "staff_height"):
-        if getattr(config, key) < 2 or getattr(config, key) % 2:
-            refuse(key, "an even number above 0")
+    for key, (least, most) in _RANGES.items():
+        if not least <= getattr(config, key) <= most:
+            refuse(key, f"{least} to {most}" + " (-1: always rewarded)" * (key == "reward_window"))
+        if key != "reward_window" and getattr(config, key) % 2:
+            refuse(key, "an even number")
+    for key, (least, most) in _SOUND_RANGES.items():
+        if not least <= (value := getattr(config.spectrogram_params, key)) <= most:
+            raise UserError(f"{where}: spectrogram_params: {key} is {value}, expected {least} to {most}")
     for key in ("spec_factor", "sheet_factor"):
         if getattr(config, key) not in (0.5, 1.0):
             refuse(key, "0.5 or 1.0")
     if config.target_frame not in ("right_most", "center"):
         refuse("target_frame", "right_most or center")
-    if config.reward_window < -1:
-        refuse("reward_window", "-1 (always rewarded) or a number of frames")
     if not 0 < config.audio_peak <= 1:
         refuse("audio_peak", "a share of full scale, above 0 and at most 1")
     if config.threshold < 1:
@@ -246,8 +261,8 @@ def _consistent(config: GameConfig, where: str) -> None:
         refuse("actions", "[] where continuous is True")
     if not config.continuous and len(set(config.actions)) < 2:
         refuse("actions", "at least two different speed changes where continuous is False")
-    if min(vars(config.spectrogram_params).values()) <= 0:
-        refuse("spectrogram_params", "numbers above 0")
+    if len(config.actions) > _MOST_ACTIONS or any(abs(change) > _FASTEST_CHANGE for change in config.actions):
+        refuse("actions", f"at most {_MOST_ACTIONS} numbers from -{_FASTEST_CHANGE:g} to {_FASTEST_CHANGE:g}")
     spec = (2, int(BANDS * config.spec_factor), int(config.spec_context * config.spec_factor))
     sheet = (2, int(config.staff_height * config.sheet_factor), int(config.sheet_context * config.sheet_factor))
     if config.spec_shape != spec:

@@ -12,7 +12,6 @@ import math
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -35,6 +34,7 @@ from score_following_game.evaluation.metrics import alignment_stats, mean_stats
 from score_following_game.evaluation.plots import plot_episode
 from score_following_game.files import replacing
 from score_following_game.machine import DEFAULT_SEED, TRIAL_HELP, available_cores, prepare_machine
+from score_following_game.opencv import cv2
 from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 from score_following_game.watching.playback import piece_audio
 from score_following_game.watching.session import FINAL_SECONDS, WatchedGame, watch
@@ -125,7 +125,8 @@ def follow(agent: Agent, piece: Piece, config: GameConfig, video: Path, picture:
         episode = watch(game, agent, [show])
     played = pictures[: len(episode.frames) + 1]  # the last picture is repeated at the end of a film
     with replacing(picture) as temporary:
-        cv2.imwrite(str(temporary), np.vstack(played[::-1][: PANELS * fps : fps][::-1]))
+        shown = np.vstack(played[::-1][: PANELS * fps : fps][::-1])
+        temporary.write_bytes(cv2.imencode(".png", shown)[1].tobytes())
     return episode
 
 

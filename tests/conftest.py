@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ NEEDED_BY_FIXTURE = {"shared": "shared", "display": "screen", "msmd": "lilypond"
 @cache
 def missing(need: str) -> str:
     """Returns why this machine lacks `need`, "" where it does not. `.ci/setup` installs all of them but the shared folder."""
+    if need == "stable_baselines3":
+        return "" if find_spec(need) else "not installed: stable-baselines3 (of requirements-dev.txt)"
     if need == "shared":
         return "" if (SHARED / "reference").is_dir() else f"no folder {SHARED} (extra checks; a clone does not have it)"
     if need == "screen":
@@ -64,7 +67,9 @@ LEFT_OUT: Counter[str] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(name, ...): runs only where it is there: shared, screen, lilypond, linux")
+    config.addinivalue_line(
+        "markers", "needs(name, ...): runs only where it is there: shared, screen, lilypond, linux, stable_baselines3"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

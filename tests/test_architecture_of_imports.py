@@ -12,7 +12,10 @@ from conftest import ROOT
 
 PACKAGE = "score_following_game"
 FLOORS = [  # each may import itself and those before it
-    {"errors", "files", "machine", "compiled", "config", "command_line", "run_files", "optional_libraries"},
+    {
+        *("errors", "limits", "reading", "zip_files", "yaml_files", "files", "machine", "compiled", "config"),
+        *("command_line", "run_files", "optional_libraries", "streams", "opencv"),
+    },
     {"data_processing"},
     {"environment"},
     {"agents"},

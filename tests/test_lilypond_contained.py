@@ -113,7 +113,7 @@ def test_a_page_shows_no_file_of_this_machine(folder):
         '<rect width="20" height="20" fill="none" filter="url(#f)"/></g></svg>'
     )
     page = Page(ElementTree.fromstring(svg), (0.0, 0.0, 20.0, 20.0), [], {})
-    assert draw_page(page, 20)[5:15, 5:15].min() == 255
+    assert draw_page(page, 20, 2)[0][5:15, 5:15].min() == 255
 
 
 def test_a_link_that_a_score_leaves_is_not_followed(folder):

@@ -359,7 +359,9 @@ def test_duration_limits(book: Path, tmp_path: Path) -> None:
 
 
 def test_no_piece_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none of the 1 sources became a piece: wrong number of staves \(1; the score has 2"):
+    with pytest.raises(
+        UserError, match=r"the source did not become a piece: wrong number of staves \(1; the score has 2 staves: --style msmd"
+    ):
         build(find_sources([DATA / "piano.mei"]), BuildOptions(tmp_path))
     with pytest.raises(UserError, match="split needs 3 pieces, there are 1"):
         build(find_sources([DATA / "song.krn"]), BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))

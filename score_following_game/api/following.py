@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ import numpy as np
 from score_following_game.agents.agents import Agent
 from score_following_game.api.agent import LoadedAgent
 from score_following_game.api.playing import player_and_bank
+from score_following_game.api.policy import Policy
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
+from score_following_game.environment.spaces import ObservationKind
 
 
 @dataclass(frozen=True)
@@ -41,27 +44,34 @@ class Moment:
 
 
 def follow(
-    agent: LoadedAgent | Agent, piece: Piece, *, game_config: str | GameConfig | None = None, device: str | None = None
+    agent: LoadedAgent | Agent | Policy,
+    piece: Piece,
+    *,
+    game_config: str | os.PathLike[str] | GameConfig | None = None,
+    device: str | None = None,
+    observations: ObservationKind | None = None,
+    batched: bool | None = None,
 ) -> Iterator[Moment]:
     """Have an agent follow one piece.
 
     Args:
-        agent: from `load_agent`, or any `score_following_game.agents.agents.Agent`.
+        agent, observations, batched: as for `evaluate`.
         piece: one of `load_pieces`.
-        game_config: the rules of the game; by default the agent's own, else those the piece was loaded for.
+        game_config: path or name of the rules of the game, or a GameConfig; by default the agent's own, else those the piece
+            was loaded for.
         device: where the game is played; by default the device of the agent.
 
     Yields:
         A Moment for each frame, the first at 1 / fps seconds, until the last onset or until the agent is lost.
 
     Raises:
-        UserError: the piece does not fit the agent's game.
+        UserError: the piece does not fit the agent's game, or a policy returns something else than an action.
 
     Example:
         >>> for moment in sfg.follow(agent, pieces[0]):
         ...     print(f"{moment.seconds:.2f} s: x = {moment.x:.0f} px, onset {moment.onset}")
     """
-    player, bank = player_and_bank(agent, [piece], game_config, device)
+    player, bank = player_and_bank(agent, [piece], game_config, device, observations, batched)
     return _moments(player, Game(bank, 1), piece)
 
 

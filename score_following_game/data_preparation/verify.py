@@ -21,6 +21,7 @@ from score_following_game.data_processing.midi_files import read_midi
 from score_following_game.data_processing.performance import is_empty, note_onsets, performance_source
 from score_following_game.data_processing.piece import SCORES, find_midi, merge_onsets, onset_frames
 from score_following_game.data_processing.score_npz import read_score
+from score_following_game.data_processing.sharp_sheet import SUFFIX, read_sharp
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 
@@ -108,7 +109,7 @@ def _is_loaded(file: Path) -> bool:
         return performance_source(file.with_name(f"{file.name.removesuffix(_SPECTROGRAM)}.mid")) == file
     if is_recording(file):
         return not is_empty(file)
-    return file.suffix.lower() in (".npz", ".mid") and not file.name.endswith(".cache.npz")
+    return (file.suffix.lower() in (".npz", ".mid") or file.name.endswith(SUFFIX)) and not file.name.endswith(".cache.npz")
 
 
 def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
@@ -116,6 +117,13 @@ def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
         found = _digest(folder / name)
         if found != digest:
             yield f"{name} has changed since it was made" if found else f"{name} is missing"
+    for sharp in (folder / name for name in entry.files if name.endswith(SUFFIX)):
+        score = sharp.with_name(f"{sharp.name.removesuffix(SUFFIX)}.npz")
+        if sharp.is_file() and score.is_file():
+            try:
+                read_sharp(sharp, read_score(score).sheet)
+            except UserError as error:
+                yield str(error)
     for score in (folder / name for name in entry.files if name.endswith(".npz")):
         for midi in (folder / name for name in entry.performances):
             if score.is_file() and midi.is_file():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from score_following_game.config import GameConfig
+from score_following_game.config import GameConfig, suitable_configs
 from score_following_game.data_processing.performance import load_performance, performance_source, silent_performance
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
@@ -97,6 +97,7 @@ def load_piece(
         raise UserError(
             f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config needs staff_height "
             f"{config.staff_height}; choose a config that fits this data set"
+            + "".join(f", for instance {name}" for name in suitable_configs(score.sheet.shape[0])[:1])
         )
     if silent and performance_source(midi_path) == midi_path:
         performance = silent_performance(midi_path, tempo)

@@ -15,14 +15,19 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.spaces import (
     Observation,
+    ObservationKind,
     action_space,
     info_arrays,
     info_of,
+    metadata_for,
+    observation_of,
     observation_space,
-    observations,
     open_bank,
     requested_piece,
+    require_kind,
+    require_known,
     speed_changes,
+    windows,
 )
 from score_following_game.environment.starts import Start
 
@@ -31,8 +36,8 @@ class ScoreFollowingEnv(gymnasium.Env):
     """The score-following game as a gymnasium environment.
 
     An agent hears a performance frame by frame and sees a window of the sheet; each action changes its speed in the sheet. An
-    observation is (spectrogram, sheet), float32 (2, H, W) each. An episode terminates when the agent has lost the music or
-    reaches the last onset; it is never truncated. The info after step k has frame k (see `spaces.info_arrays`).
+    observation has two parts, spectrogram and sheet, float32 (2, H, W) each. An episode terminates when the agent has lost the
+    music or reaches the last onset; it is never truncated. The info after step k has frame k (see `spaces.info_arrays`).
 
     Args:
         data_set: A folder of pieces, the name of a bundled set, or a ScoreBank to share with other environments.
@@ -40,6 +45,9 @@ class ScoreFollowingEnv(gymnasium.Env):
         piece: Play only this piece: its name, or a part of it that no other name contains. Without it, every reset draws one.
         sound_font: The SoundFont that MIDI files are played with.
         render_mode: "rgb_array", "human" (a window) or None.
+        observations: "tuple", (spectrogram, sheet), or "dict", with these keys.
+        action_bound: The largest speed change of a continuous game, pixels per frame, which makes the action space finite.
+            Larger actions are refused. None: no bound, as published.
 
     Raises:
         UserError: The config or the data set cannot be used.
@@ -55,12 +63,17 @@ class ScoreFollowingEnv(gymnasium.Env):
         piece: str | None = None,
         sound_font: str | os.PathLike[str] | None = None,
         render_mode: str | None = None,
+        observations: ObservationKind = "tuple",
+        action_bound: float | None = None,
     ) -> None:
+        require_kind(observations)
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r}: expected one of {self.metadata['render_modes']} or None")
         self.bank = open_bank(data_set, game_config, piece, sound_font)
-        self.observation_space = observation_space(self.bank)
-        self.action_space = action_space(self.bank)
+        self.metadata = metadata_for(type(self).metadata, self.bank)
+        self.observation_space = observation_space(self.bank, observations)
+        self.action_space = action_space(self.bank, action_bound)
+        self.observations, self.action_bound = observations, action_bound
         self.render_mode = render_mode
         self.game = Game(self.bank, 1)
         self._needs_reset = True
@@ -72,14 +85,16 @@ class ScoreFollowingEnv(gymnasium.Env):
 
         Args:
             seed: Seeds the generator that draws pieces.
-            options: {"piece": NAME} plays the piece of exactly this name.
+            options: {"piece": NAME} plays this piece: its name, or a part of it that no other name contains.
 
         Returns:
             The first observation and the info.
 
         Raises:
-            ValueError: No piece has the given name.
+            UserError: The given name is of no piece or of several.
+            ValueError: Another option is given.
         """
+        require_known(options, ("piece",))
         super().reset(seed=seed)
         index = requested_piece(self.bank, options)
         if index is None:
@@ -108,7 +123,7 @@ class ScoreFollowingEnv(gymnasium.Env):
         if self._needs_reset:
             raise ResetNeeded("this episode has not begun or is over: call reset() before step()")
         if self.bank.config.continuous:
-            actions = torch.from_numpy(speed_changes(action, 1))
+            actions = torch.from_numpy(speed_changes(action, 1, self.action_bound))
         else:
             if not self.action_space.contains(action):
                 raise ValueError(f"action is {action!r}, expected an index from 0 to {len(self.bank.config.actions) - 1}")
@@ -118,7 +133,8 @@ class ScoreFollowingEnv(gymnasium.Env):
         self._score += self._reward
         self._needs_reset = bool(step.terminated)
         self._show()
-        return self._observation(), self._reward, self._needs_reset, False, info_of(info_arrays(self.game), 0)
+        info = info_of(info_arrays(self.game, step.lost.numpy()), 0)
+        return self._observation(), self._reward, self._needs_reset, False, info
 
     def render(self) -> np.ndarray | None:
         """The picture of the current frame, uint8 (H, W, 3), RGB; None except in mode rgb_array."""
@@ -133,14 +149,12 @@ class ScoreFollowingEnv(gymnasium.Env):
             self._window = None
 
     def _observation(self) -> Observation:
-        spec, sheet = observations(self.game)
-        return spec[0], sheet[0]
+        spec, sheet = windows(self.game)
+        return observation_of(spec[0], sheet[0], self.observations)
 
     def _picture(self) -> np.ndarray:
-        from score_following_game.environment.rendering.picture import (
-            Overlay,
-            render,
-        )  # OpenCV is imported only if something is drawn
+        # OpenCV is imported only if something is drawn.
+        from score_following_game.environment.rendering.picture import Overlay, render
 
         return render(self.game, Overlay(reward=self._reward, score=self._score))
 

@@ -13,6 +13,8 @@ from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
 
+FRAME_TABLES = ("true_x", "onset", "rewarded", "tracking_ratio")  # tables with a row per frame
+
 
 class ScoreBank:
     """Spectrograms, sheets and true positions of P pieces, resized and padded as the config requires.
@@ -21,7 +23,8 @@ class ScoreBank:
     window is a run of rows. At factor 0.5 each row is the 2x2 mean that begins at its frame or column, so that every second row
     of a window is the resized window, wherever it begins.
 
-    Per frame from 0 to the last onset: true_x, float64, padded pixels; onset and rewarded, bool.
+    Per frame from 0 to the last onset: true_x, float64, padded pixels; onset and rewarded, bool; tracking_ratio, float64, the
+    share of the piece's onsets at or before the frame.
 
     Per piece, int64 (P,): spec_offset and ink_offset, the first row of spec and ink in the window at frame 0 and
     x = sheet_context / 2; frame_offset, the first row in the per-frame tables; last_onset, frame; width, padded pixels.
@@ -63,7 +66,9 @@ class ScoreBank:
         spec, ink, frames = self._spaces.values()
         self.spec = self._flat(specs, spec)
         self.ink = self._flat(sheets, ink)
-        self.true_x, self.onset, self.rewarded = (self._flat(list(column), frames) for column in zip(*tables))
+        self.true_x, self.onset, self.rewarded, self.tracking_ratio = (
+            self._flat(list(column), frames) for column in zip(*tables)
+        )
         self.spec_offset = self._tensor(spec[:-1].tolist()) + config.spec_pad - lead
         self.ink_offset = self._tensor(ink[:-1].tolist())[[stored[key] for key in keys]]
         self.frame_offset = self._tensor(frames[:-1].tolist())
@@ -104,7 +109,7 @@ class ScoreBank:
         """
         if not self.has_room_for(index, piece):
             raise ValueError(f"{piece.name}: is too long for its place")
-        tables = dict(zip(("true_x", "onset", "rewarded"), _frame_tables(piece, self.config)))
+        tables = dict(zip(FRAME_TABLES, _frame_tables(piece, self.config)))
         for name, rows in {"spec": _spec_rows(piece, self.config), "ink": _ink_rows(piece, self.config), **tables}.items():
             begin, end = self._spaces["frames" if name in tables else name][index : index + 2]
             place = getattr(self, name)[begin:end]
@@ -161,17 +166,19 @@ def _ink_rows(piece: Piece, config: GameConfig) -> np.ndarray:
     return np.ascontiguousarray(255 - rows)
 
 
-def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """true_x, onset and rewarded of each frame from 0 to the last onset (see ScoreBank)."""
+def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, ...]:
+    """The FRAME_TABLES of a piece, for each frame from 0 to the last onset (see ScoreBank)."""
     frames = np.arange(int(piece.onset_frames[-1]) + 1)
     true_x = interpolate(frames, piece.onset_frames, piece.onset_x + np.float32(config.sheet_pad))
     onset = np.zeros(len(frames), bool)
     onset[piece.onset_frames] = True
     rewarded = np.ones(len(frames), bool)
     if config.reward_window >= 0:
-        distance = np.abs(frames[:, None] - piece.onset_frames[None, :]).min(axis=1)
-        rewarded = distance <= config.reward_window
-    return true_x, onset, rewarded
+        after = np.searchsorted(piece.onset_frames, frames).clip(max=len(piece.onset_frames) - 1)
+        nearest = piece.onset_frames[np.stack([after, (after - 1).clip(min=0)])]
+        rewarded = np.abs(nearest - frames).min(axis=0) <= config.reward_window
+    ratio = np.searchsorted(piece.onset_frames, frames, side="right") / len(piece.onset_frames)
+    return true_x, onset, rewarded, ratio
 
 
 def interpolate(frames: np.ndarray, onset_frames: np.ndarray, onset_x: np.ndarray) -> np.ndarray:

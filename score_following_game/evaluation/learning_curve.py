@@ -6,6 +6,7 @@ python -m score_following_game.evaluation.learning_curve RUN_DIR [RUN_DIR ...] [
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +15,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from score_following_game.config import read_yaml
+from score_following_game import limits
 from score_following_game.errors import UserError
 from score_following_game.evaluation.metrics import STATISTICS
 from score_following_game.evaluation.plots import require_plottable, write_figure
+from score_following_game.reading import read_bytes, reading
 from score_following_game.run_files import CURVE_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import read_yaml
 
 
 def plot_learning_curve(table: Path, picture: Path) -> None:
@@ -45,6 +48,7 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
     ratios.set_title(f"{table.parent.name}\n{last['seconds'] / 60:.0f} minutes of training", fontsize=9, loc="left")
     for axes in (ratios, error):
         axes.grid(alpha=0.3)
+    error.set_xlim(0, 1.05 * steps[-1] or 1)  # a curve of one point has no range of its own
     write_figure(figure, picture)
 
 
@@ -68,6 +72,8 @@ def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: fl
         by_steps.plot([row["steps"] / 1e6 for row in rows], ratio, **style)
         by_time.plot([row["seconds"] / 60 for row in rows], ratio, **style)
     for axes, label in ((by_steps, "million game steps"), (by_time, "minutes of training")):
+        widest = max((x for line in axes.lines for x in line.get_xdata()), default=0)
+        axes.set_xlim(0, 1.05 * widest or 1)  # one point has no range of its own
         if reference is not None:
             axes.axhline(reference, color="#666666", lw=1, ls=":", label="reference")
         axes.set(ylim=(0, 1.02), xlabel=label)
@@ -99,13 +105,10 @@ def read_curve(table: Path) -> list[dict[str, float]]:
     """
     if not table.parent.is_dir():
         raise UserError(f"{table.parent}: no such run folder")
-    try:
-        with table.open(encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        rows = []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{table}: cannot be read ({error})") from None
+    rows: list[dict[str, str]] = []
+    if table.exists():
+        with reading(table, "cannot be read"):
+            rows = list(csv.DictReader(io.StringIO(read_bytes(table, limits.CURVE_FILE).decode("utf-8"), newline="")))
     if not rows:
         raise UserError(f"{table}: no evaluation has been written yet")
     columns = ("steps", "seconds", *STATISTICS)

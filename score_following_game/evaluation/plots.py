@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from score_following_game.environment.rendering.names import title
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, replacing, require_writable
 from score_following_game.watching.session import PERSON, WatchedGame
@@ -111,11 +112,7 @@ def lost_from(threshold: int) -> int:
 
 def outcome(episode: WatchedGame) -> str:
     """The piece's name and how the episode ended: the title of its plots."""
-    return f"{episode.name}: {episode.ending or f'left at frame {episode.frames[-1]}'}"
-
-
-def _the(player: str) -> str:
-    return player if player == PERSON else f"the {player}"
+    return f"{title(episode.name)}: {episode.ending or f'left at frame {episode.frames[-1]}'}"
 
 
 def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
@@ -142,7 +139,8 @@ def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     """The speeds of the player and of the music; each action is a stem from 0."""
     if len(seconds) > 1:
         axes.plot(seconds[1:], np.diff(episode.true_x), color=TARGET, lw=1, alpha=0.8, label="speed of the music")
-    axes.plot(seconds, episode.speeds, color=AGENT, lw=1.3, label=f"speed of {_the(episode.player)}")
+    whose = "your speed" if episode.player == PERSON else "speed of the agent"
+    axes.plot(seconds, episode.speeds, color=AGENT, lw=1.3, label=whose)
     axes.vlines(seconds, 0, episode.actions, color="#666666", lw=0.8, label="actions")
     # A jump to the next system would compress all other values.
     reach = np.percentile(np.abs(np.concatenate([episode.speeds, np.diff(episode.true_x), [1.0]])), 98) * 1.5

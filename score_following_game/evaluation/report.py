@@ -41,6 +41,11 @@ def latex_row(stats: AlignmentStats, decimals: int = 2) -> str:
     return " ".join(f"& {cell}" for cell in stats_cells(stats, decimals)) + " \\\\"
 
 
+def columns(unit: str) -> str:
+    """What the columns of latex_row are, as a LaTeX comment."""
+    return f"% & R_tue & R_on & mean {unit} & std {unit}"
+
+
 def stats_cells(stats: AlignmentStats, decimals: int) -> list[str]:
     """R_tue, R_on, mean and std as printed."""
     return [

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from score_following_game.agents.agents import Agent
+from score_following_game.agents.fitting import require_fitting
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.agents.loading import is_localisation, load_trained_agent, resolve_network_and_config
+from score_following_game.agents.shipped import shipped_agents
 from score_following_game.command_line import (
     Parser,
     add_machine_arguments,
+    add_music_limit,
     command_name,
     require_separate_files,
     script,
@@ -32,7 +35,7 @@ from score_following_game.evaluation.baselines import LOCALISATION, Contestant, 
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import UNITS
 from score_following_game.evaluation.plots import require_plottable
-from score_following_game.evaluation.report import write_csv, write_json
+from score_following_game.evaluation.report import columns, write_csv, write_json
 from score_following_game.evaluation.results import Results
 from score_following_game.evaluation.robustness import (
     DEFAULT_FONT,
@@ -100,6 +103,7 @@ def _run() -> None:
         metavar="FILE",
         help="parameters of the supervised baseline (default: the project's own)",
     )
+    parser.add_argument("--header", action="store_true", help="print a line above the rows that says what the columns are")
     parser.add_argument("--plot", metavar="FILE.png", help="plot histograms of the onsets' errors, for each printed row")
     parser.add_argument(
         "--precision",
@@ -109,6 +113,7 @@ def _run() -> None:
     )
     parser.add_argument("--csv", metavar="FILE", help="write one row per piece and trial, with errors in every unit")
     parser.add_argument("--json", metavar="FILE", help="write all results: per piece, per trial, and their means")
+    add_music_limit(parser)
     add_machine_arguments(parser)
     evaluate(parser.parse_args())
 
@@ -132,6 +137,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         own = {condition: found[contestant.name] for condition, found in results.items()}
         played[contestant.name] = play_conditions(conditions, own.__getitem__)
     first = next(iter(played.values()))
+    explain_columns(arguments, is_table=arguments.baselines or len(conditions) > 1)
     print(
         comparison_table(played, arguments.unit, arguments.shares)
         if arguments.baselines
@@ -146,10 +152,24 @@ def evaluate(arguments: argparse.Namespace) -> None:
         plot_error_histograms(by_label(played), config.threshold, arguments.plot)
 
 
+def explain_columns(arguments: argparse.Namespace, is_table: bool) -> None:
+    """Say what the columns are: above the rows for --header, else, to a person at a terminal, on stderr.
+
+    is_table: the rows have a header of their own.
+    """
+    if not is_table and (arguments.header or sys.stdout.isatty()):
+        print(columns(arguments.unit), file=sys.stdout if arguments.header else sys.stderr, flush=True)
+    elif is_table and arguments.header:
+        warn_without_effect("--header", "on a table, which always has one")
+
+
 def check_arguments(arguments: argparse.Namespace) -> None:
     """Raise UserError for arguments that cannot work, before anything is loaded."""
     if not arguments.params and not arguments.baselines:
-        raise UserError("--params is missing: give the parameter file to evaluate, for instance params/RUN/best_model.pt")
+        raise UserError(
+            f"--params is missing: give an agent that comes with the project ({', '.join(shipped_agents())}), or a parameter "
+            "file, for instance params/RUN/best_model.pt"
+        )
     if arguments.localisation is not None and not arguments.baselines:
         raise UserError("--localisation sets the supervised baseline of --baselines: give both")
     if arguments.trials < 1:
@@ -237,6 +257,8 @@ def play_under(
     """Load the data set under one condition and let every contestant play it. Returns the results by name."""
     pieces = load_data_set(arguments.data_set, config, arguments.piece, condition.sound_font, condition.tempo)
     report_unused_font(condition, pieces)
+    if arguments.params:
+        require_fitting(pieces, config, arguments.params)
     banks: dict[GameConfig, ScoreBank] = {}
     found: dict[str, Results] = {}
     for contestant in contestants:

@@ -14,6 +14,7 @@ from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.games import Games
 from score_following_game.watching.session import WatchedGame
 from score_following_game.watching.setup import game_of, load_one_piece, perform, pieces_in_turn
+from score_following_game.watching.summary import report
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -58,23 +59,26 @@ def _play(args: argparse.Namespace) -> None:
     prepare_machine(seed, "cpu", threads=1)  # one thread is enough for one game, and leaves the others to the window
     if args.agent_type == "human":
         play_games(args, config, seed)
-    else:
-        game = game_of(load_one_piece(args.data_set, config, args.piece, seed), config)
-        report(perform(game, OptimalAgent(), args.video, sound=not args.no_sound))
+        return
+    piece = load_one_piece(args.data_set, config, args.piece, seed)
+    episode = perform(game_of(piece, config), OptimalAgent(), args.video, sound=not args.no_sound)
+    print_episode(episode)
+    report(episode, piece, [args.video] if episode.frames else ())
 
 
 def play_games(args: argparse.Namespace, config: GameConfig, seed: int) -> None:
     pieces = pieces_in_turn(args.data_set, config, args.piece, seed)
     games = Games(pieces, config, args.video, not args.no_sound, args.keys, plot=episode_picture)
     episodes = 0
-    for episode in games.play():
-        report(episode)
+    for piece, episode in games.play():
+        print_episode(episode)
+        report(episode, piece, [args.video] if episode.frames else ())
         episodes += 1
     if not episodes:
-        report(None)
+        print_episode(None)
 
 
-def report(episode: WatchedGame | None) -> None:
+def print_episode(episode: WatchedGame | None) -> None:
     """Print the published lines. None: the person left before a game began."""
     steps, score = (len(episode.frames), episode.score) if episode else (0, 0.0)
     print(f"Episode finished after {steps} time steps (avg {score / max(steps, 1):.1f})")

@@ -5,8 +5,10 @@ import random
 from pathlib import Path
 
 from score_following_game.agents.agents import TrainedAgent
+from score_following_game.agents.fitting import require_fitting
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.localisation import LocalisationAgent
+from score_following_game.agents.shipped import shipped_agents
 from score_following_game.command_line import (
     Parser,
     add_machine_arguments,
@@ -15,8 +17,8 @@ from score_following_game.command_line import (
     script,
     warn_without_effect,
 )
+from score_following_game.environment.rendering.display import has_display
 from score_following_game.environment.rendering.video import require_filmable
-from score_following_game.environment.rendering.window import has_display
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import plot_alignment
 from score_following_game.evaluation.plots import episode_picture, plot_episode, require_plottable
@@ -24,6 +26,7 @@ from score_following_game.evaluation.saliency_film import write_saliency_film
 from score_following_game.machine import prepare_machine
 from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.setup import game_of, load_one_piece, perform
+from score_following_game.watching.summary import report
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -91,8 +94,8 @@ def check_options(args: argparse.Namespace, agent: TrainedAgent | LocalisationAg
 def _watch(args: argparse.Namespace) -> None:
     if not args.params:
         raise UserError(
-            "--params is missing: give the agent's parameters, for instance --params nottingham (comes with the "
-            f"project) or --params PARAM_ROOT/RUN/best_model.pt; {command_name('sfg-train')} trains an agent"
+            f"--params is missing: give an agent that comes with the project ({', '.join(shipped_agents())}), or a parameter "
+            f"file, for instance PARAM_ROOT/RUN/best_model.pt; {command_name('sfg-train')} trains an agent"
         )
     plot = require_outputs(args)
     seed = random.randrange(2**32) if args.seed is None else args.seed
@@ -101,6 +104,7 @@ def _watch(args: argparse.Namespace) -> None:
     agent = load_trained_agent(args.params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
     check_options(args, agent)
     piece = load_one_piece(args.data_set, config, args.piece, seed)
+    require_fitting([piece], config, args.params)
     print(f"Tracking piece: {piece.name}", flush=True)
     game = game_of(piece, agent.rules(config), args.device)
     written = args.plot or args.alignment or args.saliency
@@ -115,6 +119,7 @@ def _watch(args: argparse.Namespace) -> None:
     )
     print(f"Total reward {int(episode.score)}")
     if not episode.frames:
+        report(episode, piece, [args.video])
         return
     if plot:
         plot_episode(episode, plot)
@@ -122,6 +127,8 @@ def _watch(args: argparse.Namespace) -> None:
         plot_alignment(episode, piece, args.alignment)
     if args.saliency and isinstance(agent, TrainedAgent):
         write_saliency_film(episode, game.bank, agent.network, args.saliency, sound=not args.no_sound)
+    pictures = "video_frames/" if args.dump_images else None
+    report(episode, piece, [args.video, plot, args.alignment, args.saliency, pictures])
 
 
 def main() -> None:

@@ -112,8 +112,8 @@ class Games:
         self.global_keys = GlobalKeys() if keys == "pynput" else None
         self.scores = scores or BestScores()
 
-    def play(self) -> Iterator[WatchedGame]:
-        """Yield every game that was begun, after its end, before its result is shown."""
+    def play(self) -> Iterator[tuple[Piece, WatchedGame]]:
+        """Yield every game that was begun, with its piece, after its end, before its result is shown."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.window.close)
             if self.global_keys:
@@ -122,7 +122,7 @@ class Games:
             while wish is Wish.NEXT:
                 wish = yield from self._play_piece(next(self.pieces))
 
-    def _play_piece(self, piece: Piece) -> Generator[WatchedGame, None, Wish]:
+    def _play_piece(self, piece: Piece) -> Generator[tuple[Piece, WatchedGame], None, Wish]:
         """Play one piece until the person wants another one, or to leave."""
         prepared = _Prepared(piece, self.config, self.sound)
         with contextlib.closing(prepared):
@@ -132,7 +132,7 @@ class Games:
                 if not self._count_down(game, prepared):
                     return Wish.LEAVE
                 episode = self._game(game, controls, prepared)
-                yield episode
+                yield piece, episode
                 self.show_target = controls.show_target
                 if controls.quit or self.window.closed():
                     return Wish.LEAVE

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 
-from score_following_game.environment.rendering import drawing
+from score_following_game.environment.rendering import drawing, names
 from score_following_game.environment.rendering.drawing import (
     AGENT,
     FAINT,
@@ -21,6 +20,7 @@ from score_following_game.environment.rendering.drawing import (
     text,
 )
 from score_following_game.environment.rendering.picture import HEIGHT, WIDTH
+from score_following_game.opencv import cv2
 from score_following_game.watching.best_scores import Best
 from score_following_game.watching.outcome import Outcome
 
@@ -47,7 +47,7 @@ def title(game: np.ndarray, name: str, seconds: float, speed: float, show_target
     framed(picture, CARD, INK, 2)
     middle, inside = left + width // 2, left + 60
     text(picture, "Follow the music", (middle, top + 62), 40, INK, bold=True, align="centre")
-    words = f"{drawing.shortened(printed(name), 22, width - 240)}, {seconds:.0f} s"
+    words = f"{drawing.shortened(names.title(name), 22, width - 240)}, {seconds:.0f} s"
     text(picture, words, (middle, top + 100), 22, FAINT, align="centre")
 
     y = top + 150
@@ -107,7 +107,7 @@ def result(
     """
     picture = np.full((HEIGHT, WIDTH, 3), PAPER, np.uint8)
     text(picture, headline(outcome), (40, 58), 32, INK, bold=True)
-    words = printed(name) + ("" if speed == 1 else f", at {100 * speed:.0f} % of its speed")
+    words = names.title(name) + ("" if speed == 1 else f", at {100 * speed:.0f} % of its speed")
     text(picture, drawing.shortened(words, 18, 700), (40, 88), 18, FAINT)
     most = next(iter(rivals.values())).score if rivals else 0.0
     rows: list[tuple[str, Outcome | None]] = [("you", outcome)]
@@ -149,11 +149,6 @@ def described(best: Best | None) -> str:
     if best is None:
         return "not played yet"
     return f"{best.score:.0f}, {'to the end' if best.finished else f'{best.onsets} of {best.of} onsets'}"
-
-
-def printed(name: str) -> str:
-    """The name of a piece as a person writes it."""
-    return " ".join(name.replace("_", " ").split())
 
 
 def _score_bar(picture: np.ndarray, box: drawing.Box, score: float, most: float, colour: drawing.Colour) -> None:

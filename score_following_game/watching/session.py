@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from score_following_game.environment.game import Game, GameState, Step
 from score_following_game.environment.rendering.picture import Overlay, render
@@ -80,7 +82,8 @@ class WatchedGame:
         policies: the policies that chose the actions, of players that have them: probabilities of the `choices`, or mean and
             standard deviation in continuous games.
         lost: whether the game ended because the player lost track.
-        player: AGENT or PERSON.
+        most_reward: the reward of a player that is always at the true position.
+        player: AGENT or PERSON, what plots call the player.
     """
 
     name: str
@@ -99,6 +102,7 @@ class WatchedGame:
     values: list[float] = field(default_factory=list)
     policies: list[tuple[float, ...]] = field(default_factory=list)
     lost: bool = False
+    most_reward: float = 0.0
     player: str = AGENT
 
     @property
@@ -147,6 +151,13 @@ def watch(
     stage.show(draw_window=True)
     if clock:
         clock.start()
+    frames = tqdm(
+        total=episode.last_frame - int(game.frame[0]),
+        desc=f"playing {episode.name}",
+        unit="frame",
+        leave=False,
+        disable=True if window else None,
+    )
     try:
         ended = False
         while not ended:
@@ -157,10 +168,12 @@ def watch(
                 if controls.quit:
                     return episode
             ended = _play_frame(game, player, episode)
+            frames.update()
             late = clock is not None and clock.until(int(game.frame[0]) + 1) <= 0
             stage.show(draw_window=ended or not late or len(episode.frames) - stage.drawn >= MOST_UNDRAWN)
         stage.hold()
     finally:
+        frames.close()
         if clock:
             clock.stop()
     return episode
@@ -168,14 +181,16 @@ def watch(
 
 def new_episode(game: Game) -> WatchedGame:
     """The record of game 0 before its first frame."""
-    piece = int(game.piece[0])
+    piece, bank = int(game.piece[0]), game.bank
+    to_come = torch.arange(int(game.frame[0]) + 1, int(bank.last_onset[piece]) + 1, device=bank.device)
     return WatchedGame(
-        game.bank.names[piece],
+        bank.names[piece],
         game.config.spectrogram_params.fps,
         game.config.threshold,
-        int(game.bank.last_onset[piece]),
+        int(bank.last_onset[piece]),
         game.config.actions,
         [game.state().at(slice(1))],
+        most_reward=float(bank.rewarded[bank.frame_row(game.piece[:1], to_come)].sum()),
     )
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from score_following_game import limits
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key
 from score_following_game.data_preparation.building.held_out import held_out_piece
 from score_following_game.data_preparation.building.sources import Performance, Source, read_bytes, read_text, score_text
@@ -31,12 +32,13 @@ from score_following_game.data_preparation.engraving.verovio.layout import parse
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.engraving.verovio.parts import PIANO
 from score_following_game.data_preparation.engraving.xml_text import xml_text
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.errors import UNREADABLE, EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.performances.joining import join
 from score_following_game.data_preparation.performances.match_file import read_match
 from score_following_game.data_preparation.recordings.retiming import record_piece
 from score_following_game.data_processing.score_npz import write_score
+from score_following_game.data_processing.sharp_sheet import SUFFIX, write_sharp
 from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
@@ -53,6 +55,7 @@ class PieceTask:
     recording: audio file to use as the performance instead of the score's MIDI.
     playing: what of the score is engraved, and in which order.
     held_out: a set; note if it is the music of one of its validation or test pieces.
+    minutes_of_music: how long a recording may last.
     """
 
     source: Source
@@ -63,6 +66,7 @@ class PieceTask:
     recording: Path | None = None
     playing: Playing = WHOLE
     held_out: str = ""
+    minutes_of_music: float = field(default_factory=limits.minutes_of_music)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def make_piece(task: PieceTask) -> PieceFacts:
 
     Raises EngravingError, without leaving files behind, when the piece has to be left out.
     """
+    limits.set_minutes_of_music(task.minutes_of_music)
     make_folder(task.folder)
     piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder, task.playing)
     stem = task.folder / task.source.name
@@ -102,6 +107,9 @@ def make_piece(task: PieceTask) -> PieceFacts:
         written[".mid"] = stem.with_name(f"{stem.name}.mid")
         with replacing(written[".mid"]) as temporary:
             temporary.write_bytes(piece.midi)
+        if piece.sharp is not None:
+            written[SUFFIX] = stem.with_name(stem.name + SUFFIX)
+            write_sharp(written[SUFFIX], piece.sharp)
         recorded = _record(task, written)
         for tempo in () if ".wav" in written else task.tempi:
             if tempo != 1.0:
@@ -160,6 +168,8 @@ def engrave_source(
     time_limit: seconds, for LilyPond.  work: folder for temporary files.  playing: what of the score.
     Returns the piece and the measurements of its checks. Raises EngravingError when the piece has to be left out.
     """
+    if source.problem:
+        raise EngravingError(UNREADABLE, source.problem)
     if source.tune is not None:
         return _engrave_tune(source.tune, source.name, style, playing)
     if source.performance is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.reading_order import first_coordinates
-from score_following_game.data_preparation.engraving.style import Style
+from score_following_game.data_preparation.engraving.style import Style, style_advice
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 from score_following_game.data_processing.midi_files import played_midi
 
@@ -56,7 +56,7 @@ def check_staves(piece: EngravedPiece, style: Style) -> None:
     """Nearly every system must have the style's number of staves. A piano piece may have a third one for a few bars."""
     odd = [number for number, staves in enumerate(piece.staves, 1) if staves != style.staves]
     if len(odd) > _ODD_SYSTEMS * len(piece.staves):
-        raise EngravingError(STAVES, f"system {odd[0]} has {piece.staves[odd[0] - 1]}, {style.name}: {style.staves}")
+        raise EngravingError(STAVES, f"system {odd[0]} has {piece.staves[odd[0] - 1]}{style_advice(piece.staves[odd[0] - 1])}")
 
 
 def check_noteheads(piece: EngravedPiece) -> int:

@@ -32,6 +32,7 @@ class EngravedPiece:
     unheard: number of noteheads that do not sound and have no coordinate.
     mended: what was changed so that print and sound agree -> at how many notes of the source.
     held: indices of the coordinates whose x is not quite that of their notehead, see reading_order.py.
+    sharp: the sheet in more pixels, see data_processing/sharp_sheet.py; None where the source has no more.
     """
 
     score: Score
@@ -46,6 +47,7 @@ class EngravedPiece:
     unheard: int = field(default=0, kw_only=True)
     mended: dict[str, int] = field(default_factory=dict, kw_only=True)
     held: tuple[int, ...] = field(default=(), kw_only=True)
+    sharp: np.ndarray | None = field(default=None, kw_only=True, repr=False, compare=False)
 
 
 def coordinates(notes: Sequence[PlayedNote], heads: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.sharp_sheet import sharp_sheet_of
 from score_following_game.environment.game import Game
 from score_following_game.environment.rendering import drawing
 from score_following_game.environment.rendering.drawing import (
@@ -23,6 +24,8 @@ from score_following_game.environment.rendering.drawing import (
     framed,
     text,
 )
+from score_following_game.environment.rendering.names import clock, title
+from score_following_game.opencv import cv2
 
 WIDTH, HEIGHT = 1280, 720
 SHEET: Box = (20, 92, 1240, 312)
@@ -94,19 +97,13 @@ def _draw_header(image: np.ndarray, game: Game, view: _View) -> None:
     """The piece's name, the time and a progress bar."""
     fps = game.config.spectrogram_params.fps
     left, _, width, _ = SHEET
-    now = f"{_clock(view.frame / fps)} / {_clock(view.last_frame / fps)}"
+    now = f"{clock(view.frame / fps)} / {clock(view.last_frame / fps)}"
     used = text(image, now, (left + width, 42), 24, INK, bold=True, align="right")
     used += text(image, f"frame {view.frame} of {view.last_frame}", (left + width - used - 24, 42), 17, FAINT, align="right")
-    name = drawing.shortened(game.bank.names[view.piece], 28, width - used - 60, bold=True)
+    name = drawing.shortened(title(game.bank.names[view.piece]), 28, width - used - 60, bold=True)
     text(image, name, (left, 43), 28, INK, bold=True)
     filled(image, (left, 62, width, 6), drawing.RULE)
     filled(image, (left, 62, round(width * min(view.frame / max(view.last_frame, 1), 1)), 6), drawing.VALUE)
-
-
-def _clock(seconds: float) -> str:
-    """Minutes, seconds and tenths. Rounded before it is divided, so that 59.96 becomes 1:00.0 and not 0:60.0."""
-    tenths = round(seconds * 10)
-    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
 def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
@@ -121,7 +118,7 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     top += (height - shown) // 2
     filled(image, SHEET, (232, 230, 228))
     panel = image[top : top + shown, left : left + width]
-    panel[:] = _sheet_excerpt(piece.sheet, view.x, scale, width, shown)[:, :, None]
+    panel[:] = _sheet_excerpt(piece, view.x, scale, width, shown)[:, :, None]
 
     middle, seen = width / 2, config.sheet_context / 2 * scale
     window_top = round((rows // 2 - config.staff_height // 2) * scale)
@@ -142,9 +139,17 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     drawing.pointer(image, left + middle, top + shown, AGENT, down=False)
 
 
-def _sheet_excerpt(sheet: np.ndarray, x: float, scale: float, width: int, height: int) -> np.ndarray:
-    """uint8 (height, width): the enlarged sheet with column x in the middle; x may be fractional, for smooth motion."""
-    mapping = np.array([[1 / scale, 0, x - width / 2 / scale], [0, 1 / scale, 0]])
+def _sheet_excerpt(piece: Piece, x: float, scale: float, width: int, height: int) -> np.ndarray:
+    """uint8 (height, width): the enlarged sheet with column x in the middle; x may be fractional, for smooth motion.
+
+    From the piece's sharp sheet, if it has one.
+    """
+    sharp = sharp_sheet_of(piece)
+    sheet = piece.sheet if sharp is None else sharp
+    factor = sheet.shape[0] // piece.sheet.shape[0]
+    centre = (factor - 1) / 2  # column and row of the sharp sheet in the middle of column and row 0
+    scale, x = scale / factor, factor * x + centre
+    mapping = np.array([[1 / scale, 0, x - width / 2 / scale], [0, 1 / scale, centre]])
     smooth = cv2.INTER_LINEAR if scale < 1.5 else cv2.INTER_CUBIC
     return cv2.warpAffine(
         sheet,

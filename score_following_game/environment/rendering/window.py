@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from score_following_game.environment.rendering.display import has_display
 from score_following_game.errors import UserError
+from score_following_game.opencv import cv2
 from score_following_game.optional_libraries import require_libraries
 
 TITLE = "Score Following"
@@ -145,11 +146,6 @@ def _name(key: object) -> str:
     return (getattr(key, "char", None) or getattr(key, "name", None) or "").lower()
 
 
-def has_display() -> bool:
-    """Returns True if a window may be possible: on Linux, if the environment names a display server."""
-    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
 def require_display(advice: str) -> None:
     """Raise UserError where no window can be opened; the message ends with `advice`.
 
@@ -209,7 +205,7 @@ def _trial_window(display: str | None, wayland: str | None) -> str:
     """Open and close a window in another process. Returns the error, '' if there is none."""
     code = "import cv2; cv2.namedWindow('trial'); cv2.destroyAllWindows()"
     try:
-        tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        tried = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return f"the display {display or wayland} does not answer"
     if tried.returncode == 0:

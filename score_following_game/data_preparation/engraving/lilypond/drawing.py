@@ -20,14 +20,18 @@ _DRAWN = _SHAPES | {f"{SVG}{name}" for name in ("g", "a", "text", "tspan", "styl
 _FONT_FOLDERS = ("/usr/share/fonts/opentype/urw-base35", "/usr/share/fonts/urw-base35", "/usr/share/fonts/gsfonts")
 
 
-def draw_page(page: Page, width: int) -> np.ndarray:
-    """Draw a page `width` pixels wide, as uint8 (height, width), 0 = ink. Changes page.svg."""
+def draw_page(page: Page, width: int, sharp: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a page `width` pixels wide, as uint8 (height, width), 0 = ink, and in `sharp` times as many pixels each way.
+
+    Changes page.svg.
+    """
     root, (left, top, across, down) = page.svg, page.view
     root.set("viewBox", f"{left:.6f} {top:.6f} {across:.6f} {down:.6f}")
     root.set("color", "black")  # the value of LilyPond's currentColor
     _drop_foreign(root)
     _thicken(root, Identity, _OUTLINE * across / width)
-    return render(root, width, round(down * width / across), **_fonts())
+    height = round(down * width / across)
+    return render(root, width, height, **_fonts()), render(root, sharp * width, sharp * height, **_fonts())
 
 
 def _drop_foreign(element: ElementTree.Element) -> None:

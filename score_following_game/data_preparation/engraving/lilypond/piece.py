@@ -63,7 +63,7 @@ def engrave_lilypond(
         midis = [midi for file in midi_files if (midi := read_midi_file(own_file(file))) is not None]
     if not pages:
         raise EngravingError("no music on the pages")
-    sheet, systems, centres = _sheet(pages, style)
+    sheet, sharp, systems, centres = _sheet(pages, style)
     # The sheet cuts off very high and very low notes. They are treated as if they were not printed.
     centres = {number: centre for number, centre in centres.items() if inside(np.array(centre[0]), style)}
     joined = join([head for head in heads if not head.tied], with_played_tempi(midis), set(centres))
@@ -81,6 +81,7 @@ def engrave_lilypond(
         staves=[len(system.staves) for page in pages for system in page.systems],
         unshown={reason: count for reason, count in ((_HIDDEN, joined.unshown), (_DISORDERED, disordered)) if count},
         unheard=joined.unheard,
+        sharp=sharp,
     )
 
 
@@ -152,13 +153,17 @@ def _file_number(file: Path) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _sheet(pages: list[Page], style: Style) -> tuple[np.ndarray, list[int], dict[int, tuple[float, float]]]:
-    """Returns the systems side by side, the x of each one's first column, and (y, x) of each notehead by number, in pixels."""
+def _sheet(pages: list[Page], style: Style) -> tuple[np.ndarray, np.ndarray, list[int], dict[int, tuple[float, float]]]:
+    """Returns the systems side by side, the same sharp, the x of each one's first column, and each notehead's (y, x) by number.
+
+    The places are in pixels of the first.
+    """
     strips: list[np.ndarray] = []
+    sharp: list[np.ndarray] = []
     centres: dict[int, tuple[float, float]] = {}
     for page in pages:
         scale = style.page_width / page.view[2]
-        image = draw_page(page, style.page_width)
+        image, enlarged = draw_page(page, style.page_width, style.sharp)
         for system in page.systems:
             strip, top, left = _cut(image, page, system, scale, style.height)
             start = sum(strip.shape[1] for strip in strips) - left
@@ -166,18 +171,25 @@ def _sheet(pages: list[Page], style: Style) -> tuple[np.ndarray, list[int], dict
                 if of == system.number:
                     centres[number] = ((y - page.view[1]) * scale - 0.5 - top, (x - page.view[0]) * scale - 0.5 + start)
             strips.append(strip)
+            sharp.append(_cut(enlarged, page, system, scale, style.height, style.sharp)[0])
     starts = [0, *accumulate(strip.shape[1] for strip in strips)]
-    return np.hstack(strips), starts[:-1], centres
+    return np.hstack(strips), np.hstack(sharp), starts[:-1], centres
 
 
-def _cut(image: np.ndarray, page: Page, system: PageSystem, scale: float, height: int) -> tuple[np.ndarray, int, int]:
-    """Crop a system to `height` rows around the middle of its staves. Returns the image and its first row and column."""
+def _cut(
+    image: np.ndarray, page: Page, system: PageSystem, scale: float, height: int, factor: int = 1
+) -> tuple[np.ndarray, int, int]:
+    """Crop a system to `height` rows around the middle of its staves. Returns the image and its first row and column.
+
+    factor: how many times as many pixels each way the image has as these numbers are for.
+    """
+    rows_of_page, columns_of_page = image.shape[0] // factor, image.shape[1] // factor
     left, top, right, bottom = system.box
     first = round(((top + bottom) / 2 - page.view[1]) * scale - height / 2)
     begin = max(0, round((left - page.view[0]) * scale))
-    end = min(image.shape[1], round((right - page.view[0]) * scale))
+    end = min(columns_of_page, round((right - page.view[0]) * scale))
     if end <= begin:
         raise EngravingError("a system off the page", f"system {system.number}")
-    above, below = max(0, -first), max(0, first + height - image.shape[0])
-    rows = image[max(0, first) : max(0, first + height), begin:end]
-    return np.pad(rows, ((above, below), (0, 0)), constant_values=255)[:height], first, begin
+    above, below = max(0, -first), max(0, first + height - rows_of_page)
+    rows = image[factor * max(0, first) : factor * max(0, first + height), factor * begin : factor * end]
+    return np.pad(rows, ((factor * above, factor * below), (0, 0)), constant_values=255)[: factor * height], first, begin

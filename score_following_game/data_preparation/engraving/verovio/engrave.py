@@ -61,6 +61,7 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
         staves=[len(system.staff_lines) for system in layout.systems],
         unshown=unshown,
         mended=reading.mended_in(order),
+        sharp=np.hstack([system.sharp for system in drawn]),
     )
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED
 from score_following_game.data_preparation.engraving.mei.timing import ABBREVIATED
-from score_following_game.data_preparation.engraving.style import Style
+from score_following_game.data_preparation.engraving.style import Style, style_advice
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -71,7 +71,9 @@ def clean_mei(text: str, style: Style) -> str:
     if not staves:
         raise EngravingError("unreadable", "it has no staff")
     if len(staves) != style.staves:
-        raise EngravingError(STAVES, f"the score has {len(staves)}, style {style.name} needs {style.staves}; see --part")
+        one_part = "; --part takes one part of it" if len(staves) > style.staves else ""
+        count = "1 staff" if len(staves) == 1 else f"{len(staves)} staves"
+        raise EngravingError(STAVES, f"the score has {count}{style_advice(len(staves))}{one_part}")
     for tag in sorted(ABBREVIATED):
         if root.find(f".//{MEI}{tag}") is not None:
             raise EngravingError("abbreviated notation", tag)

@@ -19,9 +19,13 @@ _LAST_LINE = 20.0  # half the thickness of the bar line at the right end, in SVG
 
 @dataclass(frozen=True)
 class DrawnSystem:
-    """image: uint8 (height, width), 0 = ink.  heads: note id -> (y, x) in pixels; whole numbers are pixel centres."""
+    """image: uint8 (height, width), 0 = ink.  sharp: the same, style.sharp times as large.
+
+    heads: note id -> (y, x) in pixels of the image; whole numbers are pixel centres.
+    """
 
     image: np.ndarray
+    sharp: np.ndarray
     heads: dict[str, tuple[float, float]]
 
 
@@ -31,9 +35,10 @@ def draw(system: System, style: Style) -> DrawnSystem:
     left = system.left - _MARGIN
     width = math.ceil((system.right + _LAST_LINE - left) * scale)
     upper = _upper_edge(system, style)
-    image = render(_window(system.svg, style, (left, upper, width / scale, style.height / scale)), width, style.height)
+    window = _window(system.svg, style, (left, upper, width / scale, style.height / scale))
+    image, sharp = (render(window, factor * width, factor * style.height) for factor in (1, style.sharp))
     heads = {note: ((y - upper) * scale - 0.5, (x - left) * scale - 0.5) for note, (y, x) in system.noteheads.items()}
-    return DrawnSystem(image, heads)
+    return DrawnSystem(image, sharp, heads)
 
 
 def head_rows(system: System, style: Style) -> np.ndarray:
