@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from score_following_game.agents.agents import Agent, ConstantSpeedAgent, TrainedAgent
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
@@ -37,7 +36,7 @@ from score_following_game.machine import DEFAULT_SEED, TRIAL_HELP, available_cor
 from score_following_game.opencv import cv2
 from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 from score_following_game.watching.playback import piece_audio
-from score_following_game.watching.session import FINAL_SECONDS, WatchedGame, watch
+from score_following_game.watching.session import WatchedGame, watch
 from score_following_game.watching.setup import game_of
 
 SETS = ("train", "valid", "test")
@@ -111,18 +110,8 @@ def follow(agent: Agent, piece: Piece, config: GameConfig, video: Path, picture:
     """Film the agent with a piece, and keep the last PANELS moments, a second apart, as a picture."""
     game, fps = game_of(piece, config), config.spectrogram_params.fps
     pictures: list[np.ndarray] = []
-    longest = int(game.bank.last_onset[0]) + 1 + round(FINAL_SECONDS * fps)
-    with (
-        tqdm(total=longest, desc="   filming", unit="frame", disable=None, leave=False) as bar,
-        film(video, fps, piece_audio(piece, config)) as record,
-    ):
-
-        def show(picture: np.ndarray) -> None:
-            record(picture)
-            pictures.append(picture)
-            bar.update()
-
-        episode = watch(game, agent, [show])
+    with film(video, fps, piece_audio(piece, config)) as record:
+        episode = watch(game, agent, [record, pictures.append])
     played = pictures[: len(episode.frames) + 1]  # the last picture is repeated at the end of a film
     with replacing(picture) as temporary:
         shown = np.vstack(played[::-1][: PANELS * fps : fps][::-1])
