@@ -1,10 +1,10 @@
-# make demo: set up, show an agent, train one for MINUTES, evaluate, film, draw.   make test: set up, lint, test.
+# make demo: set up, show an agent, train one for MINUTES, evaluate, film.   make test: set up, lint, test.   make docs: the site.
 PYTHON = .venv/bin/python
-MINUTES = 3
 
 MINUTES = 60
 
-.PHONY: demo test lint coverage dist lowest fuzz audit setup clean
+.PHONY: demo test docs lint coverage dist lowest fuzz audit setup clean
+demo: MINUTES = 3
 demo: setup
 	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
@@ -18,6 +18,10 @@ lint: setup
 
 coverage: setup
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term
+
+docs: setup  # with --quiet, warnings are neither shown nor counted by --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
+	@echo "site/index.html (the search needs a server: $(PYTHON) -m http.server --directory site)"
 
 dist: setup
 	rm -rf build dist
@@ -38,4 +42,4 @@ setup:
 	@.ci/setup
 
 clean:
-	rm -rf .venv demo_output build build.log dist *.egg-info
+	rm -rf .venv demo_output site build build.log dist *.egg-info

@@ -38,6 +38,8 @@ SOURCE = (
     "tests/data/song.musicxml",
     "benchmarks/speed.py",
     "docs/architecture.md",
+    "mkdocs.yml",
+    "tools/docs/hook.py",
     ".ci/setup",
 )
 COMMANDS = ("sfg-train", "sfg-eval", "sfg-watch", "sfg-play", "sfg-prepare")

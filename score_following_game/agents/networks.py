@@ -248,28 +248,30 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
     return network
 
 
+def features(network: ActorCritic) -> list[str]:
+    """What sets a network apart from ScoreFollowingNet besides its sizes, in words."""
+    architecture = network.architecture
+    words = (
+        ("LSTM", architecture.lstm),
+        ("dropout", network.has_dropout),
+        ("batch norm", architecture.batch_norm),
+        ("normalised input", architecture.input_norm),
+        ("no critic", not architecture.has_critic),
+        ("long past", architecture.past > 0),
+        (architecture.activation, architecture.activation != "elu"),
+    )
+    return [word for word, present in words if present]
+
+
 def main() -> None:
     """Print the table of networks."""
     print(f"{'network':46}{'parameters':>10}  spectrogram  sheet     actions     also")
     for name, architecture in ARCHITECTURES.items():
         network = get_network(name, 3)
-        more = [
-            word
-            for word, present in (
-                ("LSTM", architecture.lstm),
-                ("dropout", network.has_dropout),
-                ("batch norm", architecture.batch_norm),
-                ("normalised input", architecture.input_norm),
-                ("no critic", not architecture.has_critic),
-                ("long past", architecture.past > 0),
-                (architecture.activation, architecture.activation != "elu"),
-            )
-            if present
-        ]
         sizes = [f"{rows} x {columns}" for rows, columns in (architecture.spec_size, architecture.sheet_size)]
         kind = "continuous" if architecture.continuous else "discrete"
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        print(f"{name:46}{parameters:>10}  {sizes[0]:11}  {sizes[1]:8}  {kind:10}  {', '.join(more)}".rstrip())
+        print(f"{name:46}{parameters:>10}  {sizes[0]:11}  {sizes[1]:8}  {kind:10}  {', '.join(features(network))}".rstrip())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from score_following_game.watching.setup import game_of, load_one_piece, perform
 from score_following_game.watching.summary import report
 
 
-def parse_arguments() -> argparse.Namespace:
+def make_parser() -> Parser:
     parser = Parser(description=__doc__)
     add_watching_arguments(parser)
     parser.add_argument("--game_config", default=DEFAULT_GAME_CONFIG, help="game config (default %(default)s)")
@@ -34,7 +34,7 @@ def parse_arguments() -> argparse.Namespace:
         help="read keys from the game's window, or system-wide through pynput (default %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=None, help="seed of the choice of the random piece (default: random)")
-    return parser.parse_args()
+    return parser
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -88,7 +88,7 @@ def print_episode(episode: WatchedGame | None) -> None:
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2."""
     with script():
-        _play(parse_arguments())
+        _play(make_parser().parse_args())
 
 
 if __name__ == "__main__":

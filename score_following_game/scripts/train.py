@@ -42,11 +42,15 @@ from score_following_game.yaml_files import read_yaml
 PROCESS_ARGUMENTS = ("threads", *PATH_OPTIONS)  # may differ between the processes of a run
 
 
-def _train() -> None:
+def make_parser() -> Parser:
     parser = Parser(description=__doc__)
     parser.add_argument("--resume", metavar="RUN_DIR", help=f"continue a run; only {_options(RESUMABLE)} may be given with it")
     add_arguments(parser)
-    given = vars(parser.parse_args())
+    return parser
+
+
+def _train() -> None:
+    given = vars(make_parser().parse_args())
     distributed.require_same(lambda: {key: value for key, value in given.items() if key not in PROCESS_ARGUMENTS})
     resume = given.pop("resume")
     with contextlib.ExitStack() as alone:
