@@ -45,8 +45,10 @@ _MSMD_MODULES = ("data_preparation/msmd/*.py",)
 _PERFORMANCE_MODULES = ("data_preparation/performances/*.py",)
 _RECORDING_MODULES = (
     "data_preparation/recordings/alignment.py",
+    "data_preparation/recordings/placing.py",
     "data_preparation/recordings/quality.py",
     "data_preparation/recordings/retiming.py",
+    "data_preparation/recordings/scaling.py",
     "data_processing/audio*.py",
     "data_processing/level.py",
     "data_processing/long_sound.py",

@@ -43,8 +43,6 @@ from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
 
-PLAUSIBLE_TEMPO = (20.0, 400.0)  # quarters per minute; a tempo outside is treated as an error of the score
-
 
 @dataclass(frozen=True)
 class PieceTask:
@@ -183,7 +181,7 @@ def engrave_source(
         text = score_text(source.path)
         text = one_movement(text, source.movement) if source.movement else text
         mei, reading = import_score(source.path, text, playing)
-        reading = reading.with_tempi(*PLAUSIBLE_TEMPO)
+        reading = reading.with_plausible_tempi()
         piece = engrave(clean_mei(mei, style), style, reading, default_tempo(source.name))
     piece = hold_falling_x(piece, style)
     return piece, check_piece(piece, style)
@@ -202,7 +200,7 @@ def _engrave_tune(tune: Tune, name: str, style: Style, playing: Playing) -> tupl
         raise EngravingError("unreadable ABC", str(error)) from None
     root = parse_mei(mei)
     print_what_sounds(root)  # a sign may have been on a note of a chord that is left out
-    piece = engrave(xml_text(root), style, reading.with_tempi(*PLAUSIBLE_TEMPO), default_tempo(name))
+    piece = engrave(xml_text(root), style, reading.with_plausible_tempi(), default_tempo(name))
     return piece, check_piece(piece, style)
 
 
@@ -224,5 +222,5 @@ def _engraved_once(source: Source, style: Style) -> tuple[EngravedPiece, dict[st
 
 
 def default_tempo(name: str) -> float:
-    """The tempo of a score that states none: 90 to 130 quarters per minute, by a hash of its name."""
+    """The tempo of a score of usual notes that states none: 90 to 130 quarters per minute, by a hash of its name."""
     return 90.0 + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 401 / 10
