@@ -1,11 +1,12 @@
-# make demo: set up, build a small data set, train, evaluate, draw.   make test: set up, lint, test.   make docs: the site.
+# make demo: set up, show an agent, train one for MINUTES, evaluate, film.   make test: set up, lint, test.   make docs: the site.
 PYTHON = .venv/bin/python
 
 MINUTES = 60
 
 .PHONY: demo test docs lint coverage dist lowest fuzz audit setup clean
+demo: MINUTES = 3
 demo: setup
-	$(PYTHON) -m score_following_game.demo
+	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile

@@ -23,7 +23,7 @@ FLOORS = [  # each may import itself and those before it
     {"evaluation"},
     {"api"},  # below: it works without the training package
     {"reinforcement_learning"},
-    {"scripts", "demo"},
+    {"scripts", "demo", "demo_training"},
 ]
 PREPARATION = "data_preparation"  # stands beside the floors, on the first two
 ONLY_FOR_PREPARATION = {"verovio", "resvg_py", "fontTools", "music21"}

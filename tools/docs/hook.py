@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools" / "docs")]  # this checkout, not a
 import tables  # noqa: E402
 
 HOME = {"index.md": "README.md"}  # page of the site -> file of the project, where the two differ
-OUTSIDE = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"]
+OUTSIDE = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md"]
 OUTSIDE_FOLDERS = {"models": ("*.md", "*.png")}
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
