@@ -1,9 +1,12 @@
-# make demo: set up, build a small data set, train, evaluate, draw.   make test: set up, lint, test.
+# make demo: set up, show an agent, train one for MINUTES, evaluate, film.   make test: set up, lint, test.   make docs: the site.
 PYTHON = .venv/bin/python
 
-.PHONY: demo test lint coverage dist lowest setup clean
+MINUTES = 60
+
+.PHONY: demo test docs lint coverage dist lowest fuzz audit setup clean
+demo: MINUTES = 3
 demo: setup
-	$(PYTHON) -m score_following_game.demo
+	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
@@ -16,6 +19,10 @@ lint: setup
 coverage: setup
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term
 
+docs: setup  # with --quiet, warnings are neither shown nor counted by --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
+	@echo "site/index.html (the search needs a server: $(PYTHON) -m http.server --directory site)"
+
 dist: setup
 	rm -rf build dist
 	$(PYTHON) -m build --no-isolation >build.log 2>&1 || { cat build.log; exit 1; }
@@ -25,8 +32,14 @@ dist: setup
 lowest:
 	.ci/lowest
 
+fuzz: setup
+	$(PYTHON) tests/fuzz/fuzz_readers.py --minutes $(MINUTES)
+
+audit: setup
+	.ci/audit
+
 setup:
 	@.ci/setup
 
 clean:
-	rm -rf .venv demo_output build build.log dist *.egg-info
+	rm -rf .venv demo_output site build build.log dist *.egg-info

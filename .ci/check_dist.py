@@ -20,6 +20,7 @@ TRAVELLING = (  # at the top level of the source
     "game_configs/nottingham.yaml",
     "game_configs/mutopia_lchs1.yaml",
     "models/nottingham_lookahead/best_model.pt",
+    "models/nottingham_lookahead/best_model.safetensors",
     "models/localisation_baseline/best_model.pt",
 )
 SOURCE = (
@@ -37,6 +38,8 @@ SOURCE = (
     "tests/data/song.musicxml",
     "benchmarks/speed.py",
     "docs/architecture.md",
+    "mkdocs.yml",
+    "tools/docs/hook.py",
     ".ci/setup",
 )
 COMMANDS = ("sfg-train", "sfg-eval", "sfg-watch", "sfg-play", "sfg-prepare")

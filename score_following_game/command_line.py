@@ -12,10 +12,12 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, printable
+from score_following_game.limits import MINUTES_OF_MUSIC, MUSIC_LIMIT_HELP, set_minutes_of_music
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, THREADS_HELP
+from score_following_game.streams import guarded_streams
 
 SCRIPTS = {  # console command of an installation -> script at the top level of the repository
     "sfg-train": "sf_experiment.py",
@@ -42,27 +44,45 @@ def command_name(console_command: str) -> str:
 
 @contextlib.contextmanager
 def script() -> Iterator[None]:
-    """Run a script's work with plain log lines. A UserError becomes one line on stderr and exit code 2, Ctrl-C code 130."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    try:
-        yield
-        sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        message = textwrap.shorten(str(error), 160, placeholder=" ...")
-        print(f"error: out of memory ({message}); run fewer games at once (--n_worker, --trials)", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+    """Run a script's work with plain log lines. A UserError becomes one line on stderr and exit code 2, Ctrl-C code 130.
+
+    Where standard output is lost, the work is interrupted; it ends with code 141 if its reader has exited, else with code 2.
+    """
+    with guarded_streams() as output:
+        logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+        _end_as_by_interrupt()
+        code = 0
+        try:
+            yield
+            sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            if not (isinstance(error, KeyboardInterrupt) and output.failure):
+                code = _reported(error)
+        if isinstance(output.failure, BrokenPipeError):  # the reader of our output (head, less) has exited
+            code = code or 141
+        elif output.failure is not None:
+            print(f"error: standard output cannot be written ({output.failure.strerror})", file=sys.stderr)
+            code = code or 2
+    if code:
+        sys.exit(code)
+
+
+def _reported(error: BaseException) -> int:
+    """Print the line for what a script ended with. Returns the exit code; raises the error where it is a defect."""
+    if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output (head, less) has exited
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        return 130
+    if isinstance(error, UserError):
+        message = str(error)
+    elif isinstance(error, (MemoryError, RuntimeError)) and _is_out_of_memory(error):
+        reason = textwrap.shorten(str(error), 160, placeholder=" ...")
+        message = f"out of memory ({reason}); run fewer games at once (--n_worker, --trials)"
+    elif isinstance(error, OSError):  # of the machine: a full disk, a folder that is gone
+        message = printable(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", 500)
+    else:
+        raise error
+    print(f"error: {message}", file=sys.stderr)
+    return 2
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -72,6 +92,12 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(words in message for words in signs)
 
 
+def _end_as_by_interrupt() -> None:
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, _as_interrupt)
+
+
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
     """End, and save, as after Ctrl-C; also in the background, where shells make scripts ignore SIGINT."""
     on_interrupt = signal.getsignal(signal.SIGINT)
@@ -79,6 +105,26 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
         on_interrupt(signal.SIGINT, frame)
     else:
         raise KeyboardInterrupt
+
+
+class _LimitMusic(argparse.Action):
+    """Sets the limit where it is parsed, so that it holds for everything the script reads."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        set_minutes_of_music(values)
+        setattr(namespace, self.dest, values)
+
+
+def add_music_limit(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add --max_minutes_of_music, the same for every script that reads music."""
+    parser.add_argument(
+        "--max_minutes_of_music",
+        type=float,
+        action=_LimitMusic,
+        default=MINUTES_OF_MUSIC,
+        metavar="MINUTES",
+        help=MUSIC_LIMIT_HELP + " (default %(default)g)",
+    )
 
 
 def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = DEFAULT_SEED) -> None:

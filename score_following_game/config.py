@@ -9,9 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, shown
+from score_following_game.yaml_files import read_yaml
 
 PACKAGE = Path(__file__).resolve().parent
 CONFIG_FOLDERS = (PACKAGE / "game_configs", PACKAGE.parent / "game_configs")  # of an installation; of the repository
@@ -139,19 +138,6 @@ def load_game_config(path: str | os.PathLike[str] | GameConfig) -> GameConfig:
     return parse_game_config(read_yaml(found), str(found))
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping. Raises UserError naming the file when it cannot be read or holds something else."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected keys and values, found {content!r:.60}")
-    return content
-
-
 def parse_game_config(content: Any, where: str) -> GameConfig:
     """A validated config from a mapping; `where` names its origin in errors."""
     values = _known_keys(content, GameConfig, where, optional={"audio_peak"})
@@ -176,7 +162,7 @@ def config_as_dict(config: GameConfig) -> dict[str, Any]:
 
 def _known_keys(content: Any, kind: type, where: str, optional: frozenset[str] | set[str] = frozenset()) -> dict:
     if not isinstance(content, dict):
-        raise UserError(f"{where}: expected keys and values, found {content!r:.60}")
+        raise UserError(f"{where}: expected keys and values, found {shown(content)}")
     names = {field.name for field in fields(kind)}
     if unknown := sorted(map(str, set(content) - names)):
         raise UserError(f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(names))}")
@@ -187,37 +173,37 @@ def _known_keys(content: Any, kind: type, where: str, optional: frozenset[str] |
 
 def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UserError(f"{where} is {value!r}, expected a whole number")
+        raise UserError(f"{where} is {shown(value)}, expected a whole number")
     return value
 
 
 def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UserError(f"{where} is {value!r}, expected a number")
+        raise UserError(f"{where} is {shown(value)}, expected a number")
     return float(value)
 
 
 def _word(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise UserError(f"{where} is {value!r}, expected a word")
+        raise UserError(f"{where} is {shown(value)}, expected a word")
     return value
 
 
 def _flag(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
-        raise UserError(f"{where} is {value!r}, expected True or False")
+        raise UserError(f"{where} is {shown(value)}, expected True or False")
     return value
 
 
 def _numbers(value: Any, where: str) -> tuple[float, ...]:
     if not isinstance(value, (list, tuple)):
-        raise UserError(f"{where} is {value!r}, expected a list of numbers")
+        raise UserError(f"{where} is {shown(value)}, expected a list of numbers")
     return tuple(_number(item, where) for item in value)
 
 
 def _shape(value: Any, where: str) -> tuple[int, int, int]:
     if not isinstance(value, (list, tuple)) or len(value) != 3:
-        raise UserError(f"{where} is {value!r}, expected [channels, height, width]")
+        raise UserError(f"{where} is {shown(value)}, expected [channels, height, width]")
     channels, height, width = (_whole(item, where) for item in value)
     return channels, height, width
 
@@ -238,22 +224,35 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
+_RANGES = {  # beyond every use; within them, no size of what is computed overflows
+    "spec_context": (2, 4096),
+    "sheet_context": (2, 16384),
+    "staff_height": (2, 8192),
+    "reward_window": (-1, 10**6),
+}
+_SOUND_RANGES = {"sample_rate": (4000, 192_000), "frame_size": (128, 2**16), "fps": (1, 400)}
+_MOST_ACTIONS, _FASTEST_CHANGE = 1000, 1000.0  # pixels per frame
+
+
 def _consistent(config: GameConfig, where: str) -> None:
     """Reject values out of range and values that contradict each other; the message names the key."""
 
     def refuse(key: str, expected: str) -> None:
-        raise UserError(f"{where}: {key} is {getattr(config, key)!r}, expected {expected}")
+        raise UserError(f"{where}: {key} is {shown(getattr(config, key))}, expected {expected}")
 
-    for key in ("spec_context", "sheet_context", "staff_height"):
-        if getattr(config, key) < 2 or getattr(config, key) % 2:
-            refuse(key, "an even number above 0")
+    for key, (least, most) in _RANGES.items():
+        if not least <= getattr(config, key) <= most:
+            refuse(key, f"{least} to {most}" + " (-1: always rewarded)" * (key == "reward_window"))
+        if key != "reward_window" and getattr(config, key) % 2:
+            refuse(key, "an even number")
+    for key, (least, most) in _SOUND_RANGES.items():
+        if not least <= (value := getattr(config.spectrogram_params, key)) <= most:
+            raise UserError(f"{where}: spectrogram_params: {key} is {value}, expected {least} to {most}")
     for key in ("spec_factor", "sheet_factor"):
         if getattr(config, key) not in (0.5, 1.0):
             refuse(key, "0.5 or 1.0")
     if config.target_frame not in ("right_most", "center"):
         refuse("target_frame", "right_most or center")
-    if config.reward_window < -1:
-        refuse("reward_window", "-1 (always rewarded) or a number of frames")
     if not 0 < config.audio_peak <= 1:
         refuse("audio_peak", "a share of full scale, above 0 and at most 1")
     if config.threshold < 1:
@@ -262,8 +261,8 @@ def _consistent(config: GameConfig, where: str) -> None:
         refuse("actions", "[] where continuous is True")
     if not config.continuous and len(set(config.actions)) < 2:
         refuse("actions", "at least two different speed changes where continuous is False")
-    if min(vars(config.spectrogram_params).values()) <= 0:
-        refuse("spectrogram_params", "numbers above 0")
+    if len(config.actions) > _MOST_ACTIONS or any(abs(change) > _FASTEST_CHANGE for change in config.actions):
+        refuse("actions", f"at most {_MOST_ACTIONS} numbers from -{_FASTEST_CHANGE:g} to {_FASTEST_CHANGE:g}")
     spec = (2, int(BANDS * config.spec_factor), int(config.spec_context * config.spec_factor))
     sheet = (2, int(config.staff_height * config.sheet_factor), int(config.sheet_context * config.sheet_factor))
     if config.spec_shape != spec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import signal
@@ -14,12 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, cause
 
 if sys.platform != "win32":
     import fcntl
 
 LOCK_NAME = ".lock"
+_STEM, _SUFFIX, _RANDOM = 40, 10, 8  # characters of a temporary name: of the stem, of the suffix, random ones
 # Read once: the umask can only be read by setting it, which would race with other threads later.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -30,28 +32,52 @@ class WriteError(UserError):
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], make_parents: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, remove it otherwise.
 
     The temporary name keeps the suffix, because writers (numpy, OpenCV, ffmpeg) derive the format from it. It is unique:
-    several processes may write the same file, and the last complete one stays. Raises WriteError naming the path.
+    several processes may write the same file, and the last complete one stays. make_parents: make missing folders. Raises
+    WriteError naming the path, also for an OSError of the block, which should do nothing but write.
     """
     path = Path(path)
-    if path.is_dir():  # "" is the current folder
+    if os.path.isdir(path):  # "" is the current folder
         raise WriteError(f"{path}: is a folder; name a file in it")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror})") from None
+        if make_parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_temporary_prefix(path), suffix=path.suffix[-_SUFFIX:])
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise WriteError(f"{path}: cannot be written ({cause_of_writing(error)})") from None
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({cause_of_writing(error)}); what was there before is kept") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary_prefix(path: Path) -> str:
+    """Hidden, and short: together with the random part a long name would be too long for the file system."""
+    return f".{path.stem[:_STEM]}."
+
+
+def cause_of_writing(error: Exception) -> str:
+    """Why something could not be written, as the system says it."""
+    return getattr(error, "strerror", None) or cause(error)
+
+
+def remove_leftovers(*paths: Path) -> None:
+    """Remove the temporary files of these paths, which a process that was killed has left. Only with a lock on the folder."""
+    for path in paths:
+        pattern = f"{glob.escape(_temporary_prefix(path))}{'?' * _RANDOM}{glob.escape(path.suffix[-_SUFFIX:])}"
+        for left in path.parent.glob(pattern):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
 
 @contextlib.contextmanager
@@ -63,7 +89,7 @@ def deferring_interrupts() -> Iterator[None]:
     received: list[tuple[int, FrameType | None]] = []
     before = {
         number: signal.signal(number, lambda *arguments: received.append(arguments))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if sys.platform != "win32" else ()))
     }
     try:
         yield
@@ -103,7 +129,7 @@ def _lock(lock: int, folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError(f"{folder}: another run is at work there; wait for it to end, or choose another destination") from None
+        raise UserError(f"{folder}: another run is at work there; wait for it to end, or choose another folder") from None
     except OSError as error:
         raise WriteError(f"{folder}: cannot be locked ({error.strerror})") from None
 

@@ -232,4 +232,4 @@ def test_moments_know_bar_and_beat_where_the_midi_states_them(pieces: list[sfg.P
 
 def test_docstrings_of_the_api_show_an_example() -> None:
     for name in ("load_agent", "load_pieces", "evaluate", "follow", "make_env", "make_vec", "LoadedAgent"):
-        assert "Example:" in getattr(sfg, name).__doc__, name
+        assert "Examples:" in getattr(sfg, name).__doc__, name

@@ -5,7 +5,7 @@ import re
 import pytest
 from conftest import ROOT
 
-PAGES = ("README.md", "docs/api.md", "docs/environment.md")
+PAGES = ("README.md", "docs/api.md", "docs/environment.md", "docs/live.md", "docs/tutorials/environment.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

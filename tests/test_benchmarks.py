@@ -21,3 +21,20 @@ def test_latency_of_a_few_frames(run):
     assert 0 < median <= late <= worst
     assert 0 <= over <= 1
     assert sum(figures[stage][0] for stage in ("spectrogram", "observation", "network", "action")) <= 2 * worst
+
+
+def test_alignment_of_a_few_performances(run, tmp_path):
+    shown = run(
+        "benchmarks/alignment.py",
+        "score_following_game/bundled/test_sample",
+        "--kinds",
+        "left out",
+        "drifting",
+        "--json",
+        str(tmp_path / "a.json"),
+    ).stdout
+    kinds = {line[:22].strip(): line.split() for line in shown.splitlines()}
+    assert "to be refused" in " ".join(kinds["left out"]) and "drifting gain" in kinds
+    cases = json.loads((tmp_path / "a.json").read_text())["cases"]
+    assert {case["kind"] for case in cases} == {"left out", "drifting gain"}
+    assert all(case["errors"] and not case["refusal"] for case in cases if case["right"])

@@ -72,7 +72,7 @@ def silence_midi(folder: Path) -> None:
         (lambda folder: (folder / "tune.mid").unlink(), "tune.npz: its performance tune.mid is missing"),
         (lambda folder: (folder / "tune.npz").unlink(), "tune.mid: its score tune.npz is missing"),
         (break_npz, "tune.npz: corrupt score npz"),
-        (drop_sheet, "tune.npz: not a score npz: .*sheet"),
+        (drop_sheet, "tune.npz: corrupt score npz .*sheet"),
         (point_nowhere, r"tune.npz: notehead 3 shows note 8, but the MIDI has 8 notes"),
         (move_noteheads, "tune.npz: a notehead is at x = 1100, but the sheet is 410 px wide"),
         (lower_sheet, "tune.npz: sheet is 39 px high, the game config needs staff_height 40"),
@@ -81,7 +81,7 @@ def silence_midi(folder: Path) -> None:
         (lambda folder: (folder / "tune.wav").write_bytes(b"RIFFnoise"), "tune.wav: cannot be read as audio"),
         (
             lambda folder: np.save(folder / "tune.spec.npy", np.zeros((77, 5))),
-            r"tune.spec.npy: spectrogram of shape \(77, 5\), expected",
+            r"tune.spec.npy: corrupt spectrogram .its shape is \(77, 5\), expected",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """The demo, with seconds instead of minutes of training."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,34 @@ from pathlib import Path
 import cv2
 import pytest
 from conftest import ROOT
+from watching_tools import streams
+
+from score_following_game.data_preparation.building.duplicates import variants
+from score_following_game.demo_training import settings_for
+from score_following_game.reinforcement_learning.presets import PRESETS
+
+
+def pieces_of(path: Path):
+    return json.loads(path.read_text())["pieces"].items()
+
+
+def test_a_run_cools_within_its_minutes_and_never_slower_than_the_preset():
+    short, longer, whole = (settings_for(Path("out"), minutes, 1) for minutes in (1, 3, 600))
+    assert 0 < short.anneal_steps < longer.anneal_steps < whole.anneal_steps == PRESETS["fast"]["anneal_steps"]
+    assert short.preset == "fast" and short.agent == "lookahead" and short.max_minutes == 1
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "x"])
+def test_impossible_minutes_are_one_line(minutes):
+    result = subprocess.run(
+        [sys.executable, "-m", "score_following_game.demo", "--minutes", minutes],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--minutes" in result.stderr and result.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -18,26 +47,32 @@ def test_demo(tmp_path: Path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert result.returncode == 0, result.stderr
     table = (output / "table.txt").read_text()
     assert table in result.stdout
-    assert [line.split("  ")[0] for line in table.splitlines()[1:5]] == [
+    assert [line.split("  ")[0] for line in table.splitlines()[1:6]] == [
         "untrained network",
         "constant speed (1.53 px/frame)",
-        "trained, sampled as in the papers",
-        "trained, likeliest action",
+        "yours, sampled as in the papers",
+        "yours, likeliest action",
+        "nottingham (shipped), likeliest",
     ]
+    assert "Minuet_in_G: followed to the end" in result.stdout and "s: R_on " in result.stdout
     counts = [len(list((output / "data" / name).glob("*.mid"))) for name in ("train", "valid", "test")]
     assert counts == [36, 7, 7]
-    frames = cv2.imread(str(output / "last_frames.png"))
+    found = {name: each["facts"]["fragments"] for path in output.glob("data/*/prepared.json") for name, each in pieces_of(path)}
+    assert len(found) == 50 and not variants(found.items())  # no tune is another setting of a tune of another set
+    frames = cv2.imread(str(output / "shipped_agent.png"))
     height = frames.shape[0] // 3
     assert (frames[:height] != frames[height : 2 * height]).any()
     assert (frames[height : 2 * height] != frames[2 * height :]).any()
-    for picture in ("alignment.png", "learning_curve.png"):
+    for picture in ("alignment.png", "learning_curve.png", "your_agent.png"):
         assert cv2.imread(str(output / picture)) is not None
+    for video in ("shipped_agent.mp4", "your_agent.mp4"):
+        assert len(streams(output / video)) == 2  # with sound
     params = result.stdout.split("--params ")[1].split()[0]
     assert Path(params).is_file()

@@ -1,8 +1,11 @@
-"""README and docs/: links lead somewhere, and every command shown has the options it is shown with."""
+"""README and docs/: links lead somewhere, commands have the options they are shown with, those of the README run."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -13,13 +16,13 @@ from score_following_game.command_line import SCRIPTS
 
 PAGES = sorted(
     path.relative_to(ROOT)
-    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "models").rglob("*.md")]
+    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("*.md")]
 )
 MODULES = {
     "score_following_game.evaluation.learning_curve": "score_following_game/evaluation/learning_curve.py",
     "score_following_game.agents.networks": "score_following_game/agents/networks.py",
 }
-OF_OTHER_PROGRAMS = {"--nnodes", "--rdzv_backend", "--rdzv_endpoint", "--shutdown-timeout", "--nproc_per_node"}
+OF_OTHER_PROGRAMS = {"--nnodes", "--rdzv_backend", "--rdzv_endpoint", "--shutdown-timeout", "--nproc_per_node", "--directory"}
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"--[a-zA-Z][\w-]*")
 
@@ -98,9 +101,18 @@ def test_links_lead_to_files_and_headings(page: Path):
     assert broken == []
 
 
-def test_every_page_of_docs_is_linked_from_the_readme():
-    linked = {link.partition("#")[0] for link in links(text_of(Path("README.md")))}
-    assert {str(page) for page in PAGES if page.parent == Path("docs")} <= linked
+def test_the_moving_picture_is_small():
+    assert (ROOT / "docs" / "images" / "follow.gif").stat().st_size <= 1_500_000
+
+
+def test_every_page_of_docs_can_be_reached_from_the_readme():
+    reached, new = set(), {Path("README.md")}
+    while new:
+        page = new.pop()
+        reached.add(page)
+        targets = {Path(os.path.normpath(page.parent / link.partition("#")[0])) for link in links(text_of(page))}
+        new |= {target for target in targets if target.suffix == ".md"} - reached
+    assert {page for page in PAGES if page.parts[0] == "docs"} <= reached
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -115,6 +127,27 @@ def test_commands_have_the_options_shown(page: Path, options_of):
     assert wrong == []
 
 
+@pytest.mark.slow
+def test_commands_of_the_readme_run(tmp_path: Path):
+    """Those that make data, evaluate and film, by a shell, as they are written but with one trial, in a folder of their own."""
+    for path in ROOT.iterdir():
+        if not path.name.startswith(".") and path.name not in ("my_data", "my_tunes"):
+            (tmp_path / path.name).symlink_to(path)
+    blocks = [
+        block for block in _FENCE.findall(text_of(Path("README.md"))) if re.match(r"```\n(\w+=\S+\n|# .*\n)?python ", block)
+    ]
+    commands = [line for block in blocks for line in block.replace("\\\n", "").splitlines()[1:-1]]
+    quick = [line for line in commands if re.search("^[A-Z]+=|prepare_game_data|--video|eval_score", line)]
+    assert len(commands) > len(quick) >= 7  # the others train for minutes or open a window
+    script = "\n".join(["set -e", f'python() {{ "{sys.executable}" "$@"; }}', *quick]).replace("--trials 10", "--trials 1")
+    ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, text=True, capture_output=True, timeout=500, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "my_data" / "check" / "test_2_Clementine.png").is_file()
+    assert (tmp_path / "follow.mp4").is_file() and (tmp_path / "follow.png").is_file()
+    for line in ("7 pieces from 7 sources (7 engraved in this run)", "0 left out", "Tracking piece: test_2_Clementine"):
+        assert line in text_of(Path("README.md")) and line in ran.stdout  # what is shown is what is printed
+
+
 def test_commands_name_existing_scripts():
     missing = [(str(page), script) for page in PAGES for script, _ in commands(text_of(page)) if not (ROOT / script).is_file()]
     assert missing == []
@@ -122,8 +155,9 @@ def test_commands_name_existing_scripts():
 
 def test_options_named_alone_exist(options_of):
     """Options between backticks without their command, as in tables: some command has them."""
-    benchmarks = [f"benchmarks/{name}.py" for name in ("speed", "latency", "real_world", "compare_with_published")]
-    known = frozenset().union(*map(options_of, [*SCRIPTS.values(), *MODULES.values(), *benchmarks])) | OF_OTHER_PROGRAMS
+    tools = [f"benchmarks/{name}.py" for name in ("speed", "latency", "real_world", "compare_with_published")]
+    tools.append("tests/fuzz/fuzz_scores.py")
+    known = frozenset().union(*map(options_of, [*SCRIPTS.values(), *MODULES.values(), *tools])) | OF_OTHER_PROGRAMS
     unknown = {
         (str(page), option)
         for page in PAGES

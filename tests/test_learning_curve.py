@@ -12,8 +12,8 @@ from score_following_game.errors import UserError
 from score_following_game.evaluation.learning_curve import compare_learning_curves, plot_learning_curve, run_labels
 from score_following_game.evaluation.metrics import AlignmentStats
 from score_following_game.reinforcement_learning.logger import add_to_curve
-from score_following_game.reinforcement_learning.run_directory import write_yaml
 from score_following_game.run_files import CURVE_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import write_yaml
 
 
 def write_curve(run: Path, ratios: Sequence[float], error: float = 3.0, **settings: object) -> None:

@@ -11,7 +11,8 @@ from extract_reference import published_networks
 
 from score_following_game.agents.architectures import ARCHITECTURES, PUBLISHED
 from score_following_game.agents.layers import with_past
-from score_following_game.agents.networks import get_network, load_parameters, network_for
+from score_following_game.agents.networks import get_network, network_for
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import load_game_config
 from score_following_game.errors import UserError
 

@@ -21,8 +21,8 @@ from score_following_game.data_processing.piece import load_piece
 
 def test_cache_is_used_and_follows_what_it_was_made_from(folder: Path, config: GameConfig, monkeypatch: pytest.MonkeyPatch):
     made = []
-    synthesise = performance.synthesise
-    monkeypatch.setattr(performance, "synthesise", lambda *a: made.append(1) or synthesise(*a))
+    synthesised = performance.synthesised
+    monkeypatch.setattr(performance, "synthesised", lambda *a: made.append(1) or synthesised(*a))
     first = load_piece(folder / "tune.npz", config)
     again = load_piece(folder / "tune.npz", config)
     assert len(made) == 1
@@ -69,7 +69,7 @@ def test_an_unwritable_folder_caches_in_the_users_own(
     load_piece(folder / "tune.npz", config)
     assert not list(folder.glob("*.cache.npz"))
     assert len(list((tmp_path / "cache" / "score_following_game").glob("*.cache.npz"))) == 1
-    monkeypatch.setattr(performance, "synthesise", None)  # a second synthesis would fail
+    monkeypatch.setattr(performance, "synthesised", None)  # a second synthesis would fail
     load_piece(folder / "tune.npz", config)
 
 

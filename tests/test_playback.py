@@ -98,6 +98,26 @@ def test_silent_clock_is_the_machine_s():
     assert clock.until(20) - clock.until(0) == pytest.approx(1.0, abs=0.01)
 
 
+def test_a_pause_takes_no_time_and_no_samples():
+    sound, silent = sound_output(np.arange(1, 10_000)), MonotonicTime()
+    for source in (sound, silent):
+        source.start()
+    take(sound, 100)
+    time.sleep(0.2)
+    before = []
+    for source in (sound, silent):
+        source.pause()
+        before.append(source.seconds())
+    assert take(sound, 50).tolist() == [0] * 50
+    time.sleep(0.3)
+    assert [sound.seconds(), silent.seconds()] == before
+    for source in (sound, silent):
+        source.resume()
+    assert take(sound, 2).tolist() == [101, 102]
+    time.sleep(0.3)
+    assert all(0 < source.seconds() - then < 0.6 for source, then in zip((sound, silent), before))
+
+
 def test_no_sound_package_is_one_notice_and_a_silent_clock(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with caplog.at_level(logging.WARNING):
@@ -128,6 +148,20 @@ def test_piece_audio_begins_at_the_frame_and_is_loud(tmp_path):
     assert len(whole.samples) - len(later.samples) == round(16 * 22050 / 20)
     match = whole.samples[-len(later.samples) :]
     assert np.corrcoef(match, later.samples)[0, 1] > 0.999
+
+
+def test_practice_is_slower_at_the_same_pitch(tmp_path):
+    config = load_game_config("game_configs/nottingham.yaml")
+    piece = load_data_set(write_small_piece(tmp_path), config)[0]
+    whole, slow = piece_audio(piece, config).samples, piece_audio(piece, config, speed=0.5).samples
+    assert len(slow) == pytest.approx(2 * len(whole), rel=0.01)
+
+    def pitch(samples, first):
+        spectrum = np.abs(np.fft.rfft(samples[first : first + 4096] * np.hanning(4096)))
+        return int(np.flatnonzero(spectrum > 0.2 * spectrum.max())[0])  # the lowest partial; the strongest may be another
+
+    third = round(22050 * (2 * 0.4 + 0.1))  # within the third note
+    assert pitch(slow, 2 * third) == pytest.approx(pitch(whole, third), abs=1)
 
 
 def test_piece_that_cannot_be_heard_is_one_notice(tmp_path, caplog):

@@ -18,7 +18,8 @@ from small_piece import write_small_piece
 from torch import Tensor
 
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
-from score_following_game.agents.networks import get_network, load_parameters
+from score_following_game.agents.networks import get_network
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.score_bank import ScoreBank

@@ -122,6 +122,8 @@ def test_each_figure_refuses() -> None:
     good = {
         "similarity": 0.9,
         "chance_similarity": 0.2,
+        "own_similarity": 0.2,
+        "weak_similarity": 0.8,
         "hits": 0.9,
         "chance_hits": 0.3,
         "weakest": 0.8,
@@ -131,9 +133,17 @@ def test_each_figure_refuses() -> None:
         "fastest": 0.8,
         "slowest": 1.5,
         "seconds": 60.0,
+        "standing": 1.0,
         "music_outside": 1.0,
     }
     assert Quality(**good).refusal() == ""
+    static = {
+        "similarity": 0.95,
+        "chance_similarity": 0.9,
+        "own_similarity": 0.93,
+        "weakest": 0.95,
+    }  # a pedal point, one chord, repeated notes
+    assert Quality(**good | static).refusal() == ""
     for bad in (
         {"similarity": 0.6},
         {"chance_similarity": 0.8},
@@ -144,6 +154,10 @@ def test_each_figure_refuses() -> None:
         {"fastest": 0.1},
         {"slowest": 8.0},
         {"music_outside": 20.0},
+        {"standing": 20.0},
+        {"weak_similarity": 0.2},
+        static | {"own_similarity": 0.2},
+        static | {"weakest": 0.7, "fastest": 0.9},
     ):
         assert Quality(**good | bad).refusal(), bad
 
@@ -167,7 +181,7 @@ def two_parts() -> pretty_midi.PrettyMIDI:
 
 def bent(midi: pretty_midi.PrettyMIDI, places: list[float]) -> Alignment:
     onsets = sorted({note.start for part in midi.instruments for note in part.notes})
-    return Alignment(np.array([*onsets, midi.get_end_time()]), np.array(places), Quality(*[0.0] * 12))
+    return Alignment(np.array([*onsets, midi.get_end_time()]), np.array(places), Quality(*[0.0] * 15))
 
 
 def by_onset(midi: pretty_midi.PrettyMIDI) -> list[pretty_midi.Note]:
@@ -224,6 +238,19 @@ def test_a_piece_is_written_with_its_recording(tmp_path: Path, recording: tuple[
     first = audio.read_bytes()
     record_piece(TUNE, source, midi, audio)
     assert audio.read_bytes() == first
+
+
+def test_a_recording_at_another_speed_is_written(tmp_path: Path) -> None:
+    """Its onsets are those of the score, to the bit, though the score is played at another speed to be compared."""
+    notes = sorted((note.start, note.end, note.pitch) for part in read_midi(TUNE).instruments for note in part.notes)
+    midi, part = pretty_midi.PrettyMIDI(), pretty_midi.Instrument(0)
+    part.notes = [pretty_midi.Note(70, pitch, 2.7 * start, 2.7 * end - 0.02) for start, end, pitch in notes]
+    midi.instruments.append(part)
+    soundfile.write(tmp_path / "tune.wav", synthesise(midi), SAMPLE_RATE)
+    record_piece(TUNE, tmp_path / "tune.wav", tmp_path / "out.mid", tmp_path / "out.wav")
+    onsets = note_onsets(read_midi(tmp_path / "out.mid"), TUNE)
+    expected = 2.7 * np.array([start for start, _, _ in notes])
+    assert np.abs(onsets - onsets[0] - (expected - expected[0])).max() < 0.1
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def test_a_set_at_another_tempo_is_what_its_midis_at_that_tempo_would_be(folder:
 
 def test_each_tempo_has_its_own_cache(folder: Path, config: GameConfig, cache: Path, monkeypatch: pytest.MonkeyPatch):
     made = []
-    synthesise = performance.synthesise
-    monkeypatch.setattr(performance, "synthesise", lambda *a: made.append(1) or synthesise(*a))
+    synthesised = performance.synthesised
+    monkeypatch.setattr(performance, "synthesised", lambda *a: made.append(1) or synthesised(*a))
     for _ in range(2):
         last = [int(load_data_set(folder, config, tempo=tempo)[0].onset_frames[-1]) for tempo in (2.0, 1.0, 0.5)]
         assert last == [28, 56, 112]

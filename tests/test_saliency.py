@@ -9,7 +9,8 @@ from torch import Tensor
 from watching_tools import DISCRETE, HELD, run
 
 from score_following_game.agents.agents import TrainedAgent
-from score_following_game.agents.networks import ActorCritic, get_network, initialise, load_parameters
+from score_following_game.agents.networks import ActorCritic, get_network, initialise
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import load_game_config
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.game import Game

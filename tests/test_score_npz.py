@@ -95,6 +95,6 @@ def test_a_forged_array_reaches_no_numpy(folder: Path):
 
 
 def test_an_array_beyond_all_measure_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("score_following_game.data_processing.score_npz.LARGEST", 1000)
-    with pytest.raises(UserError, match=r"tune.npz: corrupt score npz .*sheet.npy would take 0 MB, more than any score"):
+    monkeypatch.setattr("score_following_game.limits.ARRAYS", 1000)
+    with pytest.raises(UserError, match=r"tune.npz: too large: [\d,]+ bytes in sheet.npy, and at most 1,000 are read"):
         read_score(folder / "tune.npz")

@@ -15,7 +15,8 @@ from conftest import ROOT
 from small_piece import write_small_piece
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from score_following_game.agents.networks import load_parameters, network_for
+from score_following_game.agents.networks import network_for
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import load_game_config
 
 SMALL = ("--n_worker", 4, "--t_max", 5, "--log_interval", 2, "--eval_interval", 5, "--eval_trials", 1, "--threads", 1)

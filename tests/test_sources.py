@@ -267,6 +267,27 @@ def test_tempo_is_the_scores_or_depends_on_the_name() -> None:
     assert 90 <= min(tempos) < 92 and 128 < max(tempos) <= 130
 
 
+@pytest.mark.parametrize(
+    ("unit", "stated", "factor"),
+    [
+        ("1/4", "", 1),
+        ("3/8", "", 1),
+        ("1/16", "", 1),
+        ("1/2", "", 2),
+        ("1/1", "", 4),
+        ("1/32", "", 0.5),
+        ("1/2", "Q:1/4=100", 0),
+    ],
+)
+def test_long_and_short_notes_get_a_tempo_by_the_median_note(tmp_path: Path, unit: str, stated: str, factor: float) -> None:
+    """Half notes at 90 to 130 a minute instead of quarters; at most 400 quarters. A stated tempo counts as it is."""
+    (tmp_path / "book.abc").write_text(tune(1, unit=unit).replace("K:", f"{stated}\nK:" if stated else "K:"))
+    source = find_sources([tmp_path])[0]
+    expected = min(default_tempo(source.name) * factor, 400) if factor else 100
+    piece, _ = engrave_source(source, making.STYLES["nottingham"])
+    assert piece.tempo == pytest.approx(expected, rel=0.01)
+
+
 def test_build(book: Path, tmp_path: Path) -> None:
     book.write_text(
         book.read_text()

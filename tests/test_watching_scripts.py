@@ -23,6 +23,7 @@ from watching_tools import (
     start,
     streams,
     wait_for_window,
+    x_server,
 )
 
 from score_following_game.agents.networks import get_network
@@ -45,16 +46,8 @@ def params(tmp_path_factory):
 @pytest.fixture(scope="module")
 def display():
     """A display of our own -> its name."""
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24", "-noreset"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    number = server.stdout.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait()
+    with x_server() as name:
+        yield name
 
 
 def test_optimal_agent_as_a_film_with_sound(tmp_path, folder):
@@ -209,24 +202,6 @@ def test_display_that_does_not_answer_is_one_line(folder):
 
 
 # A real window
-
-
-def test_person_plays_in_a_real_window(tmp_path, display):
-    """The game begins at a key. The music stands still: without keys it would be followed to the end; w moves on. What it
-    came to is shown until another key is pressed."""
-    folder = write_small_piece(tmp_path, notes=30, spacing=0)
-    process = start("environment_test.py", "--data_set", folder, "--no_sound", display=display)
-    wait_for_window(display, process)
-    time.sleep(1.5)
-    began = time.monotonic()
-    while time.monotonic() - began < 5 and process.poll() is None:
-        press(display, "w")
-    assert process.poll() is None
-    press(display, "space")
-    out, err = process.communicate(timeout=20)
-    assert process.returncode == 0, err
-    steps = int(re.match(r"Episode finished after (\d+) time steps", out)[1])
-    assert 10 <= steps < 29 * 8
 
 
 def test_leaving_before_the_beginning_keeps_an_earlier_film(tmp_path, folder, display):

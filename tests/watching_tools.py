@@ -1,13 +1,16 @@
 """What the tests of watching share: the scripts run as a user runs them, keys pressed, films looked into."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+from PIL import ImageGrab
 
 from score_following_game.watching.session import FINAL_SECONDS
 
@@ -15,11 +18,45 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DISCRETE, CONTINUOUS = "game_configs/nottingham.yaml", "game_configs/nottingham_continuous.yaml"
 LAST = 56  # frame of the small piece's last onset
 HELD = round(FINAL_SECONDS * 20)
+_DATA = tempfile.TemporaryDirectory()  # best scores of the tests' games
+
+
+@contextlib.contextmanager
+def x_server():
+    """A display of our own, without a window manager -> its name."""
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24", "-noreset"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    yield f":{server.stdout.readline().strip()}"
+    server.terminate()
+    server.wait()
+
+
+def screen(display):
+    """What the display shows: uint8 (900, 1400, 3), RGB."""
+    return np.asarray(ImageGrab.grab(xdisplay=display).convert("RGB"))
+
+
+def wait_until_shown(display, is_it, process, seconds=150):
+    """Wait for a screen of which is_it(picture) is true."""
+    end = time.monotonic() + seconds
+    while not is_it(screen(display)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "not shown in time"
+        time.sleep(0.1)
 
 
 def environment(display=None):
     names = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    names |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "CI": "true"}  # CI: some libraries say more on stdout
+    names |= {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(REPOSITORY),
+        "XDG_DATA_HOME": _DATA.name,
+        "CI": "true",
+    }  # CI: some libraries say more on stdout
     return names | ({"DISPLAY": display} if display else {})
 
 
@@ -46,7 +83,7 @@ def press(display, *keys, action="key"):
 
 
 def wait_for_window(display, process):
-    for _ in range(300):
+    for _ in range(2000):
         found = subprocess.run(
             ["xdotool", "search", "--onlyvisible", "--name", "Score Following"],
             env=environment(display),
@@ -57,7 +94,7 @@ def wait_for_window(display, process):
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    raise AssertionError("no window within 15 seconds")
+    raise AssertionError("no window in time")
 
 
 def streams(path):

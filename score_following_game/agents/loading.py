@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 import torch
 
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.inference import choose_precision
 from score_following_game.agents.localisation import N_PLACES, LocalisationAgent, localisation_network
-from score_following_game.agents.networks import load_parameters, network_for, read_parameters
+from score_following_game.agents.networks import network_for
+from score_following_game.agents.parameters import load_parameters, read_parameters
 from score_following_game.agents.shipped import find_parameters
-from score_following_game.config import GameConfig, load_game_config, parse_game_config, read_yaml
-from score_following_game.errors import UserError
+from score_following_game.config import GameConfig, load_game_config, parse_game_config
+from score_following_game.errors import UserError, shown
 from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import read_yaml
 
 
 def load_trained_agent(
@@ -80,7 +84,7 @@ def resolve_network_and_config(
     settings = read_yaml(directory / SETTINGS_FILE) if (directory / SETTINGS_FILE).is_file() else {}
     own_config = directory / GAME_CONFIG_FILE
     parsed_net, parsed_config = _parse_name(directory.name)
-    net = net or settings.get("net") or parsed_net
+    net = net or _own_network(settings, directory / SETTINGS_FILE) or parsed_net
     if net is None:
         raise UserError(f"{params}: no network in a config.yaml beside it or in its folder's name; give the network's name")
     if game_config is not None:
@@ -95,6 +99,13 @@ def resolve_network_and_config(
         raise UserError(
             f"{params}: its folder's name means the game config {parsed_config}, but {error}; give the game config"
         ) from None
+
+
+def _own_network(settings: dict[str, Any], path: Path) -> str | None:
+    name = settings.get("net")
+    if not isinstance(name, (str, NoneType)):
+        raise UserError(f"{path}: net is {shown(name)}, expected the name of a network")
+    return name
 
 
 def _run_folder(path: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,6 @@ from score_following_game.agents.layers import (
     with_past,
 )
 from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy, Policy
-from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError
 
@@ -44,6 +42,7 @@ class ActorCritic(nn.Module):
     def __init__(self, architecture: Architecture, n_actions: int, spec_channels: int, sheet_channels: int) -> None:
         super().__init__()
         self.architecture = architecture
+        self.channels = spec_channels, sheet_channels
         self._activation = ACTIVATIONS[architecture.activation]
         self._branches: dict[str, list[str]] = {"spec": [], "sheet": []}
         if architecture.input_norm:
@@ -249,50 +248,19 @@ def network_for(name: str, config: GameConfig) -> ActorCritic:
     return network
 
 
-def read_parameters(path: str | Path) -> dict[str, Tensor]:
-    """Read a network's state_dict.
-
-    Args:
-        path: a state_dict saved by torch.save, a run's checkpoint, or the short name of a shipped agent. From the checkpoint
-            of a run that averages its parameters the average is read, since the run evaluates that.
-
-    Returns:
-        Tensors by their names.
-
-    Raises:
-        UserError: there is no such file, or it holds no parameters.
-    """
-    path = find_parameters(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types on other files
-        raise UserError(f"{path}: not a file of network parameters ({type(error).__name__})") from None
-    if isinstance(state, dict) and isinstance(state.get("network"), dict):  # a run's checkpoint
-        average = {key.removeprefix("module."): value for key, value in (state.get("average") or {}).items()}
-        average.pop("n_averaged", None)
-        state = average or state["network"]
-    if not isinstance(state, dict) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
-        raise UserError(f"{path}: not a state_dict of network parameters")
-    return state
-
-
-def load_parameters(network: nn.Module, path: str | Path) -> None:
-    """Load the parameters of read_parameters into a network. Raises UserError when names or shapes do not fit."""
-    state, path, own = read_parameters(path), find_parameters(path), network.state_dict()
-    # Parameters saved by torch 0.3 lack the number of batches, on which nothing here depends.
-    state = {**{key: value for key, value in own.items() if key.endswith("num_batches_tracked")}, **state}
-    if set(state) != set(own):
-        differing = sorted(set(state) ^ set(own))
-        raise UserError(f"{path}: parameters of another network ({len(differing)} names differ, the first is {differing[0]})")
-    for key, value in state.items():
-        if value.shape != own[key].shape:
-            raise UserError(
-                f"{path}: {key} has shape {tuple(value.shape)}, this network expects {tuple(own[key].shape)}; "
-                "check that network and game config are those it was trained with"
-            )
-    network.load_state_dict(state)
+def features(network: ActorCritic) -> list[str]:
+    """What sets a network apart from ScoreFollowingNet besides its sizes, in words."""
+    architecture = network.architecture
+    words = (
+        ("LSTM", architecture.lstm),
+        ("dropout", network.has_dropout),
+        ("batch norm", architecture.batch_norm),
+        ("normalised input", architecture.input_norm),
+        ("no critic", not architecture.has_critic),
+        ("long past", architecture.past > 0),
+        (architecture.activation, architecture.activation != "elu"),
+    )
+    return [word for word, present in words if present]
 
 
 def main() -> None:
@@ -300,23 +268,10 @@ def main() -> None:
     print(f"{'network':46}{'parameters':>10}  spectrogram  sheet     actions     also")
     for name, architecture in ARCHITECTURES.items():
         network = get_network(name, 3)
-        more = [
-            word
-            for word, present in (
-                ("LSTM", architecture.lstm),
-                ("dropout", network.has_dropout),
-                ("batch norm", architecture.batch_norm),
-                ("normalised input", architecture.input_norm),
-                ("no critic", not architecture.has_critic),
-                ("long past", architecture.past > 0),
-                (architecture.activation, architecture.activation != "elu"),
-            )
-            if present
-        ]
         sizes = [f"{rows} x {columns}" for rows, columns in (architecture.spec_size, architecture.sheet_size)]
         kind = "continuous" if architecture.continuous else "discrete"
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        print(f"{name:46}{parameters:>10}  {sizes[0]:11}  {sizes[1]:8}  {kind:10}  {', '.join(more)}".rstrip())
+        print(f"{name:46}{parameters:>10}  {sizes[0]:11}  {sizes[1]:8}  {kind:10}  {', '.join(features(network))}".rstrip())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ Observation = Sequence[np.ndarray] | Mapping[str, np.ndarray]
 class LoadedAgent:
     """A trained agent, ready to play.
 
-    Example:
+    Examples:
         >>> import score_following_game as sfg
         >>> agent = sfg.load_agent("nottingham")
         >>> env = sfg.make_env("test_sample")
@@ -172,7 +172,7 @@ def load_agent(
         UserError: no such agent or file, unknown network, game, device or precision, an impossible seed, or parameters that
             do not fit the network.
 
-    Example:
+    Examples:
         >>> agent = sfg.load_agent("nottingham", deterministic=True)
     """
     require_seed(seed)

@@ -39,7 +39,7 @@ def make_env(
         ValueError: an unknown render mode or kind of observations, a bound of a game that is not continuous, or a ScoreBank
             together with game_config, piece or sound_font, which it determines.
 
-    Example:
+    Examples:
         >>> env = sfg.make_env("test_sample", piece="Minuet")
         >>> (spectrogram, sheet), info = env.reset(seed=1)
     """
@@ -71,7 +71,7 @@ def make_vec(
         UserError: a data set, piece or config that cannot be used.
         ValueError: num_envs below 1, or an argument of another kind than listed above.
 
-    Example:
+    Examples:
         >>> envs = sfg.make_vec(64, "test_sample")
         >>> observations, infos = envs.reset(seed=1)
         >>> observations, rewards, terminated, truncated, infos = envs.step(agent.act(observations))

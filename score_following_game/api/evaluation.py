@@ -53,7 +53,7 @@ def evaluate(
         UserError: trials below 1, no pieces, pieces that do not fit the agent's game, or a policy that returns something else
             than actions.
 
-    Example:
+    Examples:
         >>> results = sfg.evaluate(sfg.load_agent("nottingham"), sfg.load_pieces("test_sample"), trials=10)
         >>> results.to_dict()["mean"]["global_tracking_ratio"]  # R_on
         >>> sfg.evaluate(lambda both: model.predict(both)[0], "test_sample", observations="dict")  # Stable-Baselines3

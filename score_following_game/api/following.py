@@ -67,7 +67,7 @@ def follow(
     Raises:
         UserError: the piece does not fit the agent's game, or a policy returns something else than an action.
 
-    Example:
+    Examples:
         >>> for moment in sfg.follow(agent, pieces[0]):
         ...     print(f"{moment.seconds:.2f} s: x = {moment.x:.0f} px, onset {moment.onset}")
     """

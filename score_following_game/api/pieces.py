@@ -36,7 +36,7 @@ def load_pieces(
     Raises:
         UserError: no such folder, no usable piece, or no such `piece`.
 
-    Example:
+    Examples:
         >>> pieces = sfg.load_pieces("test_sample")
         >>> [piece.name for piece in pieces]
         ['test_1_Joy_to_the_World', 'test_4_Minuet_in_G']

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soxr
 
+from score_following_game import limits
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError
 from score_following_game.optional_libraries import missing_library
+from score_following_game.reading import reading
 
 READ_BY_AV = (".m4a", ".aac", ".wma", ".mka", ".wv", ".ape")  # the others are read by soundfile
 RECORDING_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".opus", *READ_BY_AV)
 _UNREAD = (".mp4", ".m4b", ".mov", ".webm", ".caf", ".amr", ".ac3", ".mp2", ".au", ".ra", ".dsf")  # named in a message
 _INAUDIBLE = 1e-4  # peak, 1 = full scale: three steps of 16-bit audio
+_DEAFENING = 1e4
 _CANCELLED = 0.1  # power of the mix, relative to that of independent channels
+
+
+_BLOCK = 2**16  # samples that are decoded at once
+Block = tuple[np.ndarray, int]  # float32 (channels, n), full scale is 1; the sampling rate in Hz
 
 
 @dataclass(frozen=True)
@@ -53,35 +61,113 @@ def load_recording(path: Path, rate: int = SAMPLE_RATE) -> np.ndarray:
 
 
 def read_recording(path: Path, rate: int = SAMPLE_RATE) -> Recording:
-    """Read a recording, mixed to one channel and resampled to `rate` Hz by soxr where necessary.
+    """Read a recording, mixed to one channel and resampled to `rate` Hz by soxr where necessary, block by block.
 
     Channels that cancel each other are not mixed; the loudest is taken. Raises UserError naming the file when it cannot be
-    read, holds no samples or is silent.
+    read, holds no samples, is silent or lasts too long.
     """
-    import librosa  # slow to import, and most pieces have no recording
-
-    channels, own_rate = _decode(path)
-    if not channels.size:
+    if _needs_av(path) and (missing := missing_library(f"{path}: reading it", "sound", "av")):
+        raise UserError(missing)
+    with reading(path, "cannot be read as audio"):
+        heard = _Heard()
+        samples = _resampled(heard.mixed(_blocks(path)), rate)
+        loudest = heard.loudest_of_cancelling()
+        if loudest is not None:
+            samples = _resampled(_one_channel(_blocks(path), loudest), rate)
+    if not heard.samples:
         raise UserError(f"{path}: holds no audio")
-    peak = float(np.abs(channels).max())
-    if not peak >= _INAUDIBLE:
+    if not heard.peak >= _INAUDIBLE:
         raise UserError(
-            f"{path}: is silent (its peak is {peak:.2g} of full scale); replace it, or move it away to hear the MIDI"
+            f"{path}: is silent (its peak is {heard.peak:.2g} of full scale); replace it, or move it away to hear the MIDI"
         )
-    samples = librosa.to_mono(channels)
-    remarks: tuple[str, ...] = ()
-    if _cancel(channels, samples):
-        loudest = int(np.argmax((channels**2).mean(axis=1)))
-        samples = channels[loudest]
-        remarks = (f"its channels cancel when they are mixed, so channel {loudest + 1} alone is heard",)
-    return Recording(librosa.resample(samples, orig_sr=own_rate, target_sr=rate), remarks)
+    if heard.peak > _DEAFENING:
+        raise UserError(f"{path}: its peak is {heard.peak:.2g} times full scale, so it is not sound; replace it")
+    alone = () if loudest is None else (f"its channels cancel when they are mixed, so channel {loudest + 1} alone is heard",)
+    return Recording(samples, alone)
+
+
+class _Heard:
+    """What is measured while the blocks of a recording are mixed: samples, peak, and the energy of channels and mix."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.peak = 0.0
+        self._energy = np.zeros(0)  # of each channel
+        self._mixed = 0.0
+
+    def mixed(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The mean of the channels, float32 (1, n)."""
+        for block, rate in blocks:
+            mix = block.mean(axis=0, keepdims=True)
+            self.samples += block.shape[1]
+            self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+            energy = (block.astype(np.float64) ** 2).sum(axis=1)
+            self._energy = energy + (self._energy if len(self._energy) else 0.0)
+            self._mixed += float((mix.astype(np.float64) ** 2).sum())
+            yield mix, rate
+
+    def loudest_of_cancelling(self) -> int | None:
+        """The loudest channel where the channels nearly cancel in their mean, else None."""
+        channels = len(self._energy)
+        if channels < 2 or self._mixed >= _CANCELLED * self._energy.sum() / channels**2:
+            return None
+        return int(np.argmax(self._energy))
+
+
+def _one_channel(blocks: Iterable[Block], channel: int) -> Iterator[Block]:
+    for block, rate in blocks:
+        yield block[channel : channel + 1], rate
+
+
+def _resampled(blocks: Iterable[Block], rate: int) -> np.ndarray:
+    """The only channel of blocks at `rate` Hz: float32 (n,). The blocks are resampled as if they were one."""
+    parts: list[np.ndarray] = []
+    stream, length, own_rate = None, 0, rate
+    for block, own_rate in blocks:
+        length += block.shape[1]
+        if own_rate != rate:
+            stream = stream or soxr.ResampleStream(own_rate, rate, 1, dtype="float32", quality="HQ")
+        parts.append(stream.resample_chunk(block[0]) if stream else block[0])
+    if stream:
+        parts.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+    whole = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    expected = math.ceil(length * rate / own_rate)
+    return whole[:expected] if len(whole) >= expected else np.pad(whole, (0, expected - len(whole)))
+
+
+def _blocks(path: Path) -> Iterator[Block]:
+    """The decoded blocks of a file: float32 (channels, n), and the rate. Raises TooLarge where the limits of limits.py end."""
+    samples = 0
+    for block, rate in _decoded(path):
+        if not (0 < len(block) <= limits.CHANNELS and 0 < rate <= limits.SAMPLE_RATE):
+            raise limits.TooLarge(f"it has {len(block)} channels at {rate} Hz, which is no recording of music")
+        samples += block.shape[1]
+        limits.require_length(samples / rate)
+        yield block, rate
+
+
+def _decoded(path: Path) -> Iterator[Block]:
+    import soundfile
+
+    if _needs_av(path):
+        from score_following_game.data_processing.audio_av import decode
+
+        yield from decode(path)
+        return
+    with soundfile.SoundFile(path) as file:
+        while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+            yield block.T, file.samplerate
+
+
+def _needs_av(path: Path) -> bool:
+    return path.suffix.lower() in READ_BY_AV
 
 
 def recording_seconds(path: Path) -> float | None:
     """The length of a recording as its header states it, without decoding it; None where that is not known."""
     import soundfile
 
-    if path.suffix.lower() in READ_BY_AV:
+    if _needs_av(path):
         if missing_library("", "sound", "av"):
             return None
         from score_following_game.data_processing.audio_av import stated_seconds
@@ -89,36 +175,8 @@ def recording_seconds(path: Path) -> float | None:
         return stated_seconds(path)
     try:
         return float(soundfile.info(path).duration)
-    except (soundfile.SoundFileError, OSError):
+    except Exception:  # whatever is wrong with it
         return None
-
-
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """float32 (n,) or (channels, n), and the sampling rate. Raises UserError when the file cannot be read."""
-    import librosa
-
-    if path.suffix.lower() in READ_BY_AV and (missing := missing_library(f"{path}: reading it", "sound", "av")):
-        raise UserError(missing)
-    try:
-        if path.suffix.lower() in READ_BY_AV:
-            from score_following_game.data_processing.audio_av import decode
-
-            return decode(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about decoders that it tries in turn; the final failure is reported below
-            samples, rate = librosa.load(path, sr=None, mono=False)
-    except Exception as error:  # decoders raise exceptions of many kinds, all for files that cannot be read
-        reason = " ".join(str(error).split()) or "no decoder knows it"
-        raise UserError(f"{path}: cannot be read as audio ({reason})") from None
-    return samples, int(rate)
-
-
-def _cancel(channels: np.ndarray, mixed: np.ndarray) -> bool:
-    """Whether channels, float32 (channels, n), nearly cancel in their mean."""
-    if channels.ndim == 1 or len(channels) == 1:
-        return False
-    independent = float((channels.astype(np.float64) ** 2).mean()) / len(channels)
-    return float((mixed.astype(np.float64) ** 2).mean()) < _CANCELLED * independent
 
 
 def set_peak(samples: np.ndarray, peak: float) -> np.ndarray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from score_following_game.data_processing.piece import Piece
+from score_following_game.opencv import cv2
 
 # Of the sheet:
 STRETCH = 0.12  # largest relative change of the width

@@ -9,8 +9,7 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from score_following_game.data_processing.midi_files import parse_midi
-from score_following_game.data_processing.tempo import DEFAULT_TEMPO
+from score_following_game.data_processing.midi_files import DEFAULT_TEMPO, parse_midi
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from score_following_game.config import PACKAGE, GameConfig
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, unread_sound
 from score_following_game.data_processing.piece import Piece, ScoreReader, find_score, load_piece, place_of_score
 from score_following_game.data_processing.synthesis import require_sound_font
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, printable
 from score_following_game.files import visible_files
 from score_following_game.machine import worker_threads
+from score_following_game.reading import reading
 
 BUNDLED = {"test_sample": PACKAGE / "bundled" / "test_sample", "test_sample_clip": PACKAGE / "bundled" / "test_sample"}
 
@@ -125,7 +126,8 @@ def _named(paths: list[Path], folder: Path) -> dict[str, Path]:
     """The paths by piece name, in name order; where several subfolders use a name, the subfolder becomes part of it."""
     uses = Counter(path.stem for path in paths)
     named = {
-        path.stem if uses[path.stem] == 1 else str(path.relative_to(folder).with_suffix("").as_posix()): path for path in paths
+        printable(path.stem if uses[path.stem] == 1 else path.relative_to(folder).with_suffix("").as_posix()): path
+        for path in paths
     }
     return dict(sorted(named.items()))
 
@@ -144,7 +146,8 @@ def _load_all(
 
     def load(name: str) -> Piece | UserError:
         try:
-            return load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
+            with reading(scores[name], "cannot be used"):
+                return load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
         except UserError as error:
             return error
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.ndimage import median_filter
 
+from score_following_game.data_processing.long_sound import SampleFile
+
 BLOCKS = 20  # per frame
 BURSTS = 2  # so many of them may be clicks
 TONE = 13  # bands: a tone is what rises above the median of its octave
@@ -19,6 +21,7 @@ MUSIC = 0.4  # flatness of the spectrum (geometric by arithmetic mean), above wh
 LOUD = 0.3  # of the loudest frames' tones
 CREST, ABOVE = 97, 1.26  # percentile of the ratio of steady peak and tones, and how much higher a peak may be (2 dB)
 FAINTEST = 0.004  # equivalent peak; what is fainter is not raised further
+_FRAMES, _BLOCKS_AT_ONCE = 2**14, 2**14
 MEMORY = 30.0  # seconds of sound from which a running level is measured
 RISE, FALL = 3.0, 60.0  # dB per second: how fast a running gain follows
 
@@ -46,18 +49,20 @@ class FrameLevels:
         return FrameLevels(*(getattr(self, field.name)[frames] for field in fields(self)))
 
 
-def frame_levels(samples: np.ndarray, magnitudes: np.ndarray, hop: float) -> FrameLevels:
+def frame_levels(samples: np.ndarray | SampleFile, magnitudes: np.ndarray, hop: float) -> FrameLevels:
     """Measure frames. samples: float (n,), 1 = full scale; magnitudes: of its bands, (78, frames); hop: samples per frame."""
+    blocks = np.sort(_block_peaks(samples, magnitudes.shape[1], hop), axis=1)
+    parts = [_tones_and_flatness(magnitudes[:, first : first + _FRAMES]) for first in range(0, magnitudes.shape[1], _FRAMES)]
+    tones, flatness = np.concatenate(parts, axis=1) if parts else np.zeros((2, 0))
+    return FrameLevels(blocks[:, -1], blocks[:, -1 - BURSTS], tones, flatness)
+
+
+def _tones_and_flatness(magnitudes: np.ndarray) -> np.ndarray:
+    """Of n frames, float64 (2, n)."""
     magnitudes = magnitudes.astype(np.float64)
     tones = (magnitudes - median_filter(magnitudes, (TONE, 1))).clip(min=0)
     upper = magnitudes[LOWEST_BAND:] + 1e-9
-    blocks = np.sort(_block_peaks(samples, magnitudes.shape[1], hop), axis=1)
-    return FrameLevels(
-        blocks[:, -1],
-        blocks[:, -1 - BURSTS],
-        np.sqrt((tones**2).sum(axis=0)),
-        np.exp(np.log(upper).mean(axis=0)) / upper.mean(axis=0),
-    )
+    return np.array([np.sqrt((tones**2).sum(axis=0)), np.exp(np.log(upper).mean(axis=0)) / upper.mean(axis=0)])
 
 
 def equivalent_peak(levels: FrameLevels) -> float:
@@ -76,7 +81,7 @@ def equivalent_peak(levels: FrameLevels) -> float:
     return float(np.minimum(levels.peak, crest * levels.tones)[music].max())
 
 
-def gain_for(level: float, samples: np.ndarray, magnitudes: np.ndarray, hop: float) -> float:
+def gain_for(level: float, samples: np.ndarray | SampleFile, magnitudes: np.ndarray, hop: float) -> float:
     """The factor that brings music to the equivalent peak `level`; 1 for silence. Arguments as for `frame_levels`."""
     own = equivalent_peak(frame_levels(samples, magnitudes, hop))
     return level / own if own > 0 else 1.0
@@ -114,10 +119,17 @@ class RunningGain:
         return self.gain
 
 
-def _block_peaks(samples: np.ndarray, n: int, hop: float) -> np.ndarray:
+def _block_peaks(samples: np.ndarray | SampleFile, n: int, hop: float) -> np.ndarray:
     """The largest samples of the BLOCKS blocks around each of n frames' centres: (n, BLOCKS)."""
     size = max(1, int(hop // BLOCKS))
-    loudest = np.abs(np.pad(samples, (0, -len(samples) % size))).reshape(-1, size).max(axis=1)
+    step = size * _BLOCKS_AT_ONCE
+    parts = [_loudest(samples[start : start + step], size) for start in range(0, len(samples), step)]
+    loudest = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     first = ((np.arange(n) - 0.5) * hop // size).astype(np.int64)
     padded = np.pad(loudest, (BLOCKS, 2 * BLOCKS))
     return padded[(first + BLOCKS)[:, None].clip(0, len(padded) - BLOCKS) + np.arange(BLOCKS)]
+
+
+def _loudest(samples: np.ndarray, size: int) -> np.ndarray:
+    """The largest of each `size` samples."""
+    return np.abs(np.pad(samples, (0, -len(samples) % size))).reshape(-1, size).max(axis=1)

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from score_following_game import limits
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
+from score_following_game.reading import read_bytes, reading
 
 MANIFEST_NAME = "manifest.json"
 VERSION = 1
@@ -79,7 +81,8 @@ def is_manifest(path: Path) -> bool:
     """
     if not path.is_file():
         return False
-    content = _read_bytes(path)
+    with reading(path, "cannot be read"):
+        content = read_bytes(path, limits.TABLE_FILE)
     try:
         parsed = json.loads(content)
     except (ValueError, RecursionError):
@@ -110,9 +113,8 @@ def remove_manifest(folder: Path) -> None:
 
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest. Raises UserError naming the file when it is not a manifest of this version."""
-    text = _read_bytes(path)
-    try:
-        content = json.loads(text)
+    with reading(path, "not a manifest this version wrote", "build the set again, or remove the file"):
+        content = json.loads(read_bytes(path, limits.TABLE_FILE))
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}, expected {VERSION}")
         pieces = {name: PieceEntry(**entry) for name, entry in content["pieces"].items()}
@@ -123,12 +125,7 @@ def read_manifest(path: Path) -> Manifest:
         if any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):
             raise ValueError("a file outside the set's folder")
         manifest.fonts()
-        return manifest
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(
-            f"{path}: not a manifest this version wrote ({reason}); build the set again, or remove the file"
-        ) from None
+    return manifest
 
 
 def are_fonts(value: Any) -> bool:
@@ -153,10 +150,3 @@ def fits(value: object, hint: Any) -> bool:
 
 
 _hints = cache(get_type_hints)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None

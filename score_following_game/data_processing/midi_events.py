@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 from dataclasses import dataclass
 
 from mido.midifiles.meta import build_meta_message
+
+from score_following_game import limits
 
 _HEADER = struct.Struct(">4sL")  # name and length of a chunk
 _META, _SYSEX = 0xFF, (0xF0, 0xF7)
@@ -53,36 +57,59 @@ def without_broken_meta_events(midi: bytes) -> tuple[bytes, int]:
     return bytes(result), left_out
 
 
+def _count_events(midi: bytes) -> int:
+    """The number of events, as far as the bytes can be read; events of all tracks count."""
+    place, count = _Place(midi), 0
+    with contextlib.suppress(ValueError):
+        while place.at < len(midi):
+            name, size = _HEADER.unpack(place.take(_HEADER.size))
+            track, status = _Place(place.take(size)), 0
+            while name == b"MTrk" and track.at < size:
+                track.number()
+                _, _, status = _next_event(track, status)
+                count += 1
+    return count
+
+
 def _clean_track(track: bytes) -> tuple[bytes, int]:
     result = bytearray()
     place, left_out, waited, status = _Place(track), 0, 0, 0
     while place.at < len(track):
         waited += place.number()
         start = place.at
-        first = place.take(1)[0]
-        if first == _META:
-            kind, content = place.take(1)[0], place.take(place.number())
-            if not _is_readable(kind, content):
-                left_out += 1
-                continue  # the next event takes over its time
-        else:
-            status = _skip_event(place, first, status)
+        kind, content, status = _next_event(place, status)
+        if kind is not None and not _is_readable(kind, content):
+            left_out += 1
+            continue  # the next event takes over its time
         result += _encoded(waited) + track[start : place.at]
         waited = 0
     return bytes(result), left_out
 
 
-def _skip_event(place: _Place, first: int, status: int) -> int:
-    """Move behind an event that begins with the byte `first`. Returns the status byte in force after it."""
+def _next_event(place: _Place, status: int) -> tuple[int | None, bytes, int]:
+    """Move behind an event. Returns the kind of a meta event, else None, its content, and the status byte in force after it."""
+    first = place.take(1)[0]
+    if first == _META:
+        return place.take(1)[0], place.take(place.number()), status
     if first in _SYSEX:
-        place.take(place.number())
-        return first
+        return None, place.take(place.number()), first
     running = first < 0x80
     status = status if running else first
     if status >> 4 not in _DATA_BYTES:
         raise ValueError(f"undefined status byte 0x{status:02x}")
-    place.take(_DATA_BYTES[status >> 4] - running)
-    return status
+    return None, place.take(_DATA_BYTES[status >> 4] - running), status
+
+
+def require_modest(midi: bytes) -> None:
+    """Raise TooLarge for a file that would take too much memory or time to parse.
+
+    A number goes on while the upper bits of its bytes are set, and the time that a parser needs grows with its square.
+    """
+    limits.require_at_most(len(midi), limits.MIDI_FILE, "bytes")
+    longest = max(map(len, re.findall(rb"[\x80-\xff]+", midi)), default=0)
+    limits.require_at_most(longest, limits.MIDI_NUMBER, "bytes in a row with the upper bit set")
+    if len(midi) > 2 * limits.MIDI_EVENTS:  # an event has two bytes or more
+        limits.require_at_most(_count_events(midi), limits.MIDI_EVENTS, "events")
 
 
 def _is_readable(kind: int, content: bytes) -> bool:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import mido
 
-from score_following_game.data_processing.midi_events import without_broken_meta_events
-from score_following_game.errors import UserError
+from score_following_game import limits
+from score_following_game.data_processing.midi_events import require_modest, without_broken_meta_events
+from score_following_game.reading import read_bytes, reading
 
 if TYPE_CHECKING:  # imported where needed: it is slow to import
     import pretty_midi
@@ -27,6 +28,7 @@ _CLICK_NAME = re.compile(r"(click|klick|clic|metronom[eo]?|métronome|klopfgeist
 _NOTES = ("note_on", "note_off")
 _OF_CHANNELS = (*_NOTES, "control_change", "program_change", "pitchwheel", "polytouch", "aftertouch")
 _SECOND = 1_000_000  # microseconds
+DEFAULT_TEMPO = 500_000  # microseconds per quarter in a file without a tempo
 
 Event = tuple[int, mido.Message]  # (tick from the beginning, message)
 Part = tuple[int, int]  # (track, channel)
@@ -52,18 +54,10 @@ def read_played(path: Path, tempo: float = 1.0) -> PlayedMidi:
     """
     from score_following_game.data_processing.tempo import scale_tempo
 
-    try:
-        data = path.read_bytes()
-        return played_midi(data if tempo == 1 else scale_tempo(data, tempo))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except Exception as error:  # mido and pretty_midi raise many kinds on broken files
-        raise UserError(f"{path}: cannot be read as MIDI ({reason_of(error)})") from None
-
-
-def reason_of(error: Exception) -> str:
-    """The message of an exception on one line; its type if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    with reading(path, "cannot be read as MIDI"):
+        data = read_bytes(path, limits.MIDI_FILE)
+        played = played_midi(data if tempo == 1 else scale_tempo(data, tempo))
+    return played
 
 
 def played_midi(data: bytes) -> PlayedMidi:
@@ -72,6 +66,7 @@ def played_midi(data: bytes) -> PlayedMidi:
 
     content, broken = _parse(data)
     tracks = [_absolute(track) for track in content.tracks]
+    limits.require_length(_seconds(tracks, content.ticks_per_beat))
     silenced = _silenced(tracks)
     begun = Counter(part for part, _ in _begun(tracks))
     kept = [[event for event in track if not _belongs(event[1], number, silenced)] for number, track in enumerate(tracks)]
@@ -102,6 +97,7 @@ def parse_midi(data: bytes) -> mido.MidiFile:
 def _parse(data: bytes) -> tuple[mido.MidiFile, int]:
     """The file and the number of its broken meta events."""
     broken = 0
+    require_modest(data)
     try:
         content = mido.MidiFile(file=io.BytesIO(data))
     except Exception as error:  # of many types
@@ -144,6 +140,17 @@ def _absolute(track: mido.MidiTrack) -> list[Event]:
 def _relative(events: list[Event]) -> mido.MidiTrack:
     ticks = [0, *(tick for tick, _ in events)]
     return mido.MidiTrack(message.copy(time=tick - before) for before, (tick, message) in zip(ticks, events))
+
+
+def _seconds(tracks: list[list[Event]], ticks_per_quarter: int) -> float:
+    """The time of the last event that is played."""
+    end = max((track_end for track in tracks for track_end, message in track if message.type in _OF_CHANNELS), default=0)
+    tempi = sorted((tick, message.tempo) for track in tracks for tick, message in track if message.type == "set_tempo")
+    microseconds, last, tempo = 0, 0, DEFAULT_TEMPO
+    for tick, following in [*((tick, tempo) for tick, tempo in tempi if tick < end), (end, 0)]:
+        microseconds += (tick - last) * tempo
+        last, tempo = tick, following
+    return microseconds / ticks_per_quarter / _SECOND
 
 
 def _begun(tracks: list[list[Event]]) -> list[tuple[Part, int]]:

@@ -6,6 +6,8 @@ NAME.spec.npy, as in the published sets; the MIDI file, played by FluidSynth. Th
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from score_following_game import limits
 from score_following_game.config import BANDS, GameConfig, SpectrogramParams
+from score_following_game.data_processing.arrays import read_array
 from score_following_game.data_processing.audio import (
     RECORDING_SUFFIXES,
     is_recording,
@@ -21,6 +25,7 @@ from score_following_game.data_processing.audio import (
     read_recording,
 )
 from score_following_game.data_processing.level import gain_for
+from score_following_game.data_processing.long_sound import SampleFile
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi, read_played
 from score_following_game.data_processing.performance_cache import (
@@ -28,14 +33,18 @@ from score_following_game.data_processing.performance_cache import (
     cache_paths,
     make_fingerprint,
     read_cache,
+    require_spectrogram,
     write_cache,
 )
 from score_following_game.data_processing.spectrogram import band_magnitudes, compress
-from score_following_game.data_processing.synthesis import synthesise
+from score_following_game.data_processing.synthesis import synthesise, synthesised
 from score_following_game.errors import UserError
+from score_following_game.reading import reading
 
 if TYPE_CHECKING:  # imported where needed: pieces read from the cache do without its import time and memory
     import pretty_midi
+
+log = logging.getLogger(__name__)
 
 LARGEST_EMPTY_WAV = 100  # bytes
 
@@ -80,13 +89,21 @@ def load_performance(
     for path in paths:
         cached = read_cache(path, fingerprint)
         if cached is not None:
-            return Performance(cached.onsets, cached.spectrogram, source, cached.remarks)
+            return _of_fitting_length(Performance(cached.onsets, cached.spectrogram, source, cached.remarks), config)
     played = read_played(midi_path, tempo)
     onsets = note_onsets(played.midi, midi_path)
     spectrogram, about_sound = _make_spectrogram(played.midi, source, config, sound_font)
     remarks = (*_named(midi_path, played.remarks), *_named(source, about_sound))
     write_cache(paths, fingerprint, Cached(onsets, spectrogram, remarks))
-    return Performance(onsets, spectrogram, source, remarks)
+    return _of_fitting_length(Performance(onsets, spectrogram, source, remarks), config)
+
+
+def _of_fitting_length(performance: Performance, config: GameConfig) -> Performance:
+    """The performance itself. Raises UserError naming its source where it lasts too long."""
+    seconds = max(performance.spectrogram.shape[1] / config.spectrogram_params.fps, float(performance.onsets[-1]))
+    with reading(performance.source, "cannot be used"):
+        limits.require_length(seconds)
+    return performance
 
 
 def silent_performance(midi_path: Path, tempo: float = 1.0) -> Performance:
@@ -105,7 +122,7 @@ def performance_source(midi_path: Path) -> Path:
     recordings = [midi_path.with_suffix(cased) for suffix in RECORDING_SUFFIXES for cased in (suffix, suffix.upper())]
     # The published Nottingham set has empty wav files beside its spectrograms.
     candidates = [*recordings, midi_path.with_name(f"{midi_path.stem}.spec.npy")]
-    return next((path for path in candidates if path.is_file() and not is_empty(path)), midi_path)
+    return next((path for path in candidates if os.path.isfile(path) and not is_empty(path)), midi_path)
 
 
 def is_empty(path: Path) -> bool:
@@ -132,7 +149,7 @@ def performance_samples(midi_path: Path, config: GameConfig, sound_font: Path | 
     return samples * gain
 
 
-def _magnitudes_and_gain(samples: np.ndarray, config: GameConfig) -> tuple[np.ndarray, np.float32]:
+def _magnitudes_and_gain(samples: np.ndarray | SampleFile, config: GameConfig) -> tuple[np.ndarray, np.float32]:
     """The magnitudes of the bands, (78, frames), and the factor that brings them to the config's level."""
     params = config.spectrogram_params
     rate, fps = params.sample_rate, params.fps
@@ -156,7 +173,11 @@ def _prepared_font(midi_path: Path, source: Path) -> Path | None:
 @lru_cache(maxsize=64)
 def _fonts(manifest: Path, mtime_ns: int) -> dict[str, Path]:
     """Sound fonts by MIDI file name, none where another program wrote the file; mtime_ns: a changed file is read again."""
-    return read_manifest(manifest).fonts() if is_manifest(manifest) else {}
+    try:
+        return read_manifest(manifest).fonts() if is_manifest(manifest) else {}
+    except UserError as error:
+        log.warning("%s; its pieces are played with the default sound font", error)
+        return {}
 
 
 def note_onsets(midi: pretty_midi.PrettyMIDI, path: Path) -> np.ndarray:
@@ -178,11 +199,12 @@ def _make_spectrogram(
     params = config.spectrogram_params
     if source.name.endswith(".spec.npy"):
         return _read_spectrogram(source), remarks
+    samples: np.ndarray | SampleFile
     if is_recording(source):
         recording = read_recording(source, params.sample_rate)
         samples, remarks = recording.samples, recording.remarks
     else:
-        samples = synthesise(midi, sound_font, params.sample_rate)
+        samples = synthesised(midi, sound_font, params.sample_rate)
     magnitudes, gain = _magnitudes_and_gain(samples, config)
     return compress(magnitudes * gain), remarks
 
@@ -197,12 +219,7 @@ def _require_fitting_parameters(source: Path, params: SpectrogramParams) -> None
 
 
 def _read_spectrogram(path: Path) -> np.ndarray:
-    try:
-        spectrogram = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path}: corrupt spectrogram ({' '.join(str(error).split())})") from None
-    if not isinstance(spectrogram, np.ndarray) or spectrogram.ndim != 2 or spectrogram.shape[0] != BANDS:
-        raise UserError(f"{path}: spectrogram of shape {getattr(spectrogram, 'shape', '?')}, expected ({BANDS}, frames)")
-    if spectrogram.dtype.kind != "f" or not np.isfinite(spectrogram).all():
-        raise UserError(f"{path}: spectrogram is {spectrogram.dtype} with values that are not all finite numbers")
+    with reading(path, "corrupt spectrogram", "fetch it again, or move it away to have one computed"):
+        spectrogram = read_array(path)
+        require_spectrogram(spectrogram)
     return spectrogram.astype(np.float32)

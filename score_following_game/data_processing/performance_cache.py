@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from score_following_game.config import GameConfig
+from score_following_game.config import BANDS, GameConfig
+from score_following_game.data_processing.arrays import read_arrays
 from score_following_game.data_processing.audio import READ_BY_AV, is_recording
 from score_following_game.data_processing.synthesis import default_sound_font
 from score_following_game.errors import UserError
@@ -27,9 +28,11 @@ _FORMAT = 1  # part of the file's name: another number would leave every old cac
 _CONTENTS = ("midi", "audio", "source", "made_by")  # keys of a fingerprint that are not part of the file's name
 # The modules and libraries that determine onsets and spectrograms; a change in one of them makes caches stale.
 _MODULES = (
+    "arrays.py",
     "audio.py",
     "audio_av.py",
     "level.py",
+    "long_sound.py",
     "midi_events.py",
     "midi_files.py",
     "performance.py",
@@ -85,12 +88,36 @@ def cache_paths(midi_path: Path, fingerprint: Fingerprint) -> list[Path]:
 def read_cache(path: Path, fingerprint: Fingerprint) -> Cached | None:
     """The content; None where there is no cache, it is broken, or its fingerprint is another one."""
     try:
-        with np.load(path, allow_pickle=False) as content:
-            if json.loads(str(content["fingerprint"])) != fingerprint:
-                return None
-            return Cached(content["onsets"], content["spectrogram"], tuple(json.loads(str(content["remarks"]))))
+        made_from, remarks, onsets, spectrogram = read_arrays(path, ("fingerprint", "remarks", "onsets", "spectrogram"))
+        if json.loads(made_from.item()) != fingerprint:
+            return None
+        content = Cached(onsets, spectrogram, tuple(json.loads(remarks.item())))
+        require_sound(content)
     except Exception:  # whatever is wrong with a cache, the remedy is to make it again
         return None
+    return content
+
+
+def require_sound(content: Cached) -> None:
+    """Raise ValueError for onsets, a spectrogram or remarks that no performance has, so that a forged cache is made again."""
+    onsets = content.onsets
+    if onsets.dtype != np.float64 or onsets.ndim != 1 or not len(onsets):
+        raise ValueError(f"onsets are {onsets.dtype} {onsets.shape}, expected float64 (notes,)")
+    if not np.isfinite(onsets).all() or onsets[0] < 0 or (np.diff(onsets) < 0).any():
+        raise ValueError("onsets are not ascending seconds")
+    if content.spectrogram.dtype != np.float32:
+        raise ValueError(f"spectrogram is {content.spectrogram.dtype}, expected float32")
+    require_spectrogram(content.spectrogram)
+    if not all(isinstance(remark, str) for remark in content.remarks):
+        raise ValueError("remarks are not texts")
+
+
+def require_spectrogram(spectrogram: np.ndarray) -> None:
+    """Raise ValueError for an array that is no spectrogram: float (78, frames), finite, at least one frame."""
+    if spectrogram.ndim != 2 or spectrogram.shape[0] != BANDS or not spectrogram.size:
+        raise ValueError(f"its shape is {spectrogram.shape}, expected ({BANDS}, frames)")
+    if spectrogram.dtype.kind != "f" or not np.isfinite(spectrogram.astype(np.float32)).all():
+        raise ValueError(f"it is {spectrogram.dtype} with values that are not all finite numbers")
 
 
 def write_cache(paths: list[Path], fingerprint: Fingerprint, content: Cached) -> None:

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
+from score_following_game import limits
+from score_following_game.data_processing.arrays import parse_array, read_header, read_members
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
+from score_following_game.reading import reading
+from score_following_game.zip_files import open_zip
 
-LARGEST = 2**29  # bytes of an array; the sheet of an hour of piano music takes about 50 MB
+_KEYS = ("sheet", "coords", "coord2onset")
 
 
 @dataclass(frozen=True)
@@ -104,20 +108,10 @@ def read_score(path: str | os.PathLike[str]) -> Score:
     Raises UserError naming the file when it is missing or corrupt, or its arrays do not have the format's types and shapes.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = {key: _read_member(archive, f"{key}.npy") for key in ("sheet", "coords", "coord2onset")}
-        sheet = np.lib.format.read_array(io.BytesIO(arrays["sheet"]), allow_pickle=False)
-        coords = np.lib.format.read_array(io.BytesIO(arrays["coords"]), allow_pickle=False)
-        coord2onset = _read_coord2onset(arrays["coord2onset"])
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except KeyError as error:
-        raise UserError(f"{path}: not a score npz: {error.args[0]}") from None
-    except Exception as error:  # a hostile or broken file can make any reader fail; the user gets one message for all
-        raise UserError(f"{path}: corrupt score npz ({type(error).__name__}: {error}); fetch or make it again") from None
+    with reading(path, "corrupt score npz", "fetch or make it again"):
+        with open_zip(path) as archive:
+            stored = list(read_members(archive, _KEYS))
+        sheet, coords, coord2onset = parse_array(stored[0]), parse_array(stored[1]), _read_coord2onset(stored[2])
     _check(path, sheet, coords, coord2onset)
     return Score(sheet, coords.astype(np.float32), coord2onset)
 
@@ -140,20 +134,12 @@ def write_score(path: str | os.PathLike[str], score: Score) -> None:
             archive.writestr(info, buffer.getvalue())
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    size = archive.getinfo(name).file_size
-    if size > LARGEST:
-        raise ValueError(f"{name} would take {size / 2**20:.0f} MB, more than any score")
-    return archive.read(name)
-
-
-def _read_coord2onset(data: bytes) -> np.ndarray:
+def _read_coord2onset(data: bytearray) -> np.ndarray:
     """Parse coord2onset.npy. Returns int64 (M, 2), in the order stored."""
-    stream = io.BytesIO(data)
-    version = npy_format.read_magic(stream)
-    reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    shape, _, dtype = reader(stream)
+    stream = io.BytesIO(bytes(data[: limits.PICKLED_INTS]))
+    shape, _, dtype = read_header(stream)
     if dtype.hasobject:
+        limits.require_at_most(len(data), limits.PICKLED_INTS, "bytes of coord2onset")
         content = _IntDictUnpickler(stream, encoding="latin1").load()
         state: tuple[Any, ...] = content.state if isinstance(content, _Recorded) else ()
         items: Any = state[4] if len(state) == 5 else ()
@@ -164,7 +150,7 @@ def _read_coord2onset(data: bytes) -> np.ndarray:
         if not all(isinstance(value, int) for pair in pairs for value in pair):
             raise ValueError("coord2onset maps values other than ints")
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    array = npy_format.read_array(io.BytesIO(data), allow_pickle=False)
+    array = parse_array(data)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
         raise ValueError(f"coord2onset is {array.dtype} {shape}, expected int (M, 2)")
     return array.astype(np.int64)
@@ -176,7 +162,7 @@ def _check(path: Path, sheet: np.ndarray, coords: np.ndarray, coord2onset: np.nd
         problem = f"sheet is {sheet.dtype} {sheet.shape}, expected uint8 (H, W)"
     elif coords.dtype.kind not in "fiu" or coords.ndim != 2 or coords.shape[1:] != (2,) or not len(coords):
         problem = f"coords are {coords.dtype} {coords.shape}, expected float32 (N, 2)"
-    elif not np.isfinite(coords).all():
+    elif not np.isfinite(coords.astype(np.float32)).all():
         problem = "coords are not all finite"
     elif coords[:, 1].min() < 0 or coords[:, 1].max() > sheet.shape[1]:
         outside = coords[(coords[:, 1] < 0) | (coords[:, 1] > sheet.shape[1])][0, 1]

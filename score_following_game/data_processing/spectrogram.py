@@ -7,6 +7,9 @@ from functools import lru_cache
 import numpy as np
 import soxr
 
+from score_following_game.data_processing.long_sound import SampleFile
+
+_FRAMES = 2**14  # that are computed at once
 SAMPLE_RATE = 22050
 FRAME_SIZE = 2048
 FPS = 20
@@ -32,7 +35,7 @@ def compute_spectrogram(
 
 
 def band_magnitudes(
-    samples: np.ndarray,
+    samples: np.ndarray | SampleFile,
     sample_rate: int = SAMPLE_RATE,
     *,
     rate: int = SAMPLE_RATE,
@@ -40,14 +43,21 @@ def band_magnitudes(
     fps: int = FPS,
 ) -> np.ndarray:
     """What `compute_spectrogram`, which has the same arguments and errors, takes the logarithm of: float32 (78, frames)."""
-    samples = to_mono(samples)
-    if sample_rate != rate:
-        samples = resample(samples, sample_rate, rate)
+    if not isinstance(samples, SampleFile):
+        samples = to_mono(samples)
+        if sample_rate != rate:
+            samples = resample(samples, sample_rate, rate)
     # Integer full scale counts as 1. The window is scaled instead of the samples, which saves a copy.
     window = np.hanning(frame_size)
-    if samples.dtype == np.int16:
+    if isinstance(samples, np.ndarray) and samples.dtype == np.int16:
         window = window / np.iinfo(np.int16).max
-    return (_magnitudes(samples, window, rate / fps) @ filterbank(rate, frame_size)).T
+    hop, filters = rate / fps, filterbank(rate, frame_size)
+    n_frames = int(np.ceil(len(samples) / hop))
+    bands = np.empty((n_frames, filters.shape[1]), np.float32)
+    for first in range(0, n_frames, _FRAMES):  # in parts, so that hours of audio fit into memory
+        last = min(first + _FRAMES, n_frames)
+        bands[first:last] = _magnitudes(samples, window, hop, first, last) @ filters
+    return bands.T
 
 
 def compress(magnitudes: np.ndarray) -> np.ndarray:
@@ -77,20 +87,22 @@ def to_float(samples: np.ndarray) -> np.ndarray:
     return (samples / np.float32(np.iinfo(np.int16).max) if samples.dtype == np.int16 else samples).astype(np.float32)
 
 
-def _magnitudes(samples: np.ndarray, window: np.ndarray, hop: float) -> np.ndarray:
-    """Short-time magnitudes of (n,): float32 (frames, frame_size // 2), without the Nyquist bin.
+def _magnitudes(samples: np.ndarray | SampleFile, window: np.ndarray, hop: float, first: int, last: int) -> np.ndarray:
+    """Short-time magnitudes of (n,), of the frames from `first` to before `last`: float32 (frames, frame_size // 2), without
+    the Nyquist bin.
 
     Frame k is centred on sample int(k * hop); the signal is padded with zeros.
     """
     size = len(window)
-    n_frames = int(np.ceil(len(samples) / hop))
-    padded = np.concatenate([np.zeros(size // 2), samples, np.zeros(size)])
-    starts = (np.arange(n_frames) * hop).astype(np.int64)
-    magnitudes = np.empty((n_frames, size // 2), np.float32)
-    for first in range(0, n_frames, 256):  # in blocks, so that an hour of audio fits into memory
-        block = starts[first : first + 256, None] + np.arange(size)
-        spectrum = np.fft.rfft(padded[block] * window, axis=1)[:, : size // 2]
-        magnitudes[first : first + 256] = np.abs(spectrum.astype(np.complex64))
+    starts = (np.arange(first, last) * hop).astype(np.int64) - size // 2
+    begin, end = int(starts[0]), int(starts[-1]) + size
+    within = samples[max(0, begin) : min(end, len(samples))]
+    padded = np.concatenate([np.zeros(max(0, -begin)), within, np.zeros(max(0, end - max(begin, 0) - len(within)))])
+    magnitudes = np.empty((last - first, size // 2), np.float32)
+    for block in range(0, last - first, 256):
+        places = (starts[block : block + 256, None] - begin) + np.arange(size)
+        spectrum = np.fft.rfft(padded[places] * window, axis=1)[:, : size // 2]
+        magnitudes[block : block + 256] = np.abs(spectrum.astype(np.complex64))
     return magnitudes
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from score_following_game.data_processing.long_sound import SampleFile
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError
 
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     import fluidsynth
     import pretty_midi
 
+LONG = 10.0  # minutes
+_TAIL = 1.0  # seconds after the last event
+_PIECE = 2**20  # samples
+Event = tuple[float, bool, str, tuple[int, ...]]  # time, whether it ends no note, method of the synthesiser, arguments
 FLUID_WARN = 2  # a level of fluidsynth/log.h
 NO_FLUIDSYNTH = (
     "the FluidSynth library, which turns MIDI into audio, is missing; install it: Debian/Ubuntu `apt install libfluidsynth3`,"
@@ -40,10 +47,71 @@ def synthesise(midi: pretty_midi.PrettyMIDI, sound_font: Path | None = None, rat
 
     The level is FluidSynth's. Raises UserError when the font or the FluidSynth library is missing.
     """
+    return synthesised(midi, sound_font, rate)[:]
+
+
+def synthesised(
+    midi: pretty_midi.PrettyMIDI, sound_font: Path | None = None, rate: int = SAMPLE_RATE
+) -> np.ndarray | SampleFile:
+    """What `synthesise` returns, which has the same arguments and errors; music longer than LONG minutes is kept on disk."""
     font = Path(sound_font) if sound_font else default_sound_font()
     require_sound_font(font)
     with _synthesiser(font, rate) as (synthesiser, loaded):
-        return midi.fluidsynth(fs=rate, synthesizer=synthesiser, sfid=loaded).astype(np.float32)
+        if midi.get_end_time() <= 60 * LONG:
+            return midi.fluidsynth(fs=rate, synthesizer=synthesiser, sfid=loaded).astype(np.float32)
+        played = [part for part in midi.instruments if part.notes]
+        events = [_events(part) for part in played]
+        sound = SampleFile(max(math.ceil(rate * (moments[0][0] + np.sum(_durations(moments)))) for moments in events))
+        for part, moments in zip(played, events):
+            _choose_program(part, synthesiser, loaded)
+            _play(moments, 9 if part.is_drum else 0, synthesiser, sound, rate)
+    return sound
+
+
+def _choose_program(part: pretty_midi.Instrument, synthesiser: fluidsynth.Synth, font: int) -> None:
+    if not part.is_drum:
+        synthesiser.program_select(0, font, 0, part.program)
+    elif synthesiser.program_select(9, font, 128, part.program) == -1:
+        synthesiser.program_select(9, font, 128, 0)
+
+
+def _events(part: pretty_midi.Instrument) -> list[Event]:
+    """In the order of playing."""
+    found: list[Event] = []
+    for note in part.notes:
+        found += [(note.start, True, "noteon", (note.pitch, note.velocity)), (note.end, False, "noteoff", (note.pitch,))]
+    found += [(bend.time, True, "pitch_bend", (bend.pitch,)) for bend in part.pitch_bends]
+    found += [(change.time, True, "cc", (change.number, change.value)) for change in part.control_changes]
+    return sorted(found, key=lambda event: event[:2])
+
+
+def _durations(events: list[Event]) -> list[float]:
+    """Seconds from each event to the next; a second after the last one."""
+    return [after[0] - event[0] for event, after in pairwise(events)] + [_TAIL]
+
+
+def _play(
+    events: list[Event],
+    channel: int,
+    synthesiser: fluidsynth.Synth,
+    sound: SampleFile,
+    rate: int,
+) -> None:
+    """Add the sound of one part, as PrettyMIDI.fluidsynth makes it, a piece at a time."""
+    now, pieces, begin, size = events[0][0], [], int(rate * events[0][0]), 0
+    for (_, _, method, arguments), duration in zip(events, _durations(events)):
+        getattr(synthesiser, method)(channel, *arguments)
+        place, now = int(rate * now), now + duration
+        last = int(rate * now)
+        while place < last:
+            count = min(last - place, _PIECE)
+            pieces.append(synthesiser.get_samples(count)[::2])
+            place, size = place + count, size + count
+            if size >= _PIECE:
+                sound.add(begin, np.concatenate(pieces))
+                pieces, begin, size = [], begin + size, 0
+    if pieces:
+        sound.add(begin, np.concatenate(pieces))
 
 
 _exchange = threading.Lock()

@@ -6,11 +6,10 @@ import io
 
 import mido
 
-from score_following_game.data_processing.midi_files import parse_midi
+from score_following_game.data_processing.midi_files import DEFAULT_TEMPO, parse_midi
 from score_following_game.errors import UserError
 
 SLOWEST, FASTEST = 0.25, 4.0
-DEFAULT_TEMPO = 500_000  # microseconds per quarter in a MIDI file without a tempo
 _LARGEST_TEMPO = 2**24 - 1  # microseconds per quarter: a file stores three bytes
 
 

@@ -174,8 +174,9 @@ def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, ...]:
     onset[piece.onset_frames] = True
     rewarded = np.ones(len(frames), bool)
     if config.reward_window >= 0:
-        distance = np.abs(frames[:, None] - piece.onset_frames[None, :]).min(axis=1)
-        rewarded = distance <= config.reward_window
+        after = np.searchsorted(piece.onset_frames, frames).clip(max=len(piece.onset_frames) - 1)
+        nearest = piece.onset_frames[np.stack([after, (after - 1).clip(min=0)])]
+        rewarded = np.abs(nearest - frames).min(axis=0) <= config.reward_window
     ratio = np.searchsorted(piece.onset_frames, frames, side="right") / len(piece.onset_frames)
     return true_x, onset, rewarded, ratio
 

@@ -5,7 +5,9 @@ python -m score_following_game.evaluation.learning_curve RUN_DIR [RUN_DIR ...] [
 
 from __future__ import annotations
 
+import argparse
 import csv
+import io
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +16,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from score_following_game.config import read_yaml
+from score_following_game import limits
 from score_following_game.errors import UserError
 from score_following_game.evaluation.metrics import STATISTICS
 from score_following_game.evaluation.plots import require_plottable, write_figure
+from score_following_game.reading import read_bytes, reading
 from score_following_game.run_files import CURVE_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import read_yaml
 
 
 def plot_learning_curve(table: Path, picture: Path) -> None:
@@ -102,13 +106,10 @@ def read_curve(table: Path) -> list[dict[str, float]]:
     """
     if not table.parent.is_dir():
         raise UserError(f"{table.parent}: no such run folder")
-    try:
-        with table.open(encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        rows = []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{table}: cannot be read ({error})") from None
+    rows: list[dict[str, str]] = []
+    if table.exists():
+        with reading(table, "cannot be read"):
+            rows = list(csv.DictReader(io.StringIO(read_bytes(table, limits.CURVE_FILE).decode("utf-8"), newline="")))
     if not rows:
         raise UserError(f"{table}: no evaluation has been written yet")
     columns = ("steps", "seconds", *STATISTICS)
@@ -120,21 +121,27 @@ def read_curve(table: Path) -> list[dict[str, float]]:
         raise UserError(f"{table}: holds a value that is not a number; expected a file written by a training run") from None
 
 
+def make_parser() -> argparse.ArgumentParser:
+    from score_following_game.command_line import Parser
+
+    parser = Parser(description=__doc__)
+    parser.add_argument("run", type=Path, nargs="+", help="a run's folder in --param_root")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.png",
+        help="the plot (default: learning_curve.png in the run's folder; for several runs ./learning_curves.png)",
+    )
+    parser.add_argument("--reference", type=float, help="with several runs: draw a line at this R_on, 0 to 1")
+    return parser
+
+
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2."""
-    from score_following_game.command_line import Parser, script, warn_without_effect
+    from score_following_game.command_line import script, warn_without_effect
 
     with script():
-        parser = Parser(description=__doc__)
-        parser.add_argument("run", type=Path, nargs="+", help="a run's folder in --param_root")
-        parser.add_argument(
-            "--out",
-            type=Path,
-            metavar="FILE.png",
-            help="the plot (default: learning_curve.png in the run's folder; for several runs ./learning_curves.png)",
-        )
-        parser.add_argument("--reference", type=float, help="with several runs: draw a line at this R_on, 0 to 1")
-        given = parser.parse_args()
+        given = make_parser().parse_args()
         require_plottable(given.out, "--out")
         if given.reference is not None and not 0 <= given.reference <= 1:
             raise UserError(f"--reference {given.reference:g}: expected a ratio from 0 to 1")

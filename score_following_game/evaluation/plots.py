@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from score_following_game.environment.rendering.names import title
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, replacing, require_writable
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.session import PERSON, WatchedGame
 
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"
@@ -136,12 +136,11 @@ def _plot_error(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
 
 
 def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
-    """The speeds of the agent and of the music; each action is a stem from 0."""
+    """The speeds of the player and of the music; each action is a stem from 0."""
     if len(seconds) > 1:
         axes.plot(seconds[1:], np.diff(episode.true_x), color=TARGET, lw=1, alpha=0.8, label="speed of the music")
-    axes.plot(
-        seconds, episode.speeds, color=AGENT, lw=1.3, label="your speed" if episode.player == "you" else "speed of the agent"
-    )
+    whose = "your speed" if episode.player == PERSON else "speed of the agent"
+    axes.plot(seconds, episode.speeds, color=AGENT, lw=1.3, label=whose)
     axes.vlines(seconds, 0, episode.actions, color="#666666", lw=0.8, label="actions")
     # A jump to the next system would compress all other values.
     reach = np.percentile(np.abs(np.concatenate([episode.speeds, np.diff(episode.true_x), [1.0]])), 98) * 1.5

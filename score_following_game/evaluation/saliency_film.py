@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from score_following_game.environment.rendering.picture import HEIGHT, WIDTH, Ov
 from score_following_game.environment.rendering.video import film
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.evaluation.saliency import STEPS, Saliency, integrated_gradients
+from score_following_game.opencv import cv2
 from score_following_game.watching.playback import piece_audio
 from score_following_game.watching.session import FINAL_SECONDS, WatchedGame
 

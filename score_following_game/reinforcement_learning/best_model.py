@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
 
-from score_following_game.config import read_yaml
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, shown
 from score_following_game.evaluation.metrics import AlignmentStats
-from score_following_game.reinforcement_learning.run_directory import save_parameters, write_yaml
+from score_following_game.reinforcement_learning.run_directory import save_parameters
 from score_following_game.run_files import BEST_MODEL_FILE, BEST_SCORE_FILE
+from score_following_game.yaml_files import read_yaml, write_yaml
 
 
 def save_if_best(directory: Path, network: nn.Module, update: int, stats: AlignmentStats) -> None:
@@ -32,6 +33,6 @@ def saved_score(directory: Path) -> float:
     """The tracking ratio of the best evaluation so far, -inf before the first. Raises UserError if the file is unusable."""
     path = directory / BEST_SCORE_FILE
     score = read_yaml(path).get("global_tracking_ratio") if path.exists() else float("-inf")
-    if not isinstance(score, (int, float)):
-        raise UserError(f"{path}: global_tracking_ratio is {score!r}, expected a number; remove the file to start over")
+    if not isinstance(score, (int, float)) or isinstance(score, bool) or math.isnan(score):
+        raise UserError(f"{path}: global_tracking_ratio is {shown(score)}, expected a number; remove the file to start over")
     return score

@@ -14,15 +14,27 @@ import numpy as np
 import torch
 from torch import nn
 
+from score_following_game.agents.torch_files import read_tensors, write_torch
+from score_following_game.data_processing.manifest import fits
 from score_following_game.data_processing.piece import Piece
 from score_following_game.errors import UserError
+from score_following_game.reading import reading
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.rollouts.rollout import get_random_state, set_random_state
-from score_following_game.reinforcement_learning.run_directory import save
 from score_following_game.reinforcement_learning.settings import Settings, require_same, settings_as_dict
 from score_following_game.run_files import CHECKPOINT_FILE, SETTINGS_FILE
 
 CHECKPOINT_VERSION = 6  # 4: the states of several processes; 6: steps, LSTM state
+
+
+_PARTS: dict[str, Any] = {
+    **dict.fromkeys(("updates", "steps", "evaluated_at"), int),
+    "seconds": float,
+    "settings": dict[str, Any],
+    "pieces": dict[str, dict[str, int]],
+    "processes": list[dict[str, Any]],
+}
+_ADVICE = "start a new run with --ini_params"
 
 
 class Stateful(Protocol):
@@ -83,17 +95,20 @@ class RunState:
             "processes": processes,
             "eval_generator": self.eval_generator.get_state(),
         }
-        save(directory / CHECKPOINT_FILE, content)
+        write_torch(directory / CHECKPOINT_FILE, content)
 
     def load(self, directory: Path) -> Progress:
         """Restore all parts from a checkpoint that the first process reads. Raises UserError as read_checkpoint does."""
         state = distributed.from_first(lambda: read_checkpoint(directory, self.settings, self.pieces))
         own = state["processes"][distributed.rank()]
+        path = directory / CHECKPOINT_FILE
         for parts, saved in ((self.common, state), (self.own, own)):
             for name, part in parts.items():
-                part.load_state_dict(saved[name])
-        self.eval_generator.set_state(state["eval_generator"])
-        set_random_state(self.device, own["random_state"])
+                with reading(path, f"its part {name} cannot be restored", _ADVICE):
+                    part.load_state_dict(saved[name])
+        with reading(path, "its states of random numbers cannot be restored", _ADVICE):
+            self.eval_generator.set_state(state["eval_generator"])
+            set_random_state(self.device, own["random_state"])
         return Progress(state["updates"], state["steps"], state["evaluated_at"], state["seconds"])
 
 
@@ -104,12 +119,12 @@ def read_checkpoint(directory: Path, settings: Settings, pieces: Mapping[str, Ma
         UserError: It is unreadable, or was made with other settings, pieces or another number of processes.
     """
     path = directory / CHECKPOINT_FILE
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for a missing or broken file
-        raise UserError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from None
+    state: Any = read_tensors(path, "cannot be read as a checkpoint")
     if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
         raise UserError(f"{path}: not a checkpoint of this version; start a new run with --ini_params")
+    for part, kind in _PARTS.items():
+        if not fits(state.get(part), kind):
+            raise UserError(f"{path}: its part {part} is missing or of the wrong type; {_ADVICE}")
     processes = len(state["processes"])
     if processes != distributed.world_size():
         raise UserError(
@@ -118,7 +133,7 @@ def read_checkpoint(directory: Path, settings: Settings, pieces: Mapping[str, Ma
         )
     require_same(settings, state["settings"], str(directory / SETTINGS_FILE))
     for folder, now in pieces.items():
-        if changed := sorted(set(now.items()) ^ set(state["pieces"][folder].items())):
+        if changed := sorted(set(now.items()) ^ set(state["pieces"].get(folder, {}).items())):
             raise UserError(
                 f"{path}: the pieces of {getattr(settings, folder)} have changed since it was made (the first that differs: "
                 f"{changed[0][0]}); start a new run with --ini_params"

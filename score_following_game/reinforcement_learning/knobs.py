@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, printable, shown
 
 # The bounds a knob may declare: the comparison that must hold, and its name in the error message.
 BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -56,7 +56,9 @@ class Knob:
         # argparse converts what the command line gives, but a config.yaml is edited by hand.
         allowed = {float: (int, float), dict: (dict, str)}.get(self.kind, (self.kind,))
         if not isinstance(value, allowed) or (isinstance(value, bool) and self.kind is not bool):
-            raise UserError(f"{where}: {self.name} is {value!r}, expected {self.kind.__name__}{' or null' * self.optional}")
+            raise UserError(
+                f"{where}: {self.name} is {shown(value)}, expected {self.kind.__name__}{' or null' * self.optional}"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{where}: --{self.name} {value} must be a finite number")
         for bound, limit in self.bounds.items():
@@ -64,7 +66,7 @@ class Knob:
             if isinstance(value, (int, float)) and not holds(value, limit):
                 raise UserError(f"{where}: --{self.name} {value} must be {words} {limit}")
         if self.choices and value not in self.choices:
-            raise UserError(f"{where}: --{self.name} {value}, expected one of {', '.join(self.choices)}")
+            raise UserError(f"{where}: --{self.name} {printable(str(value), 60)}, expected one of {', '.join(self.choices)}")
 
     def add_argument(self, parser: argparse._ActionsContainer) -> None:
         """Add `--name`. If it is not given it stays absent, so that --resume can distinguish it from a default."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import shlex
 import sys
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tensorboardX import SummaryWriter
 
 from score_following_game.evaluation.metrics import STATISTICS, AlignmentStats
+from score_following_game.files import replacing
 from score_following_game.reinforcement_learning.algorithms.losses import Losses
+from score_following_game.reinforcement_learning.curves import Curves
 from score_following_game.reinforcement_learning.diagnostics import console_line
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
@@ -61,7 +63,7 @@ class TrainingLog:
         self.settings, self.watch = settings, watch
         self._recent: deque[float] = deque(maxlen=11)  # training seconds at the last updates
         self._line_before = (first_update, first_steps, watch.seconds)
-        self._writer = SummaryWriter(str(directory)) if directory else None
+        self._writer = Curves(directory) if directory else None
         if self._writer and not first_update:
             arguments = sorted(settings_as_dict(settings).items())
             self._writer.add_text("run_config", "".join(f"**{key}:** {value}<br>" for key, value in arguments))
@@ -156,13 +158,24 @@ class TrainingLog:
         for tag, value in values.items():
             if self._writer and not math.isnan(value):  # nan: nothing to average, for instance no onset inspected
                 self._writer.add_scalar(tag, value, x)
+        if self._writer:
+            self._writer.flush()
 
 
 def add_to_curve(path: Path, update: int, steps: int, seconds: float, stats: AlignmentStats) -> None:
-    """Append an evaluation to learning_curve.csv, for plots without TensorBoard. seconds: of training."""
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        if is_new:
-            writer.writerow(["update", "steps", "seconds", *STATISTICS])
-        writer.writerow([update, steps, round(seconds, 1), *(getattr(stats, n) for n in STATISTICS)])
+    """Add an evaluation to learning_curve.csv, for plots without TensorBoard. seconds: of training. Raises WriteError."""
+    rows = io.StringIO()
+    writer = csv.writer(rows)
+    before = path.read_bytes() if path.exists() else b""
+    if not before:
+        writer.writerow(["update", "steps", "seconds", *STATISTICS])
+    writer.writerow([update, steps, round(seconds, 1), *(getattr(stats, n) for n in STATISTICS)])
+    with replacing(path, make_parents=False) as temporary:  # not appended, since a full disk would leave half a row
+        temporary.write_bytes(before + rows.getvalue().encode())
+
+
+def last_update(path: Path) -> int:
+    """The update of the last evaluation in learning_curve.csv, -1 where there is none."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    last = lines[-1].partition(b",")[0] if lines else b""
+    return int(last) if last.isdigit() else -1

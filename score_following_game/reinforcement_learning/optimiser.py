@@ -10,7 +10,8 @@ from typing import Any
 import torch
 import yaml
 
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, cause, printable
+from score_following_game.yaml_files import parse_yaml
 
 
 def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -19,15 +20,17 @@ def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
     Strings with a parenthesis become tuples, others numbers if possible. Raises UserError if that fails.
     """
     try:
-        content = yaml.safe_load(text) if isinstance(text, str) else text
+        content = parse_yaml(text, "--optim_params") if isinstance(text, str) else text
     except yaml.YAMLError:
         content = None
     if not isinstance(content, Mapping):
-        raise UserError(f"--optim_params {text}: expected YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
+        raise UserError(f"--optim_params {printable(str(text), 100)}: expected YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
     try:
         return {str(key): _optimiser_value(value) for key, value in content.items()}
     except (ValueError, TypeError):
-        raise UserError(f"--optim_params {text}: a list or tuple in it contains something other than numbers") from None
+        raise UserError(
+            f"--optim_params {printable(str(text), 100)}: a list or tuple in it contains something other than numbers"
+        ) from None
 
 
 def make_optimiser(name: str, optim_params: Mapping[str, Any], parameters: Any) -> torch.optim.Optimizer:
@@ -42,7 +45,7 @@ def make_optimiser(name: str, optim_params: Mapping[str, Any], parameters: Any) 
     try:
         return kind(parameters, **arguments)
     except (TypeError, ValueError, IndexError, AssertionError) as error:
-        raise UserError(f"--optim_params {optim_params}: rejected by torch.optim.{name} ({error})") from None
+        raise UserError(f"--optim_params {optim_params}: rejected by torch.optim.{name} ({cause(error)})") from None
 
 
 def try_optimiser(name: str, optim_params: Mapping[str, Any]) -> None:

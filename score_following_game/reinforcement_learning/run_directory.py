@@ -5,17 +5,16 @@ from __future__ import annotations
 import getpass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import torch
-import yaml
 from torch import nn
 
+from score_following_game.agents.torch_files import SAFETENSORS, write_safetensors, write_torch
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.errors import UserError
-from score_following_game.files import make_folder, replacing
+from score_following_game.files import make_folder
 from score_following_game.reinforcement_learning.settings import Settings, settings_as_dict
 from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
+from score_following_game.yaml_files import write_yaml
 
 
 def run_name(settings: Settings, when: datetime) -> str:
@@ -60,20 +59,10 @@ def create_run_directory(settings: Settings, config: GameConfig, when: datetime 
 
 
 def save_parameters(network: nn.Module, path: Path) -> None:
-    """Save the network's state_dict atomically, with contiguous tensors on the CPU."""
-    save(path, {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()})
-
-
-def save(path: Path, content: Any) -> None:
-    """torch.save, atomically."""
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
-
-
-def write_yaml(path: Path, content: dict[str, Any]) -> None:
-    """Write YAML atomically, in the order of the keys."""
-    with replacing(path) as temporary:
-        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    """Save the network's state_dict with contiguous tensors on the CPU: as safetensors, and by torch.save under `path`."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    write_safetensors(path.with_suffix(SAFETENSORS), tensors)
+    write_torch(path, tensors)
 
 
 def _user() -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from score_following_game.agents.inference import PRECISIONS
 from score_following_game.config import DEFAULT_GAME_CONFIG
 from score_following_game.data_processing.acoustics.switches import SWITCHES, parse_switches
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, shown
+from score_following_game.limits import MINUTES_OF_MUSIC, MOST_MINUTES_OF_MUSIC, MUSIC_LIMIT_HELP
 from score_following_game.machine import DEFAULT_SEED, DEVICE_HELP, MOST_THREADS, TRIAL_HELP
 from score_following_game.reinforcement_learning.knobs import knob, knobs_of
 from score_following_game.reinforcement_learning.optimiser import optimiser_arguments, try_optimiser
@@ -48,6 +49,9 @@ class Settings:
     game_config: str = knob(DEFAULT_GAME_CONFIG, DATA, "game config")
     augment: int = knob(0, DATA, "variants added per training piece, with other engraving, tempo and sound", at_least=0)
     medleys: int = knob(0, DATA, "number of training pieces added that combine passages of the others", at_least=0)
+    max_minutes_of_music: float = knob(
+        MINUTES_OF_MUSIC, DATA, MUSIC_LIMIT_HELP, above=0, at_most=MOST_MINUTES_OF_MUSIC, resumable=True
+    )
     sound_font: str | None = knob(None, DATA, "SoundFont for MIDI performances (default: the one in pretty_midi)", is_path=True)
     world: str | None = knob(
         None,
@@ -266,6 +270,6 @@ def require_same(settings: Settings, before: Mapping[str, Any], where: str) -> N
     for name in sorted(set(now) - set(RESUMABLE) - set(PATH_OPTIONS)):
         if now[name] != before.get(name):
             raise UserError(
-                f"{where}: {name} is {now[name]!r} and was {before.get(name)!r} when the run was stopped; "
+                f"{where}: {name} is {shown(now[name])} and was {shown(before.get(name))} when the run was stopped; "
                 "restore it, or start a new run with --ini_params"
             )

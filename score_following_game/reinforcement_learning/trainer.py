@@ -10,7 +10,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from score_following_game.agents.inference import act, choose_precision
-from score_following_game.agents.networks import ActorCritic, load_parameters
+from score_following_game.agents.networks import ActorCritic
+from score_following_game.agents.parameters import load_parameters
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
@@ -23,7 +24,7 @@ from score_following_game.reinforcement_learning.best_model import save_if_best,
 from score_following_game.reinforcement_learning.checkpoint import Progress, RunState, Stateful, parameter_digest
 from score_following_game.reinforcement_learning.diagnostics import diagnostics
 from score_following_game.reinforcement_learning.interrupts import interruptible
-from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve
+from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve, last_update
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.processes.process_group import LostProcess
@@ -220,8 +221,9 @@ class Trainer:
         stats = mean_stats([alignment_stats(trial) for trial in trials])
         self.network.train()
         log.evaluation(self.updates, stats)
-        add_to_curve(self._run_directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
         save_if_best(self._run_directory, self.judged, self.updates, stats)
+        # Last, since a row of the curve says that the evaluation is over.
+        add_to_curve(self._run_directory / CURVE_FILE, self.updates, self.steps, self.watch.seconds, stats)
         return stats
 
     def _judge(self, stats: AlignmentStats) -> None:
@@ -275,10 +277,13 @@ class Trainer:
         return {**pieces, **config_as_dict(self.config), "first parameters": parameter_digest(self.learner.modules)}
 
     def _load_checkpoint(self) -> None:
-        """Continue from the run directory's checkpoint. Raises UserError if that is impossible or the run is over."""
+        """Continue from the run directory's checkpoint. Raises UserError if that is impossible or the run is over.
+
+        A run that was stopped in its last evaluation makes it up.
+        """
         progress = self.state.load(self._run_directory)
         self.updates = self.saved_at = progress.updates
         self.steps, self.evaluated_at = progress.steps, progress.evaluated_at
         self.watch = Stopwatch(progress.seconds)
-        if self._is_done():
+        if self._is_done() and self.updates in (self.evaluated_at, last_update(self._run_directory / CURVE_FILE)):
             raise UserError(advice.after_the_end(self._run_directory, self.updates, self.schedule.stopped))

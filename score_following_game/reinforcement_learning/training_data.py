@@ -21,6 +21,7 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.files import visible_files
+from score_following_game.limits import set_minutes_of_music
 from score_following_game.optional_libraries import require_libraries
 from score_following_game.reinforcement_learning.processes import distributed
 from score_following_game.reinforcement_learning.settings import Settings
@@ -56,6 +57,7 @@ def load_pieces(settings: Settings, config: GameConfig, rules: GameConfig, devic
             recordings.
     """
     _require_for_training(settings.train_set)
+    set_minutes_of_music(settings.max_minutes_of_music)
     sound_font = Path(settings.sound_font) if settings.sound_font else None
     changing = bool(settings.world and settings.pieces_at_once)
     with distributed.first_on_each_machine():

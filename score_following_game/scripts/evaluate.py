@@ -18,6 +18,7 @@ from score_following_game.agents.shipped import shipped_agents
 from score_following_game.command_line import (
     Parser,
     add_machine_arguments,
+    add_music_limit,
     command_name,
     require_separate_files,
     script,
@@ -53,7 +54,7 @@ from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
 
 
-def _run() -> None:
+def make_parser() -> Parser:
     parser = Parser(description=__doc__)
     parser.add_argument(
         "--params",
@@ -112,8 +113,9 @@ def _run() -> None:
     )
     parser.add_argument("--csv", metavar="FILE", help="write one row per piece and trial, with errors in every unit")
     parser.add_argument("--json", metavar="FILE", help="write all results: per piece, per trial, and their means")
+    add_music_limit(parser)
     add_machine_arguments(parser)
-    evaluate(parser.parse_args())
+    return parser
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -295,7 +297,7 @@ def about(arguments: argparse.Namespace, net: str | None, config: GameConfig) ->
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2."""
     with script():
-        _run()
+        evaluate(make_parser().parse_args())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import argparse
 import time
 from pathlib import Path
 
-from score_following_game.command_line import Parser, command_name, counted, script
+from score_following_game.command_line import Parser, add_music_limit, command_name, counted, script
 from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
@@ -100,6 +100,7 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
     group.add_argument("--max_seconds", type=float, metavar="S", help="leave out longer pieces (default: the collection's)")
+    add_music_limit(group)
     group.add_argument("--limit", type=int, metavar="N", help="use only the first N sources, in name order")
     group.add_argument(
         "--split",

@@ -29,7 +29,7 @@ from score_following_game.watching.setup import game_of, load_one_piece, perform
 from score_following_game.watching.summary import report
 
 
-def parse_arguments() -> argparse.Namespace:
+def make_parser() -> Parser:
     parser = Parser(description=__doc__)
     parser.add_argument(
         "--params",
@@ -60,7 +60,7 @@ def parse_arguments() -> argparse.Namespace:
         "--deterministic", action="store_true", help="take the most probable action (default: sample, as in 2018)"
     )
     add_machine_arguments(parser, seed=None)
-    return parser.parse_args()
+    return parser
 
 
 def require_outputs(args: argparse.Namespace) -> str | Path | None:
@@ -134,7 +134,7 @@ def _watch(args: argparse.Namespace) -> None:
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit code 2."""
     with script():
-        _watch(parse_arguments())
+        _watch(make_parser().parse_args())
 
 
 if __name__ == "__main__":

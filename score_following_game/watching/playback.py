@@ -20,8 +20,11 @@ LISTENING_PEAK = 0.7  # of full scale; the level that the agents hear (0.13) is 
 log = logging.getLogger(__name__)
 
 
-def piece_audio(piece: Piece, config: GameConfig, first_frame: int = 0) -> Audio | None:
-    """The audio of a piece from `first_frame` on, for a person. None, with one warning, when it cannot be made."""
+def piece_audio(piece: Piece, config: GameConfig, first_frame: int = 0, speed: float = 1.0) -> Audio | None:
+    """The audio of a piece from `first_frame` on, for a person, `speed` times as fast at the same pitch.
+
+    None, with one warning, when it cannot be made.
+    """
     rate = config.spectrogram_params.sample_rate
     try:
         samples = performance_samples(piece.midi_path, config)
@@ -29,15 +32,24 @@ def piece_audio(piece: Piece, config: GameConfig, first_frame: int = 0) -> Audio
         log.warning("without sound: %s", error)
         return None
     start = round(first_frame * rate / config.spectrogram_params.fps)
-    return Audio(set_peak(samples[start:].astype(np.float32), LISTENING_PEAK), rate)
+    heard = samples[start:].astype(np.float32)
+    if speed != 1:
+        import librosa  # slow to import
+
+        heard = librosa.effects.time_stretch(heard, rate=speed)
+    return Audio(set_peak(heard, LISTENING_PEAK), rate)
 
 
 class TimeSource(Protocol):
-    """A source of the seconds since start()."""
+    """A source of the seconds since start(), without those between pause() and resume()."""
 
     def start(self) -> None: ...
 
     def seconds(self) -> float: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -47,12 +59,22 @@ class MonotonicTime:
 
     def __init__(self) -> None:
         self._begin = 0.0
+        self._paused: float | None = None  # since when
 
     def start(self) -> None:
         self._begin = time.monotonic()
 
     def seconds(self) -> float:
-        return time.monotonic() - self._begin
+        return (time.monotonic() if self._paused is None else self._paused) - self._begin
+
+    def pause(self) -> None:
+        if self._paused is None:
+            self._paused = time.monotonic()
+
+    def resume(self) -> None:
+        if self._paused is not None:
+            self._begin += time.monotonic() - self._paused
+            self._paused = None
 
     def stop(self) -> None:
         pass
@@ -70,30 +92,46 @@ class SoundOutput:
     def __init__(self, audio: Audio, sounddevice: Any) -> None:
         self._audio = audio
         self._block = (0, 0, 0.0)  # the latest block: first sample, length, machine time of its request
-        self._began = 0.0
+        self._machine = MonotonicTime()
         self._latest = 0.0
+        self._paused = False
         self._stream = sounddevice.OutputStream(samplerate=audio.rate, channels=1, dtype="float32", callback=self.fill)
 
     def start(self) -> None:
-        self._began = time.monotonic()
-        self._block = (0, 0, self._began)
+        self._machine.start()
+        self._block = (0, 0, time.monotonic())
         try:
             self._stream.start()
         except Exception as error:  # the device has disappeared since it was opened
             log.warning("without sound: %s", " ".join(str(error).split())[:120])
 
     def seconds(self) -> float:
-        first, _, asked = self._block
-        now = time.monotonic()
-        heard = first / self._audio.rate + now - asked - self._stream.latency
-        self._latest = max(self._latest, min(heard, now - self._began + self.AHEAD))
+        if not self._paused:
+            first, _, asked = self._block
+            heard = first / self._audio.rate + time.monotonic() - asked - self._stream.latency
+            self._latest = max(self._latest, min(heard, self._machine.seconds() + self.AHEAD))
         return self._latest
+
+    def pause(self) -> None:
+        """Send silence; what the device already has is still heard, at most its latency."""
+        self.seconds()
+        self._machine.pause()
+        self._paused = True
+
+    def resume(self) -> None:
+        first, length, _ = self._block
+        self._block = (first, length, time.monotonic())
+        self._machine.resume()
+        self._paused = False
 
     def stop(self) -> None:
         self._stream.close()
 
     def fill(self, block: np.ndarray, length: int, *_: object) -> None:
         """The device's callback, called in its own thread. block: float32 (length, 1). After the end it gets silence."""
+        if self._paused:
+            block[:] = 0
+            return
         first = self._block[0] + self._block[1]
         samples = self._audio.samples[first : first + length]
         block[: len(samples), 0] = samples
@@ -132,6 +170,13 @@ class Clock:
     def until(self, frame: int) -> float:
         """Seconds until a frame is due; negative when it is late."""
         return (frame - self.first) / self.fps - self.source.seconds()
+
+    def pause(self) -> None:
+        """Stop time, and the sound, until resume()."""
+        self.source.pause()
+
+    def resume(self) -> None:
+        self.source.resume()
 
     def stop(self) -> None:
         self.source.stop()

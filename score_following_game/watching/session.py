@@ -14,12 +14,16 @@ from tqdm import tqdm
 from score_following_game.environment.game import Game, GameState, Step
 from score_following_game.environment.rendering.picture import Overlay, render
 from score_following_game.environment.rendering.video import Recorder
-from score_following_game.environment.rendering.window import ESCAPE, GlobalKeys, Window
+from score_following_game.environment.rendering.window import DOWN, ESCAPE, SPACE, UP, GlobalKeys, Window
 from score_following_game.watching.playback import Clock
 
 FINAL_SECONDS = 1.5  # how long the last picture stays
-KEYS_TO_WATCH = "keys: r true position, q leave"
-KEYS_TO_PLAY = "keys: w faster, s slower, r true position, q leave"
+KEYS_TO_WATCH = "keys: space pause, r true position, q leave"
+KEYS_TO_PLAY = "keys: w or up faster, s or down slower, space pause, r true position, q leave"
+PAUSED = "paused; space goes on"
+AGENT, PERSON = "agent", "you"  # who plays, in plots
+FASTER, SLOWER = ("w", UP), ("s", DOWN)
+PAUSE_SLICE = 0.05  # seconds
 MOST_UNDRAWN = 10  # consecutive frames; a machine too slow for the music still draws now and then
 
 
@@ -31,20 +35,27 @@ class Player(Protocol):
 
 @dataclass
 class Controls:
-    """The state set by a person's keys. direction: +1 (w, faster), -1 (s, slower) or 0 in this frame."""
+    """The state set by a person's keys. direction: +1 (w, faster), -1 (s, slower) or 0 in this frame.
+
+    peeked: the true position has been shown since the game began.
+    """
 
     direction: int = 0
     show_target: bool = True
+    paused: bool = False
     quit: bool = False
+    peeked: bool = False
 
     def press(self, keys: Sequence[str]) -> None:
         """Apply the keys of one frame, in order; of w and s the last one counts."""
         self.direction = 0
         for key in keys:
-            if key in ("w", "s"):
-                self.direction = 1 if key == "w" else -1
+            if key in FASTER + SLOWER:
+                self.direction = 1 if key in FASTER else -1
             elif key == "r":
                 self.show_target = not self.show_target
+            elif key == SPACE:
+                self.paused = not self.paused
             elif key in ("q", ESCAPE):
                 self.quit = True
 
@@ -72,7 +83,7 @@ class WatchedGame:
             standard deviation in continuous games.
         lost: whether the game ended because the player lost track.
         most_reward: the reward of a player that is always at the true position.
-        player: what plots call the player.
+        player: AGENT or PERSON, what plots call the player.
     """
 
     name: str
@@ -92,7 +103,7 @@ class WatchedGame:
     policies: list[tuple[float, ...]] = field(default_factory=list)
     lost: bool = False
     most_reward: float = 0.0
-    player: str = "agent"
+    player: str = AGENT
 
     @property
     def score(self) -> float:
@@ -131,7 +142,7 @@ def watch(
         The record of the game.
     """
     episode = new_episode(game)
-    episode.player = "agent" if controls is None else "you"
+    episode.player = PERSON if controls else AGENT
     hint = (KEYS_TO_PLAY if controls else KEYS_TO_WATCH) if window else ""
     person = controls is not None
     controls = controls or Controls()
@@ -152,6 +163,8 @@ def watch(
         while not ended:
             if clock and window:
                 controls.press(_keys(window, global_keys, clock.until(int(game.frame[0]) + 1)))
+                if controls.paused:
+                    _pause(stage, window, clock, global_keys)
                 if controls.quit:
                     return episode
             ended = _play_frame(game, player, episode)
@@ -182,11 +195,25 @@ def new_episode(game: Game) -> WatchedGame:
 
 
 def _keys(window: Window, global_keys: GlobalKeys | None, seconds: float) -> list[str]:
-    """Wait `seconds` and return the keys pressed meanwhile. With global keys, the window's own keys can only leave the game."""
+    """Wait `seconds` and return the keys pressed meanwhile. With global keys, the window's own keys cannot play."""
     pressed = window.keys(max(seconds, 0.0))
     if global_keys is None:
         return pressed
-    return [key for key in pressed if key in ("q", ESCAPE)] + global_keys.take()
+    return [key for key in pressed if key not in (*global_keys.PLAYING, *global_keys.SWITCHING)] + global_keys.take()
+
+
+def _pause(stage: _Stage, window: Window, clock: Clock, global_keys: GlobalKeys | None) -> None:
+    """Stop the music until the person goes on or leaves."""
+    controls = stage.controls
+    clock.pause()
+    stage.show_pause()
+    while controls.paused and not controls.quit:
+        shown = controls.show_target
+        controls.press(_keys(window, global_keys, PAUSE_SLICE))
+        if controls.show_target != shown:
+            stage.show_pause()
+    controls.direction = 0
+    clock.resume()
 
 
 def _play_frame(game: Game, player: Player, episode: WatchedGame) -> bool:
@@ -245,6 +272,11 @@ class _Stage:
             window.show(picture)
             self.drawn = len(self.episode.frames)
 
+    def show_pause(self) -> None:
+        """Show in the window that the game is paused; a film has no pauses."""
+        if self.window:
+            self.window.show(self._picture())
+
     def hold(self) -> None:
         """Show the last picture, with the ending, for FINAL_SECONDS."""
         picture = self._picture()
@@ -258,6 +290,7 @@ class _Stage:
     def _picture(self) -> np.ndarray:
         episode = self.episode
         value = getattr(self.player, "value", None)
+        self.controls.peeked |= self.controls.show_target and not episode.ending
         return render(
             self.game,
             Overlay(
@@ -265,7 +298,7 @@ class _Stage:
                 score=episode.score,
                 value=None if value is None else float(value[0]),
                 show_target=self.controls.show_target or bool(episode.ending),
-                message=episode.ending,
+                message=episode.ending or (PAUSED if self.controls.paused else ""),
                 hint=self.hint,
                 person=self.person,
             ),

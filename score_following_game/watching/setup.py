@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -15,15 +15,13 @@ from score_following_game.config import GameConfig
 from score_following_game.data_processing.dataset import load_data_set, score_paths
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
-from score_following_game.environment.rendering.picture import Overlay, render
 from score_following_game.environment.rendering.video import film, picture_folder, require_filmable
-from score_following_game.environment.rendering.window import GlobalKeys, Window
+from score_following_game.environment.rendering.window import Window
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 from score_following_game.watching.playback import Clock, open_time_source, piece_audio
-from score_following_game.watching.session import Controls, Player, WatchedGame, new_episode, watch
+from score_following_game.watching.session import Player, WatchedGame, watch
 
-TO_BEGIN = "press w, s or any key to begin; q leaves"
 FINALE_SECONDS = 20.0  # after that the finale closes by itself, so that an unattended run ends
 
 log = logging.getLogger(__name__)
@@ -51,6 +49,23 @@ def load_one_piece(data_set: str | os.PathLike[str], config: GameConfig, piece: 
     raise UserError(f"{data_set}: none of its {len(names)} pieces can be used; the first: {problems[0]}")
 
 
+def pieces_in_turn(data_set: str | os.PathLike[str], config: GameConfig, piece: str | None, seed: int) -> Iterator[Piece]:
+    """Yield the piece that load_one_piece chooses, then the others of the set in the order of their names, again and again.
+
+    Unusable pieces are left out, with a warning each time. Raises UserError as load_one_piece does.
+    """
+    chosen = load_one_piece(data_set, config, piece, seed)
+    yield chosen
+    names = list(score_paths(data_set))
+    place = names.index(chosen.name) if chosen.name in names else 0
+    while True:
+        place += 1
+        try:
+            yield load_data_set(data_set, config, piece=names[place % len(names)])[0]
+        except UserError as error:
+            log.warning("left out: %s", error)
+
+
 def game_of(piece: Piece, config: GameConfig, device: torch.device | str = "cpu") -> Game:
     """A batch of one game, at the beginning of the piece."""
     bank = ScoreBank([piece], config, device)
@@ -64,12 +79,10 @@ def perform(
     video: str | None = None,
     pictures: bool = False,
     sound: bool = True,
-    controls: Controls | None = None,
-    keys: str = "window",
     finale: Callable[[WatchedGame], np.ndarray] | None = None,
     unseen: bool = False,
 ) -> WatchedGame:
-    """Play a game in a window, or into a film (`video`) or a folder of pictures (`pictures`).
+    """Have an agent play a game in a window, or into a film (`video`) or a folder of pictures (`pictures`).
 
     Args:
         game: a batch of one game.
@@ -77,8 +90,6 @@ def perform(
         video: path of the film to write.
         pictures: write every frame to video_frames/.
         sound: play sound, or write it into the film.
-        controls: set when a person plays: always in a window, and the game begins when a key is pressed.
-        keys: "window", or "pynput" to read keys pressed anywhere.
         finale: makes the picture that the window shows after the game until a key is pressed. It is not shown when the
             player has left the game.
         unseen: open no window although nothing is recorded.
@@ -90,17 +101,12 @@ def perform(
     first = int(game.frame[0])
     with contextlib.ExitStack() as stack:
         window: Window | None = None
-        global_keys: GlobalKeys | None = None
         clock: Clock | None = None
-        if controls is not None or not (video or pictures or unseen):
-            window = stack.enter_context(contextlib.closing(Window(advice=_ADVICE_TO_PLAY if controls else _ADVICE_TO_WATCH)))
-        if controls is not None and keys == "pynput":
-            global_keys = stack.enter_context(contextlib.closing(GlobalKeys()))
+        if not (video or pictures or unseen):
+            window = stack.enter_context(contextlib.closing(Window(advice="write a film instead: --video FILE.mp4")))
         audio = piece_audio(piece, config, first) if sound and (video or window) else None
         if video:
             require_filmable(video)
-        if controls is not None and window is not None and not _begun(window, global_keys, game, controls):
-            return new_episode(game)
         recorders = []
         if pictures:
             recorders.append(stack.enter_context(picture_folder()))
@@ -108,26 +114,8 @@ def perform(
             recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio)))
         if window:
             clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
-        episode = watch(game, player, recorders, window, clock, controls, global_keys)
+        episode = watch(game, player, recorders, window, clock)
         if window and finale and episode.ending and not window.closed():
             window.show(finale(episode))
-            # A person may still be pressing the keys of the game.
-            window.wait_for_key(FINALE_SECONDS, but_not=("w", "s"))
+            window.wait_for_key(FINALE_SECONDS)
     return episode
-
-
-def _begun(window: Window, global_keys: GlobalKeys | None, game: Game, controls: Controls) -> bool:
-    """Show the beginning until a key is pressed. Returns False when that key leaves the game."""
-    window.show(render(game, Overlay(person=True, message=TO_BEGIN)))
-    while True:
-        pressed = window.keys(0.05) + (global_keys.take() if global_keys else [])
-        if pressed:
-            controls.press(pressed)
-            return not controls.quit
-
-
-_ADVICE_TO_WATCH = "write a film instead: --video FILE.mp4"
-_ADVICE_TO_PLAY = (
-    "a person needs a window to play; watch the optimal agent instead: --agent_type optimal "
-    "--game_config game_configs/nottingham_continuous.yaml --video FILE.mp4"
-)

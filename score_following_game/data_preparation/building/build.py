@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from score_following_game.data_preparation.building.check_pictures import check_picture
@@ -33,6 +32,7 @@ from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
 from score_following_game.errors import UserError
 from score_following_game.files import deferring_interrupts, locked, make_folder, replacing
+from score_following_game.opencv import cv2
 from score_following_game.optional_libraries import require_libraries
 
 _SAVE_EVERY = 2.0  # seconds between two saves of the record
@@ -234,4 +234,4 @@ def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> Non
         score = next(file for file in records.files(name) if file.suffix == ".npz")
         picture = check_picture(read_score(score), records.pieces[name].made.systems)
         with replacing(folder / f"{name}.png") as temporary:
-            cv2.imwrite(str(temporary), picture)
+            temporary.write_bytes(cv2.imencode(".png", picture)[1].tobytes())

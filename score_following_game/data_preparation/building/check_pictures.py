@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from score_following_game.data_processing.score_npz import Score
+from score_following_game.opencv import cv2
 
 _ENLARGED = 3
 _GAP = 4  # rows of grey between lines, before enlargement

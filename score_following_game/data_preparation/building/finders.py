@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from score_following_game.config import read_yaml
 from score_following_game.data_preparation.building.metadata import licence_of
 from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.building.sources import (
@@ -21,6 +21,7 @@ from score_following_game.data_preparation.building.sources import (
     lilypond_source,
     looking_through,
     read_text,
+    sources_or_problem,
 )
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.msmd.piece import find_msmd
@@ -28,6 +29,7 @@ from score_following_game.data_preparation.performances.match_file import named_
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest
 from score_following_game.optional_libraries import missing_library
+from score_following_game.yaml_files import read_table
 
 PIECES_FILE = "pieces.json"  # in a folder of LilyPond pieces: main files, split, licences
 INDEX_FILE = "index.json"  # in the folder of the songs: composer, set and title of each file
@@ -79,7 +81,7 @@ def _list_in(folder: Path, file: str, key: str, entries: str) -> dict[str, Any]:
             f"{folder}: has no {file}, which lists the collection's pieces; for a folder of scores of your own use the "
             "collection `folder`"
         )
-    content = read_yaml(listed)
+    content = read_table(listed)
     found = content.get(key) if key else content
     if not isinstance(found, dict) or not found:
         raise UserError(f"{listed}: expected {f'a key {key} with ' if key else ''}entries {entries}")
@@ -93,8 +95,12 @@ def _listed_pieces(folder: Path, main_files: dict[str, Any]) -> list[Source]:
     for name, file in looking_through(sorted(main_files.items())):
         if not (folder / name / file).is_file():
             raise UserError(f"{folder / PIECES_FILE}: lists {name}/{file}, which does not exist")
-        sources.append(lilypond_source(name, folder / name / file, folder / name))
+        sources += sources_or_problem(name, folder / name / file, partial(_listed_piece, folder, name, file))
     return sources
+
+
+def _listed_piece(folder: Path, name: str, file: str) -> list[Source]:
+    return [lilypond_source(name, folder / name / file, folder / name)]
 
 
 def _is_below(name: object, file: object) -> bool:
@@ -147,26 +153,31 @@ def find_performances(paths: Sequence[Path]) -> list[Source]:
         found = sorted((path / MATCH_FOLDER).glob("*.match"))
         if not found:
             raise UserError(f"{path / MATCH_FOLDER}: no match file; expected one (NAME.match) for each performance")
-        sources += [_performance(path, match) for match in looking_through(found)]
+        for match in looking_through(found):
+            sources += sources_or_problem(match.stem, match, partial(_performance, path, match))
     return sorted(distinct(sources), key=lambda source: source.name)
 
 
-def _performance(folder: Path, match: Path) -> Source:
+def _performance(folder: Path, match: Path) -> list[Source]:
     """Making the piece reports files that are missing."""
     score_name, midi_name = named_files(read_text(match))
     score, midi = folder / SCORE_FOLDER / score_name, folder / MIDI_FOLDER / midi_name
     content = repr([file_digest(file) if file.is_file() else "" for file in (score, match, midi)])
     digest = hashlib.sha256(content.encode()).hexdigest()
-    return Source(match.stem, score, digest, licence=UNCLEAR, work=score.stem, performance=Performance(match, midi))
+    return [Source(match.stem, score, digest, licence=UNCLEAR, work=score.stem, performance=Performance(match, midi))]
 
 
 def find_raw_msmd_sources(paths: Sequence[Path]) -> list[Source]:
     """The pieces of the MSMD as distributed: pages, MuNG and performances."""
     folders = [folder for path in paths for folder in find_msmd(path)]
-    return [
-        Source(folder.name, folder, folder_digest(folder), licence=licence_of(folder, ""))
-        for folder in looking_through(folders)
-    ]
+    sources: list[Source] = []
+    for folder in looking_through(folders):
+        sources += sources_or_problem(folder.name, folder, partial(_raw_piece, folder))
+    return distinct(sources)
+
+
+def _raw_piece(folder: Path) -> list[Source]:
+    return [Source(folder.name, folder, folder_digest(folder), licence=licence_of(folder, ""))]
 
 
 def find_music21_sources(names: Sequence[Path]) -> list[Source]:

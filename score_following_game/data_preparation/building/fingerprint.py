@@ -9,12 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-
 from score_following_game.config import PACKAGE
 from score_following_game.data_preparation.engraving.lilypond.contained import lilypond_version
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.files import file_digest
+from score_following_game.opencv import cv2
 
 if TYPE_CHECKING:
     from score_following_game.data_preparation.building.make_piece import PieceTask
@@ -38,16 +37,21 @@ _MODULES = (  # of every piece
     "data_processing/score_npz.py",
     "data_processing/sharp_sheet.py",
     "data_processing/tempo.py",
+    "limits.py",
+    "zip_files.py",
 )
 _LILYPOND_MODULES = ("data_preparation/engraving/lilypond/*",)  # also the .ily file
 _MSMD_MODULES = ("data_preparation/msmd/*.py",)
 _PERFORMANCE_MODULES = ("data_preparation/performances/*.py",)
 _RECORDING_MODULES = (
     "data_preparation/recordings/alignment.py",
+    "data_preparation/recordings/placing.py",
     "data_preparation/recordings/quality.py",
     "data_preparation/recordings/retiming.py",
+    "data_preparation/recordings/scaling.py",
     "data_processing/audio*.py",
     "data_processing/level.py",
+    "data_processing/long_sound.py",
     "data_processing/performance.py",
     "data_processing/spectrogram.py",
     "data_processing/synthesis.py",
@@ -95,8 +99,15 @@ def fingerprint(task: PieceTask) -> str:
         modules += _PERFORMANCE_MODULES
     if task.recording is not None:
         modules += _RECORDING_MODULES
-        parts += [file_digest(task.recording), task.recording.suffix.lower()]
+        parts += [_digest_if_readable(task.recording), task.recording.suffix.lower(), task.minutes_of_music]
     return hashlib.sha256(repr([*parts, _code_version(*modules)]).encode()).hexdigest()
+
+
+def _digest_if_readable(recording: Path) -> str:
+    try:
+        return file_digest(recording)
+    except OSError:  # making the piece reports it
+        return ""
 
 
 @cache

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from score_following_game import limits
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key
 from score_following_game.data_preparation.building.held_out import held_out_piece
 from score_following_game.data_preparation.building.sources import Performance, Source, read_bytes, read_text, score_text
@@ -31,7 +32,7 @@ from score_following_game.data_preparation.engraving.verovio.layout import parse
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.engraving.verovio.parts import PIANO
 from score_following_game.data_preparation.engraving.xml_text import xml_text
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.errors import UNREADABLE, EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.performances.joining import join
 from score_following_game.data_preparation.performances.match_file import read_match
@@ -41,8 +42,6 @@ from score_following_game.data_processing.sharp_sheet import SUFFIX, write_sharp
 from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
-
-PLAUSIBLE_TEMPO = (20.0, 400.0)  # quarters per minute; a tempo outside is treated as an error of the score
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class PieceTask:
     recording: audio file to use as the performance instead of the score's MIDI.
     playing: what of the score is engraved, and in which order.
     held_out: a set; note if it is the music of one of its validation or test pieces.
+    minutes_of_music: how long a recording may last.
     """
 
     source: Source
@@ -64,6 +64,7 @@ class PieceTask:
     recording: Path | None = None
     playing: Playing = WHOLE
     held_out: str = ""
+    minutes_of_music: float = field(default_factory=limits.minutes_of_music)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def make_piece(task: PieceTask) -> PieceFacts:
 
     Raises EngravingError, without leaving files behind, when the piece has to be left out.
     """
+    limits.set_minutes_of_music(task.minutes_of_music)
     make_folder(task.folder)
     piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder, task.playing)
     stem = task.folder / task.source.name
@@ -164,6 +166,8 @@ def engrave_source(
     time_limit: seconds, for LilyPond.  work: folder for temporary files.  playing: what of the score.
     Returns the piece and the measurements of its checks. Raises EngravingError when the piece has to be left out.
     """
+    if source.problem:
+        raise EngravingError(UNREADABLE, source.problem)
     if source.tune is not None:
         return _engrave_tune(source.tune, source.name, style, playing)
     if source.performance is not None:
@@ -177,7 +181,7 @@ def engrave_source(
         text = score_text(source.path)
         text = one_movement(text, source.movement) if source.movement else text
         mei, reading = import_score(source.path, text, playing)
-        reading = reading.with_tempi(*PLAUSIBLE_TEMPO)
+        reading = reading.with_plausible_tempi()
         piece = engrave(clean_mei(mei, style), style, reading, default_tempo(source.name))
     piece = hold_falling_x(piece, style)
     return piece, check_piece(piece, style)
@@ -196,7 +200,7 @@ def _engrave_tune(tune: Tune, name: str, style: Style, playing: Playing) -> tupl
         raise EngravingError("unreadable ABC", str(error)) from None
     root = parse_mei(mei)
     print_what_sounds(root)  # a sign may have been on a note of a chord that is left out
-    piece = engrave(xml_text(root), style, reading.with_tempi(*PLAUSIBLE_TEMPO), default_tempo(name))
+    piece = engrave(xml_text(root), style, reading.with_plausible_tempi(), default_tempo(name))
     return piece, check_piece(piece, style)
 
 
@@ -218,5 +222,5 @@ def _engraved_once(source: Source, style: Style) -> tuple[EngravedPiece, dict[st
 
 
 def default_tempo(name: str) -> float:
-    """The tempo of a score that states none: 90 to 130 quarters per minute, by a hash of its name."""
+    """The tempo of a score of usual notes that states none: 90 to 130 quarters per minute, by a hash of its name."""
     return 90.0 + int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 401 / 10

@@ -10,7 +10,7 @@ from pathlib import Path
 from score_following_game.data_preparation.building.split import GivenSplit, Split
 from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_processing.synthesis import require_sound_font
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, printable
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Performances:
         """Raises UserError for a file that is not a sound font, and for two fonts with the same file name."""
         for font in self.sound_fonts:
             require_sound_font(font)
+            if printable(str(font)) != str(font):
+                raise UserError(f"--sound_font {font}: manifests cannot hold this name; rename the file")
         if len({font.name for font in self.sound_fonts}) < len(self.sound_fonts):
             raise UserError(
                 "--sound_font: two fonts have the same file name, by which the manifest identifies them; rename one"

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from score_following_game import limits
 from score_following_game.data_preparation.building.make_piece import PieceFacts
 from score_following_game.data_processing.manifest import PieceEntry, are_fonts, fits
-from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
+from score_following_game.reading import read_bytes, reading
 
 RECORD_NAME = "prepared.json"
+_REMEDY = "choose another destination, or remove the record and its pieces (pieces without a record count as files of yours)"
 MAKING_NAME = ".engraved"  # folder of new pieces: a piece's set is known only after all pieces are made
 
 
@@ -60,21 +62,14 @@ class Records:
         path = destination / RECORD_NAME
         if not path.exists():
             return cls(destination)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+        with reading(path, "not a record of this version", _REMEDY):
+            content = json.loads(read_bytes(path, limits.TABLE_FILE))
             raw = content["pieces"]
             pieces = {name: Record(**row | {"facts": row["facts"] and PieceFacts(**row["facts"])}) for name, row in raw.items()}
             if not all(_is_plain(name) and _is_sound(record) for name, record in pieces.items()):
                 raise ValueError("a value of the wrong type, a path in place of a name, or a missing digest")
             if not are_fonts(content["sound_fonts"]):
                 raise ValueError("sound fonts of the wrong type")
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise UserError(
-                f"{path}: not a record of this version; choose another destination, or remove the record and its pieces "
-                "(pieces without a record count as files of yours)"
-            ) from None
         return cls(destination, pieces, content["sound_fonts"])
 
     def save(self) -> None:

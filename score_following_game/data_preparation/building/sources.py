@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
+from score_following_game import limits, reading
 from score_following_game.data_preparation.building.metadata import licence_of, named_work, works_by_name
 from score_following_game.data_preparation.building.mxl import score_in
 from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.engraving.abc.tune_book import Tune, read_tune_book
 from score_following_game.data_preparation.engraving.lilypond.source import files_of
 from score_following_game.data_preparation.engraving.mei.movements import movement_labels
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.errors import UNREADABLE, EngravingError, leaving_out
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.piece import is_tempo_variant
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, printable
 from score_following_game.files import file_digest
 
 SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
 _TITLE_LENGTH = 40
+_LONGEST_ORIGIN = 600  # characters
+_LONGEST_NAME = 150
 T = TypeVar("T")
 
 
@@ -46,6 +50,7 @@ class Source:
     root: folder that the includes of a LilyPond file must lie in.
     movement: number of the movement in an MEI file with several (1 is the first), 0 for a file with one.
     performance: the human performance that the piece is; None: the score is played as written.
+    problem: why the file cannot be read; making the piece reports it. "" for a file that can.
     """
 
     name: str
@@ -57,16 +62,17 @@ class Source:
     root: Path | None = None
     movement: int = 0
     performance: Performance | None = None
+    problem: str = ""
 
     @property
     def origin(self) -> str:
         """The path and what of it (the tune, the movement, the performance), for messages and lists."""
-        return f"{self.path}{self._part}"
+        return printable(f"{self.path}{self._part}", _LONGEST_ORIGIN)
 
     @property
     def label(self) -> str:
         """The file and its folder without the path above it, so that it is the same on every machine."""
-        return "/".join(self.path.resolve().parts[-2:]) + self._part
+        return printable("/".join(self.path.absolute().parts[-2:]) + self._part, _LONGEST_ORIGIN)
 
     @property
     def _part(self) -> str:
@@ -92,7 +98,7 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     sources = [
         source
         for (file, root), stem in looking_through(list(zip(files.items(), _stems(list(files)))))
-        for source in _sources(file, root, stem, works.get(file, ""))
+        for source in sources_or_problem(stem, file, partial(_sources, file, root, stem, works.get(file, "")))
     ]
     if not sources:
         among = "it" if len(files) == 1 else f"{len(files)} files"
@@ -122,15 +128,18 @@ def decode(data: bytes) -> str:
 
 def score_text(path: Path) -> str:
     """The text of a score file, for compressed MusicXML that of the score inside. Raises EngravingError; see score_in."""
-    return decode(score_in(read_bytes(path))) if path.suffix.lower() == ".mxl" else read_text(path)
+    text = decode(score_in(read_bytes(path))) if path.suffix.lower() == ".mxl" else read_text(path)
+    if text.lstrip()[:1] == "<":
+        with leaving_out(UNREADABLE):
+            limits.require_modest_xml(text)
+    return text
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file. Raises UserError when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); make it readable or remove it") from None
+    """The content of a score file. Raises UserError when it cannot be read or is too large for a score."""
+    with reading.reading(path, "cannot be read"):
+        data = reading.read_bytes(path, limits.SCORE_FILE)
+    return data
 
 
 def _files(path: Path) -> list[Path]:
@@ -180,6 +189,17 @@ def lilypond_source(name: str, main: Path, root: Path) -> Source:
     content = [(file.name, hashlib.sha256(read_bytes(file)).hexdigest()) for file in files]
     text = "\n".join(map(read_text, files))
     return Source(name, main, hashlib.sha256(repr(content).encode()).hexdigest(), licence=licence_of(main, text), root=root)
+
+
+def sources_or_problem(name: str, file: Path, find: Callable[[], list[Source]]) -> list[Source]:
+    """What `find` returns; one source with the problem where it fails, so that the other files are made."""
+    try:
+        with leaving_out(UNREADABLE):
+            found = find()
+    except (EngravingError, MemoryError) as error:
+        problem = error.detail if isinstance(error, EngravingError) else "it needs more memory than there is"
+        return [Source(name, file, hashlib.sha256(problem.encode()).hexdigest(), problem=problem)]
+    return found
 
 
 def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
@@ -234,6 +254,7 @@ def distinct(sources: list[Source]) -> list[Source]:
     seen: Counter[str] = Counter()
     renamed = []
     for source in sources:
+        source = replace(source, name=_fitting(source.name))
         seen[source.name.lower()] += 1
         number = seen[source.name.lower()]
         name = source.name if number == 1 else f"{source.name}_{number}"
@@ -242,6 +263,14 @@ def distinct(sources: list[Source]) -> list[Source]:
         seen[name.lower()] += number > 1
         renamed.append(replace(source, name=name))
     return renamed
+
+
+def _fitting(name: str) -> str:
+    """The name itself, or a shorter one of its beginning and a digest: the names of a piece's files are longer than its own."""
+    if len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable():
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
+    return f"{slug(name)[: _LONGEST_NAME - 9]}_{digest}"
 
 
 def folder_digest(folder: Path) -> str:

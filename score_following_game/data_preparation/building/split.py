@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from score_following_game.config import read_yaml
 from score_following_game.errors import UserError
+from score_following_game.yaml_files import read_table
 
 SETS = ("train", "valid", "test")
 _EXPECTED = (
@@ -74,7 +74,7 @@ def read_split(path: Path) -> GivenSplit:
 
     Raises UserError for other content, and when a piece is named twice.
     """
-    content = read_yaml(path)
+    content = read_table(path)
     content = content.get("split", content)
     if not isinstance(content, dict) or not all(
         isinstance(content.get(part), list) and all(isinstance(name, str) for name in content[part]) for part in SETS

@@ -17,16 +17,20 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.errors import UNREADABLE, EngravingError
+from score_following_game.errors import UserError, printable
+from score_following_game.files import WriteError
 
+_SAFE_PATH = "PYTHONSAFEPATH"
 _SPAWN = multiprocessing.get_context("spawn")
 _FIRST_TASK_EXTRA = 30.0  # seconds that a child may take to start
 MOST_PATIENCE = 10.0
 MEMORY = 6 * 10**9  # bytes of address space per child
 
 # These reasons say nothing about the score itself, so another attempt may succeed.
-TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED = "time limit", "memory limit", "the engraver crashed", "unexpected error"
-PASSING = {TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNEXPECTED}
+TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNWRITTEN = "time limit", "memory limit", "the engraver crashed", "cannot be written"
+PASSING = {TIME_LIMIT, MEMORY_LIMIT, CRASHED, UNWRITTEN}
+UNEXPECTED = "unexpected error"  # of the same code, the same file makes the same one again
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class _Child:
         self.deadline = 0.0
         self.connection, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_serve, args=(function, theirs), daemon=True)
-        with _ignoring_interrupts():
+        with _ignoring_interrupts(), _safe_path():
             self.process.start()
         theirs.close()
 
@@ -133,6 +137,20 @@ def allowed(seconds: float) -> float:
 
 
 @contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Children started in this context do not look for modules in the working directory, where anybody's files may lie."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
+
+
+@contextlib.contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
     """Children started in this context ignore Ctrl-C from the beginning, because stopping them is up to the parent."""
     try:
@@ -166,8 +184,12 @@ def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
             answer = None, error.reason, error.detail
         except MemoryError:
             answer = None, MEMORY_LIMIT, f"more than {MEMORY / 1e9:g} GB"
+        except WriteError as error:
+            answer = None, UNWRITTEN, str(error)
+        except UserError as error:
+            answer = None, UNREADABLE, str(error)
         except Exception as error:
-            answer = None, UNEXPECTED, f"{type(error).__name__}: {error}"
+            answer = None, UNEXPECTED, printable(f"{type(error).__name__}: {error}", 300)
         connection.send(answer)
 
 

@@ -16,6 +16,7 @@ from score_following_game.data_preparation.engraving.engraved_piece import Playe
 from score_following_game.data_preparation.errors import EngravingError
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
+PLAUSIBLE_TEMPO = 20.0, 400.0  # quarters per minute; a tempo outside is treated as an error of the score
 _QUARTERS_OFF = Fraction(1, 100)  # a note ends one tick before its pitch sounds again
 DIFFER = "two readings differ"
 SIGN, TIE, LENGTH = "accidental", "tie", "length in a chord"  # what is mended
@@ -133,8 +134,9 @@ class Reading:
         kinds = (self.mended.get(note.id) for bar in {*order} for note in self.bars[bar].notes)
         return dict(Counter(kind for kind in kinds if kind))
 
-    def with_tempi(self, slowest: float, fastest: float) -> Reading:
-        """Without the tempi outside of a range, in quarters per minute."""
+    def with_plausible_tempi(self) -> Reading:
+        """Without the tempi outside of PLAUSIBLE_TEMPO."""
+        slowest, fastest = PLAUSIBLE_TEMPO
         bars = (
             replace(bar, tempi=tuple((after, tempo) for after, tempo in bar.tempi if slowest <= tempo <= fastest))
             for bar in self.bars

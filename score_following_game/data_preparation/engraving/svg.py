@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 from xml.etree import ElementTree
 
-import cv2
 import numpy as np
 
 from score_following_game.data_preparation.engraving.xml_text import xml_text
+from score_following_game.opencv import cv2
 
 SVG = "{http://www.w3.org/2000/svg}"  # precedes every tag
 

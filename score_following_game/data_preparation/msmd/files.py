@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game import limits
+from score_following_game.data_preparation.errors import EngravingError, leaving_out
+from score_following_game.data_processing.arrays import parse_array
+from score_following_game.opencv import cv2
 
 _LARGEST_FILE = 2**25  # bytes
-_LARGEST_PICTURE = 2**26  # pixels; A4 at 600 dots per inch has 35 million
 
 
 def read_picture(path: Path) -> np.ndarray:
     """Read a PNG as uint8 (H, W), 0 = ink. Transparent pixels become white. Raises EngravingError."""
     data = read_bytes(path)
+    with leaving_out("broken PNG", str(path)):
+        picture = _decode(path, data)
+    return picture
+
+
+def _decode(path: Path, data: bytes) -> np.ndarray:
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
         raise EngravingError("broken PNG", f"{path}: not a PNG")
     width, height = struct.unpack(">II", data[16:24])
-    if width * height > _LARGEST_PICTURE:  # checked before anything is decompressed
+    if width * height > limits.PICTURE:  # checked before anything is decompressed
         raise EngravingError("page too large", f"{path}: {width} x {height} px")
-    image: np.ndarray | None
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise EngravingError("broken PNG", f"{path}: cannot be decoded")
     if image.dtype == np.uint16:
@@ -41,10 +43,9 @@ def read_picture(path: Path) -> np.ndarray:
 def read_array(path: Path) -> np.ndarray:
     """Read a .npy file that holds no pickles. Raises EngravingError."""
     data = read_bytes(path)
-    try:
-        return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except Exception as error:  # numpy raises many types for broken or hostile files
-        raise EngravingError("broken array", f"{path}: {error}") from None
+    with leaving_out("broken array", str(path)):
+        array = parse_array(data)
+    return array
 
 
 def read_bytes(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.errors import leaving_out
 from score_following_game.data_preparation.msmd.files import read_bytes
 
 _XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
@@ -38,11 +38,10 @@ class _NoDoctype(ElementTree.TreeBuilder):
 
 def read_mung(path: Path) -> list[MungObject]:
     """All objects of a MuNG file. Raises EngravingError if it is missing, too large or not MuNG."""
-    try:
+    with leaving_out("broken XML", str(path)):
         root = ElementTree.fromstring(read_bytes(path), ElementTree.XMLParser(target=_NoDoctype()))
-        return [_object(element) for element in root.iter() if element.tag in ("CropObject", "Node")]
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: unknown encoding
-        raise EngravingError("broken XML", f"{path}: {error}") from None
+        objects = [_object(element) for element in root.iter() if element.tag in ("CropObject", "Node")]
+    return objects
 
 
 def _object(element: ElementTree.Element) -> MungObject:

@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.files import read_array, read_picture
 from score_following_game.data_preparation.msmd.mung import MungObject, read_mung
+from score_following_game.opencv import cv2
 
 _STYLE = STYLES["msmd"]
 _SYSTEM_CLASSES = ("system", "staffsystem")

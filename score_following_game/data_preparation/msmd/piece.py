@@ -23,10 +23,10 @@ from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.msmd.alignment import match_notes, note_events, read_targets
 from score_following_game.data_preparation.msmd.files import read_bytes
 from score_following_game.data_preparation.msmd.page import Notehead, read_page
-from score_following_game.data_processing.midi_files import played_midi, reason_of
+from score_following_game.data_processing.midi_files import played_midi
 from score_following_game.data_processing.midi_library import pretty_midi
 from score_following_game.data_processing.score_npz import Score
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, cause
 
 _TEMPO = "tempo-1000"  # a performance at the score's own tempo
 
@@ -141,7 +141,7 @@ def _parse(midi: bytes, where: Path) -> tuple[pretty_midi.PrettyMIDI, list[prett
     try:
         timing = played_midi(midi).midi
     except Exception as error:  # mido and pretty_midi raise many types for broken files
-        raise EngravingError("broken MIDI", f"{where}: {reason_of(error)}") from None
+        raise EngravingError("broken MIDI", f"{where}: {cause(error)}") from None
     notes = sorted((note for part in timing.instruments for note in part.notes), key=lambda note: (note.start, note.pitch))
     if not notes:
         raise EngravingError("no notes", f"{where}: its MIDI has no notes")

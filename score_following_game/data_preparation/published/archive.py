@@ -12,7 +12,6 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from gzip import GzipFile
@@ -21,8 +20,10 @@ from typing import IO, Protocol
 
 from tqdm import tqdm
 
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, cause
 from score_following_game.files import WriteError, make_folder
+from score_following_game.limits import PUBLISHED_INDEX
+from score_following_game.zip_files import open_zip
 
 LARGEST = 64 * 2**30  # bytes, total of all files
 MOST_MEMBERS = 500_000
@@ -161,7 +162,7 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
 
 
 def _unpack_zip(archive: Path, result: Unpacked, limits: _Limits, bar: tqdm) -> None:
-    with _reading(archive), zipfile.ZipFile(archive) as content:
+    with _reading(archive), open_zip(archive, PUBLISHED_INDEX) as content:
         for member in content.infolist():
             _count(result, limits)
             kind = stat.S_IFMT(member.external_attr >> 16)
@@ -192,19 +193,8 @@ def _reading(archive: Path) -> Iterator[None]:
         raise
     except tarfile.FilterError as error:
         raise UserError(f"{archive}: not unpacked, since it is unsafe ({error})") from None
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        zlib.error,
-        OSError,
-        EOFError,
-        ValueError,
-        LookupError,
-        ArithmeticError,
-        RuntimeError,
-    ) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{archive}: broken archive ({reason}); remove it and fetch it again") from None
+    except Exception as error:
+        raise UserError(f"{archive}: broken archive ({cause(error)}); remove it and fetch it again") from None
 
 
 def _inside(archive: Path, folder: Path, name: str) -> Path:

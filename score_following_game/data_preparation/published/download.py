@@ -21,8 +21,10 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from score_following_game import limits
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, file_digest, replacing
+from score_following_game.reading import read_bytes
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before each retry; progress resets the count
 TIMEOUT = 10.0  # seconds without any data
@@ -79,9 +81,9 @@ class _Part:
     def validator(self) -> str:
         """The validator of the server's file that this is a part of; "" if the download cannot be continued."""
         try:
-            note = json.loads(self.note.read_text(encoding="utf-8"))
+            note = json.loads(read_bytes(self.note, limits.TABLE_FILE))
             return note["validator"] if self.size and note["url"] == self.url and isinstance(note["validator"], str) else ""
-        except (OSError, ValueError, KeyError, TypeError):
+        except Exception:  # whatever is wrong with the note
             return ""
 
     def begin(self, validator: str) -> None:

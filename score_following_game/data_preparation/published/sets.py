@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from score_following_game import limits
 from score_following_game.data_preparation.building.split import SETS
 from score_following_game.data_preparation.published.archive import unpacked
 from score_following_game.data_preparation.published.manifest import describe_published
@@ -15,6 +16,7 @@ from score_following_game.data_processing.manifest import write_manifest
 from score_following_game.data_processing.piece import SCORES
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, make_folder, replacing
+from score_following_game.reading import read_bytes
 
 ROOT, DOWNLOADS = "score_following_game_data", "downloads"
 _SET_FOLDER = re.compile(rf"(nottingham|msmd_all|msmd)_({'|'.join(SETS)})")
@@ -198,10 +200,10 @@ def _is_below(folder: str) -> bool:
 
 def _read(path: Path, is_sound: Callable[[object], bool]) -> dict:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path, limits.TABLE_FILE))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError):
+    except Exception:  # whatever is wrong with it
         content = None
     if not is_sound(content):
         raise UserError(f"{path}: not a record of this version; remove it (existing data sets stay as they are)")

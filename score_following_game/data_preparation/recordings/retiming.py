@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from score_following_game.data_preparation.engraving.reading import PLAUSIBLE_TEMPO
 from score_following_game.data_preparation.errors import EngravingError
-from score_following_game.data_preparation.recordings.alignment import MOST_CELLS, compute_features, locate, warp
+from score_following_game.data_preparation.recordings.alignment import MOST_CELLS, compute_features, warp
+from score_following_game.data_preparation.recordings.placing import locate
 from score_following_game.data_preparation.recordings.quality import REPEATS, Quality, measure
+from score_following_game.data_preparation.recordings.scaling import at_speed, speed_of
 from score_following_game.data_processing.audio import read_recording, recording_seconds
 from score_following_game.data_processing.midi_files import played_midi, read_midi
 from score_following_game.data_processing.performance import note_onsets
@@ -34,7 +37,7 @@ _NEAR_TWICE = 1.7, 2.3  # length relative to the score at which the recording ma
 _LEAD = 0.4  # seconds of silence before the score's audio: without it the first note is located late
 _TAIL = 0.5  # seconds of the score's audio after the last note
 _TEMPO_SPAN = 4.0  # seconds of score over which a local tempo is measured
-_LONGEST = 4.0, 120.0  # longest recording: this many times the score, plus this many seconds
+_LONGEST = 4.0, 120.0  # longest recording: at least this many times the score, plus this many seconds
 
 
 @dataclass(frozen=True)
@@ -89,17 +92,27 @@ def align(
     chords: dict[float, list[int]] = defaultdict(list)
     for note in _by_onset(midi):
         chords[note.start].append(note.pitch)
-    onsets, pitches = np.array(list(chords)), [np.unique(chord) for chord in chords.values()]
-    first, end = onsets[0], max(note.end for note in _by_onset(midi))
-    played = synthesise(midi, sound_font)[round(first * SAMPLE_RATE) : round((end + _TAIL) * SAMPLE_RATE)]
-    played = np.pad(played, (round(_LEAD * SAMPLE_RATE), 0))
-    score, recording = compute_features(played), compute_features(samples)
+    written, pitches = np.array(list(chords)), [np.unique(chord) for chord in chords.values()]
+    end = max(note.end for note in _by_onset(midi))
+    recording = compute_features(samples)
+    factor = speed_of(compute_features(_played(midi, sound_font)), recording, most_cells)
+    score = compute_features(_played(at_speed(midi, factor), sound_font))
+    onsets = factor * (written - written[0]) + _LEAD
     spans = warp(score, recording, most_cells)
-    places = locate(onsets - first + _LEAD, pitches, spans, score, recording)
+    places = locate(onsets, pitches, spans, score, recording)
     tempo = _local_tempo(onsets, places)
-    last = min(places[-1] + (end - onsets[-1]) * float(np.median(tempo)), len(samples) / SAMPLE_RATE)
-    quality = measure(score, recording, spans, pitches, places, tempo)
-    return Alignment(np.append(onsets, end), np.append(places, max(last, places[-1])), quality)
+    last = min(places[-1] + factor * (end - written[-1]) * float(np.median(tempo)), len(samples) / SAMPLE_RATE)
+    quality = measure(score, recording, spans, onsets, pitches, places, tempo)
+    of_score = {name: round(factor * getattr(quality, name), 3) for name in ("tempo_low", "tempo", "tempo_high")}
+    return Alignment(np.append(written, end), np.append(places, max(last, places[-1])), replace(quality, **of_score))
+
+
+def _played(midi: pretty_midi.PrettyMIDI, sound_font: Path | None) -> np.ndarray:
+    """The score's sound, float32 (n,), from _LEAD before the first note to _TAIL after the end of the last."""
+    notes = _by_onset(midi)
+    first, end = notes[0].start, max(note.end for note in notes)
+    played = synthesise(midi, sound_font)[round(first * SAMPLE_RATE) : round((end + _TAIL) * SAMPLE_RATE)]
+    return np.pad(played, (round(_LEAD * SAMPLE_RATE), 0))
 
 
 def _by_onset(midi: pretty_midi.PrettyMIDI) -> list[pretty_midi.Note]:
@@ -178,7 +191,7 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
 
     try:
         midi = read_midi(midi_path)
-        _require_likely_length(recording, float(note_onsets(midi, midi_path)[-1]))
+        _require_likely_length(recording, midi, float(note_onsets(midi, midi_path)[-1]))
         heard = read_recording(recording)
     except UserError as error:
         raise EngravingError(UNREADABLE, str(error)) from None
@@ -207,13 +220,18 @@ def _part(alignment: Alignment) -> tuple[float, float]:
     return max(0.0, round(first - max(float(alignment.score_seconds[0]), _BEFORE), 3)), last + _AFTER
 
 
-def _require_likely_length(recording: Path, seconds: float) -> None:
-    """Raise EngravingError for a recording far too long or short, without decoding it. seconds: length of the score."""
+def _require_likely_length(recording: Path, midi: pretty_midi.PrettyMIDI, seconds: float) -> None:
+    """Raise EngravingError for a recording far too long or short, without decoding it. seconds: length of the score.
+
+    Whatever the score's tempo, the recording may have any from PLAUSIBLE_TEMPO.
+    """
     length = recording_seconds(recording)
-    if length is None:
+    if length is None or not seconds:
         return  # the decoder reports what is wrong
     times, extra = _LONGEST
-    if not seconds / times <= length <= seconds * times + extra:
+    slowest, fastest = PLAUSIBLE_TEMPO
+    tempo = 60 * midi.time_to_tick(seconds) / midi.resolution / seconds
+    if not seconds * min(1 / times, tempo / fastest) <= length <= seconds * max(times, tempo / slowest) + extra:
         hint = REPEATS if length > seconds else ""
         raise EngravingError(POOR, f"{recording}: is {length:.0f} s long, its score {seconds:.0f} s{hint}")
 

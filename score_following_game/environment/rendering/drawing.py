@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
-import cv2
 import numpy as np
+
+from score_following_game.opencv import cv2
 
 Colour = tuple[int, int, int]  # BGR
 Box = tuple[int, int, int, int]  # left, top, width, height
@@ -63,7 +65,7 @@ def shortened(words: str, size: int, width: int, bold: bool = False) -> str:
 
 
 @functools.cache
-def _font() -> cv2.FontFace | None:
+def _font() -> Any | None:
     """The outline font of OpenCV 5; earlier versions have stroke fonts only."""
     return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from score_following_game.data_processing.piece import Piece
@@ -26,6 +25,7 @@ from score_following_game.environment.rendering.drawing import (
     text,
 )
 from score_following_game.environment.rendering.names import clock, title
+from score_following_game.opencv import cv2
 
 WIDTH, HEIGHT = 1280, 720
 SHEET: Box = (20, 92, 1240, 312)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
-import cv2
 import imageio_ffmpeg
 import numpy as np
 import soundfile
@@ -20,6 +19,7 @@ from score_following_game.data_processing.audio import Audio
 from score_following_game.environment.rendering.picture import HEIGHT, WIDTH
 from score_following_game.errors import UserError
 from score_following_game.files import replacing, require_writable
+from score_following_game.opencv import cv2
 
 Recorder = Callable[[np.ndarray], None]  # takes a BGR uint8 picture
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -10,17 +11,27 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
-import cv2
 import numpy as np
 
 from score_following_game.environment.rendering.display import has_display
 from score_following_game.errors import UserError
+from score_following_game.opencv import cv2
 from score_following_game.optional_libraries import require_libraries
 
 TITLE = "Score Following"
-ESCAPE = "\x1b"
+ESCAPE, SPACE, ENTER = "\x1b", " ", "\r"
+UP, DOWN, LEFT, RIGHT = "up", "down", "left", "right"
+_ARROWS = {  # codes of cv2.waitKeyEx in Qt and GTK (X keysyms; 0xff95 and above on the keypad), Windows and macOS
+    **dict.fromkeys((0xFF52, 0xFF97, 0x260000, 0xF700), UP),
+    **dict.fromkeys((0xFF54, 0xFF99, 0x280000, 0xF701), DOWN),
+    **dict.fromkeys((0xFF51, 0xFF96, 0x250000, 0xF702), LEFT),
+    **dict.fromkeys((0xFF53, 0xFF98, 0x270000, 0xF703), RIGHT),
+}
 _SLICE = 0.02  # seconds between two polls of the keys
+_EVENT_READER = "QXcbEventQueue"  # Qt's thread that reads from the X server
+_READER_SECONDS = 5.0  # how long a first window waits for it
 
 
 class Window:
@@ -39,19 +50,23 @@ class Window:
         """Show a picture, uint8 (H, W, 3), BGR."""
         if not self._shown:
             _give_qt_fonts()
+            _start_event_reader()
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
             self._shown = True
         cv2.imshow(self.title, picture)
-        self._note(cv2.pollKey())  # OpenCV draws the window only while keys are polled
+        self._note(cv2.waitKeyEx(1))  # OpenCV draws the window only while keys are polled
 
     def keys(self, seconds: float = 0.0) -> list[str]:
-        """Wait, then return the keys pressed since the last call, in order; a closed window counts as Escape."""
+        """Wait, then return the keys pressed since the last call, in order; a closed window counts as Escape.
+
+        A key is its character, in lower case, or UP, DOWN, LEFT or RIGHT. Other keys without a character are left out.
+        """
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()
             # At least a millisecond, even when late, since this call also draws the window.
-            self._note(cv2.waitKey(max(1, int(1000 * min(left, _SLICE)))))
+            self._note(cv2.waitKeyEx(max(1, int(1000 * min(left, _SLICE)))))
             if self.closed():
                 self._pressed.append(ESCAPE)
             if time.monotonic() >= end or ESCAPE in self._pressed:
@@ -59,8 +74,8 @@ class Window:
                 return pressed
 
     def _note(self, code: int) -> None:
-        if code >= 0 and code & 0xFF:
-            self._pressed.append(chr(code & 0xFF).lower())
+        if key := key_of(code):
+            self._pressed.append(key)
 
     def wait_for_key(self, seconds: float, but_not: Sequence[str] = ()) -> None:
         """Wait until a key other than `but_not` is pressed or the window is closed, at most `seconds`."""
@@ -79,13 +94,21 @@ class Window:
         self._shown = False
 
 
+def key_of(code: int) -> str:
+    """The key of a code of cv2.waitKeyEx; "" for no key, and for keys that have no name here (Shift, F1 ...)."""
+    if code <= 0:
+        return ""
+    low = code & 0xFFFF  # GTK sets bits above these for Shift, Num Lock ...; an arrow's lowest byte is a letter's code
+    return _ARROWS.get(code) or _ARROWS.get(low) or (chr(low).lower() if 0 < low < 0x100 else "")
+
+
 class GlobalKeys:
     """Key presses in any window, by pynput; a key counts as pressed until it is released.
 
-    Escape and q are read from the game's own window only, since a q typed elsewhere should not end the game.
+    All other keys are read from the game's own window only, since a q typed elsewhere should not end the game.
     """
 
-    PLAYING, SWITCHING = ("w", "s"), ("r",)
+    PLAYING, SWITCHING = ("w", "s", UP, DOWN), ("r",)
 
     def __init__(self) -> None:
         require_libraries("--keys pynput", "keys", "pynput")
@@ -109,13 +132,18 @@ class GlobalKeys:
         self._listener.stop()
 
     def _press(self, key: object) -> None:
-        name = (getattr(key, "char", None) or "").lower()
+        name = _name(key)
         if name in self.PLAYING + self.SWITCHING and name not in self._held:  # X repeats a key that is held
             self._held.add(name)
             self._pressed.append(name)
 
     def _release(self, key: object) -> None:
-        self._held.discard((getattr(key, "char", None) or "").lower())
+        self._held.discard(_name(key))
+
+
+def _name(key: object) -> str:
+    """The character of one of pynput's keys in lower case, else its name: up, down, shift ..."""
+    return (getattr(key, "char", None) or getattr(key, "name", None) or "").lower()
 
 
 def require_display(advice: str) -> None:
@@ -128,6 +156,39 @@ def require_display(advice: str) -> None:
     problem = _trial_window(os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))
     if problem:
         raise UserError(f"no window can be opened here ({problem}); {advice}")
+
+
+@functools.cache
+def _start_event_reader() -> None:
+    """Have Qt connect to the X server by a window that is closed at once, and wait until the thread that reads events waits.
+
+    OpenCV's Qt connects when the first window is made. X events that arrive before its reader runs are lost, and on a busy
+    machine it starts late. Without a window manager the window is mapped at once: the event that says so is lost, Qt takes the
+    window to be hidden, and it stays black. So the window for the pictures must not be the first.
+    """
+    if not _draws_by_x():
+        return
+    cv2.namedWindow("starting")
+    end = time.monotonic() + _READER_SECONDS
+    while not _reader_waits() and time.monotonic() < end:
+        time.sleep(0.001)
+    cv2.destroyWindow("starting")
+
+
+def _reader_waits() -> bool:
+    states = []
+    for status in Path("/proc/self/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            name, _, rest = status.read_text(errors="replace").partition("(")[2].rpartition(")")
+            if name == _EVENT_READER:
+                states.append(rest.split()[0])
+    return states == ["S"]
+
+
+def _draws_by_x() -> bool:
+    """Returns True if OpenCV draws by Qt on an X server, as its packages for Linux do."""
+    by_qt = cv2.currentUIFramework().startswith("QT")
+    return sys.platform.startswith("linux") and by_qt and os.environ.get("QT_QPA_PLATFORM", "xcb").startswith("xcb")
 
 
 def _give_qt_fonts() -> None:
@@ -144,7 +205,7 @@ def _trial_window(display: str | None, wayland: str | None) -> str:
     """Open and close a window in another process. Returns the error, '' if there is none."""
     code = "import cv2; cv2.namedWindow('trial'); cv2.destroyAllWindows()"
     try:
-        tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        tried = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return f"the display {display or wayland} does not answer"
     if tried.returncode == 0:

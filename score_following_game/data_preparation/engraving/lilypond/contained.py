@@ -19,7 +19,7 @@ from pathlib import Path
 
 from score_following_game.data_preparation.engraving.isolation import TIME_LIMIT
 from score_following_game.data_preparation.errors import EngravingError
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, cause
 
 MEMORY = 6 * 10**9  # bytes of address space
 LARGEST_FILE = 2 * 10**8  # bytes
@@ -45,6 +45,12 @@ def require_lilypond() -> None:
             f"{shutil.which('lilypond')}: not in the bin/ of LilyPond's own folder (is it a script that calls LilyPond?), "
             "so it cannot run in a container; put LilyPond's own bin/ first in PATH"
         )
+    try:
+        lilypond_version()
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as failure:
+        raise UserError(
+            f"{shutil.which('lilypond')}: `lilypond --version` fails ({cause(failure)}); install LilyPond again"
+        ) from None
     if error := _container_error():
         raise UserError(
             f"bubblewrap cannot create a container here ({error}), so LilyPond scores cannot be engraved; allow user "

@@ -11,8 +11,7 @@ from pathlib import Path
 import mido
 
 from score_following_game.data_preparation.errors import EngravingError
-from score_following_game.data_processing.midi_files import parse_midi
-from score_following_game.data_processing.tempo import DEFAULT_TEMPO
+from score_following_game.data_processing.midi_files import DEFAULT_TEMPO, parse_midi
 
 TICKS = 384  # per quarter in all of LilyPond's MIDI files
 _RESET = 121  # the MIDI controller that resets all controllers

@@ -12,7 +12,7 @@ import numpy as np
 from score_following_game.data_preparation.engraving.checks import MOST_UNSHOWN, inside
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote, coordinates
 from score_following_game.data_preparation.engraving.lilypond.midi import MidiNote, ScoreMidi, TempoMap, write_midi
-from score_following_game.data_preparation.engraving.reading import SHORTEST, Reading, compare
+from score_following_game.data_preparation.engraving.reading import PLAUSIBLE_TEMPO, SHORTEST, Reading, compare
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.layout import STAFF_DISTANCES, Layout, bar_order, lay_out
 from score_following_game.data_preparation.engraving.verovio.print_reading import misprints
@@ -23,6 +23,8 @@ from score_following_game.data_processing.score_npz import Score
 
 _TICKS = 480  # MIDI ticks per quarter
 _VELOCITY = 80
+_USUAL_NOTE = 0.25, 1.5  # quarters
+_FINEST = 24  # lengths are rounded to this part of a quarter: a repeated pitch ends a tick early
 HIDDEN, OUTSIDE, LOST = "hidden in print", "outside the sheet", "not drawn by the engraver"
 MISPRINTED = "drawn as another note"
 
@@ -33,7 +35,8 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     """Lay out, draw and time one score.
 
     reading: what the file says; its bars are those whose ids the measures have.  default_tempo: quarters per minute, if the
-    file states no tempo. Notes without a head on the sheet are left out and counted as unshown.
+    file states no tempo and its notes are of usual length (see `guessed_tempo`). Notes without a head on the sheet are left out
+    and counted as unshown.
 
     Raises EngravingError for a score without notes, for a notehead without a note, where the engraver's notes differ from the
     reading, and if the sheet shows many other notes than are played.
@@ -132,6 +135,18 @@ def shown_notes(
     return shown, dict(unshown)
 
 
+def guessed_tempo(notes: Sequence[PlayedNote], usual: float) -> float:
+    """Quarters per minute of a score that states no tempo.
+
+    usual: where the median note has between a sixteenth and a dotted quarter. Where it is longer or shorter, it lasts as long
+    as a quarter or a sixteenth at the usual tempo.
+    """
+    median = round(float(np.median([float(note.end - note.onset) for note in notes])) * _FINEST) / _FINEST
+    shortest, longest = _USUAL_NOTE
+    factor = median if median > longest else min(median / shortest, 1.0)
+    return min(max(usual * factor, PLAUSIBLE_TEMPO[0]), PLAUSIBLE_TEMPO[1])
+
+
 def _tick(quarters: Fraction) -> int:
     return round(quarters * _TICKS)
 
@@ -139,7 +154,7 @@ def _tick(quarters: Fraction) -> int:
 def _midi(notes: list[PlayedNote], reading: Reading, order: Sequence[int], default_tempo: float) -> ScoreMidi:
     """One piano at one velocity, with the tempi and time signatures of the bars."""
     events = [(0, 0, mido.Message("program_change", program=0))]
-    for quarter, tempo in reading.tempo_map(order) or [(Fraction(0), default_tempo)]:
+    for quarter, tempo in reading.tempo_map(order) or [(Fraction(0), guessed_tempo(notes, default_tempo))]:
         events.append((_tick(quarter), 0, mido.MetaMessage("set_tempo", tempo=round(60e6 / tempo))))
     for quarter, (beats, unit) in reading.signatures(order):
         events.append((_tick(quarter), 0, mido.MetaMessage("time_signature", numerator=beats, denominator=unit)))

@@ -1,0 +1,75 @@
+"""The standard streams of a script, which may be closed, full, or unable to show a character."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+class Output(io.TextIOBase):
+    """A standard stream whose failure is not an exception in whoever prints.
+
+    At the first failure the stream is lost: what is printed from then on goes nowhere. If `stops`, the script is asked to end
+    as by SIGTERM, so that a training run saves first.
+    """
+
+    def __init__(self, stream: Any, stops: bool) -> None:
+        self._stream, self.stops = stream, stops
+        self.failure: OSError | None = None
+        with contextlib.suppress(AttributeError, ValueError, io.UnsupportedOperation):
+            stream.reconfigure(errors="backslashreplace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return self._attempt(lambda: self._stream.write(text)) or len(text)
+
+    def flush(self) -> None:
+        self._attempt(self._stream.flush)
+
+    def isatty(self) -> bool:
+        return bool(self.failure is None and self._stream.isatty())
+
+    def fileno(self) -> int:
+        return int(self._stream.fileno())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def _attempt(self, action: Any) -> Any:
+        if self.failure is not None:
+            return None
+        try:
+            return action()
+        except OSError as error:
+            self.failure = error
+            with contextlib.suppress(OSError, ValueError):  # what the stream still holds is written there when Python ends
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+            if self.stops:
+                signal.raise_signal(signal.SIGTERM)
+            return None
+
+
+@contextlib.contextmanager
+def guarded_streams() -> Iterator[Output]:
+    """Within the block sys.stdout and sys.stderr are Outputs; a stream that is closed goes nowhere. Yields that of stdout."""
+    before = sys.stdout, sys.stderr
+    with open(os.devnull, "w") as nowhere:
+        output = Output(before[0] if before[0] is not None else nowhere, stops=True)
+        sys.stdout, sys.stderr = output, Output(before[1] if before[1] is not None else nowhere, stops=False)
+        try:
+            yield output
+        finally:
+            output.stops = False
+            sys.stdout.flush()
+            sys.stderr.flush()
+            sys.stdout, sys.stderr = before

@@ -1,0 +1,50 @@
+"""What a game came to, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from score_following_game.data_processing.piece import Piece
+from score_following_game.watching.session import WatchedGame
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one game.
+
+    Attributes:
+        score: sum of the rewards.
+        onsets: how many onsets were reached, as in R_on.
+        of: onsets of the piece.
+        seconds: of the music that were played.
+        finished: followed to the last onset.
+        lost: the game ended because the player lost track; neither finished nor lost: the player left.
+    """
+
+    score: float
+    onsets: int
+    of: int
+    seconds: float
+    finished: bool
+    lost: bool
+
+    @classmethod
+    def of_game(cls, episode: WatchedGame, piece: Piece) -> Outcome:
+        frame = episode.frames[-1] if episode.frames else 0
+        onsets = int(np.searchsorted(piece.onset_frames, frame, side="right"))
+        finished = not episode.lost and frame >= episode.last_frame
+        return cls(episode.score, onsets, len(piece.onset_frames), frame / episode.fps, finished, episode.lost)
+
+    @property
+    def ending(self) -> str:
+        """How the game ended, in words."""
+        if self.finished:
+            return "followed to the end"
+        return f"{'lost' if self.lost else 'left'} after {self.seconds:.1f} s"
+
+    @property
+    def reached(self) -> str:
+        """How many onsets were reached, in words."""
+        return f"{self.onsets} of {self.of} onsets ({100 * self.onsets / max(self.of, 1):.0f} %)"
