@@ -17,12 +17,12 @@ from score_following_game.environment.starts import StartSampler
 from score_following_game.machine import worker_threads
 
 RESTING = 0.25  # largest share of the pieces that wait for a new rendition
-_STATE = ("original", "number", "played", "quiet", "resting")
+_STATE = ("original", "number", "since", "updates", "quiet", "resting")
 ATTEMPTS = 20  # renditions that may be too long for their place, one after the other
 
 
 class Renewal:
-    """Replaces one rendition in the bank after each update, the one that was played most.
+    """Replaces one rendition in the bank after each update, the one that has been there longest.
 
     Its piece first rests: no game begins with it. It is replaced when its last game has ended and the learner has forgotten its
     states. A new rendition is computed in another thread during an update and taken after it, so that a run depends on its seed
@@ -44,7 +44,8 @@ class Renewal:
         device = bank.device
         self.original = torch.arange(len(bank))  # of the rendition in each place
         self.number = torch.zeros(len(self._originals), dtype=torch.int64)  # of each original's latest rendition; 0: as on disk
-        self.played = torch.zeros(len(bank), dtype=torch.float64, device=device)  # times the whole piece
+        self.since = torch.arange(len(bank), device=device) - len(bank)  # update in which each place got its rendition
+        self.updates = torch.zeros(1, dtype=torch.int64)
         self.quiet = torch.zeros(len(bank), dtype=torch.int64, device=device)  # updates since the last game of a resting piece
         self.resting = torch.zeros(len(bank), dtype=torch.bool, device=device)
         self.fixed = torch.tensor([not can_be_performed(piece) for piece in bank.pieces], device=device)
@@ -56,14 +57,14 @@ class Renewal:
         """Perform the pieces of the first places, if they have no sound yet."""
         self._fill(place for place, piece in enumerate(self.bank.pieces) if not piece.spectrogram.shape[1])
 
-    def after_update(self, game: Game, steps: int) -> None:
-        """To be called after each update. steps: how many each game has played since the last call."""
+    def after_update(self, game: Game) -> None:
+        """To be called after each update."""
         self._take()
+        self.updates += 1
         present = torch.bincount(game.piece, minlength=len(self.bank))
-        self.played += present * steps / self.bank.last_onset.clamp(min=1)
         self.quiet = torch.where(self.resting & (present == 0), self.quiet + 1, 0)
         if int(self.resting.sum()) < max(1, int(RESTING * len(self.bank))):
-            self.resting[self.played.masked_fill(self.resting | self.fixed, -1).argmax()] = True
+            self.resting[self.since.masked_fill(self.resting | self.fixed, 2**62).argmin()] = True
         ripe = (self.quiet * self.resting).masked_fill(self.fixed, 0)
         if int(ripe.max()) > self.remembered:
             self._begin(int(ripe.argmax()))
@@ -80,7 +81,7 @@ class Renewal:
         place, original, future = self._pending
         self._put(place, original, *future.result())
         self._pending = None
-        self.played[place] = 0
+        self.since[place] = int(self.updates)
         self.resting[place] = False
         self.sampler.latest_ratio[place] = 0.0
 

@@ -147,7 +147,7 @@ class Trainer:
             self.steps += round(distributed.mean([len(rollout.states.speed)])[0] * distributed.world_size())
             self._anneal()
             if self.renewal is not None:
-                self.renewal.after_update(self.collector.game, settings.t_max)
+                self.renewal.after_update(self.collector.game)
             if self.average is not None:
                 self.average.update_parameters(self.network)
             learning_rate = self.optimiser.param_groups[0]["lr"]
