@@ -104,4 +104,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    script(main)
+    with script():
+        main()

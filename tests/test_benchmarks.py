@@ -24,15 +24,8 @@ def test_latency_of_a_few_frames(run):
 
 
 def test_alignment_of_a_few_performances(run, tmp_path):
-    shown = run(
-        "benchmarks/alignment.py",
-        "score_following_game/bundled/test_sample",
-        "--kinds",
-        "left out",
-        "drifting",
-        "--json",
-        str(tmp_path / "a.json"),
-    ).stdout
+    options = ("--kinds", "left out", "drifting", "--json", tmp_path / "a.json")
+    shown = run("benchmarks/alignment.py", "score_following_game/bundled/test_sample", *options).stdout
     kinds = {line[:22].strip(): line.split() for line in shown.splitlines()}
     assert "to be refused" in " ".join(kinds["left out"]) and "drifting gain" in kinds
     cases = json.loads((tmp_path / "a.json").read_text())["cases"]

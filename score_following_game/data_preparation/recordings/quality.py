@@ -32,9 +32,10 @@ _LEAST_ABOVE_CHANCE = 0.3  # similarity - chance_similarity, as a share of 1 - o
 _LEAST_IN_STRETCH = 0.3  # weak_similarity
 _LEAST_HITS = 0.5  # as a share of the range from chance_hits to 1
 _WEAKEST_AND_FASTEST = 1.1  # weakest + fastest; less means a stretch that is passed quickly and not heard
+_SAME_CHORD = 0.4  # least correlation of the chroma of a held chord with its own
 _STATIC = 0.9  # least weakest by own_similarity: where the harmony is static, only the notes show where the music is
 _SLOWEST = 6.0
-_STANDING = 6.0, 0.07  # seconds, or this share of the played part if that is longer
+_STANDING = 4.0, 0.05  # seconds, or this share of the played part if that is longer
 _MUSIC_OUTSIDE = 4.0, 0.12  # the same
 
 
@@ -52,7 +53,7 @@ class Quality:
     tempo_low, tempo, tempo_high: 5th, 50th and 95th percentile of recording seconds per score second, in stretches of 4 s.
     fastest, slowest: the extremes of these, relative to the median.
     seconds: of the recording, from the first note to the last.
-    standing: seconds of music in which the sheet stands still: onsets are heard, and the score has none.
+    standing: seconds of other music during which the sheet stands still.
     music_outside: seconds of the recording before and after these that sound like a part of the score.
     """
 
@@ -151,7 +152,7 @@ def measure(
         tempo.min() / usual,
         tempo.max() / usual,
         places[-1] - places[0],
-        _standing(recording.rises, onsets, places, usual),
+        _standing(score, recording, onsets, places, usual),
         music_outside(score, recording, path),
     )
     return Quality(*(round(float(figure), 3) for figure in figures))
@@ -190,13 +191,26 @@ def _similarities_of(expected: np.ndarray, heard: np.ndarray, path: np.ndarray) 
     return along(path), float(np.mean(chance)), float(np.mean(own)), weak
 
 
-def _standing(rises: np.ndarray, onsets: np.ndarray, places: np.ndarray, usual: float) -> float:
-    """Seconds in which onsets are heard that belong to no note while the sheet waits. usual: recording by score seconds."""
-    heard = np.flatnonzero(onset_strength(rises, len(onsets))) / FPS
+def _standing(score: Features, recording: Features, onsets: np.ndarray, places: np.ndarray, usual: float) -> float:
+    """Seconds of other music while the sheet waits for a note: the larger of two measurements.
+
+    From the first to the last onset that is heard and belongs to no note, which instruments with soft attack hide; and how long
+    the harmony is not that of the notes before, which a held note keeps. usual: recording by score seconds.
+    """
+    heard = np.flatnonzero(onset_strength(recording.rises, len(onsets))) / FPS
+    expected, sound = centred(score.chroma), centred(recording.chroma)
     times, extra = _WAITS
-    waits = np.flatnonzero(np.diff(places) > times * usual * np.diff(onsets) + extra)
-    inside = (heard[(heard > places[wait] + _EXPLAINED) & (heard < places[wait + 1] - _EXPLAINED)] for wait in waits)
-    return sum(float(own[-1] - own[0]) for own in inside if len(own) > 1)
+    by_onsets = by_harmony = 0.0
+    for wait in np.flatnonzero(np.diff(places) > times * usual * np.diff(onsets) + extra):
+        first, last = places[wait] + _EXPLAINED, places[wait + 1] - _EXPLAINED
+        own = heard[(heard > first) & (heard < last)]
+        by_onsets += float(own[-1] - own[0]) if len(own) > 1 else 0.0
+        begin, end = (int(onset * FPS) for onset in onsets[wait : wait + 2])
+        chord = expected[:, begin : max(end, begin + 1)].mean(axis=1)
+        there = sound[:, round(first * FPS) : round(last * FPS)]
+        like = chord @ there / max(float(np.linalg.norm(chord)), 1e-6)
+        by_harmony += float((there.any(axis=0) & (like < _SAME_CHORD)).sum()) / FPS
+    return max(by_onsets, by_harmony)
 
 
 def _hits(rises: np.ndarray, pitches: list[np.ndarray], frames: np.ndarray) -> tuple[np.ndarray, float]:
