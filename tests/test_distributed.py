@@ -122,6 +122,7 @@ def train(folder: Path, updates: int, resume: bool = False, **more: object) -> T
             **more,
         }
     )
+    folder.mkdir(exist_ok=True)
     trainer = Trainer(settings, load_game_config("nottingham.yaml"), folder, resume)
     trainer.train()
     return trainer

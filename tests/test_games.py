@@ -312,7 +312,7 @@ input()
 """
 
 
-@pytest.mark.parametrize("starts", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("starts", [3])
 def test_the_window_is_never_black_at_the_start(starts, display):
     """The picture is shown once, as a title is."""
     black = 0

@@ -201,7 +201,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Pickler03, "reducer_override", lambda self, thing: NotImplemented)
     save_as_torch_03(OrderedDict(bomb=Bomb()), tmp_path / "bomb.pt")
-    with pytest.raises(UserError, match=r"bomb.pt: not a file of network parameters \(UnpicklingError\)"):
+    with pytest.raises(UserError, match=r"bomb.pt: not a file of network parameters .it holds more than tensors"):
         load_parameters(get_network("ScoreFollowingNet", 3), tmp_path / "bomb.pt")
 
 

@@ -128,7 +128,14 @@ def test_settings_refer_to_settings_and_algorithms_that_exist():
     for each in KNOBS.values():
         assert set(each.agents or AGENTS) | set(each.agent_defaults) <= set(AGENTS)
         assert set(each.needs) | {each.unless or "agent"} <= set(KNOBS)
-    assert set(RESUMABLE) == {"max_updates", "max_minutes", "checkpoint_minutes", "threads", "no_log"}
+    assert set(RESUMABLE) == {
+        "max_updates",
+        "max_minutes",
+        "max_minutes_of_music",
+        "checkpoint_minutes",
+        "threads",
+        "no_log",
+    }
     assert set(PATH_OPTIONS) == {"train_set", "eval_set", "log_root", "param_root", "sound_font", "ini_params"}
 
 

@@ -309,14 +309,14 @@ def test_build(book: Path, tmp_path: Path) -> None:
         LEFT_OUT_NAME,
         MANIFEST_NAME,
         "check",
-        *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid")),
+        *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid", ".sheet.png")),
     }
     score = read_score(tmp_path / "out" / "book_4_Tune_4.npz")
     midi = pretty_midi.PrettyMIDI(str(tmp_path / "out" / "book_4_Tune_4.mid"))
     assert len(score.coords) == len(midi.instruments[0].notes) == 17
     picture = cv2.imread(str(tmp_path / "out" / "check" / "book_4_Tune_4.png"))
     assert picture.shape[0] == 3 * 44 and (picture[..., 2] > picture[..., 1] + 100).any()
-    assert report.lines()[0] == "8 pieces from 10 sources (9 engraved in this run), 2.6 minutes of music, 0.0 MB"
+    assert report.lines()[0] == "8 pieces from 10 sources (9 engraved in this run), 1.4 minutes of music, 0.1 MB"
 
 
 def test_building_again_repeats_nothing(book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,7 +335,7 @@ def test_building_again_repeats_nothing(book: Path, tmp_path: Path, monkeypatch:
     shutil.rmtree(tmp_path / "out")
     build(find_sources([book]), options)
     same = [path for path in before if "Tune_3" not in path.name]
-    assert len(same) == 14 and all(path.read_bytes() == before[path][1] for path in same)
+    assert len(same) == 21 and all(path.read_bytes() == before[path][1] for path in same)
 
 
 def test_split_build(book: Path, tmp_path: Path) -> None:

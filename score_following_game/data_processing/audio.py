@@ -154,7 +154,13 @@ def _decoded(path: Path) -> Iterator[Block]:
 
         yield from decode(path)
         return
-    with soundfile.SoundFile(path) as file:
+    with path.open("rb"):  # what cannot be opened is not the decoder's fault
+        pass
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:  # its message may be that there is no such file
+        raise ValueError("no decoder knows it") from None
+    with file:
         while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
             yield block.T, file.samplerate
 
