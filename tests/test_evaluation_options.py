@@ -112,7 +112,8 @@ def test_the_precision_is_that_of_every_network(evaluate, monkeypatch: pytest.Mo
     seen, branch = set(), ActorCritic.branch
 
     def spy(network: ActorCritic, name: str, windows: torch.Tensor, *more: object) -> torch.Tensor:
-        seen.add((network.policy_out.out_features, windows.dtype))
+        if len(windows) > 1:  # loading tries each network on one window of noise
+            seen.add((network.policy_out.out_features, windows.dtype))
         return branch(network, name, windows, *more)
 
     monkeypatch.setattr(ActorCritic, "branch", spy)
