@@ -30,6 +30,8 @@ def read_marks(parts: Sequence[Sequence[ElementTree.Element]]) -> tuple[BarMarks
 
 
 def _with_repeats(mark: BarMarks, measure: ElementTree.Element) -> BarMarks:
+    if measure.find("barline[@location='middle']/repeat") is not None:
+        mark = replace(mark, within=True)
     for repeat in measure.iterfind("barline/repeat"):
         if repeat.get("direction") == "forward":
             mark = replace(mark, repeat_start=True)
