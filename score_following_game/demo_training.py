@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from score_following_game.config import GameConfig
+from score_following_game.evaluation.learning_curve import read_curve
 from score_following_game.machine import prepare_machine
 from score_following_game.reinforcement_learning.run_directory import create_run_directory
 from score_following_game.reinforcement_learning.settings import Settings, settings_from
@@ -92,9 +92,5 @@ def _watch(trainer: Trainer, ended: threading.Event, out: TextIO) -> None:
 
 def curve_so_far(directory: Path) -> list[tuple[float, float]]:
     """(seconds of training, R_on) of each evaluation of a run."""
-    path = directory / CURVE_FILE
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    whole = csv.DictReader(line for line in lines if line.endswith("\n"))  # the last one may be being written
-    return [(float(row["seconds"]), float(row["global_tracking_ratio"])) for row in whole]
+    table = directory / CURVE_FILE  # complete at any time: it is replaced, not written to
+    return [(row["seconds"], row["global_tracking_ratio"]) for row in read_curve(table)] if table.exists() else []

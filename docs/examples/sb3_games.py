@@ -6,6 +6,7 @@ this steps 16 games as one batch, which is several times faster.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
@@ -21,6 +23,21 @@ import score_following_game as sfg
 
 Observations = dict[str, np.ndarray]
 ROWS = 4  # of the observation that are averaged into one
+
+
+def arguments(description: str | None, steps: int, games: int, interval: int) -> argparse.Namespace:
+    """The options of an example, with these defaults. Sets the number of threads."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--steps", type=int, default=steps, help="of all games together (default %(default)s)")
+    parser.add_argument("--games", type=int, default=games, help="played at once (default %(default)s)")
+    parser.add_argument("--interval", type=int, default=interval, help="steps between evaluations (default %(default)s)")
+    parser.add_argument("--data_set", default="test_sample")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--csv", type=Path, help="write the learning curve here")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    return chosen
 
 
 def smaller(observations: Observations) -> Observations:

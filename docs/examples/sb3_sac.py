@@ -5,27 +5,14 @@ SAC needs a finite action space, hence action_bound: the largest change of speed
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import torch
-from sb3_games import Curve, Games
+from sb3_games import Curve, Games, arguments
 from stable_baselines3 import SAC
 
 GAME = "nottingham_continuous"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=60_000, help="of all games together (default %(default)s)")
-    parser.add_argument("--games", type=int, default=16, help="played at once (default %(default)s)")
-    parser.add_argument("--interval", type=int, default=5_000, help="steps between evaluations (default %(default)s)")
-    parser.add_argument("--data_set", default="test_sample")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--csv", type=Path, help="write the learning curve here")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, steps=60_000, games=16, interval=5_000)
     model = SAC(
         "MultiInputPolicy",
         Games(args.games, args.data_set, game_config=GAME, action_bound=1.0),

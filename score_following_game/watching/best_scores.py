@@ -14,8 +14,9 @@ import platformdirs
 
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.data_processing.piece import Piece
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, cause
 from score_following_game.files import replacing
+from score_following_game.reading import read_bytes
 from score_following_game.watching.outcome import Outcome
 
 VERSION = 1
@@ -77,11 +78,9 @@ class BestScores:
         if not self._kept or not self.path.exists():
             return
         try:
-            if self.path.stat().st_size > LARGEST:
-                raise ValueError("too large")
-            found = _parsed(json.loads(self.path.read_text(encoding="utf-8")))
+            found = _parsed(json.loads(read_bytes(self.path, LARGEST)))
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            self._give_up(f"is not a file of best scores ({_brief(error)}); remove it to have scores kept")
+            self._give_up(f"is not a file of best scores ({cause(error)}); remove it to have scores kept")
             return
         for key, best in found.items():
             if key not in self._best or best.score > self._best[key].score:
@@ -95,7 +94,7 @@ class BestScores:
             with replacing(self.path) as temporary:
                 temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         except (OSError, UserError) as error:
-            self._give_up(f"best scores are not kept ({_brief(error)})")
+            self._give_up(f"best scores are not kept ({cause(error)})")
 
     def _give_up(self, reason: str) -> None:
         self._kept = False
@@ -114,7 +113,3 @@ def _best_of(value: dict[str, Any]) -> Best:
     if not math.isfinite(best.score):
         raise ValueError(f"score {best.score}")
     return best
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -10,6 +10,7 @@ from score_following_game.command_line import counted
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.rendering.names import clock
+from score_following_game.watching.outcome import Outcome
 from score_following_game.watching.session import WatchedGame
 
 
@@ -23,15 +24,14 @@ def report(episode: WatchedGame, piece: Piece, written: Iterable[str | PathLike[
 
 def summary(episode: WatchedGame, piece: Piece) -> str:
     """How an episode of at least one frame ended, the share of onsets tracked (R_on), and the reward."""
-    seconds = episode.frames[-1] / episode.fps
-    end = "Followed to the end" if episode.ending and not episode.lost else "Lost" if episode.lost else "Left"
-    if end != "Followed to the end":
-        end += f" at {clock(seconds)} of {clock(episode.last_frame / episode.fps)}{_bar(piece, seconds)}"
-    tracked = int((piece.onset_frames <= episode.frames[-1]).sum())
-    count = len(piece.onset_frames)
+    outcome = Outcome.of_game(episode, piece)
+    end = "Followed to the end"
+    if not outcome.finished:
+        whole = clock(episode.last_frame / episode.fps)
+        end = f"{'Lost' if outcome.lost else 'Left'} at {clock(outcome.seconds)} of {whole}{_bar(piece, outcome.seconds)}"
     return (
-        f"{end}: {tracked} of {counted(count, 'onset')} tracked (R_on {tracked / count:.2f}), "
-        f"reward {episode.score:.1f} of at most {episode.most_reward:g}"
+        f"{end}: {outcome.onsets} of {counted(outcome.of, 'onset')} tracked (R_on {outcome.onsets / outcome.of:.2f}), "
+        f"reward {outcome.score:.1f} of at most {episode.most_reward:g}"
     )
 
 

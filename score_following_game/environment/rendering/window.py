@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +76,10 @@ class Window:
         if key := key_of(code):
             self._pressed.append(key)
 
-    def wait_for_key(self, seconds: float, but_not: Sequence[str] = ()) -> None:
-        """Wait until a key other than `but_not` is pressed or the window is closed, at most `seconds`."""
+    def wait_for_key(self, seconds: float) -> None:
+        """Wait until a key is pressed or the window is closed, at most `seconds`."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not set(self.keys(_SLICE)) - set(but_not):
+        while time.monotonic() < end and not self.keys(_SLICE):
             pass
 
     def closed(self) -> bool:
