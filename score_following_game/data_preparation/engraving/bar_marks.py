@@ -12,7 +12,7 @@ class BarMarks:
 
     repeat_start: at its beginning.  repeat_end: times that the passage ending with it is played, 0 for no repeat.
     ending: numbers of the ending it is in, () outside.  segno, coda: it begins with this sign.  The others stand at its end:
-    fine, to_coda, da_capo, dal_segno.  within: a repeat begins or ends in its middle.
+    fine, to_coda, da_capo, dal_segno.  unclear: why no clear order follows from what stands in the bar, "" if it does.
     """
 
     repeat_start: bool = False
@@ -24,7 +24,7 @@ class BarMarks:
     to_coda: bool = False
     da_capo: bool = False
     dal_segno: bool = False
-    within: bool = False
+    unclear: str = ""
 
     def together(self, other: BarMarks) -> BarMarks:
         """The marks of one bar from two readings of it."""
@@ -38,7 +38,7 @@ class BarMarks:
             self.to_coda or other.to_coda,
             self.da_capo or other.da_capo,
             self.dal_segno or other.dal_segno,
-            self.within or other.within,
+            self.unclear or other.unclear,
         )
 
 

@@ -59,7 +59,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     order = playing.order(reading, marks_of(root))
     if playing.part:
         reading = choose_part(root, reading, playing.part)
-    lay_in_order(root, order)
+    lay_in_order(root, order, reading)
     return xml_text(root), reading
 
 

@@ -29,7 +29,8 @@ class ReadNote:
     id: of its element in the MEI.  onset: quarters after the start of its bar.  duration: quarters, without ties.
     pitch: sounding MIDI pitch, None for a rest.  alter: sounding alteration of the written step, semitones.
     staff: 1 is the top staff of the score.  tied_to: id of the earlier note that this one continues, "" if none.
-    transposition: semitones from the written to the sounding pitch.
+    transposition: semitones from the written to the sounding pitch.  begins_tie, ends_tie: a tie begins or ends at the note,
+    perhaps one whose other end is in a bar that precedes or follows only when bars are repeated.
     """
 
     id: str
@@ -40,6 +41,8 @@ class ReadNote:
     alter: int = 0
     tied_to: str = ""
     transposition: int = 0
+    begins_tie: bool = False
+    ends_tie: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,26 @@ class ReadBar:
     tempi: tuple[tuple[Fraction, float], ...] = ()
     meter: tuple[int, int] | None = None
     lost: tuple[ReadNote, ...] = ()
+
+    def held_from(self, before: ReadBar) -> dict[str, str]:
+        """Id of a note at the start -> id of the one at the end of `before` that it continues, if that bar is played before it.
+
+        For bars that do not follow each other in the file, as the second ending and the bar before the first: notes of one
+        pitch are tied if a tie begins at the first and one ends at the second.
+        """
+        ending = [
+            note
+            for note in before.notes
+            if note.begins_tie and note.pitch is not None and note.onset + note.duration == before.length
+        ]
+        held: dict[str, str] = {}
+        for note in self.notes:
+            fitting = [first for first in ending if note.ends_tie and not note.onset and first.pitch == note.pitch]
+            if fitting:
+                first = min(fitting, key=lambda first: first.staff != note.staff)
+                ending.remove(first)
+                held[note.id] = first.id
+        return held
 
     @property
     def signature(self) -> tuple[int, int] | None:
@@ -181,17 +204,21 @@ class Reading:
     def sounding(self, order: Sequence[int]) -> list[SoundingNote]:
         """The notes of the bars in the given order (indices), sorted by onset and pitch.
 
-        A tie counts only where the tied notes follow each other in this order; otherwise the second note sounds again.
+        A tie counts only where the tied notes follow each other in this order; otherwise the second note sounds again. At a
+        jump those notes are tied that `ReadBar.held_from` names.
         """
         sounding: list[SoundingNote] = []
         last: dict[str, int] = {}  # id -> index in `sounding` of the note that it (perhaps by ties) belongs to
-        for start, bar in zip(self.starts(order), order):
+        for place, (start, bar) in enumerate(zip(self.starts(order), order)):
+            jump = bar != order[place - 1] + 1
+            held_from = self.bars[bar].held_from(self.bars[order[place - 1]]) if jump and place else {}
             for note in sorted(self.bars[bar].notes, key=lambda note: note.onset):
                 if note.pitch is None:
                     continue
                 onset = start + note.onset
                 end = onset + note.duration
-                held = last.get(note.tied_to) if note.tied_to else None
+                tied_to = held_from.get(note.id, "") if jump and not note.onset else note.tied_to
+                held = last.get(tied_to) if tied_to else None
                 if held is not None and sounding[held].end == onset and sounding[held].pitch == note.pitch:
                     sounding[held] = replace(sounding[held], end=end)
                     last[note.id] = held

@@ -44,7 +44,7 @@ def tune_in_order(tune: Tune, playing: Playing) -> tuple[str, Reading]:
     root = parse_mei(melody_to_mei(melody))
     for measure in root.iter("{*}measure"):
         measure.set("right", "single")
-    lay_in_order(root, playing.order(reading, marks))
+    lay_in_order(root, playing.order(reading, marks), reading)
     return xml_text(root), reading
 
 

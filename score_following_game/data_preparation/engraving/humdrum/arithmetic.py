@@ -174,7 +174,8 @@ class _Reader:
             tied_to = self._tie(id_, staff, sign) if sign.pitch is not None else ""
             if sign.pitch is not None and sign.stated != sign.duration:
                 bar.shortened.append(id_)
-            bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to))
+            note = ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to)
+            bar.notes.append(replace(note, begins_tie=sign.begins, ends_tie=sign.ends))
 
     def _tie(self, id_: str, staff: int, sign: Sign) -> str:
         """The id of the note that this one continues, "" if none. Remembers the note if a tie begins at it."""

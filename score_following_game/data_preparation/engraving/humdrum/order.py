@@ -70,8 +70,8 @@ def _sections(rows: list[Row], bars: list[OpenBar]) -> dict[str, range]:
 
 
 def _bar_at(line: int, bars: list[OpenBar]) -> int:
-    """The bar that begins at a line between two bars."""
-    bar = bisect_right([bar.line for bar in bars], line) - 1
+    """The bar that begins at a line between two bars, or before the first one."""
+    bar = max(bisect_right([bar.line for bar in bars], line) - 1, 0)
     before = bisect_left(bars[bar].data, line)
     if 0 < before < len(bars[bar].data):
         raise unreadable(line, "a section begins in the middle of a bar")

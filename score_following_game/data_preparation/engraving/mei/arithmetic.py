@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
@@ -14,7 +14,7 @@ from score_following_game.data_preparation.engraving.mei.pitch import Accidental
 from score_following_game.data_preparation.engraving.mei.prepare import document, prepare, says_what_sounds
 from score_following_game.data_preparation.engraving.mei.spans import span_ratios
 from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi, stated_tempo
-from score_following_game.data_preparation.engraving.mei.ties import TimedBar, find_ties
+from score_following_game.data_preparation.engraving.mei.ties import Ties, TimedBar, find_ties
 from score_following_game.data_preparation.engraving.mei.timing import read_layers
 from score_following_game.data_preparation.engraving.mei.tree import parse
 from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
@@ -56,8 +56,8 @@ def _read(score: Element, natural: bool) -> Reading:
     timed = _time(score)
     if not timed.bars:
         raise EngravingError("no notes", "no measures")
-    tied = find_ties(timed.bars)
-    accidentals = Accidentals(natural, tied, octave_lines(timed.bars))
+    ties = find_ties(timed.bars)
+    accidentals = Accidentals(natural, ties.tied, octave_lines(timed.bars))
     bars: list[ReadBar] = []
     pitches: dict[str, int] = {}
     for index, (bar, staves, tempo) in enumerate(zip(timed.bars, timed.staves, timed.tempi)):
@@ -65,7 +65,7 @@ def _read(score: Element, natural: bool) -> Reading:
         with _naming(name):
             sounds = accidentals.read(bar, staves)
             pitches.update({note: sound.pitch for note, sound in sounds.items()})
-            notes = tuple(_notes(bar, staves, sounds, tied, pitches))
+            notes = tuple(_notes(bar, staves, sounds, ties, pitches))
             bars.append(ReadBar(name, bar.length, notes, bar_tempi(bar, tempo), _meter(staves)))
     if not any(note.pitch is not None for bar in bars for note in bar.notes):
         raise EngravingError("no notes")
@@ -138,7 +138,7 @@ def _notes(
     bar: TimedBar,
     staves: Mapping[str, StaffState],
     sounds: Mapping[str, Sound],
-    tied: Mapping[str, str],
+    ties: Ties,
     pitches: Mapping[str, int],
 ) -> list[ReadNote]:
     """The notes and rests of a bar in document order. pitches: of the notes so far. Only notes of one pitch are tied."""
@@ -150,11 +150,10 @@ def _notes(
         if sound is None:
             notes.append(ReadNote(event.id, event.onset, event.duration, None, number))
             continue
-        first = tied.get(event.id, "")
+        first = ties.tied.get(event.id, "")
         first = first if pitches.get(first) == sound.pitch else ""
-        notes.append(
-            ReadNote(event.id, event.onset, event.duration, sound.pitch, number, sound.alter, first, sound.transposition)
-        )
+        note = ReadNote(event.id, event.onset, event.duration, sound.pitch, number, sound.alter, first, sound.transposition)
+        notes.append(replace(note, begins_tie=event.id in ties.begin, ends_tie=event.id in ties.end))
     return notes
 
 
