@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+REPEAT_WITHIN = "a repeat within the bar; only whole bars are repeated"
+
 
 @dataclass(frozen=True)
 class BarMarks:

@@ -56,7 +56,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     write_out(root)
     draw_first_clefs(root)
     reading = drop_rare_staves(root, mend(root, reading))
-    order = playing.order(reading, marks_of(root))
+    order = playing.order(reading, marks_of(root, None if form == "musicxml" else reading.bars, form == "humdrum"))
     if playing.part:
         reading = choose_part(root, reading, playing.part)
     lay_in_order(root, order, reading)

@@ -142,7 +142,7 @@ class MelodyReader:
 
     def _take_tie(self, _token: Token) -> None:
         if self.last and self.last.pitch:
-            self.last.tie_to = True
+            self.last.tie_to = self.last.dash = True
 
     def _take_broken(self, token: Token) -> None:
         if self.last is None:
@@ -173,7 +173,7 @@ class MelodyReader:
             raise AbcError(f"cannot read chord {token.text!r}")
         pitch, accidental = max(notes, key=lambda note: note[0].midi)
         event = self._add(pitch, accidental, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
-        event.tie_to = pitch in tied
+        event.tie_to = event.dash = pitch in tied
 
     def _take_rest(self, token: Token) -> None:
         self._add(None, None, parse_length(token.parts["rest_length"]))
@@ -209,9 +209,14 @@ class MelodyReader:
     @staticmethod
     def _tie(first: Event, second: Event) -> None:
         """Tie the two if they have one pitch. A tie carries an accidental over the bar line."""
-        if second.accidental is None and _same_place(first.pitch, second.pitch):
-            second.pitch = first.pitch
+        carry_accidental(first, second)
         second.tie_from = first.tie_to = second.pitch == first.pitch
+
+
+def carry_accidental(first: Event, second: Event) -> None:
+    """Give a note without a sign the accidental of the note to which it is tied."""
+    if second.accidental is None and _same_place(first.pitch, second.pitch):
+        second.pitch = first.pitch
 
 
 def _properties_of_voice(value: str) -> Properties:

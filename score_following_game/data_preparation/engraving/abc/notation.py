@@ -53,6 +53,7 @@ class Event:
     new_beam: bool = False  # follows a space or a bar line
     tie_from: bool = False  # tied to the note before it
     tie_to: bool = False  # tied to the note after it
+    dash: bool = False  # a tie begins at it in the text, whatever the note after it
 
     @property
     def quarters(self) -> Fraction:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,15 +13,14 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
     write_out_strokes,
 )
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
-from score_following_game.data_preparation.engraving.musicxml.marks import read_marks
+from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_of
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
-from score_following_game.data_preparation.engraving.musicxml.values import written_value
+from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
 from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 Element = ElementTree.Element
@@ -40,6 +38,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     set_ids(parts)
     players = {part.element.get("id"): _Player(part) for part in parts}
     read: list[ReadBar] = []
+    signs: list[list[PlacedSign]] = []
     meter: tuple[int, int] | None = None
     for index, measures in bars(parts):
         name = measures[0][1].get("number", str(index + 1))
@@ -54,9 +53,10 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
         notes = tuple(note for passage in passages for note in passage.notes)
         tempi = next((tuple(passage.tempi) for passage in passages if passage.tempi), ())
         read.append(ReadBar(name, length, notes, tempi, meter))
+        signs.append([sign for passage in passages for sign in passage.signs])
     if not read:
         raise EngravingError("no notes", "no measures")
-    marks = read_marks([part.measures for part in parts])
+    marks = read_marks([part.measures for part in parts], read, signs)
     return xml_text(root), Reading(tuple(read), marks)
 
 
@@ -68,6 +68,7 @@ class _Passage:
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
     length: Fraction = Fraction(0)
     meter: tuple[int, int] | None = None
+    signs: list[PlacedSign] = field(default_factory=list)
 
 
 class _Clock:
@@ -116,8 +117,10 @@ class _Player:
                 clock.go_back(self._duration(element))
             elif element.tag == "forward":
                 clock.advance(self._duration(element), self._duration(element))
-            elif element.tag in ("direction", "sound") and (tempo := tempo_of(element)) is not None:
-                passage.tempi.append((clock.now, tempo))
+            elif element.tag in ("direction", "sound", "barline"):
+                passage.signs += signs_of(element, clock.now, passage.length, self.divisions)
+                if (tempo := tempo_of(element)) is not None:
+                    passage.tempi.append((clock.now, tempo))
             elif element.tag == "note" and element.find("grace") is None:
                 if element.find("chord") is None:
                     counted, exact = self._note_duration(element)
@@ -145,7 +148,7 @@ class _Player:
 
     def _positive(self, element: Element, path: str) -> Fraction:
         text = (element.findtext(path) or "").strip()
-        value = _decimal(text)
+        value = decimal(text)
         if value is None:
             raise EngravingError("unreadable", f"{path} {text[:20]!r} is not a number")
         if value < 0 or (path == "divisions" and not value):
@@ -183,14 +186,9 @@ class _Player:
         return ReadNote(note.get("id", ""), onset, duration, pitch, number_of_staff, alter, transposition=shift)
 
 
-def _decimal(text: str) -> Fraction | None:
-    """A plain decimal number; None for other text, also for exponents, which could fill the memory."""
-    return Fraction(text) if _DECIMAL.fullmatch(text) else None
-
-
 def _alter(pitch: Element) -> int:
     text = (pitch.findtext("alter") or "0").strip()
-    alter = _decimal(text)
+    alter = decimal(text)
     if alter is None:
         raise EngravingError("unreadable", f"alter {text[:10]!r}")
     if alter.denominator > 1 or abs(alter) > 2:
