@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+WITHOUT_REPEATS = "norep"  # of the orders that a Humdrum or MEI file lists, the one that plays each section once
 REPEAT_WITHIN = "a repeat within the bar; only whole bars are repeated"
 
 

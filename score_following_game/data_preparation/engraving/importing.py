@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.bar_marks import WITHOUT_REPEATS
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
 from score_following_game.data_preparation.engraving.humdrum.order import expansion, repeat_marks
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
-from score_following_game.data_preparation.engraving.mei.marks import expansion_order, marks_of
+from score_following_game.data_preparation.engraving.mei.expansion import expansion_order
+from score_following_game.data_preparation.engraving.mei.marks import marks_of
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
@@ -66,13 +68,19 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
 def _with_order(reading: Reading, text: str, form: str) -> Reading:
     """Add the order that an expansion of MEI or Humdrum lists, and the repeat signs of Humdrum."""
     if form == "mei":
-        written = expansion_order(text)
+        written = expansion_order(text, reading.bars)
         return replace(reading, written=None if written is None else tuple(written))
     if form == "humdrum":
         orders = expansion(text)
-        written = None if orders is None else orders.get("", next(iter(orders.values())))
+        written = _with_repeats(orders or {})
         return replace(reading, written=None if written is None else tuple(written), marks=repeat_marks(text))
     return reading
+
+
+def _with_repeats(orders: Mapping[str, list[int]]) -> list[int] | None:
+    """Of the orders of a Humdrum file the one without a name, else the first; None if it has only one without repeats."""
+    names = [name for name in sorted(orders, key=bool) if name != WITHOUT_REPEATS]
+    return orders[names[0]] if names else None
 
 
 def _form(path: Path, text: str) -> str:

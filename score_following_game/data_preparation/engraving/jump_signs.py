@@ -26,8 +26,8 @@ _WORDS = (  # first match counts
     (r"coda", "coda"),
     (r"segno", "segno"),
 )
-GOALS = ("segno", "coda")  # one jumps to them; all others end what is played
-_NAMES = {sign: name for name, sign in zip(("da capo", "dal segno", "to coda"), ("da_capo", "dal_segno", "to_coda"))}
+GOALS = ("segno", "coda", "repeat_start")  # one jumps to them; all others end what is played
+_NAMES = {"da_capo": "da capo", "dal_segno": "dal segno", "to_coda": "to coda", "repeat_start": "a repeat"}
 _BEFORE, _AFTER, _WITHIN = "before", "after", "within"
 _NEAR = Fraction(1, 50)  # quarters; a position given in decimals is meant to be that of the note
 

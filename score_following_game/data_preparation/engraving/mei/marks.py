@@ -19,7 +19,7 @@ from score_following_game.data_preparation.engraving.jump_signs import (
     with_to_coda,
 )
 from score_following_game.data_preparation.engraving.mei.places import target
-from score_following_game.data_preparation.engraving.mei.tree import name_of, parse
+from score_following_game.data_preparation.engraving.mei.tree import name_of
 from score_following_game.data_preparation.engraving.mei.values import decimal
 from score_following_game.data_preparation.engraving.reading import ReadBar
 
@@ -55,20 +55,6 @@ def marks_of(root: Element, bars: Sequence[ReadBar] | None, attached: bool = Fal
         for sign, element in _signs(measure):
             _put(marks, index, sign, element, bars, notes, attached)
     return with_to_coda(marks)
-
-
-def expansion_order(mei: str) -> list[int] | None:
-    """The bars in the order of the score's first expansion; None if it has none, or one that names what is not there."""
-    root = parse(mei)
-    measures = {id(measure): index for index, (measure, _) in enumerate(_measures(root, ()))}
-    expansion = next((element for element in root.iter() if name_of(element) == "expansion"), None)
-    if expansion is None:
-        return None
-    parts = {element.get(ID): element for element in root.iter() if element.get(ID)}
-    names = [name.rpartition("#")[2] for name in (expansion.get("plist") or "").split()]
-    if not names or any(name not in parts for name in names):
-        return None
-    return [measures[id(part)] for name in names for part in parts[name].iter() if id(part) in measures]
 
 
 def _measures(parent: Element, ending: tuple[int, ...]) -> Iterator[tuple[Element, tuple[int, ...]]]:

@@ -20,6 +20,7 @@ from score_following_game.data_preparation.engraving.jump_signs import (
 from score_following_game.data_preparation.engraving.musicxml.values import decimal
 from score_following_game.data_preparation.engraving.reading import ReadBar
 
+_SOUNDS = {**SIGNS, "forward-repeat": "repeat_start"}  # the latter without a printed sign
 _MOST_TIMES = 16
 
 Element = ElementTree.Element
@@ -34,6 +35,8 @@ def read_marks(
         for index, measure in enumerate(measures):
             for barline in measure.findall("barline"):
                 _put_repeats(marks, index, barline)
+            if any(element.get("time-only") for tag in ("note", "sound") for element in measure.iter(tag)):
+                marks[index] = replace(marks[index], unclear="notes or jumps of single repetitions (time-only)")
     for index, (bar, placed) in enumerate(zip(bars, signs)):
         onsets = Onsets.of(bar)
         for sign in placed:
@@ -73,7 +76,7 @@ def signs_of(element: Element, now: Fraction, length: Fraction, divisions: Fract
         said = [sign for sign in ("segno", "coda") if element.get(sign) or element.find(sign) is not None]
         return [PlacedSign(sign, place) for sign in said]
     sounds = [element] if element.tag == "sound" else element.findall("sound")
-    said = [sign for sound in sounds for name, sign in SIGNS.items() if sound.get(name, "no") != "no"]
+    said = [sign for sound in sounds for name, sign in _SOUNDS.items() if sound.get(name, "no") != "no"]
     said = said or [sign for sign in (_printed(element),) if sign]
     offset = next((text for sound in sounds if (text := sound.findtext("offset"))), element.findtext("offset")) or "0"
     return [PlacedSign(sign, now, (decimal(offset.strip()) or Fraction(0)) / divisions) for sign in said]
