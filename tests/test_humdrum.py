@@ -261,6 +261,11 @@ def test_order_by_expansion_lists() -> None:
     sections = ("=1", "*>A", "4c", "=2", "*>A1", "4d", "=3:|!", "*>A2", "4e", "*>B", "=4", "4f")
     lists = ("4g", "*>[A,A1,A,A2,B]", "*>norep[A,A2,B]")
     assert expansion(kern(*lists, *sections)) == {"": [0, 1, 2, 1, 3, 4], "norep": [0, 1, 3, 4]}
+    before = ("*>A", "*clefG2", "=1", "4c", "*>B", "=2", "4d")  # the first section begins before the first bar line
+    assert expansion(kern("*>[A,B,A]", "*>norep[A,B]", *before)) == {"": [0, 1, 0], "norep": [0, 1]}
+    assert expansion(kern("*>[A.1,B,A.1]", "*>A.1", "=1", "4c", "*>B", "=2", "4d")) == {"": [0, 1, 0]}
+    with pytest.raises(EngravingError, match="line 5: a second section 'A'"):
+        expansion(kern("*>[A,B]", "*>A", "4c", "*>A", "=1", "4d"))
     with pytest.raises(EngravingError, match="line 3: the order names a section 'A1'"):
         expansion(kern(*lists, *sections).replace("*>A1", "*>A9"))
     with pytest.raises(EngravingError, match="line 7: a section begins in the middle of a bar"):

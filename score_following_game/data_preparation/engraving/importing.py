@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.bar_marks import WITHOUT_REPEATS
+from score_following_game.data_preparation.engraving.bar_marks import WITHOUT_REPEATS, BarMarks
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
 from score_following_game.data_preparation.engraving.humdrum.order import expansion, repeat_marks
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
@@ -58,11 +58,18 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     write_out(root)
     draw_first_clefs(root)
     reading = drop_rare_staves(root, mend(root, reading))
-    order = playing.order(reading, marks_of(root, None if form == "musicxml" else reading.bars, form == "humdrum"))
+    order = playing.order(reading, _marks(root, reading, form))
     if playing.part:
         reading = choose_part(root, reading, playing.part)
     lay_in_order(root, order, reading)
     return xml_text(root), reading
+
+
+def _marks(root: ElementTree.Element, reading: Reading, form: str) -> list[BarMarks]:
+    """The marks in the engraver's MEI; of MusicXML the endings, as the reading has the rest."""
+    if form == "musicxml":
+        return [BarMarks(ending=mark.ending) for mark in marks_of(root, None)]
+    return marks_of(root, reading.bars, attached=form == "humdrum")
 
 
 def _with_order(reading: Reading, text: str, form: str) -> Reading:

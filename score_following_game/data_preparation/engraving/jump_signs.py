@@ -79,15 +79,15 @@ def put_sign(
 def _side(sign: str, position: Fraction, onsets: Onsets, attached: bool) -> str:
     """Whether a sign stands before a bar, after it or within it.
 
-    What ends the music stands after the bar if no note is struck later in it, "fine" also at the last note itself. Another sign
-    there may be meant before that note, if it is not attached to it.
+    What ends the music stands after the bar if no note is struck later in it. At the last note itself it may be meant before
+    that note, if it is not attached to it.
     """
     position = next((onset for onset in onsets.all if abs(onset - position) < _NEAR), position)
     begins = not any(onset < position for onset in onsets.all)
     if sign in GOALS:
         return _BEFORE if begins else _WITHIN if any(onset >= position for onset in onsets.all) else _AFTER
     if not any(onset > position for onset in onsets.struck):
-        return _AFTER if begins or position not in onsets.struck or attached or sign == "fine" else _WITHIN
+        return _AFTER if begins or position not in onsets.struck or attached else _WITHIN
     return _BEFORE if begins and sign != "fine" else _WITHIN  # a fine at the first note may end the music with that note
 
 

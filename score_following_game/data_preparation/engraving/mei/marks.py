@@ -121,4 +121,4 @@ def _put(
     elif beat is not None and not name:
         meter = bars[index].meter
         positions = [(Fraction(beat) - 1) * Fraction(4, meter[1] if meter else 4)]
-    put_sign(marks, index, sign, Onsets.of(bars[index]), positions, near)
+    put_sign(marks, index, sign, Onsets.of(bars[index]), positions, near or sign == "fine")

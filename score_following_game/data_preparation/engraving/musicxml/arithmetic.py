@@ -13,7 +13,7 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
     write_out_strokes,
 )
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
-from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_of
+from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_at, signs_of
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
@@ -110,6 +110,7 @@ class _Player:
         passage, clock = _Passage(), _Clock()
         self.ties.begin_bar()
         chord = Fraction(0), Fraction(0)
+        barlines: list[tuple[Element, Fraction]] = []
         for element in measure:
             if element.tag == "attributes":
                 self._define(element, passage)
@@ -117,8 +118,10 @@ class _Player:
                 clock.go_back(self._duration(element))
             elif element.tag == "forward":
                 clock.advance(self._duration(element), self._duration(element))
-            elif element.tag in ("direction", "sound", "barline"):
-                passage.signs += signs_of(element, clock.now, passage.length, self.divisions)
+            elif element.tag == "barline":
+                barlines.append((element, clock.now))
+            elif element.tag in ("direction", "sound"):
+                passage.signs += signs_of(element, clock.now, self.divisions)
                 if (tempo := tempo_of(element)) is not None:
                     passage.tempi.append((clock.now, tempo))
             elif element.tag == "note" and element.find("grace") is None:
@@ -128,6 +131,8 @@ class _Player:
                     clock.advance(counted, exact)
                 passage.notes.append(self._note(element, *chord))
             passage.length = max(passage.length, clock.now)
+        for barline, now in barlines:
+            passage.signs += signs_at(barline, now, passage.length)
         passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure, self.repeated)
         return passage
 

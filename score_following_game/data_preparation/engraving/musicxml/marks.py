@@ -40,18 +40,27 @@ def read_marks(
     for index, (bar, placed) in enumerate(zip(bars, signs)):
         onsets = Onsets.of(bar)
         for sign in placed:
-            put_sign(marks, index, sign.sign, onsets, sign.positions(onsets))
+            put_sign(marks, index, sign.sign, onsets, sign.positions(onsets), sign.attached)
     return _with_endings(with_to_coda(marks), parts[0])
 
 
 @dataclass(frozen=True)
 class PlacedSign:
-    """A jump or its sign. sign: field of BarMarks.  written: quarters after the start of the bar.  offset: from there to the
-    place at which it is printed."""
+    """A jump or its sign. sign: field of BarMarks.  written: quarters after the start of the bar.
+
+    offset: from there to the place at which it is printed.  sounds: a <sound> says it, which follows the last note that is
+    played.
+    """
 
     sign: str
     written: Fraction
     offset: Fraction = Fraction(0)
+    sounds: bool = True
+
+    @property
+    def attached(self) -> bool:
+        """Whether it belongs to the note at its position: the printed word "fine" stands above the last note."""
+        return self.sign == "fine" and not self.sounds
 
     def positions(self, onsets: Onsets) -> list[Fraction]:
         """The positions that may be meant, the likelier first.
@@ -65,21 +74,23 @@ class PlacedSign:
         return [printed] if any(self.written < onset <= printed for onset in onsets.all) else [printed, self.written]
 
 
-def signs_of(element: Element, now: Fraction, length: Fraction, divisions: Fraction) -> list[PlacedSign]:
-    """The jumps and signs of a <direction>, <sound> or <barline>. now: quarters after the start of the bar.
+def signs_at(barline: Element, now: Fraction, length: Fraction) -> list[PlacedSign]:
+    """The signs at a <barline> in a bar of this length. now: quarters after the start of the bar."""
+    place = {"left": Fraction(0), "middle": now}.get(barline.get("location", "right"), length)
+    return [PlacedSign(sign, place) for sign in ("segno", "coda") if barline.get(sign) or barline.find(sign) is not None]
 
-    length: quarters of the bar so far.  divisions: of a quarter, in which offsets are counted. What a <sound> says counts more
-    than the words and signs beside it.
+
+def signs_of(element: Element, now: Fraction, divisions: Fraction) -> list[PlacedSign]:
+    """The jumps and signs of a <direction> or <sound>. now: quarters after the start of the bar.
+
+    divisions: of a quarter, in which offsets are counted. What a <sound> says counts more than the words and signs beside it.
     """
-    if element.tag == "barline":
-        place = {"left": Fraction(0), "middle": now}.get(element.get("location", "right"), length)
-        said = [sign for sign in ("segno", "coda") if element.get(sign) or element.find(sign) is not None]
-        return [PlacedSign(sign, place) for sign in said]
     sounds = [element] if element.tag == "sound" else element.findall("sound")
     said = [sign for sound in sounds for name, sign in _SOUNDS.items() if sound.get(name, "no") != "no"]
+    sounding = bool(said)
     said = said or [sign for sign in (_printed(element),) if sign]
     offset = next((text for sound in sounds if (text := sound.findtext("offset"))), element.findtext("offset")) or "0"
-    return [PlacedSign(sign, now, (decimal(offset.strip()) or Fraction(0)) / divisions) for sign in said]
+    return [PlacedSign(sign, now, (decimal(offset.strip()) or Fraction(0)) / divisions, sounding) for sign in said]
 
 
 def _printed(direction: Element) -> str | None:
