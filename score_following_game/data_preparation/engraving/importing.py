@@ -17,7 +17,7 @@ from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
 from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
-from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend
+from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend, silence_heads
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
 from score_following_game.data_preparation.engraving.verovio.parts import choose_part, drop_rare_staves
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -55,6 +55,8 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         draw_time_signatures(root)
     write_out(root)
     draw_first_clefs(root)
+    if form != "musicxml":
+        reading = silence_heads(root, reading)  # MusicXML names more shapes than the engraver
     reading = drop_rare_staves(root, mend(root, reading))
     order = playing.order(reading, marks_of(root))
     if playing.part:

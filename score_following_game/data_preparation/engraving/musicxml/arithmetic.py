@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
@@ -15,15 +14,14 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
 )
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
 from score_following_game.data_preparation.engraving.musicxml.marks import read_marks
+from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
-from score_following_game.data_preparation.engraving.musicxml.values import written_value
+from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
 from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
-
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?")
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 Element = ElementTree.Element
 
@@ -31,7 +29,8 @@ Element = ElementTree.Element
 def read_musicxml(text: str) -> tuple[str, Reading]:
     """Returns the text for the engraver, with ids, and the reading.
 
-    Raises EngravingError for what cannot be read, for quarter tones and for pitches that MIDI does not have.
+    Notes that cannot be played are silent, or lost if they cannot be drawn either; see pitch.py. Raises EngravingError for what
+    cannot be read.
     """
     root, parts = read_document(text)
     for part in parts:
@@ -53,7 +52,8 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
             length = Fraction(4 * meter[0], meter[1])
         notes = tuple(note for passage in passages for note in passage.notes)
         tempi = next((tuple(passage.tempi) for passage in passages if passage.tempi), ())
-        read.append(ReadBar(name, length, notes, tempi, meter))
+        lost = tuple(note for passage in passages for note in passage.lost)
+        read.append(ReadBar(name, length, notes, tempi, meter, lost))
     if not read:
         raise EngravingError("no notes", "no measures")
     marks = read_marks([part.measures for part in parts])
@@ -62,9 +62,10 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
 
 @dataclass
 class _Passage:
-    """What one part plays in one bar. length: quarters."""
+    """What one part plays in one bar. lost: the notes that cannot be drawn.  length: quarters."""
 
     notes: list[ReadNote] = field(default_factory=list)
+    lost: list[ReadNote] = field(default_factory=list)
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
     length: Fraction = Fraction(0)
     meter: tuple[int, int] | None = None
@@ -102,6 +103,7 @@ class _Player:
         self.part = part
         self.divisions = Fraction(1)
         self.transposition: dict[int, int] = {}  # staff in the part -> semitones; 0: all staves
+        self.unpitched: set[int] = set()  # staves in the part with a clef for percussion or tablature
         self.ties = Ties()
         self.repeated: dict[str, str] = {}  # note -> its last repetition
 
@@ -123,8 +125,11 @@ class _Player:
                     counted, exact = self._note_duration(element)
                     chord = clock.now, exact
                     clock.advance(counted, exact)
-                passage.notes.append(self._note(element, *chord))
+                self._take(element, *chord, passage)
             passage.length = max(passage.length, clock.now)
+        remove_pitches(measure, {note.id for note in passage.lost})
+        present = {note.get("id") for note in measure.iter("note")}
+        passage.notes = [note for note in passage.notes if note.id in present]
         passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure, self.repeated)
         return passage
 
@@ -134,6 +139,10 @@ class _Player:
         time = attributes.find("time")
         if time is not None and time.find("beats") is not None:
             passage.meter = _meter(time)
+        for clef in attributes.findall("clef"):
+            staff = int(text) if (text := clef.get("number", "1")).isdecimal() else 1
+            sign = (clef.findtext("sign") or "").strip()
+            self.unpitched = self.unpitched | {staff} if sign in ("percussion", "TAB") else self.unpitched - {staff}
         for transpose in attributes.findall("transpose"):
             semitones = number(transpose, "chromatic", 0) + 12 * number(transpose, "octave-change", 0)
             if transpose.find("double") is not None:
@@ -145,7 +154,7 @@ class _Player:
 
     def _positive(self, element: Element, path: str) -> Fraction:
         text = (element.findtext(path) or "").strip()
-        value = _decimal(text)
+        value = decimal(text)
         if value is None:
             raise EngravingError("unreadable", f"{path} {text[:20]!r} is not a number")
         if value < 0 or (path == "divisions" and not value):
@@ -165,37 +174,23 @@ class _Player:
         rounded = abs(value - counted) < 1 / self.divisions and (value * self.divisions).denominator > 1
         return counted, value if rounded else counted
 
-    def _note(self, note: Element, onset: Fraction, duration: Fraction) -> ReadNote:
+    def _take(self, note: Element, onset: Fraction, duration: Fraction, passage: _Passage) -> None:
+        """Add a note or rest to what is played in the bar, or to what is lost."""
         staff = number(note, "staff", 1)
-        pitch, alter, shift = None, 0, 0
-        written = note.find("pitch")
-        if written is not None:
-            alter = _alter(written)
-            step = (written.findtext("step") or "").strip().upper()
-            if step not in _STEPS:
-                raise EngravingError("unreadable", f"step {step[:10]!r}")
-            octave = number(written, "octave", 4)
-            shift = self.transposition.get(staff, self.transposition.get(0, 0))
-            pitch = 12 * (octave + 1) + _STEPS[step] + alter + shift
-            if pitch not in range(128):
-                raise EngravingError("a pitch that MIDI does not have", f"{step}{octave}")
-        number_of_staff = self.part.first_staff + staff - 1
-        return ReadNote(note.get("id", ""), onset, duration, pitch, number_of_staff, alter, transposition=shift)
-
-
-def _decimal(text: str) -> Fraction | None:
-    """A plain decimal number; None for other text, also for exponents, which could fill the memory."""
-    return Fraction(text) if _DECIMAL.fullmatch(text) else None
-
-
-def _alter(pitch: Element) -> int:
-    text = (pitch.findtext("alter") or "0").strip()
-    alter = _decimal(text)
-    if alter is None:
-        raise EngravingError("unreadable", f"alter {text[:10]!r}")
-    if alter.denominator > 1 or abs(alter) > 2:
-        raise EngravingError("microtones", f"alter {text[:10]}")
-    return int(alter)
+        shift = self.transposition.get(staff, self.transposition.get(0, 0))
+        place = self.part.first_staff + staff - 1
+        read = ReadNote(note.get("id", ""), onset, duration, None, place)
+        try:
+            sound = sound_of(note, shift, staff in self.unpitched)
+        except Unplayable as error:
+            read = replace(read, silent=error.reason)
+            if not error.drawn:
+                passage.lost.append(read)
+                read = replace(read, silent="")  # a rest
+        else:
+            if sound is not None:
+                read = replace(read, pitch=sound[0], alter=sound[1], transposition=shift)
+        passage.notes.append(read)
 
 
 def _meter(time: Element) -> tuple[int, int] | None:

@@ -1,7 +1,8 @@
-"""Note values of MusicXML."""
+"""Numbers and note values of MusicXML."""
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from xml.etree import ElementTree
 
@@ -11,6 +12,12 @@ _QUARTERS = {"maxima": Fraction(32), "long": Fraction(16), "breve": Fraction(8),
     name: Fraction(1, 2**power)
     for power, name in enumerate(("quarter", "eighth", "16th", "32nd", "64th", "128th", "256th", "512th", "1024th"))
 }
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?")
+
+
+def decimal(text: str) -> Fraction | None:
+    """A plain decimal number; None for other text, also for exponents, which could fill the memory."""
+    return Fraction(text) if _DECIMAL.fullmatch(text) else None
 
 
 def written_value(note: ElementTree.Element, modified: bool = True) -> Fraction | None:
