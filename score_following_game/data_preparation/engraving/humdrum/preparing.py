@@ -6,9 +6,9 @@ import re
 
 from score_following_game.data_preparation.engraving.humdrum.spines import read_rows, unreadable
 from score_following_game.data_preparation.engraving.humdrum.tokens import read_token
+from score_following_game.data_preparation.engraving.silent import too_many
 
 _DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
-_MISTAKES = 0.01  # share of the tokens that may be unreadable
 _DURATION = re.compile(r"\d+(%\d+)?\.*")
 
 Lost = dict[tuple[int, int], int]  # (line, number of the field from 1) -> notes there that cannot be read
@@ -24,7 +24,7 @@ def prepare(text: str) -> tuple[list[str], Lost]:
     would give a time. A note that cannot be read becomes a rest; it is lost.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return _without_mistakes([_prepare_line(line) for line in lines])
+    return _without_mistakes(_instruments_after_barlines([_prepare_line(line) for line in lines]))
 
 
 def _prepare_line(line: str) -> str:
@@ -33,6 +33,16 @@ def _prepare_line(line: str) -> str:
     if line.startswith("*"):
         return "\t".join("*" if token in _DRAWN_SHORT else token for token in line.split("\t"))
     return line
+
+
+def _instruments_after_barlines(lines: list[str]) -> list[str]:
+    """An instrument that changes just before a bar line changes after it, since the engraver would miss it."""
+    for number, line in enumerate(lines[:-1]):
+        tokens = set(line.split("\t"))
+        if lines[number + 1].startswith("=") and any(token.startswith("*ITr") for token in tokens):
+            if all(token == "*" or token.startswith("*I") for token in tokens):
+                lines[number : number + 2] = lines[number + 1], line
+    return lines
 
 
 def _without_mistakes(lines: list[str]) -> tuple[list[str], Lost]:
@@ -54,7 +64,7 @@ def _without_mistakes(lines: list[str]) -> tuple[list[str], Lost]:
         if all(token == "." for token in tokens):
             tokens = ["!"] * len(tokens)
         lines[row.number - 1] = "\t".join(tokens)
-    if len(mistakes) > max(1, _MISTAKES * notes):
+    if too_many(len(mistakes), notes):
         raise unreadable(mistakes[0][0], f"{mistakes[0][1]}, and {len(mistakes) - 1} more such mistakes")
     return lines, lost
 

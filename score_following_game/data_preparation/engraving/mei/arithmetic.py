@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.mei.abbreviations import write_out
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
+from score_following_game.data_preparation.engraving.mei.durations import complete_durations
 from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, octave_lines, remove_pitches
 from score_following_game.data_preparation.engraving.mei.prepare import document, plays_small_notes, prepare, says_what_sounds
 from score_following_game.data_preparation.engraving.mei.spans import span_ratios
@@ -108,6 +109,7 @@ def _time(score: Element) -> _Timed:
             meter = _meter(staves)
             unit = meter[1] if meter else 4
             write_out(measures, index, staves)
+            complete_durations(element, staves, first=index == 0)
             ratios = span_ratios(element, staves, unit)
             if index == 0 and _is_pickup(element, staves, ratios):
                 element.set("metcon", "false")

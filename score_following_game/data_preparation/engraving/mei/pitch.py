@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED_CLEFS, StaffState, key_signature
+from score_following_game.data_preparation.engraving.mei.durations import WITHOUT_DURATION
 from score_following_game.data_preparation.engraving.mei.places import place, target
 from score_following_game.data_preparation.engraving.mei.ties import TimedBar
 from score_following_game.data_preparation.engraving.mei.timing import Event
@@ -17,6 +18,7 @@ from score_following_game.data_preparation.engraving.mei.values import ALTER, ac
 from score_following_game.data_preparation.engraving.silent import (
     CUE,
     MICROTONE,
+    NO_DURATION,
     NO_PITCH,
     NOT_MIDI,
     UNPITCHED,
@@ -107,6 +109,8 @@ class Accidentals:
     ) -> Sound:
         """signs: those of the bar so far; that of the note is added."""
         element = event.element
+        if element.attrib.pop(WITHOUT_DURATION, ""):
+            raise Unplayable(NO_DURATION)
         spot = event.printed, element.get("pname", ""), element.get("oct", "")
         if spot[1] not in tuple("cdefgab"):
             drawn = not spot[1] and bool(element.get("loc"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree import ElementTree
@@ -13,7 +12,9 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
     write_out_strokes,
 )
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
+from score_following_game.data_preparation.engraving.musicxml.durations import complete_durations
 from score_following_game.data_preparation.engraving.musicxml.marks import read_marks
+from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
 from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
@@ -34,6 +35,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     """
     root, parts = read_document(text)
     for part in parts:
+        complete_durations(part.measures)
         write_out_bars(part.measures)
         divide_rests(part.measures)
     set_ids(parts)
@@ -127,7 +129,7 @@ class _Player:
                     clock.advance(counted, exact)
                 self._take(element, *chord, passage)
             passage.length = max(passage.length, clock.now)
-        remove_pitches(measure, {note.id for note in passage.lost})
+        remove_pitches(measure, {note.id: note.duration for note in passage.lost})
         present = {note.get("id") for note in measure.iter("note")}
         passage.notes = [note for note in passage.notes if note.id in present]
         passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure, self.repeated)
@@ -138,7 +140,7 @@ class _Player:
             self.divisions = Fraction(self._positive(attributes, "divisions"))
         time = attributes.find("time")
         if time is not None and time.find("beats") is not None:
-            passage.meter = _meter(time)
+            passage.meter = meter_of(time)
         for clef in attributes.findall("clef"):
             staff = int(text) if (text := clef.get("number", "1")).isdecimal() else 1
             sign = (clef.findtext("sign") or "").strip()
@@ -167,6 +169,9 @@ class _Player:
 
     def _note_duration(self, note: Element) -> tuple[Fraction, Fraction]:
         """Quarters as the file counts them, and as they are meant: a rounded duration is replaced by the note's value."""
+        if not (note.findtext("duration") or "").strip():
+            staff = self.part.first_staff + number(note, "staff", 1) - 1
+            raise EngravingError("unreadable", f"staff {staff}: a note without a duration, and the bar does not tell it")
         counted = self._duration(note)
         value = written_value(note)
         if value is None or value == counted:
@@ -191,21 +196,3 @@ class _Player:
             if sound is not None:
                 read = replace(read, pitch=sound[0], alter=sound[1], transposition=shift)
         passage.notes.append(read)
-
-
-def _meter(time: Element) -> tuple[int, int] | None:
-    """The beats and beat unit of a time signature like 3/4, 3+2/8 or 3/4+2/8; None for one that is not numbers."""
-    pairs = list(_beats(time))
-    if not pairs or any(unit <= 0 or beats <= 0 for beats, unit in pairs):
-        return None
-    unit = max(unit for _, unit in pairs)
-    total = sum(Fraction(beats, of) for beats, of in pairs) * unit
-    return (int(total), unit) if total.denominator == 1 else None
-
-
-def _beats(time: Element) -> Iterator[tuple[int, int]]:
-    for beats, unit in zip(time.findall("beats"), time.findall("beat-type")):
-        try:
-            yield sum(int(part) for part in (beats.text or "").split("+")), int(unit.text or "")
-        except ValueError:
-            return

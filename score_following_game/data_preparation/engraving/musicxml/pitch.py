@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping
+from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.musicxml.values import decimal
+from score_following_game.data_preparation.engraving.musicxml.durations import WITHOUT_DURATION
+from score_following_game.data_preparation.engraving.musicxml.values import decimal, type_of
 from score_following_game.data_preparation.engraving.silent import (
     CUE,
     MICROTONE,
+    NO_DURATION,
     NO_PITCH,
     NOT_MIDI,
     UNPITCHED,
@@ -32,8 +35,11 @@ def sound_of(note: Element, transposition: int, unpitched: bool = False) -> tupl
     Raises Unplayable for a cue note and for one without a pitch that can be played. An unpitched note then has a pitch that
     puts it where it is to be drawn.
     """
+    without_duration = note.attrib.pop(WITHOUT_DURATION, "")
     if note.find("rest") is not None:
         return None
+    if without_duration:
+        raise Unplayable(NO_DURATION)
     if note.find("pitch") is None and note.find("unpitched") is not None:
         _place(note)
         raise Unplayable(UNPITCHED, drawn=True)
@@ -70,8 +76,8 @@ def _place(note: Element) -> None:
     unpitched.tag, step.tag, octave.tag = "pitch", "step", "octave"
 
 
-def remove_pitches(measure: Element, ids: Set[str]) -> None:
-    """Turn the notes of these ids into rests; in a chord that has other notes they are removed."""
+def remove_pitches(measure: Element, durations: Mapping[str, Fraction]) -> None:
+    """Turn notes into rests; in a chord that has other notes they are removed. durations: id of each of them -> quarters."""
     chords: list[list[Element]] = []
     for note in (note for note in measure.findall("note") if note.find("grace") is None):
         if note.find("chord") is not None and chords:
@@ -79,19 +85,24 @@ def remove_pitches(measure: Element, ids: Set[str]) -> None:
         else:
             chords.append([note])
     for chord in chords:
-        kept = [note for note in chord if note.get("id") not in ids]
-        gone = [note for note in chord if note.get("id") in ids]
+        kept = [note for note in chord if note.get("id") not in durations]
+        gone = [note for note in chord if note.get("id") in durations]
         if gone and not kept:
-            _make_rest(gone.pop(0))
+            first = gone.pop(0)
+            _make_rest(first, durations[first.get("id", "")])
         elif gone and (sign := kept[0].find("chord")) is not None:
             kept[0].remove(sign)
         for note in gone:
             measure.remove(note)
 
 
-def _make_rest(note: Element) -> None:
+def _make_rest(note: Element, duration: Fraction) -> None:
     for child in [child for child in note if child.tag in (*_OF_NOTES, "chord")]:
         note.remove(child)
     for notations in note.findall("notations"):
         notations[:] = [child for child in notations if child.tag in _OF_RESTS]
     note.insert(0, Element("rest"))
+    if note.find("type") is None and (value := type_of(duration)) is not None:  # without one it would last for the whole bar
+        place = max((at for at, child in enumerate(note) if child.tag in ("duration", "voice")), default=0) + 1
+        note[place:place] = [Element("type"), *(Element("dot") for _ in range(value[1]))]
+        note[place].text = value[0]
