@@ -61,8 +61,15 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     order = playing.order(reading, marks_of(root))
     if playing.part:
         reading = choose_part(root, reading, playing.part)
+    _require_notes(reading)
     lay_in_order(root, order)
     return xml_text(root), reading
+
+
+def _require_notes(reading: Reading) -> None:
+    if not any(note.pitch is not None for bar in reading.bars for note in bar.notes):
+        unplayed = reading.unplayed(range(len(reading.bars)))
+        raise EngravingError("no notes", f"none can be played; {unplayed[0][1]}: {unplayed[0][0]}" if unplayed else "")
 
 
 def _with_order(reading: Reading, text: str, form: str) -> Reading:

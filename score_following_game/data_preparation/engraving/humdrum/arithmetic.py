@@ -11,7 +11,6 @@ from score_following_game.data_preparation.engraving.humdrum.spines import Row, 
 from score_following_game.data_preparation.engraving.humdrum.tempo import metronome_mark, quarters_per_minute
 from score_following_game.data_preparation.engraving.humdrum.tokens import Sign, read_token
 from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar, Reading, ReadNote
-from score_following_game.data_preparation.engraving.silent import NO_PITCH
 from score_following_game.data_preparation.errors import EngravingError
 
 _INSTRUMENT = re.compile(r"\*ITrd([-+]?\d{1,3})c([-+]?\d{1,3})")  # written so many steps and semitones above the sound
@@ -164,8 +163,8 @@ class _Reader:
         if staff is None:
             raise unreadable(line, "a staff that begins in the middle of the piece")
         bar = self.bars[-1]
-        here = ReadNote("", self.now - bar.start, Fraction(0), None, staff, silent=NO_PITCH)
-        bar.lost += [here] * self.lost.get((line, field_), 0)
+        here = ReadNote("", self.now - bar.start, Fraction(0), None, staff)
+        bar.lost += [replace(here, silent=reason) for reason in self.lost.get((line, field_), ())]
         for place, sign in enumerate(signs, 1):
             if sign.grace:
                 continue
@@ -176,9 +175,7 @@ class _Reader:
             tied_to = self._tie(id_, staff, sign) if sign.pitch is not None else ""
             if sign.pitch is not None and sign.stated != sign.duration:
                 bar.shortened.append(id_)
-            bar.notes.append(
-                ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to, -semitones)
-            )
+            bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to, -semitones))
 
     def _tie(self, id_: str, staff: int, sign: Sign) -> str:
         """The id of the note that this one continues, "" if none. Remembers the note if a tie begins at it."""

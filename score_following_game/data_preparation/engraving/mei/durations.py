@@ -34,7 +34,9 @@ def complete_durations(measure: Element, staves: Mapping[str, StaffState], first
     if any(layer_length(list(layer), state) != state.bar for layer, state in complete):
         return
     for layer, state, missing in lacking:
-        if len(missing) > 1 or any(element in list(parent.iter()) for parent in layer.iter() if parent.tag in _NOT_PLAIN for element in missing):
+        if len(missing) > 1 or any(
+            element in list(parent.iter()) for parent in layer.iter() if parent.tag in _NOT_PLAIN for element in missing
+        ):
             continue
         _complete(layer, missing[0], state)
 

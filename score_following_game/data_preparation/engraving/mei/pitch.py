@@ -86,7 +86,9 @@ class Accidentals:
             if element.tag == "keySig":
                 keys[event.printed] = key_signature(element)
             if element.tag == "clef":
-                unpitched = unpitched - {event.printed} | ({event.printed} if element.get("shape") in UNPITCHED_CLEFS else set())
+                unpitched = unpitched - {event.printed} | (
+                    {event.printed} if element.get("shape") in UNPITCHED_CLEFS else set()
+                )
             if element.tag != "note":
                 continue
             try:

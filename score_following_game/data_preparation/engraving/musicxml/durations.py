@@ -61,7 +61,11 @@ def _runs(measure: Element, divisions: Fraction) -> tuple[list[_Run], Fraction]:
     for element in measure:
         if element.tag == "attributes":
             divisions = decimal((element.findtext("divisions") or "").strip()) or divisions
-        if element.tag not in ("note", "forward", "backup") or element.find("grace") is not None or element.find("chord") is not None:
+        if (
+            element.tag not in ("note", "forward", "backup")
+            or element.find("grace") is not None
+            or element.find("chord") is not None
+        ):
             continue
         duration = _duration(element)
         if element.tag == "backup":

@@ -119,9 +119,7 @@ def _mend_pitches(root: Element, read: dict[str, ReadNote], names: dict[str, str
         written = written_pitch(note, of.alter)
         if written + of.transposition != of.pitch:
             place = f"bar {names[of.id]}, staff {of.staff}"
-            raise EngravingError(
-                DIFFER, f"{place}: pitch {written} is engraved, the file writes {of.pitch - of.transposition}"
-            )
+            raise EngravingError(DIFFER, f"{place}: pitch {written} is engraved, the file writes {of.pitch - of.transposition}")
         if of.transposition:
             note.set("pnum", str(of.pitch))  # in the engraver's timing it overrides the written pitch; the drawing ignores it
     return replaced
