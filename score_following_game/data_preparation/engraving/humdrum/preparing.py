@@ -39,10 +39,10 @@ def _prepare_line(line: str) -> str:
 def _instruments_after_barlines(lines: list[str]) -> list[str]:
     """An instrument that changes just before a bar line changes after it, since the engraver would miss it."""
     for number, line in enumerate(lines[:-1]):
-        tokens = set(line.split("\t"))
-        if lines[number + 1].startswith("=") and any(token.startswith("*ITr") for token in tokens):
-            if all(token == "*" or token.startswith("*I") for token in tokens):
-                lines[number : number + 2] = lines[number + 1], line
+        tokens = line.split("\t")
+        only_instruments = all(token == "*" or token.startswith("*I") for token in tokens)
+        if only_instruments and "*ITr" in line and lines[number + 1].startswith("="):
+            lines[number : number + 2] = lines[number + 1], line
     return lines
 
 

@@ -37,8 +37,8 @@ class _Run:
 def complete_durations(measures: list[Element]) -> None:
     """Give the notes of a part that lack a <duration> the one that the bar shows. measures: of one part.
 
-    The run of notes must end where the bar does: by its time signature, by the <backup> after it, which goes to the beginning,
-    or by the other runs. If the values of the notes (<type>) lead there, those are the durations. If a single note has no value,
+    The run of notes must end where the bar does: by its time signature, by the <backup> after it, which goes to its beginning,
+    or by the other runs. If the values of the notes (<type>) lead there, those are the durations. If one note has no value,
     it takes the time that is left, and gets the attribute WITHOUT_DURATION. Other notes stay as they are.
     """
     divisions, bar = Fraction(1), None

@@ -96,8 +96,8 @@ def _mend_times(measure: Element, bar: ReadBar) -> None:
 def _mend_pitches(root: Element, read: dict[str, ReadNote], names: dict[str, str]) -> list[str]:
     """Write each note's sounding alteration, and its MIDI pitch where it differs from the written one.
 
-    names: id of a note -> its bar. A printed sign that contradicts the sound, or that is unknown, is replaced by the sounding one. Returns the ids of the
-    notes with such a sign.
+    names: id of a note -> its bar. A printed sign that contradicts the sound, or that is unknown, is replaced by the sounding
+    one. Returns the ids of the notes with such a sign.
     """
     replaced: list[str] = []
     for definition in root.iter(f"{MEI}staffDef"):
