@@ -19,9 +19,10 @@ from score_following_game.data_preparation.engraving.importing import import_sco
 from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar
+from score_following_game.data_preparation.engraving.silent import NO_PITCH
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
-from score_following_game.data_preparation.engraving.verovio.engrave import LOST, engrave
+from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_preparation.engraving.verovio.layout import bar_order
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.errors import EngravingError
@@ -185,7 +186,7 @@ def test_notes_that_cannot_be_read_are_counted() -> None:
         assert [len(bar.lost) for bar in bars(text)][:2] == [count, 0]
         mei, reading = import_score(Path("x.krn"), text)
         piece = engrave(clean_mei(mei, STYLES["nottingham"]), STYLES["nottingham"], reading, 100.0)
-        assert piece.unshown == {LOST: count}
+        assert piece.unshown == {NO_PITCH: count}
     assert not any(bar.lost for bar in bars(kern(*lines)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
@@ -284,22 +283,6 @@ def test_a_repeated_bar_of_one_hand() -> None:
         sign.format("start") + notes("G5 F5 E5 D5", staff=1) + back(4) + notes("R R R R", voice=5, staff=2),
     )
     assert [pitch for onset, pitch in notes_of(piece) if onset >= 4] == [48, 79, 55, 77, 48, 76, 55, 74]
-
-
-@pytest.mark.parametrize(
-    ("bar", "reason", "detail"),
-    [
-        (note("C5").replace("<octave>", "<alter>0.5</alter><octave>") + notes("D5 E5 F5"), "microtones", "bar 2"),
-        (notes("G9 C5 D5 E5"), "a pitch that MIDI does not have", "bar 2: .*G9"),
-        (LINE.replace("<duration>12<", "<duration>soon<", 1), "unreadable", "bar 2: duration 'soon'"),
-        (LINE.replace("<step>C<", "<step>H<", 1), "unreadable", "bar 2: step 'H'"),
-    ],
-)
-def test_what_cannot_be_read_is_refused_with_its_bar(bar: str, reason: str, detail: str) -> None:
-    more = "<transpose><chromatic>2</chromatic></transpose>"
-    with pytest.raises(EngravingError) as caught:
-        made(LINE, bar, more=more)
-    assert caught.value.reason == reason and re.search(detail, caught.value.detail)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
 from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
-from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend
+from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend, silence_heads
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
 from score_following_game.data_preparation.engraving.verovio.parts import choose_part, drop_rare_staves
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -57,10 +57,13 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         draw_time_signatures(root)
     write_out(root)
     draw_first_clefs(root)
+    if form != "musicxml":
+        reading = silence_heads(root, reading)  # MusicXML names more shapes than the engraver
     reading = drop_rare_staves(root, mend(root, reading))
     order = playing.order(reading, _marks(root, reading, form))
     if playing.part:
         reading = choose_part(root, reading, playing.part)
+    _require_notes(reading)
     lay_in_order(root, order, reading)
     return xml_text(root), reading
 
@@ -70,6 +73,12 @@ def _marks(root: ElementTree.Element, reading: Reading, form: str) -> list[BarMa
     if form == "musicxml":
         return [BarMarks(ending=mark.ending) for mark in marks_of(root, None)]
     return marks_of(root, reading.bars, attached=form == "humdrum")
+
+
+def _require_notes(reading: Reading) -> None:
+    if not any(note.pitch is not None for bar in reading.bars for note in bar.notes):
+        unplayed = reading.unplayed(range(len(reading.bars)))
+        raise EngravingError("no notes", f"none can be played; {unplayed[0][1]}: {unplayed[0][0]}" if unplayed else "")
 
 
 def _with_order(reading: Reading, text: str, form: str) -> Reading:
