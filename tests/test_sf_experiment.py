@@ -190,11 +190,16 @@ def test_resume_refuses_changes(run, run_here, tmp_path: Path):
     assert "the pieces of test_sample have changed" in refused("--max_updates", 2)
     config_file.write_text(yaml.safe_dump(settings))
     midi = (tunes / "b.mid").read_bytes()
+    moved = tmp_path / "moved"
+    tunes.rename(moved)
+    assert "/tunes: " in refused("--max_updates", 2)
+    run("sf_experiment.py", "--resume", directory, "--train_set", moved, "--eval_set", moved, "--max_updates", 2)
+    moved.rename(tunes)
     (tunes / "b.mid").write_bytes(midi.replace(b"\x5a", b"\x10"))  # softer: the same onsets, another sound
     assert (tunes / "b.mid").read_bytes() != midi
-    assert "the first that differs: b" in refused("--max_updates", 2)
+    assert "the first that differs: b" in refused("--max_updates", 3)
     write_small_piece(tunes, "b", notes=5)
-    assert "the first that differs: b" in refused("--max_updates", 2)
+    assert "the first that differs: b" in refused("--max_updates", 3)
 
 
 def test_a_run_whose_refinements_are_used_up_says_so(run, run_here, data_set: Path, tmp_path: Path):

@@ -52,6 +52,8 @@ def create_run_directory(settings: Settings, config: GameConfig, when: datetime 
         for key in ("train_set", "eval_set", "log_root", "sound_font"):  # absolute, so that --resume works from any folder
             if values[key] is not None and (Path(values[key]).exists() or key == "log_root"):
                 values[key] = str(Path(values[key]).resolve())
+        if values["world_fonts"]:
+            values["world_fonts"] = ",".join(str(Path(font).resolve()) for font in values["world_fonts"].split(","))
         write_yaml(directory / SETTINGS_FILE, values)
         write_yaml(directory / GAME_CONFIG_FILE, config_as_dict(config))
         return directory

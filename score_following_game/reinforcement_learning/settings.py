@@ -44,15 +44,19 @@ class Settings:
         None, RUN, "stop after this many minutes of training, not counting evaluations (default: off)", above=0, resumable=True
     )
 
-    train_set: str = knob("test_sample", DATA, "folder with the training pieces, searched recursively", is_path=True)
-    eval_set: str = knob("test_sample", DATA, "folder with the validation pieces", is_path=True)
+    train_set: str = knob(
+        "test_sample", DATA, "folder with the training pieces, searched recursively", is_path=True, resumable=True
+    )
+    eval_set: str = knob("test_sample", DATA, "folder with the validation pieces", is_path=True, resumable=True)
     game_config: str = knob(DEFAULT_GAME_CONFIG, DATA, "game config")
     augment: int = knob(0, DATA, "variants added per training piece, with other engraving, tempo and sound", at_least=0)
     medleys: int = knob(0, DATA, "number of training pieces added that combine passages of the others", at_least=0)
     max_minutes_of_music: float = knob(
         MINUTES_OF_MUSIC, DATA, MUSIC_LIMIT_HELP, above=0, at_most=MOST_MINUTES_OF_MUSIC, resumable=True
     )
-    sound_font: str | None = knob(None, DATA, "SoundFont for MIDI performances (default: the one in pretty_midi)", is_path=True)
+    sound_font: str | None = knob(
+        None, DATA, "SoundFont for MIDI performances (default: the one in pretty_midi)", is_path=True, resumable=True
+    )
     world: str | None = knob(
         None,
         DATA,
@@ -60,7 +64,12 @@ class Settings:
         agents=ROLLOUTS,
     )
     world_fonts: str | None = knob(
-        None, DATA, "SoundFonts of these performances, separated by commas (default: the one in pretty_midi)", needs=("world",)
+        None,
+        DATA,
+        "SoundFonts of these performances, separated by commas (default: the one in pretty_midi)",
+        needs=("world",),
+        is_path=True,
+        resumable=True,
     )
     pieces_at_once: int | None = knob(
         None,
@@ -160,7 +169,7 @@ class Settings:
         None, SCHEDULE, "lookahead: final temperature (default: the initial one)", above=0, agents=("lookahead",)
     )
 
-    log_root: str = knob("runs", OUTPUT, "folder of the TensorBoard logs", is_path=True, unless="no_log")
+    log_root: str = knob("runs", OUTPUT, "folder of the TensorBoard logs", is_path=True, resumable=True, unless="no_log")
     param_root: str = knob("params", OUTPUT, "folder of the parameters", is_path=True)
     no_log: bool = knob(False, OUTPUT, "write no TensorBoard log", resumable=True)
     log_interval: int = knob(100, OUTPUT, "updates between log lines", at_least=1)
