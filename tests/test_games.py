@@ -141,7 +141,7 @@ def test_a_game_can_be_left_paused_and_played_again(sitting, tmp_path):
     """A pause lasts for two looks; the music stands meanwhile. After q nothing is asked."""
     window, _, episodes = sitting([SPACE], *NO_KEY, [UP], [SPACE], [], [], [SPACE], [], [DOWN], ["q"])
     assert len(episodes) == 1 and window.is_closed
-    assert 1 <= len(episodes[0].frames) <= 12 and not episodes[0].ending
+    assert 1 <= len(episodes[0].frames) <= 12 and not episodes[0].over
     assert episodes[0].player == "you" and not (tmp_path / "best.json").exists()
 
 
@@ -251,9 +251,9 @@ def test_rivals_can_be_stopped(piece):
 
 
 def test_result_in_words():
-    assert screens.headline(LOST) == "You were lost after 5.2 s" and LOST.reached == "15 of 64 onsets (23 %)"
+    assert screens.headline(LOST) == "You were lost at 0:05.2" and LOST.reached == "15 of 64 onsets (23 %)"
     assert screens.headline(WHOLE) == "You followed the piece to its end" and WHOLE.ending == "followed to the end"
-    assert screens.headline(Outcome(1, 1, 2, 3.0, False, False)) == "You left after 3.0 s"
+    assert screens.headline(Outcome(1, 1, 2, 3.0, False, False)) == "You left at 0:03.0"
 
 
 def test_result_shows_the_others_when_they_have_ended():

@@ -384,7 +384,7 @@ def test_no_piece_is_an_error(tmp_path: Path) -> None:
         UserError, match=r"the source did not become a piece: wrong number of staves \(1; the score has 2 staves: --style msmd"
     ):
         build(find_sources([DATA / "piano.mei"]), BuildOptions(tmp_path))
-    with pytest.raises(UserError, match="split needs 3 pieces, there are 1"):
+    with pytest.raises(UserError, match="split needs 3 pieces, found: 1"):
         build(find_sources([DATA / "song.krn"]), BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
 
 
@@ -414,7 +414,7 @@ def test_files_of_the_users_are_neither_replaced_nor_removed(
 
 
 def test_why_a_split_is_impossible_can_be_read(book: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="split needs 9 pieces, there are 1"):
+    with pytest.raises(UserError, match="split needs 9 pieces, found: 1"):
         build(find_sources([book]), BuildOptions(tmp_path / "out", split=parse_split("3/3/3"), name="x", max_seconds=5))
     assert (tmp_path / "out" / LEFT_OUT_NAME).read_text().count("longer than 5 s") == 7
 

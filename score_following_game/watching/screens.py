@@ -20,6 +20,7 @@ from score_following_game.environment.rendering.drawing import (
     text,
 )
 from score_following_game.environment.rendering.picture import HEIGHT, WIDTH
+from score_following_game.errors import counted
 from score_following_game.opencv import cv2
 from score_following_game.watching.best_scores import Best
 from score_following_game.watching.outcome import Outcome
@@ -140,15 +141,14 @@ def headline(outcome: Outcome) -> str:
     """The result in one sentence."""
     if outcome.finished:
         return "You followed the piece to its end"
-    if not outcome.lost:
-        return f"You left after {outcome.seconds:.1f} s"
-    return f"You were lost after {outcome.seconds:.1f} s"
+    return f"You {'were ' * outcome.lost}{outcome.ending}"
 
 
 def described(best: Best | None) -> str:
     if best is None:
         return "not played yet"
-    return f"{best.score:.0f}, {'to the end' if best.finished else f'{best.onsets} of {best.of} onsets'}"
+    reached = "to the end" if best.finished else f"{best.onsets} of {counted(best.of, 'onset')}"
+    return f"{best.score:.0f}, {reached}"
 
 
 def _score_bar(picture: np.ndarray, box: drawing.Box, score: float, most: float, colour: drawing.Colour) -> None:
