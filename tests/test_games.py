@@ -304,7 +304,9 @@ import numpy as np, sys
 from score_following_game.environment.rendering import window
 window.require_display = lambda advice: None  # tried once is enough
 shown = window.Window()
-shown.show(np.full((720, 1280, 3), (0, 200, 0), np.uint8))
+picture = np.full((720, 1280, 3), (0, 200, 0), np.uint8)
+picture[:10] = 255
+shown.show(picture)
 for _ in range(25):
     shown.keys(0.02)
 print("shown", flush=True)

@@ -32,6 +32,7 @@ PACKAGE_OF = {
     "pretty_midi": "pretty-midi",
     "resvg_py": "resvg-py",
     "tensorboardX": "tensorboardx",
+    "Xlib": "python-xlib",
 }
 NOT_SOURCE = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "dist", "runs", "params")
 

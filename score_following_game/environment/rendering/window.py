@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.util
 import os
@@ -10,11 +9,11 @@ import subprocess
 import sys
 import time
 from collections import deque
-from pathlib import Path
 
 import numpy as np
 
 from score_following_game.environment.rendering.display import has_display
+from score_following_game.environment.rendering.x_server import show_for_certain
 from score_following_game.errors import UserError
 from score_following_game.opencv import cv2
 from score_following_game.optional_libraries import require_libraries
@@ -29,8 +28,6 @@ _ARROWS = {  # codes of cv2.waitKeyEx in Qt and GTK (X keysyms; 0xff95 and above
     **dict.fromkeys((0xFF53, 0xFF98, 0x270000, 0xF703), RIGHT),
 }
 _SLICE = 0.02  # seconds between two polls of the keys
-_EVENT_READER = "QXcbEventQueue"  # Qt's thread that reads from the X server
-_READER_SECONDS = 5.0  # how long a first window waits for it
 
 
 class Window:
@@ -47,14 +44,16 @@ class Window:
 
     def show(self, picture: np.ndarray) -> None:
         """Show a picture, uint8 (H, W, 3), BGR."""
-        if not self._shown:
+        first = not self._shown
+        if first:
             _give_qt_fonts()
-            _start_event_reader()
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
             self._shown = True
         cv2.imshow(self.title, picture)
         self._note(cv2.waitKeyEx(1))  # OpenCV draws the window only while keys are polled
+        if first:
+            show_for_certain(self.title, picture)
 
     def keys(self, seconds: float = 0.0) -> list[str]:
         """Wait, then return the keys pressed since the last call, in order; a closed window counts as Escape.
@@ -155,39 +154,6 @@ def require_display(advice: str) -> None:
     problem = _trial_window(os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))
     if problem:
         raise UserError(f"no window can be opened here ({problem}); {advice}")
-
-
-@functools.cache
-def _start_event_reader() -> None:
-    """Have Qt connect to the X server by a window that is closed at once, and wait until the thread that reads events waits.
-
-    OpenCV's Qt connects when the first window is made. X events that arrive before its reader runs are lost, and on a busy
-    machine it starts late. Without a window manager the window is mapped at once: the event that says so is lost, Qt takes the
-    window to be hidden, and it stays black. So the window for the pictures must not be the first.
-    """
-    if not _draws_by_x():
-        return
-    cv2.namedWindow("starting")
-    end = time.monotonic() + _READER_SECONDS
-    while not _reader_waits() and time.monotonic() < end:
-        time.sleep(0.001)
-    cv2.destroyWindow("starting")
-
-
-def _reader_waits() -> bool:
-    states = []
-    for status in Path("/proc/self/task").glob("*/stat"):
-        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
-            name, _, rest = status.read_text(errors="replace").partition("(")[2].rpartition(")")
-            if name == _EVENT_READER:
-                states.append(rest.split()[0])
-    return states == ["S"]
-
-
-def _draws_by_x() -> bool:
-    """Returns True if OpenCV draws by Qt on an X server, as its packages for Linux do."""
-    by_qt = cv2.currentUIFramework().startswith("QT")
-    return sys.platform.startswith("linux") and by_qt and os.environ.get("QT_QPA_PLATFORM", "xcb").startswith("xcb")
 
 
 def _give_qt_fonts() -> None:
