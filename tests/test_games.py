@@ -332,3 +332,41 @@ def test_the_window_is_never_black_at_the_start(starts, display):
         black += (screen(display)[:, :, 1] == 200).mean() < 0.5
         process.communicate("\n", timeout=30)
     assert black == 0
+
+
+RESIZED = """
+import sys
+import cv2
+import numpy as np
+from score_following_game.environment.rendering import window
+window.require_display = lambda advice: None  # tried once is enough
+shown = window.Window()
+picture = np.full((720, 1280, 3), 255, np.uint8)
+picture[::4] = 0  # fine lines, of which none may be lost
+shown.show(picture)
+cv2.resizeWindow(shown.title, 960, 540)
+for _ in range(25):
+    shown.keys(0.02)
+print("shown", flush=True)
+input()
+"""
+
+
+def test_a_smaller_window_loses_no_line(display):
+    """At 75 % a row of ink of four becomes grey; if rows were dropped instead, thin lines would vanish."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RESIZED],
+        env=environment(display),
+        cwd=REPOSITORY,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == "shown\n", process.stderr.read()
+    rows = screen(display)[:, 400, 0].astype(int)
+    process.communicate("\n", timeout=30)
+    inside = rows[np.flatnonzero(rows == 255)[0] :][30:500]
+    for phase in range(3):  # four rows became three, equally bright all over the window
+        assert np.ptp(inside[phase::3]) <= 2
+    assert 60 < inside[:3].min() < 200 and abs(inside.mean() - 0.75 * 255) < 6

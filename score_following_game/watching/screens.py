@@ -71,7 +71,7 @@ def title(game: np.ndarray, name: str, seconds: float, speed: float, show_target
     y += 22
     text(picture, "speed of the music", (inside + 190, y), 18, FAINT, align="right")
     text(picture, f"{100 * speed:.0f} %", (inside + 214, y), 20, INK, bold=True)
-    text(picture, "arrow left, arrow right: slower, for practice", (inside + 290, y), 16, FAINT)
+    text(picture, "arrow left: slower, for practice; arrow right: faster", (inside + 290, y), 16, FAINT)
     text(picture, "your best", (inside + 190, y + 32), 18, FAINT, align="right")
     text(picture, described(best), (inside + 214, y + 32), 18, INK, bold=best is not None)
 
