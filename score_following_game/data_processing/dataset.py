@@ -171,7 +171,7 @@ def _load_all(
     if ready:
         log.warning("%s: pieces that use a precomputed spectrogram (.spec.npy): %d of %d", where, ready, len(loaded))
     if problems:
-        log.warning("%s: %d of %d pieces left out: %s", where, len(problems), len(scores), _shortened(problems))
+        log.warning("%s: %d of %s left out: %s", where, len(problems), counted(len(scores), "piece"), _shortened(problems))
     return loaded
 
 
