@@ -159,7 +159,7 @@ def compare(output: Path, config: GameConfig, net: str, trained: TrainedAgent) -
         print(lines[-1], flush=True)
     remarks = [
         "R_tue: tunes followed to their end; R_on: onsets reached before the music was lost; errors at those onsets.",
-        "Constant speed knows the average tempo from the start and never listens; it is lost when a tune differs.",
+        "Constant speed, the mean of the training tunes, never listens; it is lost where a tune differs.",
     ]
     print("\n".join(remarks), flush=True)
     with replacing(output / "table.txt") as temporary:
@@ -182,8 +182,8 @@ def advice(output: Path, directory: Path, minutes: float, piece: str) -> str:
     grown = " -> ".join(f"{ratio:.2f}" for _, ratio in curve_so_far(directory))
     return f"""
 Look, in {output}:
-  shipped_agent.mp4   the agent that comes with the project, after two hours of training
-  your_agent.mp4      your agent, after {counted(minutes, "minute")}; your_agent.png: its last seconds
+  shipped_agent.mp4   the agent that comes with the project; shipped_agent.png: its last seconds
+  your_agent.mp4      your agent, after {counted(minutes, "minute")} of training; your_agent.png: its last seconds
   alignment.png       where your agent was and where the music was, over time
   learning_curve.png  R_on on the validation tunes: {grown}
   table.txt           the table above
@@ -192,8 +192,9 @@ Next:
                       play that tune yourself, in a window, against the agents
   {python} -m score_following_game.scripts.watch --params {directory / BEST_MODEL_FILE} --data_set {test_set}
                       watch your agent in a window (add --video follow.mp4 for a film)
-  {python} -m score_following_game.scripts.train --resume {directory} --max_minutes {minutes + 30:g}
-                      train on; docs/training.md says how to train on more music"""
+  {python} -m score_following_game.scripts.train --preset fast --max_minutes 30 \\
+      --train_set {output / "data" / "train"} --eval_set {output / "data" / "valid"}
+                      train for half an hour; docs/training.md says how to train on more music"""
 
 
 if __name__ == "__main__":
