@@ -141,7 +141,7 @@ def test_splits() -> None:
     shares = assign(parse_split("0.8/0.1/0.1"), works)
     assert [list(shares.values()).count(name) for name in ("train", "valid", "test")] == [8, 1, 1]
     assert set(assign(parse_split("0/0.5/0.5"), works).values()) == {"valid", "test"}
-    with pytest.raises(UserError, match="needs 11 pieces, there are 10"):
+    with pytest.raises(UserError, match="needs 11 pieces, found: 10"):
         assign(parse_split("9/1/1"), works)
 
 
