@@ -16,8 +16,9 @@ from engraving_tools import ONE, TWO, engraved, engraved_melody, melody_of
 from score_following_game.data_preparation.engraving import checks
 from score_following_game.data_preparation.engraving.abc.notation import Melody
 from score_following_game.data_preparation.engraving.abc.reading import reading_of
+from score_following_game.data_preparation.engraving.comparing import compare
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote
-from score_following_game.data_preparation.engraving.reading import Reading, compare
+from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.reading_order import hold_falling_x, out_of_order
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.engrave import _played
@@ -280,7 +281,8 @@ def test_readings_that_differ_in_a_pitch_onset_length_or_number_of_notes() -> No
     reading = reading_of(melody(), None)
     order = range(len(reading.bars))
     played = [PlayedNote(note.onset, note.end, note.pitch, ()) for note in reading.sounding(order)]
-    assert compare(played, reading.sounding(order), reading) == len(played)
+    engraved_in = {(note.onset, note.pitch): "bar 9, staff 9" for note in played}
+    assert len(compare(played, reading.sounding(order), reading, engraved_in)) == len(played)
 
     def with_note(**changes: object) -> Reading:
         bar = reading.bars[1]
@@ -290,10 +292,10 @@ def test_readings_that_differ_in_a_pitch_onset_length_or_number_of_notes() -> No
     first = reading.bars[1].notes[0]
     for changed in ({"pitch": 99}, {"onset": first.onset + QUARTER / 8}, {"duration": first.duration * 3}, {"pitch": None}):
         wrong = with_note(**changed)
-        with pytest.raises(EngravingError, match="two readings differ"):
-            compare(played, wrong.sounding(order), wrong)
-    with pytest.raises(EngravingError, match="is not in the file"):
-        compare(played, with_note(pitch=99).sounding(order), with_note(pitch=99))
+        with pytest.raises(EngravingError, match=r"two readings differ.*bar \d, staff \d"):
+            compare(played, wrong.sounding(order), wrong, engraved_in)
+    with pytest.raises(EngravingError, match=r"bar 9, staff 9: .* is not in the file"):
+        compare(played, with_note(pitch=99).sounding(order), with_note(pitch=99), engraved_in)
 
 
 def test_a_notehead_without_a_note_and_a_hidden_note() -> None:

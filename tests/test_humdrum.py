@@ -19,9 +19,10 @@ from score_following_game.data_preparation.engraving.importing import import_sco
 from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar
+from score_following_game.data_preparation.engraving.silent import NO_PITCH
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
-from score_following_game.data_preparation.engraving.verovio.engrave import LOST, engrave
+from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_preparation.engraving.verovio.layout import bar_order
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.errors import EngravingError
@@ -185,7 +186,7 @@ def test_notes_that_cannot_be_read_are_counted() -> None:
         assert [len(bar.lost) for bar in bars(text)][:2] == [count, 0]
         mei, reading = import_score(Path("x.krn"), text)
         piece = engrave(clean_mei(mei, STYLES["nottingham"]), STYLES["nottingham"], reading, 100.0)
-        assert piece.unshown == {LOST: count}
+        assert piece.unshown == {NO_PITCH: count}
     assert not any(bar.lost for bar in bars(kern(*lines)))
 
 
@@ -261,6 +262,11 @@ def test_order_by_expansion_lists() -> None:
     sections = ("=1", "*>A", "4c", "=2", "*>A1", "4d", "=3:|!", "*>A2", "4e", "*>B", "=4", "4f")
     lists = ("4g", "*>[A,A1,A,A2,B]", "*>norep[A,A2,B]")
     assert expansion(kern(*lists, *sections)) == {"": [0, 1, 2, 1, 3, 4], "norep": [0, 1, 3, 4]}
+    before = ("*>A", "*clefG2", "=1", "4c", "*>B", "=2", "4d")  # the first section begins before the first bar line
+    assert expansion(kern("*>[A,B,A]", "*>norep[A,B]", *before)) == {"": [0, 1, 0], "norep": [0, 1]}
+    assert expansion(kern("*>[A.1,B,A.1]", "*>A.1", "=1", "4c", "*>B", "=2", "4d")) == {"": [0, 1, 0]}
+    with pytest.raises(EngravingError, match="line 5: a second section 'A'"):
+        expansion(kern("*>[A,B]", "*>A", "4c", "*>A", "=1", "4d"))
     with pytest.raises(EngravingError, match="line 3: the order names a section 'A1'"):
         expansion(kern(*lists, *sections).replace("*>A1", "*>A9"))
     with pytest.raises(EngravingError, match="line 7: a section begins in the middle of a bar"):

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from mei_tools import bar, notes, score
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
-from score_following_game.data_preparation.engraving.mei.marks import ending_numbers, expansion_order, marks_of
+from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
+from score_following_game.data_preparation.engraving.mei.expansion import expansion_order
+from score_following_game.data_preparation.engraving.mei.marks import ending_numbers, marks_of
 from score_following_game.data_preparation.engraving.mei.tree import parse
 from score_following_game.data_preparation.engraving.order import once_order, written_order
 from score_following_game.data_preparation.errors import EngravingError
@@ -165,6 +167,11 @@ def measure(more: str = "", after: str = "") -> str:
     return bar(notes("c4 c4 c4 c4"), more=more, after=after)
 
 
+def read_marks(text: str) -> list[BarMarks]:
+    prepared, reading = read_mei(text)
+    return marks_of(parse(prepared), reading.bars)
+
+
 def test_bar_lines_and_endings() -> None:
     text = score(
         measure('left="rptstart" right="rptboth"'),
@@ -173,7 +180,7 @@ def test_bar_lines_and_endings() -> None:
         f'<ending n="1, 2">{measure()}</ending><ending n="3.">{measure()}</ending><section>{measure()}</section>',
         f"<ending>{measure()}</ending><ending>{measure()}</ending>",
     )
-    found = marks_of(parse(text))
+    found = marks_of(parse(text), None)
     assert [mark.repeat_start for mark in found] == [True, True, True, False, False, False, False, False]
     assert [mark.repeat_end for mark in found] == [2, 2, 0, 0, 0, 0, 0, 0]
     assert [mark.ending for mark in found] == [(), (), (), (1, 2), (3,), (), (1,), (2,)]
@@ -212,26 +219,75 @@ def test_numbers_of_endings(text: str, numbers: tuple[int, ...] | None) -> None:
     ],
 )
 def test_jumps_and_signs(mark: str, field: str) -> None:
-    first, second = marks_of(parse(score(measure(after=mark), measure())))
+    first, second = read_marks(score(measure(after=mark), measure()))
     assert first == (BarMarks(**{field: True}) if field else BarMarks())
     assert second == BarMarks()
 
 
 def test_signs_after_the_last_note_belong_to_the_next_bar() -> None:
     text = score(measure(after='<repeatMark func="coda" tstamp="5"/>'), measure())
-    assert [mark.coda for mark in marks_of(parse(text))] == [False, True]
+    assert [mark.coda for mark in read_marks(text)] == [False, True]
 
 
 def test_of_two_coda_signs_the_first_is_where_one_leaves() -> None:
     coda, capo = '<repeatMark func="coda" tstamp="1"/>', "<dir>D.C. al Coda</dir>"
     text = score(measure(), measure(after=coda), measure(after=capo), measure(after=coda))
-    assert written_order(marks_of(parse(text))) == [0, 1, 2, 0, 3]
+    assert written_order(read_marks(text)) == [0, 1, 2, 0, 3]
     said = score(measure(after="<dir>To Coda</dir>"), measure(after=coda), measure(after=capo), measure(after=coda))
-    assert written_order(marks_of(parse(said))) == [0, 1, 2, 0, 3]
+    assert written_order(read_marks(said)) == [0, 1, 2, 0, 3]
 
 
-def test_expansions() -> None:
-    sections = f'<section xml:id="a">{measure()}{measure()}</section><section xml:id="b">{measure()}</section>'
-    assert expansion_order(score('<expansion plist="#a #b #a"/>', sections)) == [0, 1, 2, 0, 1]
-    assert expansion_order(score('<expansion plist="#a #nowhere"/>', sections)) is None
-    assert expansion_order(score(sections)) is None
+def order_of(*content: str) -> list[int] | None:
+    prepared, reading = read_mei(score(*content))
+    return expansion_order(prepared, reading.bars)
+
+
+def section(name: str, content: str, tag: str = "section", more: str = "") -> str:
+    return f'<{tag} xml:id="{name}" {more}>{content}</{tag}>'
+
+
+A, B, C = section("a", measure() * 2), section("b", measure()), section("c", measure())
+WITHOUT = '<expansion type="norep" plist="#a #b"/>'
+
+
+@pytest.mark.parametrize(
+    ("content", "order"),
+    [
+        ('<expansion plist="#a #b #a"/>' + A + B, [0, 1, 2, 0, 1]),
+        (A + B, None),
+        (WITHOUT + A + B, None),  # then repeats are made by their signs
+        (WITHOUT + '<expansion plist="#b #a"/>' + A + B, [2, 0, 1]),
+        # as the engraver writes the two lists of a Humdrum file
+        (
+            f'<choice><orig><expansion plist="#a #b #a"/></orig><reg type="norep">{WITHOUT}</reg></choice>' + A + B,
+            [0, 1, 2, 0, 1],
+        ),
+        ('<expansion plist="#a #e #a #f"/>' + A + section("e", measure(), "ending") + section("f", measure(), "ending"),)
+        + ([0, 1, 2, 0, 1, 3],),
+        (section("o", '<expansion plist="#b #a #b"/>' + A + B) + C, [2, 0, 1, 2, 3]),  # of a part of the score
+        ('<expansion plist="#o #c #o"/>' + section("o", '<expansion plist="#a #a #b"/>' + A + B) + C,)
+        + ([0, 1, 0, 1, 2, 3, 0, 1, 0, 1, 2],),
+        ('<expansion plist="#x #b"/><expansion xml:id="x" plist="#a #a"/>' + A + B, [0, 1, 0, 1, 2]),
+    ],
+)
+def test_expansions(content: str, order: list[int] | None) -> None:
+    assert order_of(content) == order
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('<expansion plist="#a #nowhere"/>' + A, "lists 'nowhere', which is not there"),
+        (section("o", '<expansion plist="#a #o"/>' + A), "lists itself"),
+        (section("o", '<expansion plist="#a #b #a"/>' + A + B) + measure('right="rptend"'), "bar 4: a repeat or jump"),
+        (
+            "".join(section(f"s{k}", f'<expansion plist="#s{k + 1} #s{k + 1}"/>', "section") for k in range(20))
+            + section("s20", A),
+            "more than 20000 bars",
+        ),
+    ],
+)
+def test_expansions_without_a_clear_order_are_refused(content: str, why: str) -> None:
+    with pytest.raises(EngravingError, match=why) as caught:
+        order_of(content)
+    assert caught.value.reason == "no clear order of the bars"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
-from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,10 +12,8 @@ from engraving_tools import TWO, cleaned, engraved, notes_of
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
 from score_following_game.data_preparation.engraving import checks
-from score_following_game.data_preparation.engraving.clear_order import require_clear_marks
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
-from score_following_game.data_preparation.engraving.musicxml.marks import read_marks
 from score_following_game.data_preparation.errors import EngravingError
 
 DATA = Path(__file__).parent / "data"
@@ -290,22 +286,6 @@ def test_a_repeated_bar_of_one_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bar", "reason", "detail"),
-    [
-        (note("C5").replace("<octave>", "<alter>0.5</alter><octave>") + notes("D5 E5 F5"), "microtones", "bar 2"),
-        (notes("G9 C5 D5 E5"), "a pitch that MIDI does not have", "bar 2: .*G9"),
-        (LINE.replace("<duration>12<", "<duration>soon<", 1), "unreadable", "bar 2: duration 'soon'"),
-        (LINE.replace("<step>C<", "<step>H<", 1), "unreadable", "bar 2: step 'H'"),
-    ],
-)
-def test_what_cannot_be_read_is_refused_with_its_bar(bar: str, reason: str, detail: str) -> None:
-    more = "<transpose><chromatic>2</chromatic></transpose>"
-    with pytest.raises(EngravingError) as caught:
-        made(LINE, bar, more=more)
-    assert caught.value.reason == reason and re.search(detail, caught.value.detail)
-
-
-@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("<transpose>", '<transpose number="x">'),
@@ -360,15 +340,3 @@ def test_random_edits_end_in_agreement_or_in_a_reason(seed: int) -> None:
         assert error.reason
     else:
         assert all(note.end > note.onset >= Fraction(0) for note in piece.notes)
-
-
-def test_a_repeat_within_a_bar_is_no_clear_order():
-    """Only whole bars can be laid down again; the notes behind the sign must not sound in the first pass."""
-    bars = ["<measure><barline><repeat direction='forward'/></barline></measure>", "<measure>{}</measure>"]
-    sign = "<barline location='{}'><repeat direction='backward'/></barline>"
-    for place, refused in (("middle", True), ("right", False)):
-        measures = [ElementTree.fromstring(bar.format(sign.format(place))) for bar in bars]
-        marks = read_marks([measures])
-        assert marks[1].repeat_end == 2
-        with pytest.raises(EngravingError, match="bar 2: a repeat within the bar") if refused else nullcontext():
-            require_clear_marks(marks, ["1", "2"])

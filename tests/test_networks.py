@@ -12,7 +12,7 @@ from extract_reference import published_networks
 from score_following_game.agents.architectures import ARCHITECTURES, PUBLISHED
 from score_following_game.agents.layers import with_past
 from score_following_game.agents.networks import get_network, network_for
-from score_following_game.agents.parameters import load_parameters
+from score_following_game.agents.parameters import load_initial_parameters, load_parameters
 from score_following_game.config import load_game_config
 from score_following_game.errors import UserError
 
@@ -102,11 +102,23 @@ def test_a_long_past_is_heard_coarsely_and_the_present_exactly():
         torch.testing.assert_close(seen[:, 2, :, column], windows[:, 0, :, 3 * column : 3 * column + 3].mean(-1))
     network = get_network("ScoreFollowingNetLongPast", 3).eval()
     assert network.spec_conv1.weight.shape == (16, 3, 4, 4)
-    spec, sheet = torch.rand(1, 2, 78, 160), torch.rand(1, 2, 40, 150)
+    spec, sheet = torch.rand(1, 2, 39, 80), torch.rand(1, 2, 40, 150)
     changed = spec.clone()
     changed[:, 0, :, :3] += 1  # eight seconds ago
     with torch.no_grad():
         assert not torch.allclose(network([spec, sheet])[0], network([changed, sheet])[0], atol=1e-6)
+
+
+def test_training_with_a_long_past_begins_with_parameters_without_one():
+    network, without = get_network("ScoreFollowingNetLongPast", 3).eval(), get_network("ScoreFollowingNet", 3).eval()
+    load_initial_parameters(network, "nottingham")
+    load_parameters(without, "nottingham")
+    spec, sheet = torch.rand(2, 2, 39, 80), torch.rand(2, 2, 40, 150)
+    with torch.no_grad():
+        for got, expected in zip(network([spec, sheet]), without([spec[..., 60:], sheet]), strict=True):
+            torch.testing.assert_close(got, expected)
+    with pytest.raises(UserError, match=r"spec_conv1\.weight has shape"):
+        load_parameters(network, "nottingham")
 
 
 def test_an_lstm_remembers():

@@ -193,5 +193,5 @@ PUBLISHED: dict[str, Architecture] = {
 }
 
 ARCHITECTURES = PUBLISHED | {
-    "ScoreFollowingNetLongPast": replace(NOTTINGHAM, spec_size=(78, 160), spec=_SPEC_S, past=3),
+    "ScoreFollowingNetLongPast": replace(NOTTINGHAM, spec_size=(39, 80), past=3),
 }

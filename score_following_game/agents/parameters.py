@@ -41,13 +41,34 @@ def read_parameters(path: str | Path) -> dict[str, Tensor]:
     return dict(state)
 
 
+def load_initial_parameters(network: ActorCritic, path: str | Path) -> None:
+    """Load parameters from which training begins: as load_parameters, or those of the same network without a long past.
+
+    The latter hears nothing of the past at first, and so plays as it did.
+    """
+    _load(network, _with_silent_past(read_parameters(path), network), find_parameters(path))
+
+
 def load_parameters(network: nn.Module, path: str | Path) -> None:
     """Load the parameters of read_parameters into a network.
 
     Raises UserError when names or shapes do not fit, when a value is not finite or absurdly large, and when the network
     answers with values that are not finite.
     """
-    state, path, own = read_parameters(path), find_parameters(path), network.state_dict()
+    _load(network, read_parameters(path), find_parameters(path))
+
+
+def _with_silent_past(state: dict[str, Tensor], network: ActorCritic) -> dict[str, Tensor]:
+    """The parameters, with zeros for the channel of the past if they lack it."""
+    name = "spec_conv1.weight"
+    weight, own = state.get(name), network.state_dict()[name]
+    if not network.architecture.past or weight is None or weight.dim() != 4 or weight.shape[1] != own.shape[1] - 1:
+        return state
+    return state | {name: torch.cat([weight, torch.zeros_like(weight[:, :1])], dim=1)}
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    own = network.state_dict()
     # Parameters saved by torch 0.3 lack the number of batches, on which nothing here depends.
     state = {**{key: value for key, value in own.items() if key.endswith("num_batches_tracked")}, **state}
     if set(state) != set(own):

@@ -12,7 +12,9 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 
 LAST_START = 20  # smallest distance of a random start from the last onset, frames
-LEAST_WEIGHT = 0.05  # prioritised sampling: weight of a piece that was followed to its end
+# Prioritised sampling: weight of a piece that was followed to its end. Renditions differ in how hard they are, and the hopeless
+# ones (loud noise, a long reverberation) shall not be played twenty times as often.
+LEAST_WEIGHT, LEAST_WEIGHT_OF_RENDITIONS = 0.05, 0.5
 
 
 class Start(NamedTuple):
@@ -74,7 +76,8 @@ class StartSampler:
     def draw(self, n: int) -> Start:
         """Draw n starts."""
         if self.prioritized or self.resting is not None:
-            weights = 1 - self.latest_ratio.clamp(max=1 - LEAST_WEIGHT)  # all equal without reports
+            least = LEAST_WEIGHT if self.resting is None else LEAST_WEIGHT_OF_RENDITIONS
+            weights = 1 - self.latest_ratio.clamp(max=1 - least)  # all equal without reports
             # torch.multinomial would wait for the device
             bounds = (weights if self.resting is None else weights * ~self.resting).cumsum(0)
             piece = torch.searchsorted(bounds, self._shares(n) * bounds[-1], right=True).clamp(max=len(self.bank) - 1)

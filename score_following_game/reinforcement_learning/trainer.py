@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from score_following_game.agents.inference import act, choose_precision
 from score_following_game.agents.networks import ActorCritic
-from score_following_game.agents.parameters import load_parameters
+from score_following_game.agents.parameters import load_initial_parameters
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
@@ -60,7 +60,7 @@ class Trainer:
         self.pieces = load_pieces(settings, config, rules, self.device)
         self.train_bank, self.eval_bank = self.pieces.train, self.pieces.evaluation
         if settings.ini_params and not resume:
-            load_parameters(self.network, settings.ini_params)
+            load_initial_parameters(self.network, settings.ini_params)
         # torch's annotations lack memory_format without a dtype
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = make_optimiser(settings.optim, settings.optim_params, self.network.parameters())

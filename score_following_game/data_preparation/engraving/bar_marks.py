@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+WITHOUT_REPEATS = "norep"  # of the orders that a Humdrum or MEI file lists, the one that plays each section once
+REPEAT_WITHIN = "a repeat within the bar; only whole bars are repeated"
+
 
 @dataclass(frozen=True)
 class BarMarks:
@@ -12,7 +15,7 @@ class BarMarks:
 
     repeat_start: at its beginning.  repeat_end: times that the passage ending with it is played, 0 for no repeat.
     ending: numbers of the ending it is in, () outside.  segno, coda: it begins with this sign.  The others stand at its end:
-    fine, to_coda, da_capo, dal_segno.  within: a repeat begins or ends in its middle.
+    fine, to_coda, da_capo, dal_segno.  unclear: why no clear order follows from what stands in the bar, "" if it does.
     """
 
     repeat_start: bool = False
@@ -24,7 +27,7 @@ class BarMarks:
     to_coda: bool = False
     da_capo: bool = False
     dal_segno: bool = False
-    within: bool = False
+    unclear: str = ""
 
     def together(self, other: BarMarks) -> BarMarks:
         """The marks of one bar from two readings of it."""
@@ -38,7 +41,7 @@ class BarMarks:
             self.to_coda or other.to_coda,
             self.da_capo or other.da_capo,
             self.dal_segno or other.dal_segno,
-            self.within or other.within,
+            self.unclear or other.unclear,
         )
 
 

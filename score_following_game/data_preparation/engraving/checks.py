@@ -8,6 +8,7 @@ import numpy as np
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.reading_order import first_coordinates
+from score_following_game.data_preparation.engraving.silent import MOST_UNSHOWN, too_many
 from score_following_game.data_preparation.engraving.style import Style, style_advice
 from score_following_game.data_preparation.errors import STAVES, EngravingError
 from score_following_game.data_processing.midi_files import played_midi
@@ -16,7 +17,6 @@ FEWEST_NOTES = 8
 _SECONDS_OFF = 0.002  # MIDI times are whole ticks
 _INK = 128  # darker pixels are ink
 _INK_SHARE = 0.1  # see ink_shares; the lowest of 90 000 good noteheads is 0.12
-MOST_UNSHOWN = 0.05  # share of the notes that may have no notehead
 _ODD_SYSTEMS = 0.1  # share of the systems that may have another number of staves
 _CONTRAST = 1.5  # ink at the noteheads / ink beside them; the lowest of 3500 good pieces is 1.8
 _CONTROL_SHIFTS = (-11.0, -5.5, 5.5, 11.0)  # staff spaces: control boxes lie this far to the side of the noteheads
@@ -63,10 +63,11 @@ def check_noteheads(piece: EngravedPiece) -> int:
     """Notes must have noteheads. Returns the number of those without one; a small share is accepted."""
     unshown = sum(piece.unshown.values())
     total = unshown + len(piece.notes)
-    if unshown > MOST_UNSHOWN * total:
+    if too_many(unshown, total):
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(piece.unshown.items()))
+        place = f"; one is in {piece.first_unshown}" if piece.first_unshown else ""
         raise EngravingError(
-            "notes that the sheet does not show", f"{unshown} of {total}, at most {MOST_UNSHOWN:.0%}: {reasons}"
+            "notes that the sheet does not show", f"{unshown} of {total}, at most {MOST_UNSHOWN:.0%}: {reasons}{place}"
         )
     return unshown
 

@@ -16,8 +16,8 @@ def unclear(name: str, why: str) -> EngravingError:
 def require_clear_marks(marks: Sequence[BarMarks], names: Sequence[str]) -> None:
     """Raises EngravingError for repeats and endings inside one another, jumps out of what is repeated, and half of a pair."""
     groups = endings_of(marks)
-    within = ((bar, "a repeat within the bar; only whole bars are repeated") for bar, mark in enumerate(marks) if mark.within)
-    for bar, why in (*within, *_in_endings(marks, groups), *_in_repeats(marks, groups), *_of_jumps(marks)):
+    unclear_bars = ((bar, mark.unclear) for bar, mark in enumerate(marks) if mark.unclear)
+    for bar, why in (*unclear_bars, *_in_endings(marks, groups), *_in_repeats(marks, groups), *_of_jumps(marks)):
         raise unclear(names[bar], why)
 
 

@@ -28,7 +28,8 @@ class EngravedPiece:
     midi: content of the MIDI file.  notes: sorted by onset, then pitch, like the MIDI; Score.coord2onset holds indices into
     them.  onsets: of each note, in seconds.  seconds: end of the last note.  tempo: quarters per minute at the beginning.
     systems: x of each system's first column, in pixels.  staves: number of staves of each system.  unshown: reason ->
-    number of notes of the source that no notehead on the sheet shows; they are left out of `notes`.
+    number of notes of the source that no notehead on the sheet shows, or that cannot be played; they are left out of `notes`.
+    first_unshown: bar and staff of one of them, "" if unknown.
     unheard: number of noteheads that do not sound and have no coordinate.
     mended: what was changed so that print and sound agree -> at how many notes of the source.
     held: indices of the coordinates whose x is not quite that of their notehead, see reading_order.py.
@@ -44,6 +45,7 @@ class EngravedPiece:
     systems: list[int]
     staves: list[int]
     unshown: dict[str, int] = field(default_factory=dict, kw_only=True)
+    first_unshown: str = field(default="", kw_only=True)
     unheard: int = field(default=0, kw_only=True)
     mended: dict[str, int] = field(default_factory=dict, kw_only=True)
     held: tuple[int, ...] = field(default=(), kw_only=True)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.bar_marks import WITHOUT_REPEATS, BarMarks
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
 from score_following_game.data_preparation.engraving.humdrum.order import expansion, repeat_marks
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
-from score_following_game.data_preparation.engraving.mei.marks import expansion_order, marks_of
+from score_following_game.data_preparation.engraving.mei.expansion import expansion_order
+from score_following_game.data_preparation.engraving.mei.marks import marks_of
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
 from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
-from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend
+from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend, silence_heads
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
 from score_following_game.data_preparation.engraving.verovio.parts import choose_part, drop_rare_staves
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -55,24 +57,46 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         draw_time_signatures(root)
     write_out(root)
     draw_first_clefs(root)
+    if form != "musicxml":
+        reading = silence_heads(root, reading)  # MusicXML names more shapes than the engraver
     reading = drop_rare_staves(root, mend(root, reading))
-    order = playing.order(reading, marks_of(root))
+    order = playing.order(reading, _marks(root, reading, form))
     if playing.part:
         reading = choose_part(root, reading, playing.part)
-    lay_in_order(root, order)
+    _require_notes(reading)
+    lay_in_order(root, order, reading)
     return xml_text(root), reading
+
+
+def _marks(root: ElementTree.Element, reading: Reading, form: str) -> list[BarMarks]:
+    """The marks in the engraver's MEI; of MusicXML the endings, as the reading has the rest."""
+    if form == "musicxml":
+        return [BarMarks(ending=mark.ending) for mark in marks_of(root, None)]
+    return marks_of(root, reading.bars, attached=form == "humdrum")
+
+
+def _require_notes(reading: Reading) -> None:
+    if not any(note.pitch is not None for bar in reading.bars for note in bar.notes):
+        unplayed = reading.unplayed(range(len(reading.bars)))
+        raise EngravingError("no notes", f"none can be played; {unplayed[0][1]}: {unplayed[0][0]}" if unplayed else "")
 
 
 def _with_order(reading: Reading, text: str, form: str) -> Reading:
     """Add the order that an expansion of MEI or Humdrum lists, and the repeat signs of Humdrum."""
     if form == "mei":
-        written = expansion_order(text)
+        written = expansion_order(text, reading.bars)
         return replace(reading, written=None if written is None else tuple(written))
     if form == "humdrum":
         orders = expansion(text)
-        written = None if orders is None else orders.get("", next(iter(orders.values())))
+        written = _with_repeats(orders or {})
         return replace(reading, written=None if written is None else tuple(written), marks=repeat_marks(text))
     return reading
+
+
+def _with_repeats(orders: Mapping[str, list[int]]) -> list[int] | None:
+    """Of the orders of a Humdrum file the one without a name, else the first; None if it has only one without repeats."""
+    names = [name for name in sorted(orders, key=bool) if name != WITHOUT_REPEATS]
+    return orders[names[0]] if names else None
 
 
 def _form(path: Path, text: str) -> str:

@@ -1,7 +1,7 @@
 """What a score file says by its own arithmetic, read without the engraver.
 
 Every format that verovio engraves is read a second time into a Reading. `verovio/mending.py` makes the engraver's MEI agree
-with it, and `compare` checks that what was engraved sounds as it says.
+with it, and `compare` (comparing.py) checks that what was engraved sounds as it says.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
-from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
-from score_following_game.data_preparation.errors import EngravingError
+from score_following_game.data_preparation.engraving.silent import CUE
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
 PLAUSIBLE_TEMPO = 20.0, 400.0  # quarters per minute; a tempo outside is treated as an error of the score
-_QUARTERS_OFF = Fraction(1, 100)  # a note ends one tick before its pitch sounds again
 DIFFER = "two readings differ"
+LOST = "not drawn by the engraver"
 SIGN, TIE, LENGTH = "accidental", "tie", "length in a chord"  # what is mended
 
 
@@ -27,9 +26,11 @@ class ReadNote:
     """A written note or rest.
 
     id: of its element in the MEI.  onset: quarters after the start of its bar.  duration: quarters, without ties.
-    pitch: sounding MIDI pitch, None for a rest.  alter: sounding alteration of the written step, semitones.
+    pitch: sounding MIDI pitch, None for a rest and a silent note.  alter: sounding alteration of the written step, semitones.
     staff: 1 is the top staff of the score.  tied_to: id of the earlier note that this one continues, "" if none.
-    transposition: semitones from the written to the sounding pitch.
+    transposition: semitones from the written to the sounding pitch.  begins_tie, ends_tie: a tie begins or ends at the note,
+    perhaps one whose other end is in a bar that precedes or follows only when bars are repeated.  silent: why the note is not
+    played, "" if it is.
     """
 
     id: str
@@ -40,13 +41,21 @@ class ReadNote:
     alter: int = 0
     tied_to: str = ""
     transposition: int = 0
+    begins_tie: bool = False
+    ends_tie: bool = False
+    silent: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a loss if the note is not played: not for rests and cue notes."""
+        return self.pitch is not None or self.silent not in ("", CUE)
 
 
 @dataclass(frozen=True)
 class ReadBar:
     """A bar. name: its number in the score.  length: quarters.  tempi: (quarters after its start, quarters per minute).
 
-    meter: beats and beat unit of the time signature in force, None if there is none.  lost: notes that cannot be engraved.
+    meter: beats and beat unit of the time signature in force, None if there is none.  lost: notes that are not engraved.
     """
 
     name: str
@@ -55,6 +64,26 @@ class ReadBar:
     tempi: tuple[tuple[Fraction, float], ...] = ()
     meter: tuple[int, int] | None = None
     lost: tuple[ReadNote, ...] = ()
+
+    def held_from(self, before: ReadBar) -> dict[str, str]:
+        """Id of a note at the start -> id of the one at the end of `before` that it continues, if that bar is played before it.
+
+        For bars that do not follow each other in the file, as the second ending and the bar before the first: notes of one
+        pitch are tied if a tie begins at the first and one ends at the second.
+        """
+        ending = [
+            note
+            for note in before.notes
+            if note.begins_tie and note.pitch is not None and note.onset + note.duration == before.length
+        ]
+        held: dict[str, str] = {}
+        for note in self.notes:
+            fitting = [first for first in ending if note.ends_tie and not note.onset and first.pitch == note.pitch]
+            if fitting:
+                first = min(fitting, key=lambda first: first.staff != note.staff)
+                ending.remove(first)
+                held[note.id] = first.id
+        return held
 
     @property
     def signature(self) -> tuple[int, int] | None:
@@ -109,7 +138,7 @@ class Reading:
         bars = []
         for bar in self.bars:
             given_up = [note for note in bar.notes if note.staff in staves]
-            lost = [*bar.lost, *(note for note in given_up if note.pitch is not None)]
+            lost = [*bar.lost, *(note for note in given_up if note.counts)]
             kept = tuple(note for note in bar.notes if note.staff not in staves)
             moved = tuple(replace(note, staff=staves.get(note.staff, note.staff)) for note in lost)
             bars.append(replace(bar, notes=kept, lost=moved) if given_up or bar.lost else bar)
@@ -121,13 +150,38 @@ class Reading:
             replace(
                 bar,
                 notes=tuple(note for note in bar.notes if note.id not in ids),
-                lost=(*bar.lost, *(note for note in bar.notes if note.id in ids and note.pitch is not None)),
+                lost=(*bar.lost, *(note for note in bar.notes if note.id in ids and note.counts)),
             )
             if any(note.id in ids for note in bar.notes)
             else bar
             for bar in self.bars
         )
         return replace(self, bars=tuple(bars))
+
+    def silencing(self, ids: Set[str], reason: str) -> Reading:
+        """With the notes of these ids as silent."""
+        bars = (
+            replace(
+                bar,
+                notes=tuple(
+                    replace(note, pitch=None, tied_to="", silent=reason)
+                    if note.id in ids and note.pitch is not None
+                    else replace(note, tied_to="" if note.tied_to in ids else note.tied_to)
+                    for note in bar.notes
+                ),
+            )
+            for bar in self.bars
+        )
+        return replace(self, bars=tuple(bars)) if ids else self
+
+    def unplayed(self, order: Iterable[int]) -> list[tuple[str, str]]:
+        """(reason, place) of each note of these bars that is not played, though the file has it. See `ReadNote.counts`."""
+        return [
+            (note.silent or LOST, f"bar {self.bars[bar].name}, staff {note.staff}")
+            for bar in order
+            for note in (*self.bars[bar].lost, *(note for note in self.bars[bar].notes if note.silent))
+            if note.counts
+        ]
 
     def mended_in(self, order: Iterable[int]) -> dict[str, int]:
         """What was changed -> at how many notes of these bars."""
@@ -181,17 +235,21 @@ class Reading:
     def sounding(self, order: Sequence[int]) -> list[SoundingNote]:
         """The notes of the bars in the given order (indices), sorted by onset and pitch.
 
-        A tie counts only where the tied notes follow each other in this order; otherwise the second note sounds again.
+        A tie counts only where the tied notes follow each other in this order; otherwise the second note sounds again. At a
+        jump those notes are tied that `ReadBar.held_from` names.
         """
         sounding: list[SoundingNote] = []
         last: dict[str, int] = {}  # id -> index in `sounding` of the note that it (perhaps by ties) belongs to
-        for start, bar in zip(self.starts(order), order):
+        for place, (start, bar) in enumerate(zip(self.starts(order), order)):
+            jump = bar != order[place - 1] + 1
+            held_from = self.bars[bar].held_from(self.bars[order[place - 1]]) if jump and place else {}
             for note in sorted(self.bars[bar].notes, key=lambda note: note.onset):
                 if note.pitch is None:
                     continue
                 onset = start + note.onset
                 end = onset + note.duration
-                held = last.get(note.tied_to) if note.tied_to else None
+                tied_to = held_from.get(note.id, "") if jump and not note.onset else note.tied_to
+                held = last.get(tied_to) if tied_to else None
                 if held is not None and sounding[held].end == onset and sounding[held].pitch == note.pitch:
                     sounding[held] = replace(sounding[held], end=end)
                     last[note.id] = held
@@ -199,39 +257,3 @@ class Reading:
                     last[note.id] = len(sounding)
                     sounding.append(SoundingNote(onset, end, note.pitch, bar, note.staff))
         return sorted(sounding, key=lambda note: (note.onset, note.pitch, note.end))
-
-
-def compare(played: Sequence[PlayedNote], sounding: Iterable[SoundingNote], reading: Reading) -> int:
-    """Compare what was engraved, `played`, with what the file says. Returns the number of notes compared.
-
-    Raises EngravingError naming bar and staff of the first difference. Unisons count once, with their longest duration, and a
-    note that its own pitch cuts short may end anywhere after that.
-    """
-    expected: dict[tuple[Fraction, int], SoundingNote] = {}
-    for note in sounding:
-        held = expected.get((note.onset, note.pitch))
-        if held is None or held.end < note.end:
-            expected[note.onset, note.pitch] = note
-    engraved = {(note.onset, note.pitch): note for note in played}
-    for key in sorted(expected.keys() ^ engraved.keys()):
-        onset, pitch = key
-        where = _where(expected[key], reading) if key in expected else f"at quarter {float(onset):g}"
-        missing = "missing in the engraving" if key in expected else "not in the file"
-        raise EngravingError(DIFFER, f"{where}: pitch {pitch} at quarter {float(onset):g} is {missing}")
-    following: dict[int, Fraction] = {}
-    for onset, pitch in sorted(expected, reverse=True):
-        note = expected[onset, pitch]
-        end = max(note.end, onset + SHORTEST)
-        if pitch in following:
-            end = min(end, following[pitch])
-        following[pitch] = onset
-        if abs(engraved[onset, pitch].end - end) > _QUARTERS_OFF:
-            lasts = float(engraved[onset, pitch].end - onset)
-            raise EngravingError(
-                DIFFER, f"{_where(note, reading)}: pitch {pitch} lasts {lasts:g} quarters, in the file {float(end - onset):g}"
-            )
-    return len(expected)
-
-
-def _where(note: SoundingNote, reading: Reading) -> str:
-    return f"bar {reading.bars[note.bar].name}, staff {note.staff}"

@@ -53,6 +53,7 @@ def again(notes: Iterable[ReadNote], kind: str, number: int, later: Fraction) ->
             id=copy_id(note.id, kind, number),
             onset=note.onset + later,
             tied_to=copy_id(note.tied_to, kind, number) if note.tied_to in present else "",
+            ends_tie=note.tied_to in present,
         )
         for note in notes
     ]

@@ -6,7 +6,7 @@ its tie. Ties join notes that stand on the same line or space.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import (
@@ -29,7 +29,9 @@ from score_following_game.data_preparation.engraving.abc.tune_book import (
     sounding_tokens,
 )
 from score_following_game.data_preparation.engraving.abc.voices import voice_name, voice_tokens
+from score_following_game.data_preparation.engraving.silent import MICROTONE, NOT_MIDI, UNPITCHED, is_without_pitch
 
+_Spelled = tuple[Pitch | None, int | None, str]  # pitch, printed accidental, why there is no pitch
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of ...; for 5, 7 and 9 it depends on the meter
 
 
@@ -63,13 +65,14 @@ class MelodyReader:
         self.unit = unit_length(tune.headers, self.meter)
         self.measures: list[Measure] = []
         self.measure = Measure()
-        self.altered: dict[tuple[str, int], int] = {}  # (step, octave) -> alter, since the bar line
+        self.altered: dict[tuple[str, int], int | None] = {}  # (step, octave) -> alter since the bar line, None for a microtone
         self.tuplet: Tuplet | None = None
         self.tuplet_left = 0
         self.tuplets = 0
         self.broken: Fraction | None = None  # length factor of the next note, after > or <
         self.last: Event | None = None
         self.new_beam = True
+        self.head = ""  # shape of the next note's
 
     def read(self, tokens: Iterable[Token]) -> Melody:
         for token in tokens:
@@ -127,6 +130,9 @@ class MelodyReader:
     def _take_bar(self, _token: Token) -> None:
         self.end_measure()
 
+    def _take_head(self, token: Token) -> None:
+        self.head = token.parts["head"]
+
     def _take_tuplet(self, token: Token) -> None:
         number = int(token.parts["p"])
         compound = self.meter is not None and self.meter[1] == 8 and self.meter[0] % 3 == 0
@@ -142,7 +148,7 @@ class MelodyReader:
 
     def _take_tie(self, _token: Token) -> None:
         if self.last and self.last.pitch:
-            self.last.tie_to = True
+            self.last.tie_to = self.last.dash = True
 
     def _take_broken(self, token: Token) -> None:
         if self.last is None:
@@ -154,26 +160,24 @@ class MelodyReader:
 
     def _take_note(self, token: Token) -> None:
         parts = token.parts
-        pitch, accidental = self._spell(parts.get("accidental"), parts["letter"], parts["octave"])
-        self._add(pitch, accidental, parse_length(parts["length"]))
+        self._add_note([self._spell(parts.get("accidental"), parts["letter"], parts["octave"])], parse_length(parts["length"]))
 
     def _take_chord(self, token: Token) -> None:
-        notes: list[tuple[Pitch, int | None]] = []
+        notes: list[_Spelled] = []
         lengths: list[str] = []
-        tied: set[Pitch] = set()
+        tied: set[Pitch | None] = set()
         for inner in sounding_tokens(token.parts["inside"]):
             if inner.kind == "note":
                 notes.append(self._spell(inner.parts.get("accidental"), inner.parts["letter"], inner.parts["octave"]))
                 lengths.append(inner.parts["length"])
             elif inner.kind == "tie" and notes:
                 tied.add(notes[-1][0])
-            elif inner.kind not in ("space", "plus", "sign"):  # a plus has no meaning there, but one old book has it
+            elif inner.kind not in ("space", "plus", "sign", "head"):  # a plus has no meaning there, but one old book has it
                 raise AbcError(f"cannot read chord {token.text!r}")
         if not notes:
             raise AbcError(f"cannot read chord {token.text!r}")
-        pitch, accidental = max(notes, key=lambda note: note[0].midi)
-        event = self._add(pitch, accidental, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
-        event.tie_to = pitch in tied
+        event = self._add_note(notes, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
+        event.tie_to = event.dash = event.pitch is not None and event.pitch in tied
 
     def _take_rest(self, token: Token) -> None:
         self._add(None, None, parse_length(token.parts["rest_length"]))
@@ -185,14 +189,29 @@ class MelodyReader:
             self._add(None, None, Fraction(*self.meter) / self.unit)
             self.end_measure()
 
-    def _spell(self, written: str | None, letter: str, octaves: str) -> tuple[Pitch, int | None]:
+    def _spell(self, written: str | None, letter: str, octaves: str) -> _Spelled:
         """Returns the sounding pitch and the printed accidental."""
         step = letter.upper()
         octave = 4 + letter.islower() + octaves.count("'") - octaves.count(",") + self.octaves
         if written:
-            self.altered[step, octave] = ALTER[written]
+            self.altered[step, octave] = ALTER.get(written)
         alter = self.altered.get((step, octave), self.key.alter(step))
-        return Pitch(step, octave, alter, self.transposed), ALTER[written] if written else None
+        if alter is None:
+            return None, None, MICROTONE
+        pitch = Pitch(step, octave, alter, self.transposed)
+        if not 0 <= pitch.midi <= 127:
+            return None, None, NOT_MIDI
+        return pitch, ALTER[written] if written else None, ""
+
+    def _add_note(self, notes: Sequence[_Spelled], length: Fraction) -> Event:
+        """Add the top note of a chord; a rest, if none of its notes can be played."""
+        without_pitch, self.head = is_without_pitch([self.head]), ""
+        playable = [] if without_pitch else [(pitch, sign) for pitch, sign, _ in notes if pitch is not None]
+        if playable:
+            return self._add(*max(playable, key=lambda note: note[0].midi), length)
+        event = self._add(None, None, length)
+        event.lost = UNPITCHED if without_pitch else notes[0][2]
+        return event
 
     def _add(self, pitch: Pitch | None, accidental: int | None, length: Fraction) -> Event:
         event = Event(pitch, length * self.unit * (self.broken or 1), accidental, self.tuplet, self.new_beam)
@@ -209,9 +228,14 @@ class MelodyReader:
     @staticmethod
     def _tie(first: Event, second: Event) -> None:
         """Tie the two if they have one pitch. A tie carries an accidental over the bar line."""
-        if second.accidental is None and _same_place(first.pitch, second.pitch):
-            second.pitch = first.pitch
+        carry_accidental(first, second)
         second.tie_from = first.tie_to = second.pitch == first.pitch
+
+
+def carry_accidental(first: Event, second: Event) -> None:
+    """Give a note without a sign the accidental of the note to which it is tied."""
+    if second.accidental is None and _same_place(first.pitch, second.pitch):
+        second.pitch = first.pitch
 
 
 def _properties_of_voice(value: str) -> Properties:

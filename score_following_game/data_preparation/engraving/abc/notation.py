@@ -44,7 +44,10 @@ class Tuplet:
 
 @dataclass
 class Event:
-    """A note, or a rest if `pitch` is None. written: the printed value in whole notes, without the tuplet's ratio."""
+    """A note, or a rest if `pitch` is None. written: the printed value in whole notes, without the tuplet's ratio.
+
+    lost: why it is a rest, though the tune has a note that cannot be played; "" for others.
+    """
 
     pitch: Pitch | None
     written: Fraction
@@ -53,6 +56,8 @@ class Event:
     new_beam: bool = False  # follows a space or a bar line
     tie_from: bool = False  # tied to the note before it
     tie_to: bool = False  # tied to the note after it
+    dash: bool = False  # a tie begins at it in the text, whatever the note after it
+    lost: str = ""
 
     @property
     def quarters(self) -> Fraction:

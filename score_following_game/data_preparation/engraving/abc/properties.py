@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError
+from score_following_game.data_preparation.engraving.silent import is_without_pitch
 
 _NAMED = {"treble": "G2", "alto": "C3", "tenor": "C4", "bass": "F4", "baritone": "F3", "soprano": "C1", "mezzosoprano": "C2"}
 _CLEF = re.compile(rf"(?P<name>{'|'.join(_NAMED)})(?P<line>[1-5])?(?P<octave>[-+](?:8|15))?(?![A-Za-z])")
@@ -73,6 +74,8 @@ def split_properties(text: str) -> tuple[str, Properties]:
     values = {_SHORT.get(name, name): value.strip('"') for name, value in _PROPERTY.findall(text)}
     if unread := [name for name in _UNREAD if name in values]:
         raise AbcError(f"{unread[0]}= is not read; write the notes as they are printed, and transpose= for the sound")
+    if is_without_pitch([values.get("style", "")]):
+        raise AbcError(f"style={values['style']}: its notes have no definite pitch")
     words = _PROPERTY.sub(" ", text).split()
     if "perc" in words:
         raise AbcError("percussion is not read")

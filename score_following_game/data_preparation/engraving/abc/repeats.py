@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
+from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
-from score_following_game.data_preparation.engraving.abc.melody import MelodyReader, tokens_of
+from score_following_game.data_preparation.engraving.abc.melody import MelodyReader, carry_accidental, tokens_of
+from score_following_game.data_preparation.engraving.abc.notation import Event, Pitch
 from score_following_game.data_preparation.engraving.abc.reading import reading_of
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei
 from score_following_game.data_preparation.engraving.abc.tune_book import (
@@ -18,6 +19,7 @@ from score_following_game.data_preparation.engraving.abc.tune_book import (
     ends_ending,
 )
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
+from score_following_game.data_preparation.engraving.jump_signs import GOALS, Onsets, put_sign, with_to_coda
 from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.reading import Reading
@@ -37,14 +39,14 @@ def tune_in_order(tune: Tune, playing: Playing) -> tuple[str, Reading]:
     voice, tokens = tokens_of(tune, playing.part or None)
     reader = _BarReader(tune, voice)
     melody = reader.read(tokens)
-    marks = reader.all_marks()
     reading = reading_of(melody, quarter_tempo(tune))
+    marks = reader.all_marks(reading)
     if not playing.bars:
         reading = replace(reading, written=_by_parts(tune, reader.parts, marks))
     root = parse_mei(melody_to_mei(melody))
     for measure in root.iter("{*}measure"):
         measure.set("right", "single")
-    lay_in_order(root, playing.order(reading, marks))
+    lay_in_order(root, playing.order(reading, marks), reading)
     return xml_text(root), reading
 
 
@@ -62,7 +64,9 @@ class _BarReader(MelodyReader):
         self.part = ""
         self.ending: tuple[int, ...] = ()
         self.after_ending = False
-        self.codas: list[tuple[int, bool]] = []  # (bar, whether the sign is at its beginning)
+        self.signs: list[tuple[int, str, Fraction]] = []  # (bar, field of BarMarks, quarters after the start of the bar)
+        self.before_endings: Event | None = None  # the last note before the first ending
+        self.begins_ending = False  # a later ending, whose first note is to come
 
     def take(self, token: Token) -> None:
         if token.kind == "bar":
@@ -73,7 +77,7 @@ class _BarReader(MelodyReader):
         numbers = ending_numbers(token, self.after_ending)
         if numbers:
             self.end_measure()
-            self.ending = numbers
+            self._begin_ending(numbers)
         elif token.kind != "bar":
             super().take(token)
         self.after_ending = self.after_ending and token.kind in ("bar", "space", "field")
@@ -81,24 +85,42 @@ class _BarReader(MelodyReader):
     def end_measure(self) -> None:
         finished = bool(self.measure.events)
         super().end_measure()
-        if finished:
+        if not finished:
+            self._move_signs_back()
+        else:
             self.marks.append(replace(self.mark, ending=self.ending))
             self.parts.append(self.part)
             self.mark = BarMarks()
 
-    def all_marks(self) -> list[BarMarks]:
-        """The marks of all bars. Of two coda signs the first is where the music jumps from, unless that is stated."""
+    def all_marks(self, reading: Reading) -> list[BarMarks]:
+        """The marks of all bars. A sign stands before the note to which it belongs, or at the bar line."""
         marks = list(self.marks)
-        codas = self.codas
-        if len(codas) > 1 and not any(mark.to_coda for mark in marks):
-            bar, at_beginning = codas[0]
-            bar = max(0, bar - at_beginning)
-            marks[bar] = replace(marks[bar], to_coda=True)
-            codas = codas[1:]
-        for bar, _ in codas:
+        for bar, sign, position in self.signs:
             if bar < len(marks):
-                marks[bar] = replace(marks[bar], coda=True)
-        return marks
+                put_sign(marks, bar, sign, Onsets.of(reading.bars[bar]), [position], attached=True)
+        return with_to_coda(marks)
+
+    def _begin_ending(self, numbers: tuple[int, ...]) -> None:
+        """Remember the note that is tied into each ending."""
+        if 1 in numbers:
+            self.before_endings, self.begins_ending = self.last, False
+        else:
+            self.last, self.begins_ending = None, True
+        self.ending = numbers
+
+    def _add(self, pitch: Pitch | None, accidental: int | None, length: Fraction) -> Event:
+        event = super()._add(pitch, accidental, length)
+        if self.begins_ending and self.before_endings and self.before_endings.dash:
+            carry_accidental(self.before_endings, event)
+        self.begins_ending = False
+        return event
+
+    def _move_signs_back(self) -> None:
+        """What ends the music and stands between two bar lines belongs to the bar before."""
+        bar = len(self.marks)
+        for place, (of, sign, _) in enumerate(self.signs):
+            if of == bar and bar and sign not in GOALS:
+                self.signs[place] = bar - 1, sign, self.measures[bar - 1].quarters
 
     def _take_repeat(self, token: Token) -> None:
         text = token.parts["bar"]
@@ -112,14 +134,7 @@ class _BarReader(MelodyReader):
             self.mark = replace(self.mark, repeat_start=True)
 
     def _take_sign(self, token: Token) -> None:
-        sign = token.parts["sign"]
-        marked: dict[str, Any] = {sign: True}
-        if sign == "coda":
-            self.codas.append((len(self.marks), not self.measure.events))
-        elif sign == "segno" or self.measure.events or not self.marks:
-            self.mark = replace(self.mark, **marked)
-        else:  # at the bar line, where the bar before it ends
-            self.marks[-1] = replace(self.marks[-1], **marked)
+        self.signs.append((len(self.marks), token.parts["sign"], self.measure.quarters))
 
     def _take_field(self, token: Token) -> None:
         if token.parts["name"] == "P":

@@ -41,7 +41,7 @@ class Token:
     parts: dict[str, str]
 
 
-ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}  # accidental -> semitones
+ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}  # accidental -> semitones; others, as ^/ and ^3/2, cannot be played
 _FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above; it is dropped
 _TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
@@ -64,7 +64,7 @@ _TOKEN = re.compile(
  | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\[\]|"])*)\](?P<chord_length>{_LENGTH}))
  | (?P<text_ending>\["(?P<ending_text>[^"]*)")
  | (?P<spacer>y[\d.]*/*\d*)
- | (?P<note>(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH}))
+ | (?P<note>(?P<accidental>[_^]\d*/\d*|\^+|_+|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH}))
  | (?P<rest>[zx](?P<rest_length>{_LENGTH}))
  | (?P<bars_rest>[ZX](?P<bars>\d*))
  | (?P<broken>>+|<+)
@@ -103,6 +103,8 @@ def sounding_tokens(music: str) -> Iterator[Token]:
     for token in _tokenise(music):
         if sign := _sign(token):
             yield Token("sign", token.text, {"sign": sign})
+        elif head := _head(token):
+            yield Token("head", token.text, {"head": head})
         elif token.kind not in _SILENT:
             yield token
 
@@ -112,6 +114,12 @@ def _sign(token: Token) -> str:
     if token.kind == "nothing":
         return _SIGNS.get(token.text, "")
     return _SIGNS.get(re.sub(r"[^a-z]", "", token.text.lower()), "") if token.kind == "decoration" else ""
+
+
+def _head(token: Token) -> str:
+    """The shape that a decoration gives to the head of the next note, "" for another token."""
+    found = re.fullmatch(r"!style=([\w-]+)!", token.text) if token.kind == "decoration" else None
+    return found[1] if found else ""
 
 
 def _without_comment(line: str) -> str:

@@ -13,7 +13,7 @@ from score_following_game.data_preparation.engraving.humdrum.tokens import Sign,
 from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.errors import EngravingError
 
-_INSTRUMENT = re.compile(r"\*ITrd(-?\d+)c(-?\d+)")  # written so many steps and semitones above the sound
+_INSTRUMENT = re.compile(r"\*ITrd([-+]?\d{1,3})c([-+]?\d{1,3})")  # written so many steps and semitones above the sound
 _METER = re.compile(r"\*M([1-9]\d{0,3})/([1-9]\d{0,3})")
 _INVISIBLE = re.compile(r"=+\d*\w*-")
 _NUMBER = re.compile(r"=+(\d+\w*)")
@@ -164,17 +164,19 @@ class _Reader:
             raise unreadable(line, "a staff that begins in the middle of the piece")
         bar = self.bars[-1]
         here = ReadNote("", self.now - bar.start, Fraction(0), None, staff)
-        bar.lost += [here] * self.lost.get((line, field_), 0)
+        bar.lost += [replace(here, silent=reason) for reason in self.lost.get((line, field_), ())]
         for place, sign in enumerate(signs, 1):
             if sign.grace:
                 continue
             kind = "note" if sign.pitch is not None else "space" if sign.hidden else "rest"
             id_ = f"{kind}-L{line}F{field_}" + (f"S{place}" if len(signs) > 1 else "")
-            alter = sign.written_alter(*self.instruments.get(spine.origin, (0, 0)))
+            steps, semitones = self.instruments.get(spine.origin, (0, 0))
+            alter = sign.written_alter(steps, semitones)
             tied_to = self._tie(id_, staff, sign) if sign.pitch is not None else ""
             if sign.pitch is not None and sign.stated != sign.duration:
                 bar.shortened.append(id_)
-            bar.notes.append(ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to))
+            note = ReadNote(id_, self.now - bar.start, sign.duration, sign.pitch, staff, alter, tied_to, -semitones)
+            bar.notes.append(replace(note, begins_tie=sign.begins, ends_tie=sign.ends))
 
     def _tie(self, id_: str, staff: int, sign: Sign) -> str:
         """The id of the note that this one continues, "" if none. Remembers the note if a tie begins at it."""

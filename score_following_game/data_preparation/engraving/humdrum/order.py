@@ -11,8 +11,8 @@ from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import OpenBar, read_bars
 from score_following_game.data_preparation.engraving.humdrum.spines import Row, read_rows, unreadable
 
-_LIST = re.compile(r"\*>(\w*)\[(.*)\]")
-_LABEL = re.compile(r"\*>(\w+)")
+_LIST = re.compile(r"\*>([^\[\]]*)\[(.*)\]")
+_LABEL = re.compile(r"\*>([^\[\]]+)")
 _ENDS, _BEGINS = re.compile(r":[|!]"), re.compile(r"[|!]:")
 
 
@@ -20,7 +20,7 @@ def expansion(text: str) -> dict[str, list[int]] | None:
     """Name of each order -> the bars (indices into Reading.bars) in this order. "": with the repeats.  "norep": without them.
 
     Other names are those of the file. None if it has no expansion list. Raises EngravingError for a list with an unknown
-    section, and for a section that begins in the middle of a bar.
+    section, for two sections of one name, and for a section that begins in the middle of a bar.
     """
     lines, bars = read_bars(text)
     rows = list(read_rows(lines))
@@ -64,14 +64,19 @@ def _marks(rows: list[Row], pattern: re.Pattern[str]) -> Iterator[tuple[Row, re.
 
 def _sections(rows: list[Row], bars: list[OpenBar]) -> dict[str, range]:
     """Label -> the bars from there to the next label."""
-    starts = [(found[1], _bar_at(row.number, bars)) for row, found in _marks(rows, _LABEL)]
+    starts: list[tuple[str, int]] = []
+    for row, found in _marks(rows, _LABEL):
+        label = found[1].strip()
+        if label in dict(starts):
+            raise unreadable(row.number, f"a second section {label!r}")
+        starts.append((label, _bar_at(row.number, bars)))
     ends = [start for _, start in starts[1:]] + [len(bars)]
     return {label: range(start, end) for (label, start), end in zip(starts, ends)}
 
 
 def _bar_at(line: int, bars: list[OpenBar]) -> int:
-    """The bar that begins at a line between two bars."""
-    bar = bisect_right([bar.line for bar in bars], line) - 1
+    """The bar that begins at a line between two bars, or before the first one."""
+    bar = max(bisect_right([bar.line for bar in bars], line) - 1, 0)
     before = bisect_left(bars[bar].data, line)
     if 0 < before < len(bars[bar].data):
         raise unreadable(line, "a section begins in the middle of a bar")

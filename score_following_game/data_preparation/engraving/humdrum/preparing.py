@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
+from score_following_game.data_preparation.engraving.humdrum.durations import lacks_duration, missing_duration
 from score_following_game.data_preparation.engraving.humdrum.spines import read_rows, unreadable
 from score_following_game.data_preparation.engraving.humdrum.tokens import read_token
+from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, too_many
 
 _DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
-_MISTAKES = 0.01  # share of the tokens that may be unreadable
 _DURATION = re.compile(r"\d+(%\d+)?\.*")
 
-Lost = dict[tuple[int, int], int]  # (line, number of the field from 1) -> notes there that cannot be read
+Lost = dict[tuple[int, int], list[str]]  # (line, number of the field from 1) -> why each note there is lost
 
 
 def prepare(text: str) -> tuple[list[str], Lost]:
@@ -24,7 +25,7 @@ def prepare(text: str) -> tuple[list[str], Lost]:
     would give a time. A note that cannot be read becomes a rest; it is lost.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return _without_mistakes([_prepare_line(line) for line in lines])
+    return _without_mistakes(_instruments_after_barlines([_prepare_line(line) for line in lines]))
 
 
 def _prepare_line(line: str) -> str:
@@ -35,26 +36,44 @@ def _prepare_line(line: str) -> str:
     return line
 
 
+def _instruments_after_barlines(lines: list[str]) -> list[str]:
+    """An instrument that changes just before a bar line changes after it, since the engraver would miss it."""
+    for number, line in enumerate(lines[:-1]):
+        tokens = line.split("\t")
+        only_instruments = all(token == "*" or token.startswith("*I") for token in tokens)
+        if only_instruments and "*ITr" in line and lines[number + 1].startswith("="):
+            lines[number : number + 2] = lines[number + 1], line
+    return lines
+
+
 def _without_mistakes(lines: list[str]) -> tuple[list[str], Lost]:
     mistakes: list[tuple[int, str]] = []
     lost: Lost = {}
     notes = 0
-    for row in read_rows(lines):
+    rows = list(read_rows(lines))
+    for place, row in enumerate(rows):
         if row.is_barline or row.is_interpretation:
             continue
         tokens = list(row.tokens)
-        for field, token, _ in row.kern():
+        for field, token, spine in row.kern():
             notes += 1
+            duration = missing_duration(rows, place, spine) if lacks_duration(token) else None
+            if duration is not None:
+                tokens[field - 1] = f"{duration}r"
+                if "r" not in token:
+                    lost[row.number, field] = [NO_DURATION] * len(token.split())
+                    mistakes.append((row.number, f"{token!r} has no duration"))
+                continue
             try:
                 read_token(token)
             except ValueError as error:
                 tokens[field - 1] = _mended(token)
-                lost[row.number, field] = sum(not _readable(text) for text in token.split())
+                lost[row.number, field] = [NO_PITCH for text in token.split() if not _readable(text)]
                 mistakes.append((row.number, str(error)))
         if all(token == "." for token in tokens):
             tokens = ["!"] * len(tokens)
         lines[row.number - 1] = "\t".join(tokens)
-    if len(mistakes) > max(1, _MISTAKES * notes):
+    if too_many(len(mistakes), notes):
         raise unreadable(mistakes[0][0], f"{mistakes[0][1]}, and {len(mistakes) - 1} more such mistakes")
     return lines, lost
 

@@ -92,4 +92,7 @@ def _pitch(text: str) -> tuple[int, int, int]:
     alter = text.count("#") - text.count("-")
     if abs(alter) > 2:
         raise ValueError(f"{text!r} has {abs(alter)} accidentals")
-    return 12 * (octave + 1) + _NATURAL[step] + alter, step, alter
+    pitch = 12 * (octave + 1) + _NATURAL[step] + alter
+    if not 0 <= pitch <= 127:
+        raise ValueError(f"{text[:20]!r} is a pitch that MIDI does not have")
+    return pitch, step, alter

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.mei.abbreviations import write_out
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
-from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, octave_lines
-from score_following_game.data_preparation.engraving.mei.prepare import document, prepare, says_what_sounds
+from score_following_game.data_preparation.engraving.mei.durations import complete_durations
+from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, octave_lines, remove_pitches
+from score_following_game.data_preparation.engraving.mei.prepare import document, plays_small_notes, prepare, says_what_sounds
 from score_following_game.data_preparation.engraving.mei.spans import span_ratios
 from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi, stated_tempo
-from score_following_game.data_preparation.engraving.mei.ties import TimedBar, find_ties
+from score_following_game.data_preparation.engraving.mei.ties import Ties, TimedBar, find_ties
 from score_following_game.data_preparation.engraving.mei.timing import read_layers
 from score_following_game.data_preparation.engraving.mei.tree import parse
 from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.errors import EngravingError
 
 _DEFINITIONS = ("scoreDef", "staffDef")
-_NOT_TIMED = ("keySig", "mSpace")
+_NOT_TIMED = ("keySig", "clef", "mSpace")
 
 Element = ElementTree.Element
 
@@ -46,28 +48,32 @@ def read_mei(text: str) -> tuple[str, Reading]:
     root = parse(text)
     try:
         score = prepare(root)
-        reading = _read(score, says_what_sounds(root))
+        reading = _read(score, says_what_sounds(root), plays_small_notes(root))
         return document(score, root.get("meiversion") or root.get("version") or "", says_what_sounds(root)), reading
     except RecursionError:
         raise EngravingError("unreadable", "its elements are nested too deeply") from None
 
 
-def _read(score: Element, natural: bool) -> Reading:
+def _read(score: Element, natural: bool, small: bool) -> Reading:
     timed = _time(score)
     if not timed.bars:
         raise EngravingError("no notes", "no measures")
-    tied = find_ties(timed.bars)
-    accidentals = Accidentals(natural, tied, octave_lines(timed.bars))
+    ties = find_ties(timed.bars)
+    accidentals = Accidentals(natural, ties.tied, octave_lines(timed.bars), small)
     bars: list[ReadBar] = []
     pitches: dict[str, int] = {}
     for index, (bar, staves, tempo) in enumerate(zip(timed.bars, timed.staves, timed.tempi)):
         name = _name(bar.measure, index)
         with _naming(name):
             sounds = accidentals.read(bar, staves)
-            pitches.update({note: sound.pitch for note, sound in sounds.items()})
-            notes = tuple(_notes(bar, staves, sounds, tied, pitches))
-            bars.append(ReadBar(name, bar.length, notes, bar_tempi(bar, tempo), _meter(staves)))
-    if not any(note.pitch is not None for bar in bars for note in bar.notes):
+            pitches.update({note: sound.pitch for note, sound in sounds.items() if isinstance(sound, Sound)})
+            undrawn = {id_ for id_, sound in sounds.items() if isinstance(sound, Unplayable) and not sound.drawn}
+            notes = tuple(_notes(bar, staves, sounds, ties, pitches))
+            lost = tuple(note for note in notes if note.id in undrawn)
+            notes = tuple(replace(note, silent="") if note.id in undrawn else note for note in notes)  # as rests
+            remove_pitches(bar.measure, undrawn)
+            bars.append(ReadBar(name, bar.length, notes, bar_tempi(bar, tempo), _meter(staves), lost))
+    if not any(note.pitch is not None or note.silent for bar in bars for note in bar.notes):
         raise EngravingError("no notes")
     return Reading(tuple(bars))
 
@@ -103,6 +109,7 @@ def _time(score: Element) -> _Timed:
             meter = _meter(staves)
             unit = meter[1] if meter else 4
             write_out(measures, index, staves)
+            complete_durations(element, staves, first=index == 0)
             ratios = span_ratios(element, staves, unit)
             if index == 0 and _is_pickup(element, staves, ratios):
                 element.set("metcon", "false")
@@ -137,8 +144,8 @@ def _bar(staves: Mapping[str, StaffState]) -> Fraction:
 def _notes(
     bar: TimedBar,
     staves: Mapping[str, StaffState],
-    sounds: Mapping[str, Sound],
-    tied: Mapping[str, str],
+    sounds: Mapping[str, Sound | Unplayable],
+    ties: Ties,
     pitches: Mapping[str, int],
 ) -> list[ReadNote]:
     """The notes and rests of a bar in document order. pitches: of the notes so far. Only notes of one pitch are tied."""
@@ -147,14 +154,15 @@ def _notes(
         if event.grace or event.element.tag in _NOT_TIMED:
             continue
         number, sound = staves[event.staff].number, sounds.get(event.id)
-        if sound is None:
+        if isinstance(sound, Unplayable):
+            notes.append(ReadNote(event.id, event.onset, event.duration, None, number, silent=sound.reason))
+        elif sound is None:
             notes.append(ReadNote(event.id, event.onset, event.duration, None, number))
-            continue
-        first = tied.get(event.id, "")
-        first = first if pitches.get(first) == sound.pitch else ""
-        notes.append(
-            ReadNote(event.id, event.onset, event.duration, sound.pitch, number, sound.alter, first, sound.transposition)
-        )
+        else:
+            first = ties.tied.get(event.id, "")
+            first = first if pitches.get(first) == sound.pitch else ""
+            note = ReadNote(event.id, event.onset, event.duration, sound.pitch, number, sound.alter, first, sound.transposition)
+            notes.append(replace(note, begins_tie=event.id in ties.begin, ends_tie=event.id in ties.end))
     return notes
 
 

@@ -12,7 +12,7 @@ from score_following_game.data_preparation.engraving.mei.values import ALTER, un
 from score_following_game.data_preparation.errors import EngravingError
 
 _SYMBOLS = {"common": (4, 4), "cut": (2, 2)}
-UNPITCHED = {"perc", "TAB"}  # clefs
+UNPITCHED_CLEFS = {"perc", "TAB"}
 _COMMON_TIME = Fraction(4)
 
 Element = ElementTree.Element
@@ -25,6 +25,7 @@ class StaffState:
 
     number: 1 is the top staff.  key: step -> alter.  transposition: semitones from written to sounding.
     duration, octave: defaults of notes that name none, "" for none.  ppq: pulses per quarter, 0 if unknown.
+    unpitched: whether its clef is for percussion or tablature.
     """
 
     number: int
@@ -34,6 +35,7 @@ class StaffState:
     duration: str = ""
     octave: str = ""
     ppq: int = 0
+    unpitched: bool = False
 
     @property
     def bar(self) -> Fraction:
@@ -55,11 +57,11 @@ def define(definition: Element, staves: dict[str, StaffState]) -> None:
 
 
 def _apply(definition: Element, staves: list[StaffState]) -> None:
-    if (definition.get("clef.shape") or next((clef.get("shape") for clef in definition.findall("clef")), "")) in UNPITCHED:
-        raise EngravingError("notes without a pitch", "percussion and tablature are not supported")
+    clef = definition.get("clef.shape") or next((clef.get("shape") for clef in definition.findall("clef")), "")
     key, meter = _key(definition), _meter(definition)
     transposition = _transposition(definition)
     for staff in staves:
+        staff.unpitched = clef in UNPITCHED_CLEFS if clef else staff.unpitched
         staff.key = staff.key if key is None else key
         staff.meter = meter or staff.meter
         staff.transposition = staff.transposition if transposition is None else transposition

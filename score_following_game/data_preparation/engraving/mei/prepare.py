@@ -15,6 +15,7 @@ from score_following_game.data_preparation.errors import EngravingError
 _NAMED = {"measure": "bar", "note": "note", "chord": "chord", "rest": "rest", "space": "space", "mRest": "rest"}
 _NAMED |= {"multiRest": "rest", "mSpace": "space"}
 _REFERENCES = ("startid", "endid", "plist", "corresp", "sameas", "next", "prev", "synch", "copyof")
+_MADE_FROM = "Transcoded from"
 _OLD_NAMES = {"key.sig": "keysig"}
 _DEFINITION = ("scoreDef", "staffGrp", "staffDef")
 
@@ -64,9 +65,19 @@ def says_what_sounds(root: Element) -> bool:
 
     It does in the MEI that verovio makes from MusicXML or Humdrum. In other MEI its sound may follow from earlier signs.
     """
+    return bool(_transcoded_from(root))
+
+
+def plays_small_notes(root: Element) -> bool:
+    """Whether notes of cue size are played. They are in Humdrum, where the size is that of the print and nothing else."""
+    return _transcoded_from(root) == "Humdrum"
+
+
+def _transcoded_from(root: Element) -> str:
+    """The format of the file from which verovio made this one, "" if it did not."""
     heads = [child for child in root if name_of(child) == "meiHead"]
-    texts = [element.text or "" for head in heads for element in head.iter() if name_of(element) == "p"]
-    return any(text.strip().startswith("Transcoded from") for text in texts)
+    texts = [(element.text or "").strip() for head in heads for element in head.iter() if name_of(element) == "p"]
+    return next((text.removeprefix(_MADE_FROM).strip() for text in texts if text.startswith(_MADE_FROM)), "")
 
 
 def _fill_copies(score: Element) -> None:

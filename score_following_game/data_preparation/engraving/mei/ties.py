@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree import ElementTree
 
@@ -41,18 +41,31 @@ class _Placed:
         return self.event.element.get("pname", ""), self.event.element.get("oct", "")
 
 
-def find_ties(bars: Sequence[TimedBar]) -> dict[str, str]:
-    """Id of a tied note -> id of the note that it continues. Only notes of one written step and octave, or notes that a tie
-    element names one by one, are tied. Ties without an end are ignored."""
+@dataclass(frozen=True)
+class Ties:
+    """tied: id of a tied note -> id of the note that it continues.
+
+    begin, end: ids of all notes at which a tie begins or ends, also of one without its other end.
+    """
+
+    tied: dict[str, str] = field(default_factory=dict)
+    begin: set[str] = field(default_factory=set)
+    end: set[str] = field(default_factory=set)
+
+
+def find_ties(bars: Sequence[TimedBar]) -> Ties:
+    """Only notes of one written step and octave, or notes that a tie element names one by one, are tied. A tie may lack an end,
+    as one into the second ending, which does not follow its beginning."""
     notes = [
         _Placed(event, index, bar.start + event.onset, bar.start + event.end)
         for index, bar in enumerate(bars)
         for event in bar.events
         if event.element.tag == "note" and not event.grace
     ]
-    tied = _by_attributes(notes, _ties_of_chords(bars))
-    tied.update(_by_elements(bars, notes))
-    return tied
+    ties = Ties()
+    _by_attributes(ties, notes, _ties_of_chords(bars))
+    _by_elements(ties, bars, notes)
+    return ties
 
 
 def _ties_of_chords(bars: Sequence[TimedBar]) -> dict[str, str]:
@@ -65,23 +78,23 @@ def _ties_of_chords(bars: Sequence[TimedBar]) -> dict[str, str]:
     return ties
 
 
-def _by_attributes(notes: Sequence[_Placed], of_chords: dict[str, str]) -> dict[str, str]:
-    tied: dict[str, str] = {}
+def _by_attributes(ties: Ties, notes: Sequence[_Placed], of_chords: dict[str, str]) -> None:
     waiting: dict[tuple[str, str], list[_Placed]] = defaultdict(list)
     for note in sorted(notes, key=lambda note: note.onset):
         tie = note.event.element.get("tie") or of_chords.get(note.event.id, "")
         if "m" in tie or "t" in tie:
+            ties.end.add(note.event.id)
             ready = [first for first in waiting[note.written] if first.end == note.onset]
             ready.sort(key=lambda first: (first.event.staff != note.event.staff, first.event.layer != note.event.layer))
             if ready:
-                tied[note.event.id] = ready[0].event.id
+                ties.tied[note.event.id] = ready[0].event.id
                 waiting[note.written].remove(ready[0])
         if "i" in tie or "m" in tie:
+            ties.begin.add(note.event.id)
             waiting[note.written].append(note)
-    return tied
 
 
-def _by_elements(bars: Sequence[TimedBar], notes: Sequence[_Placed]) -> Iterator[tuple[str, str]]:
+def _by_elements(ties: Ties, bars: Sequence[TimedBar], notes: Sequence[_Placed]) -> None:
     named: dict[str, list[_Placed]] = defaultdict(list)
     for note in notes:
         named[note.event.id].append(note)
@@ -94,11 +107,13 @@ def _by_elements(bars: Sequence[TimedBar], notes: Sequence[_Placed]) -> Iterator
         for tie in bar.measure.iter("tie"):
             starts = _concerned(tie, "startid", "tstamp", bars, index, named, at)
             ends = _concerned(tie, "endid", "tstamp2", bars, index, named, at)
+            ties.begin.update(start.event.id for start in starts)
+            ties.end.update(end.event.id for end in ends)
             one_by_one = bool(target(tie, "startid") and target(tie, "endid")) and len(starts) == len(ends) == 1
             for end in ends:
                 first = next((start for start in starts if start.written == end.written or one_by_one), None)
                 if first is not None and first.event.id != end.event.id:
-                    yield end.event.id, first.event.id
+                    ties.tied[end.event.id] = first.event.id
 
 
 def _concerned(

@@ -8,8 +8,8 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED, StaffState
-from score_following_game.data_preparation.engraving.mei.values import unpitched, whole, written_length
+from score_following_game.data_preparation.engraving.mei.definitions import StaffState
+from score_following_game.data_preparation.engraving.mei.values import whole, written_length
 from score_following_game.data_preparation.errors import EngravingError
 
 ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # signs for notes that are not written out
@@ -21,7 +21,7 @@ Element = ElementTree.Element
 
 @dataclass(frozen=True)
 class Event:
-    """A note, rest, space or keySig.
+    """A note, rest, space, keySig or clef.
 
     onset: quarters after the start of the bar.  duration: quarters.  staff: n of the staff element around it.
     printed: n of the staff that it is printed on.  layer: n of its layer.  grace: it takes no time.  chord: id of its chord.
@@ -89,9 +89,7 @@ class _Layer:
             small = grace or bool(element.get("grace")) or tag == "graceGrp"
             if tag in ABBREVIATED:
                 raise EngravingError("abbreviated notation", f"staff {self.staff}: {tag}")
-            if tag == "clef" and element.get("shape") in UNPITCHED:
-                raise unpitched(self.staff)
-            if tag == "keySig":
+            if tag in ("keySig", "clef"):
                 self._add(element, Fraction(0), on, False)
             elif tag in _WHOLE_BAR:
                 bars = whole(element, "num", 1, 1, _MOST_BARS) if tag == "multiRest" else 1

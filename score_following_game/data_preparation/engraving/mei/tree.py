@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.bar_marks import WITHOUT_REPEATS
 from score_following_game.data_preparation.errors import EngravingError
 
 # Editorial markup that is replaced by (the played part of) its content.
@@ -78,6 +79,8 @@ def _version(element: Element, root: Element) -> list[Element]:
 
 def _preference(child: Element) -> int:
     name = name_of(child)
+    if child.get("type") == WITHOUT_REPEATS:  # the engraver writes the order without repeats as the regular version
+        return 3
     return 0 if name in _BETTER else 2 if name in _WORSE else 1
 
 

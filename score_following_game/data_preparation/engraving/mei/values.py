@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.silent import MICROTONE, Unplayable
 from score_following_game.data_preparation.errors import EngravingError
 
 ALTER = {"n": 0, "s": 1, "f": -1, "ns": 1, "nf": -1, "x": 2, "ss": 2, "ff": -2}
@@ -18,10 +19,6 @@ Element = ElementTree.Element
 
 def unreadable(element: Element, name: str) -> EngravingError:
     return EngravingError("unreadable", f"{element.tag} with {name}={element.get(name)!r}")
-
-
-def unpitched(staff: str) -> EngravingError:
-    return EngravingError("notes without a pitch", f"staff {staff}: percussion and tablature are not supported")
 
 
 def whole(element: Element, name: str, default: int, low: int, high: int) -> int:
@@ -76,9 +73,13 @@ def _dotted(element: Element, name: str) -> Fraction:
     return 2 - Fraction(1, 2 ** whole(element, name, 0, 0, _MOST_DOTS))
 
 
+def sign_of(note: Element, name: str) -> str | None:
+    return note.get(name) or next((accid.get(name) for accid in note.iter("accid") if accid.get(name)), None)
+
+
 def accidental(note: Element, name: str) -> str | None:
-    """The attribute `name` (accid or accid.ges) of a note or of its accid element."""
-    value = note.get(name) or next((accid.get(name) for accid in note.iter("accid") if accid.get(name)), None)
+    """The attribute `name` (accid or accid.ges) of a note or of its accid element. Raises Unplayable for a microtone."""
+    value = sign_of(note, name)
     if value is not None and value not in ALTER:
-        raise EngravingError("microtones", f"accidental {value!r}")
+        raise Unplayable(MICROTONE, drawn=True)
     return value

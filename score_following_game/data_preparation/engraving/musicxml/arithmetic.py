@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
@@ -14,16 +12,17 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
     write_out_strokes,
 )
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
-from score_following_game.data_preparation.engraving.musicxml.marks import read_marks
+from score_following_game.data_preparation.engraving.musicxml.durations import complete_durations
+from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_at, signs_of
+from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
+from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
-from score_following_game.data_preparation.engraving.musicxml.values import written_value
+from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
 from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
-
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?")
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 Element = ElementTree.Element
 
@@ -31,15 +30,18 @@ Element = ElementTree.Element
 def read_musicxml(text: str) -> tuple[str, Reading]:
     """Returns the text for the engraver, with ids, and the reading.
 
-    Raises EngravingError for what cannot be read, for quarter tones and for pitches that MIDI does not have.
+    Notes that cannot be played are silent, or lost if they cannot be drawn either; see pitch.py. Raises EngravingError for what
+    cannot be read.
     """
     root, parts = read_document(text)
     for part in parts:
+        complete_durations(part.measures)
         write_out_bars(part.measures)
         divide_rests(part.measures)
     set_ids(parts)
     players = {part.element.get("id"): _Player(part) for part in parts}
     read: list[ReadBar] = []
+    signs: list[list[PlacedSign]] = []
     meter: tuple[int, int] | None = None
     for index, measures in bars(parts):
         name = measures[0][1].get("number", str(index + 1))
@@ -53,21 +55,25 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
             length = Fraction(4 * meter[0], meter[1])
         notes = tuple(note for passage in passages for note in passage.notes)
         tempi = next((tuple(passage.tempi) for passage in passages if passage.tempi), ())
-        read.append(ReadBar(name, length, notes, tempi, meter))
+        lost = tuple(note for passage in passages for note in passage.lost)
+        read.append(ReadBar(name, length, notes, tempi, meter, lost))
+        signs.append([sign for passage in passages for sign in passage.signs])
     if not read:
         raise EngravingError("no notes", "no measures")
-    marks = read_marks([part.measures for part in parts])
+    marks = read_marks([part.measures for part in parts], read, signs)
     return xml_text(root), Reading(tuple(read), marks)
 
 
 @dataclass
 class _Passage:
-    """What one part plays in one bar. length: quarters."""
+    """What one part plays in one bar. lost: the notes that cannot be drawn.  length: quarters."""
 
     notes: list[ReadNote] = field(default_factory=list)
+    lost: list[ReadNote] = field(default_factory=list)
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
     length: Fraction = Fraction(0)
     meter: tuple[int, int] | None = None
+    signs: list[PlacedSign] = field(default_factory=list)
 
 
 class _Clock:
@@ -102,6 +108,7 @@ class _Player:
         self.part = part
         self.divisions = Fraction(1)
         self.transposition: dict[int, int] = {}  # staff in the part -> semitones; 0: all staves
+        self.unpitched: set[int] = set()  # staves in the part with a clef for percussion or tablature
         self.ties = Ties()
         self.repeated: dict[str, str] = {}  # note -> its last repetition
 
@@ -109,6 +116,7 @@ class _Player:
         passage, clock = _Passage(), _Clock()
         self.ties.begin_bar()
         chord = Fraction(0), Fraction(0)
+        barlines: list[tuple[Element, Fraction]] = []
         for element in measure:
             if element.tag == "attributes":
                 self._define(element, passage)
@@ -116,15 +124,24 @@ class _Player:
                 clock.go_back(self._duration(element))
             elif element.tag == "forward":
                 clock.advance(self._duration(element), self._duration(element))
-            elif element.tag in ("direction", "sound") and (tempo := tempo_of(element)) is not None:
-                passage.tempi.append((clock.now, tempo))
+            elif element.tag == "barline":
+                barlines.append((element, clock.now))
+            elif element.tag in ("direction", "sound"):
+                passage.signs += signs_of(element, clock.now, self.divisions)
+                if (tempo := tempo_of(element)) is not None:
+                    passage.tempi.append((clock.now, tempo))
             elif element.tag == "note" and element.find("grace") is None:
                 if element.find("chord") is None:
                     counted, exact = self._note_duration(element)
                     chord = clock.now, exact
                     clock.advance(counted, exact)
-                passage.notes.append(self._note(element, *chord))
+                self._take(element, *chord, passage)
             passage.length = max(passage.length, clock.now)
+        for barline, now in barlines:
+            passage.signs += signs_at(barline, now, passage.length)
+        remove_pitches(measure, {note.id: note.duration for note in passage.lost})
+        present = {note.get("id") for note in measure.iter("note")}
+        passage.notes = [note for note in passage.notes if note.id in present]
         passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure, self.repeated)
         return passage
 
@@ -133,7 +150,11 @@ class _Player:
             self.divisions = Fraction(self._positive(attributes, "divisions"))
         time = attributes.find("time")
         if time is not None and time.find("beats") is not None:
-            passage.meter = _meter(time)
+            passage.meter = meter_of(time)
+        for clef in attributes.findall("clef"):
+            staff = int(text) if (text := clef.get("number", "1")).isdecimal() else 1
+            sign = (clef.findtext("sign") or "").strip()
+            self.unpitched = self.unpitched | {staff} if sign in ("percussion", "TAB") else self.unpitched - {staff}
         for transpose in attributes.findall("transpose"):
             semitones = number(transpose, "chromatic", 0) + 12 * number(transpose, "octave-change", 0)
             if transpose.find("double") is not None:
@@ -145,7 +166,7 @@ class _Player:
 
     def _positive(self, element: Element, path: str) -> Fraction:
         text = (element.findtext(path) or "").strip()
-        value = _decimal(text)
+        value = decimal(text)
         if value is None:
             raise EngravingError("unreadable", f"{path} {text[:20]!r} is not a number")
         if value < 0 or (path == "divisions" and not value):
@@ -158,6 +179,9 @@ class _Player:
 
     def _note_duration(self, note: Element) -> tuple[Fraction, Fraction]:
         """Quarters as the file counts them, and as they are meant: a rounded duration is replaced by the note's value."""
+        if not (note.findtext("duration") or "").strip():
+            staff = self.part.first_staff + number(note, "staff", 1) - 1
+            raise EngravingError("unreadable", f"staff {staff}: a note without a duration, and the bar does not tell it")
         counted = self._duration(note)
         value = written_value(note)
         if value is None or value == counted:
@@ -165,52 +189,20 @@ class _Player:
         rounded = abs(value - counted) < 1 / self.divisions and (value * self.divisions).denominator > 1
         return counted, value if rounded else counted
 
-    def _note(self, note: Element, onset: Fraction, duration: Fraction) -> ReadNote:
+    def _take(self, note: Element, onset: Fraction, duration: Fraction, passage: _Passage) -> None:
+        """Add a note or rest to what is played in the bar, or to what is lost."""
         staff = number(note, "staff", 1)
-        pitch, alter, shift = None, 0, 0
-        written = note.find("pitch")
-        if written is not None:
-            alter = _alter(written)
-            step = (written.findtext("step") or "").strip().upper()
-            if step not in _STEPS:
-                raise EngravingError("unreadable", f"step {step[:10]!r}")
-            octave = number(written, "octave", 4)
-            shift = self.transposition.get(staff, self.transposition.get(0, 0))
-            pitch = 12 * (octave + 1) + _STEPS[step] + alter + shift
-            if pitch not in range(128):
-                raise EngravingError("a pitch that MIDI does not have", f"{step}{octave}")
-        number_of_staff = self.part.first_staff + staff - 1
-        return ReadNote(note.get("id", ""), onset, duration, pitch, number_of_staff, alter, transposition=shift)
-
-
-def _decimal(text: str) -> Fraction | None:
-    """A plain decimal number; None for other text, also for exponents, which could fill the memory."""
-    return Fraction(text) if _DECIMAL.fullmatch(text) else None
-
-
-def _alter(pitch: Element) -> int:
-    text = (pitch.findtext("alter") or "0").strip()
-    alter = _decimal(text)
-    if alter is None:
-        raise EngravingError("unreadable", f"alter {text[:10]!r}")
-    if alter.denominator > 1 or abs(alter) > 2:
-        raise EngravingError("microtones", f"alter {text[:10]}")
-    return int(alter)
-
-
-def _meter(time: Element) -> tuple[int, int] | None:
-    """The beats and beat unit of a time signature like 3/4, 3+2/8 or 3/4+2/8; None for one that is not numbers."""
-    pairs = list(_beats(time))
-    if not pairs or any(unit <= 0 or beats <= 0 for beats, unit in pairs):
-        return None
-    unit = max(unit for _, unit in pairs)
-    total = sum(Fraction(beats, of) for beats, of in pairs) * unit
-    return (int(total), unit) if total.denominator == 1 else None
-
-
-def _beats(time: Element) -> Iterator[tuple[int, int]]:
-    for beats, unit in zip(time.findall("beats"), time.findall("beat-type")):
+        shift = self.transposition.get(staff, self.transposition.get(0, 0))
+        place = self.part.first_staff + staff - 1
+        read = ReadNote(note.get("id", ""), onset, duration, None, place)
         try:
-            yield sum(int(part) for part in (beats.text or "").split("+")), int(unit.text or "")
-        except ValueError:
-            return
+            sound = sound_of(note, shift, staff in self.unpitched)
+        except Unplayable as error:
+            read = replace(read, silent=error.reason)
+            if not error.drawn:
+                passage.lost.append(read)
+                read = replace(read, silent="")  # a rest
+        else:
+            if sound is not None:
+                read = replace(read, pitch=sound[0], alter=sound[1], transposition=shift)
+        passage.notes.append(read)

@@ -1,54 +1,124 @@
-"""Repeats, endings and jumps of MusicXML, by <barline> and <sound>; the printed words are read from the MEI."""
+"""Repeats, endings and jumps of MusicXML, by <barline>, <sound> and printed words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.bar_marks import BarMarks
+from score_following_game.data_preparation.engraving.bar_marks import REPEAT_WITHIN, BarMarks
+from score_following_game.data_preparation.engraving.jump_signs import (
+    GLYPHS,
+    SIGNS,
+    Onsets,
+    put_sign,
+    sign_of_words,
+    with_to_coda,
+)
+from score_following_game.data_preparation.engraving.musicxml.values import decimal
+from score_following_game.data_preparation.engraving.reading import ReadBar
 
-_SOUNDS = {
-    "segno": "segno",
-    "coda": "coda",
-    "fine": "fine",
-    "tocoda": "to_coda",
-    "dacapo": "da_capo",
-    "dalsegno": "dal_segno",
-}
+_SOUNDS = {**SIGNS, "forward-repeat": "repeat_start"}  # the latter without a printed sign
 _MOST_TIMES = 16
 
+Element = ElementTree.Element
 
-def read_marks(parts: Sequence[Sequence[ElementTree.Element]]) -> tuple[BarMarks, ...]:
-    """The marks of each bar. parts: the measures of each part; what one of them says is true of all."""
-    marks = [BarMarks() for _ in range(max(map(len, parts)))]
+
+def read_marks(
+    parts: Sequence[Sequence[Element]], bars: Sequence[ReadBar], signs: Sequence[Sequence[PlacedSign]]
+) -> tuple[BarMarks, ...]:
+    """The marks of each bar. parts: the measures of each part; what one of them says is true of all.  signs: of each bar."""
+    marks = [BarMarks() for _ in bars]
     for measures in parts:
         for index, measure in enumerate(measures):
-            marks[index] = _with_sounds(_with_repeats(marks[index], measure), measure)
-    return _with_endings(marks, parts[0])
+            for barline in measure.findall("barline"):
+                _put_repeats(marks, index, barline)
+            if any(element.get("time-only") for tag in ("note", "sound") for element in measure.iter(tag)):
+                marks[index] = replace(marks[index], unclear="notes or jumps of single repetitions (time-only)")
+    for index, (bar, placed) in enumerate(zip(bars, signs)):
+        onsets = Onsets.of(bar)
+        for sign in placed:
+            put_sign(marks, index, sign.sign, onsets, sign.positions(onsets), sign.attached)
+    return _with_endings(with_to_coda(marks), parts[0])
 
 
-def _with_repeats(mark: BarMarks, measure: ElementTree.Element) -> BarMarks:
-    if measure.find("barline[@location='middle']/repeat") is not None:
-        mark = replace(mark, within=True)
-    for repeat in measure.iterfind("barline/repeat"):
+@dataclass(frozen=True)
+class PlacedSign:
+    """A jump or its sign. sign: field of BarMarks.  written: quarters after the start of the bar.
+
+    offset: from there to the place at which it is printed.  sounds: a <sound> says it, which follows the last note that is
+    played.
+    """
+
+    sign: str
+    written: Fraction
+    offset: Fraction = Fraction(0)
+    sounds: bool = True
+
+    @property
+    def attached(self) -> bool:
+        """Whether it belongs to the note at its position: the printed word "fine" stands above the last note."""
+        return self.sign == "fine" and not self.sounds
+
+    def positions(self, onsets: Onsets) -> list[Fraction]:
+        """The positions that may be meant, the likelier first.
+
+        A text printed to the left of its position ends there. One printed to the right belongs to where it is printed, and to
+        its position only if no note or rest begins between the two.
+        """
+        printed = self.written + self.offset
+        if self.offset <= 0:
+            return [self.written, printed] if self.offset else [self.written]
+        return [printed] if any(self.written < onset <= printed for onset in onsets.all) else [printed, self.written]
+
+
+def signs_at(barline: Element, now: Fraction, length: Fraction) -> list[PlacedSign]:
+    """The signs at a <barline> in a bar of this length. now: quarters after the start of the bar."""
+    place = {"left": Fraction(0), "middle": now}.get(barline.get("location", "right"), length)
+    return [PlacedSign(sign, place) for sign in ("segno", "coda") if barline.get(sign) or barline.find(sign) is not None]
+
+
+def signs_of(element: Element, now: Fraction, divisions: Fraction) -> list[PlacedSign]:
+    """The jumps and signs of a <direction> or <sound>. now: quarters after the start of the bar.
+
+    divisions: of a quarter, in which offsets are counted. What a <sound> says counts more than the words and signs beside it.
+    """
+    sounds = [element] if element.tag == "sound" else element.findall("sound")
+    said = [sign for sound in sounds for name, sign in _SOUNDS.items() if sound.get(name, "no") != "no"]
+    sounding = bool(said)
+    said = said or [sign for sign in (_printed(element),) if sign]
+    offset = next((text for sound in sounds if (text := sound.findtext("offset"))), element.findtext("offset")) or "0"
+    return [PlacedSign(sign, now, (decimal(offset.strip()) or Fraction(0)) / divisions, sounding) for sign in said]
+
+
+def _printed(direction: Element) -> str | None:
+    """What the words of a direction say, or else its sign."""
+    words = " ".join(word.text or "" for word in direction.iterfind("direction-type/words"))
+    glyphs = (GLYPHS.get((symbol.text or "").strip()) for symbol in direction.iterfind("direction-type/symbol"))
+    signs = (sign for sign in ("segno", "coda") if direction.find(f"direction-type/{sign}") is not None)
+    return sign_of_words(words) or next(filter(None, (*signs, *glyphs)), None)
+
+
+def _put_repeats(marks: list[BarMarks], index: int, barline: Element) -> None:
+    place = barline.get("location", "right")
+    if place == "middle" and (barline.find("repeat") is not None or barline.find("ending") is not None):
+        marks[index] = replace(marks[index], unclear=REPEAT_WITHIN)
+    for repeat in barline.findall("repeat"):
         if repeat.get("direction") == "forward":
-            mark = replace(mark, repeat_start=True)
+            bar = min(index + (place == "right"), len(marks) - 1)
+            marks[bar] = replace(marks[bar], repeat_start=True)
         elif repeat.get("direction") == "backward":
+            bar = max(index - (place == "left"), 0)
             times = repeat.get("times", "2")
-            mark = replace(mark, repeat_end=min(max(int(times), 2), _MOST_TIMES) if times.isdecimal() else 2)
-    return mark
+            count = min(max(int(times), 2), _MOST_TIMES) if times.isdecimal() else 2
+            marks[bar] = replace(marks[bar], repeat_end=count)
+        if repeat.get("after-jump") == "yes":
+            marks[index] = replace(marks[index], unclear="a repeat that is played again after a jump")
 
 
-def _with_sounds(mark: BarMarks, measure: ElementTree.Element) -> BarMarks:
-    for sound in measure.iter("sound"):
-        said = {field: True for name, field in _SOUNDS.items() if sound.get(name, "no") != "no"}
-        mark = replace(mark, **said)  # type: ignore[arg-type]
-    return mark
-
-
-def _with_endings(marks: list[BarMarks], measures: Sequence[ElementTree.Element]) -> tuple[BarMarks, ...]:
+def _with_endings(marks: list[BarMarks], measures: Sequence[Element]) -> tuple[BarMarks, ...]:
     open_ending: tuple[int, ...] = ()
     for index, measure in enumerate(measures):
         endings = measure.findall("barline/ending")

@@ -9,6 +9,13 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.reading import ReadNote
 
+_KINDS = {  # (which end, whether of a partial tie) -> types of ties
+    ("start", False): ("start", "continue"),
+    ("stop", False): ("stop", "continue"),
+    ("start", True): ("start", "continue", "let-ring"),
+    ("stop", True): ("stop", "continue"),
+}
+
 Element = ElementTree.Element
 
 
@@ -33,15 +40,18 @@ class Ties:
         self._open = [replace(tie, end=Fraction(0)) for tie in self._open if tie.end == self._length]
 
     def join(self, notes: Sequence[ReadNote], measure: Element, length: Fraction) -> list[ReadNote]:
-        """Returns the notes of a bar with `tied_to`. A note is tied to one of its pitch that ends when it begins."""
+        """Returns the notes of a bar with their ties. A note is tied to one of its pitch that ends when it begins."""
         elements = {note.get("id", ""): note for note in measure.iter("note")}
         joined: dict[str, ReadNote] = {}
         for note in sorted(notes, key=lambda note: note.onset):
             element = elements[note.id]
             voice = (element.findtext("voice") or "").strip()
-            if note.pitch is not None and _has_tie(element, "stop") and (tie := self._taken(note, voice)) is not None:
-                joined[note.id] = replace(note, tied_to=tie.note.id)
-            if note.pitch is not None and _has_tie(element, "start"):
+            if note.pitch is None:
+                continue
+            begins, ends = (_has_tie(element, kind, partial=True) for kind in ("start", "stop"))
+            tie = self._taken(note, voice) if _has_tie(element, "stop") else None
+            joined[note.id] = replace(note, tied_to=tie.note.id if tie else "", begins_tie=begins, ends_tie=ends)
+            if _has_tie(element, "start"):
                 self._open.append(_Open(note, note.onset + note.duration, voice))
         self._length = length
         return [joined.get(note.id, note) for note in notes]
@@ -56,7 +66,11 @@ class Ties:
         return best
 
 
-def _has_tie(note: Element, kind: str) -> bool:
-    """True if <tie> or, where a file has only the printed ones, <tied> begins or ends at the note."""
-    ties = note.findall("tie") or note.findall("notations/tied")
-    return any(tie.get("type") == kind for tie in ties)
+def _has_tie(note: Element, kind: str, partial: bool = False) -> bool:
+    """True if <tie> or, where a file has only the printed ones, <tied> begins or ends at the note.
+
+    partial: also if that is only printed, as at the beginning of a second ending.
+    """
+    sounding, printed = note.findall("tie"), note.findall("notations/tied")
+    ties = [*sounding, *printed] if partial else sounding or printed
+    return any(tie.get("type") in _KINDS[kind, partial] for tie in ties)

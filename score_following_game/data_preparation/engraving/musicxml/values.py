@@ -1,7 +1,8 @@
-"""Note values of MusicXML."""
+"""Numbers and note values of MusicXML."""
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from xml.etree import ElementTree
 
@@ -11,6 +12,13 @@ _QUARTERS = {"maxima": Fraction(32), "long": Fraction(16), "breve": Fraction(8),
     name: Fraction(1, 2**power)
     for power, name in enumerate(("quarter", "eighth", "16th", "32nd", "64th", "128th", "256th", "512th", "1024th"))
 }
+_MOST_DOTS = 2
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?")
+
+
+def decimal(text: str) -> Fraction | None:
+    """A plain decimal number; None for other text, also for exponents, which could fill the memory."""
+    return Fraction(text) if _DECIMAL.fullmatch(text) else None
 
 
 def written_value(note: ElementTree.Element, modified: bool = True) -> Fraction | None:
@@ -26,3 +34,9 @@ def written_value(note: ElementTree.Element, modified: bool = True) -> Fraction 
         if actual > 0 and normal > 0:
             value *= Fraction(normal, actual)
     return value
+
+
+def type_of(quarters: Fraction) -> tuple[str, int] | None:
+    """<type> and number of dots of a duration; None if no single value has it."""
+    values = ((name, dots) for name in _QUARTERS for dots in range(_MOST_DOTS + 1))
+    return next((value for value in values if _QUARTERS[value[0]] * (2 - Fraction(1, 2 ** value[1])) == quarters), None)

@@ -16,6 +16,7 @@ from score_following_game.data_preparation.engraving.abc.fields import key_alter
 from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, ID, NAMESPACE
 from score_following_game.data_preparation.engraving.mei.values import ALTER
+from score_following_game.data_preparation.engraving.silent import MARK
 from score_following_game.data_preparation.errors import EngravingError
 
 MEI = f"{{{NAMESPACE}}}"  # precedes every tag
@@ -33,10 +34,11 @@ class _Staff:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A note as it is read. alter: implied by key signature, earlier signs and ties, without the note's own sign."""
+    """A note as it is read. alter: implied by key signature, earlier signs and ties, without the note's own sign; None after
+    the sign of a microtone."""
 
     note: Element
-    alter: int
+    alter: int | None
 
 
 def print_what_sounds(root: Element) -> None:
@@ -45,6 +47,8 @@ def print_what_sounds(root: Element) -> None:
     Raises EngravingError if a note's own sign contradicts its sound.
     """
     for reading in _readings(root):
+        if reading.note.get("type") == MARK:
+            continue
         note, sounds = reading.note, sounding_alter(reading.note)
         sign = _accid(note, "accid")
         if sign is None and reading.alter != sounds:
@@ -58,13 +62,13 @@ def _readings(root: Element) -> Iterator[_Reading]:
     """All notes, measure by measure in time order. A sign added to the note just yielded applies to the rest of its bar."""
     staves = {staff.get("n"): _Staff() for staff in root.iter(f"{MEI}staffDef")}
     tied = {tie.get("endid", "").lstrip("#") for tie in root.iter(f"{MEI}tie")}
-    last: dict[tuple[str, ...], int] = {}  # (staff, step, octave) -> alter of the last note there
+    last: dict[tuple[str, ...], int | None] = {}  # (staff, step, octave) -> alter of the last note there
     for element in root.iter():
         if element.tag in (f"{MEI}scoreDef", f"{MEI}staffDef"):
             _define(element, staves)
         if element.tag != f"{MEI}measure":
             continue
-        signs: dict[tuple[str, ...], int] = {}  # (staff, step, octave) -> alter of the last sign in this bar
+        signs: dict[tuple[str, ...], int | None] = {}  # (staff, step, octave) -> alter of the last sign in this bar
         for _, number, item in _in_time_order(element):
             staff = staves.get(number)
             if staff is None:
@@ -77,9 +81,9 @@ def _readings(root: Element) -> Iterator[_Reading]:
             if item.get(ID) in tied or item.get("tie") in ("m", "t"):
                 alter = last.get(place, alter)
             yield _Reading(item, alter)
-            if sign := _accid(item, "accid"):
-                signs[place] = ALTER[sign]
-            last[place] = sounding_alter(item)
+            if sign := _sign(item, "accid"):
+                signs[place] = ALTER.get(sign)
+            last[place] = None if item.get("type") == MARK else sounding_alter(item)
 
 
 def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
@@ -150,10 +154,14 @@ def _length(element: Element) -> Fraction:
 
 def _accid(note: Element, name: str) -> str | None:
     """The attribute `name` (accid or accid.ges) of a note or of its accid element."""
-    value = note.get(name) or next((accid.get(name) for accid in note.iter(f"{MEI}accid") if accid.get(name)), None)
+    value = _sign(note, name)
     if value is not None and value not in ALTER:
         raise EngravingError("microtones", f"accidental {value!r}")
     return value
+
+
+def _sign(note: Element, name: str) -> str | None:
+    return note.get(name) or next((accid.get(name) for accid in note.iter(f"{MEI}accid") if accid.get(name)), None)
 
 
 def written_pitch(note: Element, alter: int) -> int:

@@ -9,15 +9,17 @@ from fractions import Fraction
 import mido
 import numpy as np
 
-from score_following_game.data_preparation.engraving.checks import MOST_UNSHOWN, inside
+from score_following_game.data_preparation.engraving.checks import inside
+from score_following_game.data_preparation.engraving.comparing import Places, compare
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote, coordinates
 from score_following_game.data_preparation.engraving.lilypond.midi import MidiNote, ScoreMidi, TempoMap, write_midi
-from score_following_game.data_preparation.engraving.reading import PLAUSIBLE_TEMPO, SHORTEST, Reading, compare
+from score_following_game.data_preparation.engraving.reading import PLAUSIBLE_TEMPO, SHORTEST, Reading
+from score_following_game.data_preparation.engraving.silent import too_many
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.engraving.verovio.layout import STAFF_DISTANCES, Layout, bar_order, lay_out
 from score_following_game.data_preparation.engraving.verovio.print_reading import misprints
 from score_following_game.data_preparation.engraving.verovio.raster import DrawnSystem, draw, head_rows
-from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote
+from score_following_game.data_preparation.engraving.verovio.timing import LaidOutNote, silent_notes
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.score_npz import Score
 
@@ -25,7 +27,7 @@ _TICKS = 480  # MIDI ticks per quarter
 _VELOCITY = 80
 _USUAL_NOTE = 0.25, 1.5  # quarters
 _FINEST = 24  # lengths are rounded to this part of a quarter: a repeated pitch ends a tick early
-HIDDEN, OUTSIDE, LOST = "hidden in print", "outside the sheet", "not drawn by the engraver"
+HIDDEN, OUTSIDE = "hidden in print", "outside the sheet"
 MISPRINTED = "drawn as another note"
 
 Heads = dict[str, tuple[float, float]]
@@ -35,8 +37,8 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     """Lay out, draw and time one score.
 
     reading: what the file says; its bars are those whose ids the measures have.  default_tempo: quarters per minute, if the
-    file states no tempo and its notes are of usual length (see `guessed_tempo`). Notes without a head on the sheet are left out
-    and counted as unshown.
+    file states no tempo and its notes are of usual length (see `guessed_tempo`). Notes without a head on the sheet, and those
+    that cannot be played, are left out and counted as unshown. Cue notes are drawn, not played, and not counted.
 
     Raises EngravingError for a score without notes, for a notehead without a note, where the engraver's notes differ from the
     reading, and if the sheet shows many other notes than are played.
@@ -44,13 +46,15 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     layout = _best_layout(mei, style)
     drawn = [draw(system, style) for system in layout.systems]
     starts = np.cumsum([0] + [system.image.shape[1] for system in drawn]).tolist()
-    heads = _heads_in_sheet(drawn, starts)
+    every_head = _heads_in_sheet(drawn, starts)
+    silent = every_head.keys() & silent_notes(mei)
+    heads = {note: place for note, place in every_head.items() if note not in silent}
     order = bar_order(mei)
     played = _played(layout, heads)
-    compare(played, reading.sounding(order), reading)
+    engraved_in = {(note.onset, note.pitch): note.place for note in layout.notes if not note.tied}
+    places = compare(played, reading.sounding(order), reading, engraved_in)
     notes, unshown = shown_notes(played, heads, style, misprints(layout, mei))
-    if lost := sum(len(reading.bars[bar].lost) for bar in order):
-        unshown[LOST] = lost
+    unplayed = reading.unplayed(order)
     midi = _midi(notes, reading, order, default_tempo)
     tempo = TempoMap(midi)
     return EngravedPiece(
@@ -62,7 +66,9 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
         tempo=60.0 / tempo.seconds(_TICKS),
         systems=starts[:-1],
         staves=[len(system.staff_lines) for system in layout.systems],
-        unshown=unshown,
+        unshown=dict(Counter(unshown) + Counter(reason for reason, _ in unplayed)),
+        first_unshown=_first_unshown(played, notes, places) or next((place for _, place in unplayed), ""),
+        unheard=len(silent),
         mended=reading.mended_in(order),
         sharp=np.hstack([system.sharp for system in drawn]),
     )
@@ -127,12 +133,17 @@ def shown_notes(
             shown.append(PlayedNote(note.onset, note.end, note.pitch, right))
         else:
             unshown[MISPRINTED if on_sheet else OUTSIDE if note.heads else HIDDEN] += 1
-    if unshown[MISPRINTED] > MOST_UNSHOWN * len(played):
+    if too_many(unshown[MISPRINTED], len(played)):
         first = next(iter(misprinted.values()))
         raise EngravingError("the sheet shows another note", f"{unshown[MISPRINTED]} of {len(played)}, the first in {first}")
     if not shown:
         raise EngravingError("no notes", f"none of {len(played)} is shown")
     return shown, dict(unshown)
+
+
+def _first_unshown(played: Sequence[PlayedNote], shown: Sequence[PlayedNote], places: Places) -> str:
+    kept = {(note.onset, note.pitch) for note in shown}
+    return next((places[key] for note in played if (key := (note.onset, note.pitch)) not in kept), "")
 
 
 def guessed_tempo(notes: Sequence[PlayedNote], usual: float) -> float:

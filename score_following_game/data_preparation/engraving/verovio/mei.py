@@ -5,8 +5,9 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED
+from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED_CLEFS
 from score_following_game.data_preparation.engraving.mei.timing import ABBREVIATED
+from score_following_game.data_preparation.engraving.silent import MARK
 from score_following_game.data_preparation.engraving.style import Style, style_advice
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
@@ -108,12 +109,12 @@ def _stay_on_the_staves(root: Element) -> None:
 
 
 def _check_notes(root: Element) -> None:
-    notes = list(root.iter(f"{MEI}note"))
-    if not notes:
-        raise EngravingError("no notes")
+    played = [note for note in root.iter(f"{MEI}note") if note.get("type") != MARK]
     clefs = {element.get(name) for element in root.iter() for name in ("shape", "clef.shape")}
-    if clefs & UNPITCHED or any(note.get("pname") is None for note in notes):
+    if any(note.get("pname") is None for note in played) or (not played and clefs & UNPITCHED_CLEFS):
         raise EngravingError("notes without a pitch", "percussion and tablature are not supported")
+    if not played:
+        raise EngravingError("no notes")
 
 
 def _clean(parent: Element) -> None:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
 from score_following_game.data_preparation.engraving.mei.values import ALTER
 from score_following_game.data_preparation.engraving.reading import DIFFER, SIGN, TIE, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
 from score_following_game.data_preparation.engraving.verovio.clefs import put_clefs, take_clefs
 from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
@@ -26,16 +27,38 @@ def mend(root: Element, reading: Reading) -> Reading:
     """
     measures = list(root.iter(f"{MEI}measure"))
     if len(measures) != len(reading.bars):
-        raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file")
+        last = f"the last is {reading.bars[-1].name}"
+        raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file ({last})")
     _drop_other_values(root)
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar)
     mend_octave_lines(measures)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
-    mended = {**dict.fromkeys(_mend_ties(root, measures, read), TIE), **dict.fromkeys(_mend_pitches(root, read), SIGN)}
+    _mark_silent(root, read)
+    names = {note.id: bar.name for bar in reading.bars for note in bar.notes}
+    signs = _mend_pitches(root, read, names)
+    mended = {**dict.fromkeys(_mend_ties(root, measures, read), TIE), **dict.fromkeys(signs, SIGN)}
     reading = replace(reading, mended={**reading.mended, **mended})
     return reading.without(read.keys() - {element.get(ID) for element in root.iter()})
+
+
+def silence_heads(root: Element, reading: Reading) -> Reading:
+    """Returns the reading with the notes as silent whose heads stand for no definite pitch."""
+    shaped = {
+        note.get(ID, "")
+        for holder in root.iter()
+        if is_without_pitch([holder.get("head.shape", "")])
+        for note in holder.iter(f"{MEI}note")
+    }
+    return reading.silencing(shaped, UNPITCHED)
+
+
+def _mark_silent(root: Element, read: dict[str, ReadNote]) -> None:
+    for note in root.iter(f"{MEI}note"):
+        note.attrib.pop("type", None)
+        if (of := read.get(note.get(ID, ""))) is not None and of.silent:
+            note.set("type", MARK)
 
 
 def _drop_other_values(root: Element) -> None:
@@ -70,11 +93,11 @@ def _mend_times(measure: Element, bar: ReadBar) -> None:
         put_clefs(staff, clefs)
 
 
-def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> list[str]:
+def _mend_pitches(root: Element, read: dict[str, ReadNote], names: dict[str, str]) -> list[str]:
     """Write each note's sounding alteration, and its MIDI pitch where it differs from the written one.
 
-    A printed sign that contradicts the sound, or that is unknown, is replaced by the sounding one. Returns the ids of the
-    notes with such a sign.
+    names: id of a note -> its bar. A printed sign that contradicts the sound, or that is unknown, is replaced by the sounding
+    one. Returns the ids of the notes with such a sign.
     """
     replaced: list[str] = []
     for definition in root.iter(f"{MEI}staffDef"):
@@ -95,16 +118,15 @@ def _mend_pitches(root: Element, read: dict[str, ReadNote]) -> list[str]:
             note.set("accid.ges", GESTURAL[of.alter])
         written = written_pitch(note, of.alter)
         if written + of.transposition != of.pitch:
-            raise EngravingError(
-                DIFFER, f"note {of.id}: pitch {written} is engraved, the file writes {of.pitch - of.transposition}"
-            )
+            place = f"bar {names[of.id]}, staff {of.staff}"
+            raise EngravingError(DIFFER, f"{place}: pitch {written} is engraved, the file writes {of.pitch - of.transposition}")
         if of.transposition:
             note.set("pnum", str(of.pitch))  # in the engraver's timing it overrides the written pitch; the drawing ignores it
     return replaced
 
 
 def _mend_ties(root: Element, measures: list[Element], read: dict[str, ReadNote]) -> list[str]:
-    """Leave exactly the ties of the reading, keeping the engraver's elements for those that it has too.
+    """Leave exactly the ties of the reading, keeping the engraver's elements for those that it has too, and for silent notes.
 
     Returns the ids of the notes at which a tie of the engraver ended that is removed, or ends one that it did not have.
     """
@@ -117,7 +139,7 @@ def _mend_ties(root: Element, measures: list[Element], read: dict[str, ReadNote]
             pair = tie.get("startid", "").lstrip("#"), tie.get("endid", "").lstrip("#")
             if pair in expected and pair not in found:
                 found.add(pair)
-            else:
+            elif pair[1] not in read or not read[pair[1]].silent:
                 measure.remove(tie)
                 removed.append(pair[1])
     marked = {note.get(ID) for note in root.iter(f"{MEI}note") if note.attrib.pop("tie", "") in ("m", "t")}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -40,11 +41,12 @@ class _Bar:
     after: State = field(default_factory=dict)
 
 
-def lay_in_order(root: Element, order: Sequence[int]) -> None:
+def lay_in_order(root: Element, order: Sequence[int], reading: Reading) -> None:
     """Replace the sections of a score by one section with its measures in the given order (indices).
 
     A measure that comes again is copied; ids in its k-th copy end with -k. After a jump the clefs, key and time signature in
-    force at its target are printed where they differ. What connects two bars that do not follow each other is removed.
+    force at its target are printed where they differ. What connects two bars that do not follow each other is removed, but
+    notes that are tied there by the reading get a tie.
     """
     score = root.find(f".//{MEI}score")
     if score is None:
@@ -60,7 +62,11 @@ def lay_in_order(root: Element, order: Sequence[int]) -> None:
             section.extend(_changes(bars[order[place - 1]].after, bar.start))
         else:
             section.extend(copy.deepcopy(bar.definitions) if place else [])
-        section.append(names.measure(place))
+        measure = names.measure(place)
+        if place and order[place - 1] != index - 1:
+            held_from = reading.bars[index].held_from(reading.bars[order[place - 1]])
+            names.tie(held_from, section.findall(f"{MEI}measure")[-1], measure, place)
+        section.append(measure)
     score[:] = [child for child in score if child.tag == f"{MEI}scoreDef"][:1] + [section]
     section[-1].set("right", "end")
 
@@ -175,6 +181,17 @@ class _Names:
             if measure.get(side, "").startswith("rpt"):
                 measure.set(side, "single")
         return measure
+
+    def tie(self, held_from: Mapping[str, str], before: Element, measure: Element, place: int) -> None:
+        """Tie notes of a measure to notes of the one before it. held_from: id of the second note -> id of the first."""
+        drawn = {note.get(ID) for note in (*before.iter(f"{MEI}note"), *measure.iter(f"{MEI}note"))}
+        within = {tie.get("startid"): tie.get("endid", "").lstrip("#") for tie in before.findall(f"{MEI}tie")}
+        for second, first in held_from.items():
+            start, end = first + self.suffix[place - 1], second + self.suffix[place]
+            while within.get(f"#{start}") in drawn:  # a long ABC note is drawn as several
+                start = within[f"#{start}"]
+            if start in drawn and end in drawn:
+                ElementTree.SubElement(before, f"{MEI}tie", startid=f"#{start}", endid=f"#{end}")
 
     def _refers(self, element: Element, place: int) -> bool:
         """Renew an element's references. False if it refers to a bar that does not follow, here, as in the file."""

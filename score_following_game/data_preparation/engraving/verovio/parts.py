@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.checks import MOST_UNSHOWN
 from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.engraving.reading import Reading
+from score_following_game.data_preparation.engraving.silent import too_many
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -49,14 +49,14 @@ def drop_rare_staves(root: Element, reading: Reading) -> Reading:
 
     Returns the reading with their notes as lost. They are at most the share of a part's notes that need not be shown.
     """
-    written = Counter(note.staff for bar in reading.bars for note in bar.notes if note.pitch is not None)
+    written = Counter(note.staff for bar in reading.bars for note in bar.notes if note.counts)
     dropped: dict[int, int] = {}  # number of a staff -> number of one of its part that stays
     for part in _parts(root):
-        room = MOST_UNSHOWN * sum(written[staff] for staff in part.staves)
+        total, given_up = sum(written[staff] for staff in part.staves), 0
         rarest = sorted(part.staves, key=lambda staff: written[staff])
         for staff in rarest[: max(len(part.staves) - 2, 0)]:
-            room -= written[staff]
-            if room >= 0:
+            given_up += written[staff]
+            if not too_many(given_up, total):
                 dropped[staff] = rarest[-1]
     if not dropped:
         return reading

@@ -62,12 +62,12 @@ class _Staff:
 def misprints(layout: Layout, mei: str) -> dict[str, str]:
     """The heads that would be read as another note than the MEI has: id of the note -> bar, staff, what it shows and plays.
 
-    Heads that continue a tie are not compared, nor are those after a clef or with a sign that is not known.
+    Heads that continue a tie or are not played are not compared, nor are those after a clef or with a sign that is not known.
     """
     found: dict[str, str] = {}
     root = ElementTree.fromstring(mei)
-    tied = {note.id for note in layout.notes if note.tied}
-    notes = {id_: note for note in root.iter(f"{MEI}note") if (id_ := note.get(ID, "")) not in tied}
+    compared = {note.id for note in layout.notes if not note.tied}
+    notes = {id_: note for note in root.iter(f"{MEI}note") if (id_ := note.get(ID, "")) in compared}
     crossing = dict(_crossing(root))
     for system in layout.systems:
         staves: dict[int, _Staff] = defaultdict(_Staff)

@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 import mido
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.reading import DIFFER
+from score_following_game.data_preparation.engraving.silent import MARK
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, sounding_alter, written_pitch
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -25,13 +27,17 @@ if TYPE_CHECKING:  # optional: the extra [prepare]
 
 @dataclass(frozen=True)
 class LaidOutNote:
-    """A written note. onset, end: quarters; a tie extends the end.  pitch: MIDI.  tied: it continues an earlier note."""
+    """A written note that is played.
+
+    onset, end: quarters; a tie extends the end.  pitch: MIDI.  tied: it continues an earlier note.  place: bar and staff.
+    """
 
     id: str
     onset: Fraction
     end: Fraction
     pitch: int
     tied: bool
+    place: str = ""
 
 
 def laid_out_notes(toolkit: verovio.toolkit, mei: str) -> list[LaidOutNote]:
@@ -42,19 +48,35 @@ def laid_out_notes(toolkit: verovio.toolkit, mei: str) -> list[LaidOutNote]:
     root = ElementTree.fromstring(mei)
     times = _times(toolkit)
     tied_to = {tie.get("endid", "").lstrip("#"): tie.get("startid", "").lstrip("#") for tie in root.iter(f"{MEI}tie")}
-    written = [note for note in root.iter(f"{MEI}note") if note.get(ID, "") in times]
+    places = _places(root)
+    written = [note for note in root.iter(f"{MEI}note") if note.get(ID, "") in times and note.get("type") != MARK]
     ends = {id_: end for id_, (_, end) in times.items()}
     for note in sorted(written, key=lambda note: times[note.get(ID, "")], reverse=True):  # a chain of ties from its end
         id_ = note.get(ID, "")
         if (first := tied_to.get(id_)) in ends:
             ends[first] = max(ends[first], ends[id_])
     notes = [
-        LaidOutNote(id_, times[id_][0], ends[id_], _pitch(note), tied=tied_to.get(id_) in times)
+        LaidOutNote(id_, times[id_][0], ends[id_], _pitch(note), tied=tied_to.get(id_) in times, place=places.get(id_, ""))
         for note in written
         for id_ in [note.get(ID, "")]
     ]
     _require_pitches(toolkit, [note for note in notes if not note.tied])
     return sorted(notes, key=lambda note: note.onset)
+
+
+def silent_notes(mei: str) -> set[str]:
+    """Ids of the notes that are drawn and not played."""
+    return {note.get(ID, "") for note in ElementTree.fromstring(mei).iter(f"{MEI}note") if note.get("type") == MARK}
+
+
+def _places(root: ElementTree.Element) -> dict[str, str]:
+    """Id of a note -> its bar and staff."""
+    return {
+        note.get(ID, ""): f"bar {measure.get('n') or number}, staff {staff.get('n')}"
+        for number, measure in enumerate(root.iter(f"{MEI}measure"), 1)
+        for staff in measure.iter(f"{MEI}staff")
+        for note in staff.iter(f"{MEI}note")
+    }
 
 
 def _times(toolkit: verovio.toolkit) -> dict[str, tuple[Fraction, Fraction]]:
@@ -96,5 +118,5 @@ def _require_pitches(toolkit: verovio.toolkit, notes: Iterable[LaidOutNote]) -> 
         place = bisect_left(ticks, tick - 1.0)
         if place == len(ticks) or ticks[place] > tick + 1.0:
             raise EngravingError(
-                "two readings differ", f"at quarter {float(note.onset):g} the engraver does not play {note.pitch}"
+                DIFFER, f"{note.place}: the engraver does not play pitch {note.pitch} at quarter {float(note.onset):g}"
             )

@@ -1,0 +1,105 @@
+"""Signs and words for jumps: what they say, and which bar they belong to.
+
+Bars are laid down whole. A sign at the bar line before or after a bar belongs to that bar line; what stands between the
+notes of a bar gives no clear order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from score_following_game.data_preparation.engraving.bar_marks import BarMarks
+from score_following_game.data_preparation.engraving.reading import ReadBar
+
+SIGNS = {"segno": "segno", "coda": "coda", "fine": "fine", "dacapo": "da_capo", "dalsegno": "dal_segno", "tocoda": "to_coda"}
+GLYPHS = {"segno": "segno", "segnoSerpent1": "segno", "coda": "coda", "U+E047": "segno", "U+E048": "coda"}
+_CHARACTERS = {"\ue047": "segno", "\U0001d10b": "segno", "\ue048": "coda", "\U0001d10c": "coda"}
+_WORDS = (  # first match counts
+    (r"d\.? ?c\.?(?![a-z])|da ?capo", "da_capo"),
+    (r"d\.? ?s\.?(?![a-z])|dal ?segno", "dal_segno"),
+    (r"(al|to) ?coda", "to_coda"),
+    (r"fine", "fine"),
+    (r"coda", "coda"),
+    (r"segno", "segno"),
+)
+GOALS = ("segno", "coda", "repeat_start")  # one jumps to them; all others end what is played
+_NAMES = {"da_capo": "da capo", "dal_segno": "dal segno", "to_coda": "to coda", "repeat_start": "a repeat"}
+_BEFORE, _AFTER, _WITHIN = "before", "after", "within"
+_NEAR = Fraction(1, 50)  # quarters; a position given in decimals is meant to be that of the note
+
+
+@dataclass(frozen=True)
+class Onsets:
+    """Quarters from the start of a bar at which its notes and rests begin, and those at which notes are struck."""
+
+    all: tuple[Fraction, ...]
+    struck: tuple[Fraction, ...]
+
+    @classmethod
+    def of(cls, bar: ReadBar) -> Onsets:
+        struck = {note.onset for note in bar.notes if note.pitch is not None and not note.tied_to}
+        return cls(tuple(sorted({note.onset for note in bar.notes})), tuple(sorted(struck)))
+
+
+def sign_of_words(text: str) -> str | None:
+    """The field of BarMarks that a text stands for; None for other words."""
+    text = " ".join(text.lower().split())
+    if text in _CHARACTERS:
+        return _CHARACTERS[text]
+    return next((sign for words, sign in _WORDS if re.match(rf"(?:{words})(?![a-z])", text)), None)
+
+
+def put_sign(
+    marks: list[BarMarks], bar: int, sign: str, onsets: Onsets, positions: Iterable[Fraction], attached: bool = False
+) -> None:
+    """Mark the bar that a sign belongs to, or that the order is unclear.
+
+    positions: quarters after the start of the bar; the first that is not between notes counts. Without any, a goal stands at
+    the start of the bar and the others at its end.  attached: the sign is written to the note that begins there.
+    """
+    last = bar == len(marks) - 1
+    sides = [_side(sign, position, onsets, attached or last) for position in positions]
+    side = next((side for side in sides if side != _WITHIN), sides[0] if sides else _AFTER if sign not in GOALS else _BEFORE)
+    if sign in GOALS and side == _AFTER:
+        bar = min(bar + 1, len(marks) - 1)
+    elif sign not in GOALS and side == _BEFORE:
+        bar -= 1
+    if side == _WITHIN or bar < 0:
+        why = f"{_NAMES.get(sign, sign)} {'within the bar' if side == _WITHIN else 'before it'}; only whole bars are played"
+        marks[max(bar, 0)] = replace(marks[max(bar, 0)], unclear=why)
+        return
+    found: dict[str, Any] = {sign: True}
+    marks[bar] = replace(marks[bar], **found)
+
+
+def _side(sign: str, position: Fraction, onsets: Onsets, attached: bool) -> str:
+    """Whether a sign stands before a bar, after it or within it.
+
+    What ends the music stands after the bar if no note is struck later in it. At the last note itself it may be meant before
+    that note, if it is not attached to it.
+    """
+    position = next((onset for onset in onsets.all if abs(onset - position) < _NEAR), position)
+    begins = not any(onset < position for onset in onsets.all)
+    if sign in GOALS:
+        return _BEFORE if begins else _WITHIN if any(onset >= position for onset in onsets.all) else _AFTER
+    if not any(onset > position for onset in onsets.struck):
+        return _AFTER if begins or position not in onsets.struck or attached else _WITHIN
+    return _BEFORE if begins and sign != "fine" else _WITHIN  # a fine at the first note may end the music with that note
+
+
+def with_to_coda(marks: Sequence[BarMarks]) -> list[BarMarks]:
+    """Of several coda signs the first is where one leaves, if no words say where, or if they stand at it."""
+    marks = list(marks)
+    signs = [bar for bar, mark in enumerate(marks) if mark.coda]
+    leave = [bar for bar, mark in enumerate(marks) if mark.to_coda]
+    if len(signs) < 2 or not (not leave or {signs[0], signs[0] - 1} & {*leave}):
+        return marks
+    first = signs[0]
+    marks[first] = replace(marks[first], coda=False)
+    if first and not leave:
+        marks[first - 1] = replace(marks[first - 1], to_coda=True)
+    return marks

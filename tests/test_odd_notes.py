@@ -1,0 +1,399 @@
+"""A few notes that cannot be played cost those notes; cue notes are printed and silent. In every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mei_tools
+import pytest
+from engraving_tools import ONE, TWO, engraved, engraved_melody, melody_of, notes_of
+from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+
+from score_following_game.data_preparation.engraving import checks
+from score_following_game.data_preparation.engraving.abc.reading import reading_of
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError
+from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
+from score_following_game.data_preparation.engraving.playing import WRITTEN, Playing
+from score_following_game.data_preparation.engraving.silent import (
+    MICROTONE,
+    NO_DURATION,
+    NO_PITCH,
+    NOT_MIDI,
+    UNPITCHED,
+    too_many,
+)
+from score_following_game.data_preparation.errors import EngravingError
+
+LINE = [(float(beat), pitch) for beat, pitch in enumerate((72, 74, 76, 77))]
+ODD = "<pitch><step>D</step><octave>5</octave></pitch>"
+
+
+def in_second_bar(bar: list[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The notes of ten bars of four quarters, of which the second has these."""
+    bars = [LINE, bar, *[LINE] * 8]
+    return [(4 * number + beat, pitch) for number, notes_ in enumerate(bars) for beat, pitch in notes_]
+
+
+def without(beat: int) -> list[tuple[float, int]]:
+    return in_second_bar([one for one in LINE if one[0] != beat])
+
+
+def assert_costs(piece: EngravedPiece, expected: list[tuple[float, int]], unshown: dict[str, int], heads: int = 0) -> None:
+    """expected: the notes that are left.  unshown: reason -> notes.  heads: that are printed and silent."""
+    assert notes_of(piece) == expected
+    assert piece.unshown == unshown and piece.unheard == heads
+    assert len(piece.score.coords) == len(expected)
+    checks.check_piece(piece, TWO if piece.staves[0] == 2 else ONE)
+
+
+# --- MusicXML
+
+
+def musicxml(*bars: str) -> EngravedPiece:
+    return engraved("x.musicxml", score(part(*bars)))
+
+
+def ten_bars(bar: str) -> EngravedPiece:
+    line = notes("C5 D5 E5 F5")
+    return musicxml(line, bar, *[line] * 8)
+
+
+def second(old: str, new: str) -> EngravedPiece:
+    """Ten bars with the D of the second one changed."""
+    changed = note("D5").replace(old, new, 1)
+    assert changed != note("D5")
+    return ten_bars(notes("C5") + changed + notes("E5 F5"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason", "heads"),
+    [
+        (ODD, "<unpitched><display-step>E</display-step><display-octave>4</display-octave></unpitched>", UNPITCHED, 1),
+        (ODD, "<unpitched/>", UNPITCHED, 1),
+        *(("</type>", f"</type><notehead>{head}</notehead>", UNPITCHED, 1) for head in ("x", "slash", "diamond", "circle-x")),
+        ("<octave>", "<alter>0.5</alter><octave>", MICROTONE, 1),
+        ("<octave>", "<alter>-1.5</alter><octave>", MICROTONE, 1),
+        ("<step>D", "<step>H", NO_PITCH, 0),
+        ("<step>D</step>", "", NO_PITCH, 0),
+        ("<octave>5", "<octave>A", NO_PITCH, 0),
+        ("<octave>5</octave>", "", NO_PITCH, 0),
+        ("<octave>", "<alter>3</alter><octave>", NO_PITCH, 0),
+        (ODD, "", NO_PITCH, 0),
+        ("<octave>5", "<octave>11", NOT_MIDI, 0),
+        ("<octave>5", "<octave>-3", NOT_MIDI, 0),
+    ],
+)
+def test_a_note_of_musicxml_without_a_pitch_costs_that_note(old: str, new: str, reason: str, heads: int) -> None:
+    assert_costs(second(old, new), without(1), {reason: 1}, heads)
+
+
+@pytest.mark.parametrize("head", ["normal", "triangle", "inverted triangle", "square", "mi"])
+def test_heads_of_other_shapes_sound(head: str) -> None:
+    assert_costs(second("</type>", f"</type><notehead>{head}</notehead>"), in_second_bar(LINE), {})
+
+
+def test_a_cue_note_is_printed_and_silent() -> None:
+    """A note of cue size only is the pianist's: the size says nothing about the sound."""
+    assert_costs(second("<note >", "<note ><cue/>"), without(1), {}, heads=1)
+    assert_costs(second("<type>", '<type size="cue">'), in_second_bar(LINE), {})
+
+
+def test_a_voice_of_cue_notes() -> None:
+    """Also one in unison with the notes that are played, and one with ties."""
+    for pitches in ("C4 D4 E4 F4", "C5 D5 E5 F5"):
+        cues = notes(pitches, voice=2).replace("<note >", "<note ><cue/>")
+        assert_costs(ten_bars(notes("C5 D5 E5 F5") + back(4) + cues), in_second_bar(LINE), {}, heads=4)
+    tied = "".join(note("C4", 2, voice=2, more=f'<tie type="{kind}"/>') for kind in ("start", "stop"))
+    cues = tied.replace("<note >", "<note ><cue/>")
+    assert_costs(ten_bars(notes("C5 D5 E5 F5") + back(4) + cues), in_second_bar(LINE), {}, heads=2)
+    with pytest.raises(EngravingError, match="no notes"):
+        musicxml(*[notes("C5 D5 E5 F5").replace("<note >", "<note ><cue/>")] * 4)
+
+
+@pytest.mark.parametrize(("bad", "left"), [(0, [76, 79]), (1, [72, 79]), (2, [72, 76])])
+def test_a_note_of_a_chord_costs_that_note(bad: int, left: list[int]) -> None:
+    chord = [note(pitch, more="<chord/>" if place else "") for place, pitch in enumerate(("C5", "E5", "G5"))]
+    chord[bad] = chord[bad].replace("<octave>5", "<octave>x")
+    expected = in_second_bar([*((0.0, pitch) for pitch in left), *LINE[1:]])
+    assert_costs(ten_bars("".join(chord) + notes("D5 E5 F5")), expected, {NO_PITCH: 1})
+
+
+def test_a_note_of_a_triplet_or_under_a_repeat() -> None:
+    thirds = "".join(note(pitch, 1 / 3, value=0.5, tuplet="3:2") for pitch in ("C5", "H5", "E5"))
+    piece = ten_bars(thirds + notes("D5 E5 F5"))
+    assert [pitch for onset, pitch in notes_of(piece) if 4 <= onset < 8] == [72, 76, 74, 76, 77]
+    assert [float(note_.onset) for note_ in piece.notes[4:7]] == pytest.approx([4, 4 + 2 / 3, 5])
+    line = notes("C5 D5 E5 F5")
+    cue = notes("C5") + note("D5").replace("<note >", "<note ><cue/>") + note("E5").replace(">E<", ">H<") + notes("F5")
+    sign = '<barline location="right"><repeat direction="backward"/></barline>'
+    text = score(part(line, cue, line, line, line + sign, *[line] * 8))
+    piece = engraved("x.musicxml", text, playing=Playing(repeats=WRITTEN))
+    assert len(piece.notes) == 4 * 18 - 4 and piece.unshown == {NO_PITCH: 2} and piece.unheard == 2
+
+
+def test_a_note_after_a_microtone_is_printed_with_its_own_sign() -> None:
+    sharp = (
+        note("F5")
+        .replace("<octave>", "<alter>0.5</alter><octave>")
+        .replace("</type>", "</type><accidental>quarter-sharp</accidental>")
+    )
+    assert_costs(ten_bars(sharp + notes("F5 G5 A5")), in_second_bar([(1, 77), (2, 79), (3, 81)]), {MICROTONE: 1}, heads=1)
+
+
+def test_a_percussion_clef_for_a_note() -> None:
+    clef = "<attributes><clef><sign>{}</sign><line>2</line></clef></attributes>"
+    bar = clef.format("percussion") + notes("C5") + clef.format("G") + notes("D5 E5 F5")
+    assert_costs(ten_bars(bar), without(0), {UNPITCHED: 1}, heads=1)
+    text = score(part(*[notes("C5 D5 E5 F5")] * 4)).replace("<sign>G", "<sign>percussion")
+    with pytest.raises(EngravingError, match=r"no notes.*bar 1, staff 1: without a definite pitch"):
+        engraved("x.musicxml", text)
+
+
+def test_an_unpitched_note_is_drawn_on_its_line_under_any_clef() -> None:
+    knock = note("D3", staff=2, voice=5).replace("<pitch>", "<unpitched>").replace("</pitch>", "</unpitched>")
+    knock = knock.replace("step>", "display-step>").replace("octave>", "display-octave>")
+    line = notes("C5 D5 E5 F5", staff=1) + back(4)
+    low = line + notes("C3 G3 E3 G3", staff=2, voice=5)
+    text = score(part(low, line + knock + notes("G3 E3 G3", staff=2, voice=5), *[low] * 4, staves=TWO_STAVES))
+    piece = engraved("x.musicxml", text, TWO)
+    assert piece.unshown == {UNPITCHED: 1} and piece.unheard == 1 and len(piece.notes) == 47
+
+
+# --- durations
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [
+        notes("C5") + note("D5").replace("<duration>12</duration>", "") + notes("E5 F5"),
+        notes("C5") + note("D5").replace(">12<", ">soon<") + notes("E5 F5"),
+        notes("C5") + notes("D5 E5").replace("<duration>12</duration>", "") + notes("F5"),
+        notes("C5 D5 E5") + note("F5").replace("<duration>12</duration>", ""),
+    ],
+)
+def test_the_values_of_the_notes_give_missing_durations_if_they_fill_the_bar(bar: str) -> None:
+    assert_costs(ten_bars(bar), in_second_bar(LINE), {})
+
+
+def lacking(pitch: str, **options: object) -> str:
+    """A note without duration and value."""
+    text = note(pitch, value=0, **options)  # type: ignore[arg-type]
+    return text[: text.index("<duration>")] + text[text.index("</duration>") + len("</duration>") :]
+
+
+def test_a_note_without_duration_and_value_costs_that_note_if_the_bar_leaves_its_time() -> None:
+    assert_costs(ten_bars(notes("C5") + lacking("D5") + notes("E5 F5")), without(1), {NO_DURATION: 1})
+    second_voice = back(4) + note("C4", 4, voice=2)
+    expected = in_second_bar([(0, 60), *(one for one in LINE if one[0] != 1)])
+    assert_costs(ten_bars(notes("C5") + lacking("D5") + notes("E5 F5") + second_voice), expected, {NO_DURATION: 1})
+
+
+def test_a_note_of_a_chord_lasts_as_long_as_the_chord() -> None:
+    typed = note("G5", more="<chord/>").replace("<duration>12</duration>", "")
+    assert_costs(ten_bars(notes("C5") + typed + notes("D5 E5 F5")), in_second_bar([LINE[0], (0, 79), *LINE[1:]]), {})
+    half = typed.replace("quarter", "half")
+    assert_costs(ten_bars(notes("C5") + half + notes("D5 E5 F5")), in_second_bar(LINE), {NO_DURATION: 1})
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [
+        notes("C5") + note("D5", value=2).replace("<duration>12</duration>", "") + notes("E5 F5"),  # too long for the bar
+        notes("C5") + lacking("D5") + lacking("E5") + notes("F5"),
+        notes("C5 D5 E5") + lacking("F5") + back(2) + notes("C4 D4", voice=2),
+        notes("C5 D5 E5 F5") + lacking("G5"),
+    ],
+)
+def test_a_duration_that_the_bar_does_not_tell_is_no_guess(bar: str) -> None:
+    with pytest.raises(EngravingError, match="bar 2: staff 1: a note without a duration"):
+        ten_bars(bar)
+
+
+def test_the_first_bar_may_be_a_pickup() -> None:
+    with pytest.raises(EngravingError, match="bar 1: staff 1: a note without a duration"):
+        musicxml(lacking("C5"), *[notes("C5 D5 E5 F5")] * 4)
+
+
+# --- MEI
+
+
+def mei(odd: str, change: Callable[[str], str] = str) -> EngravedPiece:
+    """Ten bars, the second one with this content."""
+    line = mei_tools.bar(mei_tools.notes("c5 d5 e5 f5"))
+    return engraved("x.mei", change(mei_tools.score(line, mei_tools.bar(odd), *[line] * 8)))
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason", "heads"),
+    [
+        (mei_tools.note("d5", more='cue="true"'), "", 1),
+        ('<chord dur="4" cue="true"><note pname="d" oct="5"/><note pname="f" oct="5"/></chord>', "", 2),
+        ('<note loc="4" dur="4"/>', UNPITCHED, 1),
+        (mei_tools.note("d5", more='head.shape="x"'), UNPITCHED, 1),
+        (mei_tools.note("d5", more='head.shape="U+E0A9"'), UNPITCHED, 1),
+        (mei_tools.note("d51qs"), MICROTONE, 1),
+        (mei_tools.note("d5", content='<accid accid.ges="1qf"/>'), MICROTONE, 1),
+        ('<note dur="4"/>', NO_PITCH, 0),
+        (mei_tools.note("h5"), NO_PITCH, 0),
+        ('<note pname="d" oct="A" dur="4"/>', NO_PITCH, 0),
+        ('<note pname="d" dur="4"/>', NO_PITCH, 0),
+        ('<note pname="d" oct="11" dur="4"/>', NOT_MIDI, 0),
+        (mei_tools.note("d5", ""), NO_DURATION, 0),
+    ],
+)
+def test_a_note_of_mei_costs_that_note(odd: str, reason: str, heads: int) -> None:
+    after = mei_tools.notes("e5 f5")
+    assert_costs(mei(mei_tools.notes("c5") + odd + after), without(1), {reason: 1} if reason else {}, heads)
+
+
+def test_a_sign_of_a_microtone_holds_for_the_bar() -> None:
+    """In MEI that does not say how each note sounds. A later sign ends it."""
+    piece = mei(mei_tools.notes("d51qs d5 d5n d5"))
+    assert_costs(piece, in_second_bar([(2, 74), (3, 74)]), {MICROTONE: 2}, heads=2)
+
+
+def test_chords_layers_and_clefs_of_mei() -> None:
+    after = mei_tools.notes("d5 e5 f5")
+    chord = '<chord dur="4"><note pname="h" oct="5"/><note pname="c" oct="5"/></chord>'
+    assert_costs(mei(chord + after), in_second_bar(LINE), {NO_PITCH: 1})
+    assert_costs(mei(chord.replace('"c"', '"x"') + after), without(0), {NO_PITCH: 2})
+    cues = mei_tools.notes("c5 d5 e5 f5") + "|" + mei_tools.notes("c4 c4 c4 c4")
+    layer = mei(cues, lambda text: text.replace('<layer n="2"', '<layer n="2" cue="true"'))
+    assert_costs(layer, in_second_bar(LINE), {}, heads=4)
+    clefs = '<clef shape="perc"/>' + mei_tools.notes("c5") + '<clef shape="G" line="2"/>'
+    assert_costs(mei(clefs + after), without(0), {UNPITCHED: 1}, heads=1)
+
+
+def test_small_notes_of_humdrum_in_mei_sound() -> None:
+    """Verovio marks them as cue notes, though in Humdrum only the size is meant."""
+    made = "<encodingDesc><appInfo><application><p>Transcoded from {}</p></application></appInfo></encodingDesc>"
+    bar = mei_tools.bar(mei_tools.notes("c5") + mei_tools.note("d5", more='cue="true"') + mei_tools.notes("e5 f5"))
+    for form, number in (("Humdrum", 16), ("MusicXML", 12)):
+        assert len(engraved("x.mei", mei_tools.score(*[bar] * 4, head=made.format(form))).notes) == number
+
+
+def test_a_staff_of_drums_is_no_reason_to_refuse_the_others() -> None:
+    line, drum = mei_tools.notes("c5 d5 e5 f5"), '<note loc="4" dur="1"/>'
+    text = mei_tools.score(*[mei_tools.bar(line, drum)] * 4, staves=2).replace('clef.shape="F"', 'clef.shape="perc"')
+    assert len(engraved("x.mei", text, playing=Playing(part="1")).notes) == 16
+    with pytest.raises(EngravingError, match=r"no notes.*bar 1, staff 1: without a definite pitch"):
+        engraved("x.mei", text, playing=Playing(part="2"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        mei_tools.note("c5", "") + mei_tools.note("d5", "") + mei_tools.notes("e5 f5"),
+        mei_tools.note("c5", "") + mei_tools.note("d5", 8) + mei_tools.notes("e5"),
+        mei_tools.note("c5", "") + mei_tools.notes("d5 e5 f5") + "|" + mei_tools.notes("c4 c4 c4"),
+    ],
+)
+def test_a_duration_that_the_layers_of_mei_do_not_tell(odd: str) -> None:
+    with pytest.raises(EngravingError, match="bar 2, staff 1: a note without a duration"):
+        mei(odd)
+
+
+# --- Humdrum
+
+
+def humdrum(*rows: str) -> EngravedPiece:
+    """Two staves: these rows as the first bar, and seven bars of four quarters."""
+    bars = [row for number in range(2, 9) for row in (f"={number} ={number}", "4C 4c", "4D 4d", "4E 4e", "4F 4f")]
+    text = ["**kern **kern", "*clefF4 *clefG2", "*M4/4 *M4/4", "=1 =1", *rows, *bars, "== ==", "*- *-"]
+    return engraved("x.krn", "\n".join(row.replace(" ", "\t").replace("&", " ") for row in text) + "\n", TWO)
+
+
+@pytest.mark.parametrize(
+    ("first", "reason", "heads"),
+    [("4h", NO_PITCH, 0), ("4" + "c" * 9, NO_PITCH, 0), ("c", NO_DURATION, 0), ("4c", "", 0)],
+)
+def test_a_note_of_humdrum_costs_that_note(first: str, reason: str, heads: int) -> None:
+    piece = humdrum(f"4C {first}", "4D 4d", "4E 4e", "4F 4f")
+    assert piece.unshown == ({reason: 1} if reason else {}) and piece.unheard == heads
+    upper = [] if reason else [(0.0, 60)]
+    assert notes_of(piece)[: 7 + len(upper)] == [(0.0, 48), *upper, (1, 50), (1, 62), (2, 52), (2, 64), (3, 53), (3, 65)]
+
+
+@pytest.mark.parametrize("rows", [("C c", "4D 4d", "2E 2e"), ("4.C c", "8D .", ". 8d", "2E 2e"), ("2C c", ". 4d", "2E 2e")])
+def test_a_duration_that_no_other_spine_tells(rows: tuple[str, ...]) -> None:
+    with pytest.raises(EngravingError, match=r"line 5: .* has no duration"):
+        humdrum(*rows)
+
+
+def test_heads_and_sizes_of_humdrum() -> None:
+    """Notes of cue size are played: in first editions they are runs and cadenzas."""
+    shaped = humdrum("* *head:x", "4C 4c", "* *Xhead", "4D 4d", "4E 4e", "4F 4f")
+    assert shaped.unshown == {UNPITCHED: 1} and shaped.unheard == 1 and len(shaped.notes) == 63
+    small = humdrum("* *cue", "4C 4c", "* *Xcue", "4D 4d", "4E 4e", "4F 4f")
+    assert not small.unshown and not small.unheard and len(small.notes) == 64
+
+
+@pytest.mark.parametrize(
+    ("instrument", "printed"),
+    [
+        ("*ITrd1c2", "g4 a4 b4 c5 d5 c5 b4 a4"),
+        ("*ITrd+1c+2", "g4 a4 b4 c5 d5 c5 b4 a4"),
+        ("*ITrd4c7", "c5 d5 e5 f5 g5 f5 e5 d5"),
+        ("*ITrd-2c-3", "d4 e4 f4 g4 a4 g4 f4 e4"),
+        ("*ITrd7c12", "f5 g5 a5 b5 c6 b5 a5 g5"),
+        ("*Trd1c2", "f4 g4 a4 b4 c5 b4 a4 g4"),  # the data have been transposed; they sound as they are
+    ],
+)
+def test_a_transposing_part_of_humdrum_sounds_as_the_file_has_it(instrument: str, printed: str) -> None:
+    lines = ["**kern", "*clefG2", instrument, "*k[b-]", "*M4/4", "=1", "4f", "4g", "4a", "4b-", "=2"]
+    text = "\n".join([*lines, "4cc", "4b-", "4a", "4g", "==", "*-", ""])
+    piece = engraved("x.krn", text)
+    assert [pitch for _, pitch in notes_of(piece)] == [65, 67, 69, 70, 72, 70, 69, 67] and not piece.unshown
+    assert heights(piece) == [int(place[1]) * 7 + "cdefgab".index(place[0]) for place in printed.split()]
+
+
+def heights(piece: EngravedPiece) -> list[int]:
+    """Steps above C0 of the heads, by their place on a staff with a treble clef: its middle line is B4."""
+    return [4 * 7 + 6 - round((y - (ONE.height - 1) / 2) / (ONE.staff_space / 2)) for y in piece.score.coords[:, 0].tolist()]
+
+
+def test_an_instrument_that_changes_before_or_after_a_bar_line() -> None:
+    for rows in (("*ITrd2c3", "=2"), ("=2", "*ITrd2c3")):
+        lines = ["**kern", "*clefG2", "*ITrd1c2", "*M4/4", "=1", "4f", "4g", "4a", "4b-", *rows, "4cc", "4b-", "4a", "4g"]
+        piece = engraved("x.krn", "\n".join([*lines, "==", "*-", ""]))
+        assert [pitch for _, pitch in notes_of(piece)] == [65, 67, 69, 70, 72, 70, 69, 67]
+        assert heights(piece)[:5] == [32, 33, 34, 35, 37]  # G4 A4 B4 C5, then E flat 5
+
+
+# --- ABC
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [("^/c", MICROTONE), ("_3/2c", MICROTONE), ("^^^c", MICROTONE), ("c'''''''", NOT_MIDI), ("!style=x!c", UNPITCHED)],
+)
+def test_a_note_of_abc_costs_that_note(odd: str, reason: str) -> None:
+    tune = melody_of(f"X:1\nM:4/4\nL:1/4\nK:C\ncdef|{odd}def|" + "cdef|" * 8)
+    piece = engraved_melody(tune)
+    assert_costs(piece, without(0), {reason: 1})
+    assert [len(bar.lost) for bar in reading_of(tune, None).bars[:3]] == [0, 1, 0]
+
+
+def test_chords_and_later_notes_of_abc() -> None:
+    line = "X:1\nM:4/4\nL:1/4\nK:C\ncdef|"
+    assert_costs(engraved_melody(melody_of(line + "[c^/g]def|" + "cdef|" * 8)), in_second_bar(LINE), {})
+    assert_costs(engraved_melody(melody_of(line + "^/dd=dd|" + "cdef|" * 8)), in_second_bar([(2, 74), (3, 74)]), {MICROTONE: 2})
+    with pytest.raises(AbcError, match="style=x"):
+        melody_of("X:1\nV:1 style=x\nK:C\ncdef|")
+
+
+# --- how many
+
+
+def test_one_note_may_be_missing_and_five_percent() -> None:
+    assert [too_many(missing, total) for missing, total in ((1, 8), (2, 8), (2, 39), (2, 40), (3, 40), (3, 60))] == [
+        *(False, True, True, False, True, False)
+    ]
+
+
+def test_too_many_notes_are_a_reason_with_bar_and_staff() -> None:
+    odd = note("D5").replace(">D<", ">H<")
+    line = notes("C5 D5 E5 F5")
+    assert checks.check_piece(musicxml(line, line, notes("C5") + odd + notes("E5 F5")), ONE)["unshown"] == 1
+    with pytest.raises(EngravingError, match=r"2 of 12, at most 5%: 2 pitch cannot be read; one is in bar 2, staff 1"):
+        checks.check_piece(musicxml(line, notes("C5") + odd + odd + notes("F5"), line), ONE)
