@@ -128,6 +128,19 @@ def test_words_of_humdrum(place: int, order: list[int] | None) -> None:
     require("x.krn", "\n".join(lines).replace("&", " "), order, "bar 1: fine within the bar")
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_a_jump_in_the_last_bar_is_made_at_its_end(place: int) -> None:
+    """Wherever it is printed: the music goes nowhere else. In a bar before, at the first note, it may be meant there."""
+    bar = ["8ee", "8ff", "8gg", "8aa"]
+    words = [*bar[:place], "!LO:TX:t=D.C.", *bar[place:]]
+    lines = ["**kern", "*clefG2", "*M2/4", "=1", *bar, "=2", *words]
+    require("x.krn", "\n".join([*lines, "==", "*-"]), [0, 1, 0, 1], "")
+    order = [0, 1, 0, 1, 2] if place == 3 else None
+    require("x.krn", "\n".join([*lines, "=3", *bar, "==", "*-"]), order, "bar 2: da capo within the bar")
+    bars = [notes("C5 D5"), note("E5") + direction("D.C.") + note("F5")]
+    require("x.musicxml", score(part(*bars, meter="2/4")), [0, 1, 0, 1], "")
+
+
 def test_a_fine_that_sounds_at_the_last_note_may_end_the_music_before_it() -> None:
     require("x.musicxml", musicxml(FINE, 1.5, sounds=False), [0, 1, 2, 0, 1], "")
     require("x.musicxml", musicxml(FINE, 1.5), None, "bar 2: fine within the bar")

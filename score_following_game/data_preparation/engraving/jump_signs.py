@@ -26,6 +26,7 @@ _WORDS = (  # first match counts
     (r"coda", "coda"),
     (r"segno", "segno"),
 )
+JUMPS = ("da_capo", "dal_segno")
 GOALS = ("segno", "coda", "repeat_start")  # one jumps to them; all others end what is played
 _NAMES = {"da_capo": "da capo", "dal_segno": "dal segno", "to_coda": "to coda", "repeat_start": "a repeat"}
 _BEFORE, _AFTER, _WITHIN = "before", "after", "within"
@@ -62,7 +63,7 @@ def put_sign(
     the start of the bar and the others at its end.  attached: the sign is written to the note that begins there.
     """
     last = bar == len(marks) - 1
-    sides = [_side(sign, position, onsets, attached or last) for position in positions]
+    sides = [_side(sign, position, onsets, attached, last) for position in positions]
     side = next((side for side in sides if side != _WITHIN), sides[0] if sides else _AFTER if sign not in GOALS else _BEFORE)
     if sign in GOALS and side == _AFTER:
         bar = min(bar + 1, len(marks) - 1)
@@ -76,19 +77,23 @@ def put_sign(
     marks[bar] = replace(marks[bar], **found)
 
 
-def _side(sign: str, position: Fraction, onsets: Onsets, attached: bool) -> str:
+def _side(sign: str, position: Fraction, onsets: Onsets, attached: bool, last: bool) -> str:
     """Whether a sign stands before a bar, after it or within it.
 
     What ends the music stands after the bar if no note is struck later in it. At the last note itself it may be meant before
-    that note, if it is not attached to it.
+    that note, if it is not attached to it. last: the bar is the last one; from there only its end is a place to go back.
     """
+    if last and sign in JUMPS:
+        return _AFTER
     position = next((onset for onset in onsets.all if abs(onset - position) < _NEAR), position)
     begins = not any(onset < position for onset in onsets.all)
     if sign in GOALS:
         return _BEFORE if begins else _WITHIN if any(onset >= position for onset in onsets.all) else _AFTER
     if not any(onset > position for onset in onsets.struck):
-        return _AFTER if begins or position not in onsets.struck or attached else _WITHIN
-    return _BEFORE if begins and sign != "fine" else _WITHIN  # a fine at the first note may end the music with that note
+        return _AFTER if begins or position not in onsets.struck or attached or last else _WITHIN
+    # A fine at the first note, or a jump that is attached to it, may end the music with that note.
+    ends = sign == "fine" or (attached and sign in JUMPS)
+    return _BEFORE if begins and not ends else _WITHIN
 
 
 def with_to_coda(marks: Sequence[BarMarks]) -> list[BarMarks]:
