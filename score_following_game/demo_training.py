@@ -19,9 +19,9 @@ from score_following_game.reinforcement_learning.settings import Settings, setti
 from score_following_game.reinforcement_learning.trainer import Trainer
 from score_following_game.run_files import CURVE_FILE
 
-# The preset is tuned for half an hour. In a few minutes: an average that forgets sooner, starts off the music, more evaluations,
-# each of several trials, since with one the few validation tunes say little. On one free core (137 000 steps) R_on was then 0.95 on
-# the test tunes, sampled, and 0.81 by the likeliest action (one run).
+# The preset is tuned for half an hour. In a few minutes: an average that forgets sooner, starts off the music, more
+# evaluations, each of several trials, since with one the few validation tunes say little. On one free core (137 000 steps)
+# R_on was then 0.95 on the test tunes, sampled, and 0.81 by the likeliest action (one run).
 FOR_MINUTES = {"averaging": 0.9, "random_offset": 25.0, "eval_interval": 20, "eval_trials": 4, "log_interval": 20}
 # How many steps the minutes hold depends on the machine, so that the run cools by time. It would be cold after COOLING times
 # its minutes: in a run that was cold at its end validation R_on fell from 0.71 to 0.58 in the last minute.
