@@ -154,11 +154,6 @@ def require_separate_files(outputs: Files, inputs: Files | None = None) -> None:
             raise UserError(f"{other} and {option} name the same file ({path}); choose another name for {option}")
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: 1 piece, 2 pieces. noun: in the singular, its plural ends in s."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def warn_without_effect(option: str, reason: str) -> None:
     """One line on stderr. reason: continues "--option has no effect ..."."""
     print(f"warning: {option} has no effect {reason}", file=sys.stderr, flush=True)

@@ -25,8 +25,10 @@ from score_following_game.data_preparation.building.sources import find_sources
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.piece import Piece
 from score_following_game.demo_training import curve_so_far, settings_for, train
+from score_following_game.environment.rendering.names import title
 from score_following_game.environment.rendering.video import film
 from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.errors import counted
 from score_following_game.evaluation.evaluator import Episode, play_data_set
 from score_following_game.evaluation.learning_curve import plot_learning_curve
 from score_following_game.evaluation.metrics import alignment_stats, mean_stats
@@ -38,6 +40,7 @@ from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 from score_following_game.watching.playback import piece_audio
 from score_following_game.watching.session import WatchedGame, watch
 from score_following_game.watching.setup import game_of
+from score_following_game.watching.summary import summary
 
 SETS = ("train", "valid", "test")
 TRIALS = 10
@@ -73,7 +76,7 @@ def demonstrate(output: Path, minutes: float, threads: int | None) -> None:
     print("\n2. Engraving the bundled tunes", flush=True)
     engrave(output / "data")
     print(
-        f"\n3. Training an agent of your own for {minutes:g} minutes by reinforcement (--preset fast), from nothing.\n"
+        f"\n3. Training an agent of your own for {counted(minutes, 'minute')} by reinforcement (--preset fast), from nothing.\n"
         "   R_on is the share of the onsets of the validation tunes that it reaches before it is lost",
         flush=True,
     )
@@ -82,12 +85,12 @@ def demonstrate(output: Path, minutes: float, threads: int | None) -> None:
     print(f"\n4. Following the test tunes, which it has never seen, {TRIALS} times each", flush=True)
     trained = load_agent(str(directory / BEST_MODEL_FILE))
     best = compare(output, config, settings.net, trained)
-    print(f"\n5. Filming your agent with {best}, the test tune that it followed best", flush=True)
+    print(f"\n5. Filming your agent with {title(best)}, the test tune that it followed best", flush=True)
     piece = load_data_set(output / "data" / "test", config, piece=best)[0]
     episode = follow(trained, piece, config, output / "your_agent.mp4", output / "your_agent.png")
     plot_episode(episode, output / "alignment.png")
     plot_learning_curve(directory / CURVE_FILE, output / "learning_curve.png")
-    print(f"   {told(episode)}")
+    print(f"   {summary(episode, piece)}")
     print(advice(output, directory, minutes, piece.name), flush=True)
 
 
@@ -102,8 +105,9 @@ def load_agent(params: str) -> TrainedAgent:
 def show_shipped_agent(output: Path) -> None:
     _, config = resolve_network_and_config(SHIPPED)
     piece = load_data_set("test_sample", config, piece=UNLEARNT)[0]
-    episode = follow(load_agent(SHIPPED), piece, config, output / "shipped_agent.mp4", output / "shipped_agent.png")
-    print(f"   {told(episode)}\n   look: {output / 'shipped_agent.mp4'}, {output / 'shipped_agent.png'}", flush=True)
+    video, picture = output / "shipped_agent.mp4", output / "shipped_agent.png"
+    episode = follow(load_agent(SHIPPED), piece, config, video, picture)
+    print(f"   {title(piece.name)}\n   {summary(episode, piece)}\n   look: {video}, {picture}", flush=True)
 
 
 def follow(agent: Agent, piece: Piece, config: GameConfig, video: Path, picture: Path) -> WatchedGame:
@@ -117,15 +121,6 @@ def follow(agent: Agent, piece: Piece, config: GameConfig, video: Path, picture:
         shown = np.vstack(played[::-1][: PANELS * fps : fps][::-1])
         temporary.write_bytes(cv2.imencode(".png", shown)[1].tobytes())
     return episode
-
-
-def told(episode: WatchedGame) -> str:
-    """What an agent did, in words."""
-    seconds = episode.frames[-1] / episode.fps
-    whole = episode.last_frame / episode.fps
-    return (
-        f"{episode.name}: {episode.ending} ({seconds:.0f} of {whole:.0f} s), reward {episode.score:.0f} of {episode.last_frame}"
-    )
 
 
 def engrave(data: Path) -> None:
@@ -164,7 +159,7 @@ def compare(output: Path, config: GameConfig, net: str, trained: TrainedAgent) -
         print(lines[-1], flush=True)
     remarks = [
         "R_tue: tunes followed to their end; R_on: onsets reached before the music was lost; errors at those onsets.",
-        "Constant speed knows the average tempo from the start and never listens; it is lost when a tune differs.",
+        "Constant speed, the mean of the training tunes, never listens; it is lost where a tune differs.",
     ]
     print("\n".join(remarks), flush=True)
     with replacing(output / "table.txt") as temporary:
@@ -187,8 +182,8 @@ def advice(output: Path, directory: Path, minutes: float, piece: str) -> str:
     grown = " -> ".join(f"{ratio:.2f}" for _, ratio in curve_so_far(directory))
     return f"""
 Look, in {output}:
-  shipped_agent.mp4   the agent that comes with the project, after two hours of training
-  your_agent.mp4      your agent, after {minutes:g} minutes; your_agent.png: its last seconds
+  shipped_agent.mp4   the agent that comes with the project; shipped_agent.png: its last seconds
+  your_agent.mp4      your agent, after {counted(minutes, "minute")} of training; your_agent.png: its last seconds
   alignment.png       where your agent was and where the music was, over time
   learning_curve.png  R_on on the validation tunes: {grown}
   table.txt           the table above
@@ -197,8 +192,9 @@ Next:
                       play that tune yourself, in a window, against the agents
   {python} -m score_following_game.scripts.watch --params {directory / BEST_MODEL_FILE} --data_set {test_set}
                       watch your agent in a window (add --video follow.mp4 for a film)
-  {python} -m score_following_game.scripts.train --resume {directory} --max_minutes {minutes + 30:g}
-                      train on; docs/training.md says how to train on more music"""
+  {python} -m score_following_game.scripts.train --preset fast --max_minutes 30 \\
+      --train_set {output / "data" / "train"} --eval_set {output / "data" / "valid"}
+                      train for half an hour; docs/training.md says how to train on more music"""
 
 
 if __name__ == "__main__":

@@ -30,6 +30,12 @@ def printable(text: str, longest: int | None = None) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode() for sign in text)
 
 
+def counted(number: float, noun: str) -> str:
+    """A number with its noun: 1 piece, 2 pieces, 0.5 minutes. noun: in the singular, its plural ends in s."""
+    digits = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"
+
+
 def shown(value: object) -> str:
     """The repr of a value from a file, at most about a hundred characters, however large the value is."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 
 MB = 2**20
 CONFIG_FILE = MB  # bytes: a YAML file
@@ -60,7 +60,7 @@ def require_length(seconds: float) -> None:
     """Raise TooLarge for a performance longer than minutes_of_music()."""
     if not seconds <= 60 * _minutes:
         raise TooLarge(
-            f"it lasts {_length(seconds)}, more than {_minutes:g} minutes; a larger --max_minutes_of_music allows it"
+            f"it lasts {_length(seconds)}, more than {counted(_minutes, 'minute')}; a larger --max_minutes_of_music allows it"
         )
 
 
@@ -78,4 +78,4 @@ def require_modest_xml(text: str) -> None:
 def _length(seconds: float) -> str:
     if not math.isfinite(seconds):
         return "for ever"
-    return f"{seconds / 60:.0f} minutes" if seconds < 3 * 3600 else f"{seconds / 3600:.4g} hours"
+    return counted(round(seconds / 60), "minute") if seconds < 3 * 3600 else f"{seconds / 3600:.4g} hours"

@@ -118,7 +118,7 @@ def test_lstm_agent_remembers_until_it_is_reset(lstm_agent: sfg.LoadedAgent) -> 
     lstm_agent.act(first)
     torch.testing.assert_close(lstm_agent._lstm_state[0], states[0][0])
     assert not torch.allclose(lstm_agent._lstm_state[1], states[0][1])
-    with pytest.raises(sfg.UserError, match=r"1 games, but 2 before; call agent\.reset"):
+    with pytest.raises(sfg.UserError, match=r"1 game, but 2 before; call agent\.reset"):
         lstm_agent.act((first[0][:1], first[1][:1]))
     lstm_agent.reset()
     lstm_agent.act((first[0][:1], first[1][:1]))

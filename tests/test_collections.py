@@ -15,9 +15,11 @@ from msmd_distribution import make_distribution
 
 from score_following_game.config import load_game_config
 from score_following_game.data_preparation.building.catalogue import COLLECTIONS
+from score_following_game.data_preparation.building.finders import find_songs
 from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
+from score_following_game.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 TUNES = ROOT / "score_following_game" / "bundled" / "tunes"
@@ -30,7 +32,8 @@ PIANO = r"""\version "2.24.0"
 
 @pytest.fixture
 def msmd(tmp_path: Path) -> Path:
-    """Sources laid out as those of the MSMD: three good pieces, one without end, one that kills LilyPond, one broken."""
+    """Sources laid out as those of the MSMD: three good pieces, one without end, one that kills LilyPond, one broken,
+    and one that is listed but not there."""
     folder = tmp_path / "sources"
     pieces = {
         "Anon__O1__one": PIANO % "c b a g",
@@ -44,7 +47,8 @@ def msmd(tmp_path: Path) -> Path:
         (folder / name).mkdir(parents=True)
         (folder / name / "main.ly").write_text(text)
     split = {"train": sorted(pieces)[:2], "valid": ["Anon__O2__three", "Anon__O9__gone"], "test": sorted(pieces)[3:]}
-    (folder / "pieces.json").write_text(json.dumps({"split": split, "main_file": dict.fromkeys(pieces, "main.ly")}))
+    listed = dict.fromkeys([*pieces, "Anon__O6__absent"], "main.ly")
+    (folder / "pieces.json").write_text(json.dumps({"split": split, "main_file": listed}))
     return folder
 
 
@@ -65,13 +69,29 @@ def test_the_msmd_by_its_split_and_what_misbehaves_costs_itself_only(msmd: Path,
         "Anon__O3__loop": "time limit",
         "Anon__O4__abort": "the engraver failed",
         "Anon__O5__broken": "the engraver failed",
+        "Anon__O6__absent": "unreadable",
     }
+    assert "Anon__O6__absent/main.ly: does not exist, but pieces.json lists it" in (home / "left_out.csv").read_text()
     assert "1 piece of the split without a source (the first: Anon__O9__gone)" in done.stdout
     manifest = read_manifest(home / "msmd_all_train" / MANIFEST_NAME)
     assert manifest.tools["lilypond"].startswith("2.") and manifest.pieces["Anon__O1__one"].licence == "Public Domain"
     assert manifest.pieces["Anon__O1__one"].source == "Anon__O1__one/main.ly"
     config = load_game_config("game_configs/mutopia_lchs1.yaml")
     assert [piece.name for piece in load_data_set(home / "msmd_all_train", config)] == ["Anon__O1__one", "Anon__O1__two"]
+
+
+def test_files_that_a_collection_lists_and_does_not_have_are_reported(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        shutil.copy(ROOT / "tests" / "data" / "song.musicxml", tmp_path / f"{name}.musicxml")
+    index = {f"{name}.musicxml": {"composer": "A", "title": name} for name in ("two", "three")}
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    assert {source.name: source.problem for source in find_songs([tmp_path])} == {
+        "A__two": "",
+        "A__three": "three.musicxml: is not in the folder, but index.json lists it",
+    }
+    (tmp_path / "two.musicxml").unlink()
+    with pytest.raises(UserError, match=r"index\.json: lists no file"):
+        find_songs([tmp_path])
 
 
 def test_the_nottingham_collection(tmp_path: Path, run) -> None:

@@ -93,7 +93,7 @@ def test_a_broken_piece_is_named_and_the_rest_of_the_set_usable(
     message: str,
 ):
     damage(folder)
-    with pytest.raises(UserError, match=f"none of its 1 pieces can be used; the first: .*{message}"):
+    with pytest.raises(UserError, match=f"no piece can be used; the first of 1: .*{message}"):
         load_data_set(folder, config)
     with pytest.raises(UserError, match=message):
         load_data_set(folder, config, piece="tune")
@@ -179,7 +179,7 @@ def test_falling_x_is_played_and_counted(folder: Path, config: GameConfig, caplo
     with caplog.at_level(logging.WARNING):
         (piece,) = load_data_set(folder, config)
     assert piece.x_falls == 1
-    assert "1 of 1 pieces have noteheads whose x falls with time (1 times; the first: tune)" in caplog.text
+    assert "pieces with noteheads whose x falls with time: 1 of 1 (1 time; the first: tune)" in caplog.text
 
 
 def test_sound_that_ends_early_and_sheets_of_another_size_are_reported(
@@ -191,9 +191,9 @@ def test_sound_that_ends_early_and_sheets_of_another_size_are_reported(
     write_small_piece(folder, "high", height=100)
     with caplog.at_level(logging.INFO):
         load_data_set(folder, config)
-    assert "1 of 2 pieces are heard from recordings" in caplog.text
-    assert "1 of 2 pieces have sound that ends before their last onset (the first: tune.wav, 1.0 s of 2.8 s)" in caplog.text
-    assert "1 of 2 pieces have sheets more than twice as high as the 40 px the game config shows" in caplog.text
+    assert "pieces heard from recordings: 1 of 2" in caplog.text
+    assert "pieces with sound that ends before their last onset: 1 of 2 (the first: tune.wav, 1.0 s of 2.8 s)" in caplog.text
+    assert "pieces with sheets more than twice as high as the window of the game config: 1 of 2 (40 px; " in caplog.text
 
 
 def test_first_notehead_of_a_frame_counts_and_onsets_round_up(folder: Path, config: GameConfig):

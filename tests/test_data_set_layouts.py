@@ -124,7 +124,7 @@ def test_a_variant_has_its_own_score_where_there_is_one_and_none_by_another_name
 def test_a_broken_shared_score_leaves_all_its_performances_out(folder: Path, config: GameConfig):
     add_tempo_variant(folder, 0.5)
     (folder / "tune.npz").write_bytes(b"PK not really")
-    with pytest.raises(UserError, match=r"none of its 2 pieces can be used; the first: .*tune\.npz: corrupt"):
+    with pytest.raises(UserError, match=r"no piece can be used; the first of 2: .*tune\.npz: corrupt"):
         load_data_set(folder, config)
 
 

@@ -141,7 +141,7 @@ def test_a_game_can_be_left_paused_and_played_again(sitting, tmp_path):
     """A pause lasts for two looks; the music stands meanwhile. After q nothing is asked."""
     window, _, episodes = sitting([SPACE], *NO_KEY, [UP], [SPACE], [], [], [SPACE], [], [DOWN], ["q"])
     assert len(episodes) == 1 and window.is_closed
-    assert 1 <= len(episodes[0].frames) <= 12 and not episodes[0].ending
+    assert 1 <= len(episodes[0].frames) <= 12 and not episodes[0].over
     assert episodes[0].player == "you" and not (tmp_path / "best.json").exists()
 
 
@@ -251,9 +251,9 @@ def test_rivals_can_be_stopped(piece):
 
 
 def test_result_in_words():
-    assert screens.headline(LOST) == "You were lost after 5.2 s" and LOST.reached == "15 of 64 onsets (23 %)"
+    assert screens.headline(LOST) == "You were lost at 0:05.2" and LOST.reached == "15 of 64 onsets (23 %)"
     assert screens.headline(WHOLE) == "You followed the piece to its end" and WHOLE.ending == "followed to the end"
-    assert screens.headline(Outcome(1, 1, 2, 3.0, False, False)) == "You left after 3.0 s"
+    assert screens.headline(Outcome(1, 1, 2, 3.0, False, False)) == "You left at 0:03.0"
 
 
 def test_result_shows_the_others_when_they_have_ended():
@@ -332,3 +332,41 @@ def test_the_window_is_never_black_at_the_start(starts, display):
         black += (screen(display)[:, :, 1] == 200).mean() < 0.5
         process.communicate("\n", timeout=30)
     assert black == 0
+
+
+RESIZED = """
+import sys
+import cv2
+import numpy as np
+from score_following_game.environment.rendering import window
+window.require_display = lambda advice: None  # tried once is enough
+shown = window.Window()
+picture = np.full((720, 1280, 3), 255, np.uint8)
+picture[::4] = 0  # fine lines, of which none may be lost
+shown.show(picture)
+cv2.resizeWindow(shown.title, 960, 540)
+for _ in range(25):
+    shown.keys(0.02)
+print("shown", flush=True)
+input()
+"""
+
+
+def test_a_smaller_window_loses_no_line(display):
+    """At 75 % a row of ink of four becomes grey; if rows were dropped instead, thin lines would vanish."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RESIZED],
+        env=environment(display),
+        cwd=REPOSITORY,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == "shown\n", process.stderr.read()
+    rows = screen(display)[:, 400, 0].astype(int)
+    process.communicate("\n", timeout=30)
+    inside = rows[np.flatnonzero(rows == 255)[0] :][30:500]
+    for phase in range(3):  # four rows became three, equally bright all over the window
+        assert np.ptp(inside[phase::3]) <= 2
+    assert 60 < inside[:3].min() < 200 and abs(inside.mean() - 0.75 * 255) < 6

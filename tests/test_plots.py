@@ -125,7 +125,7 @@ def test_alignment_tells_where_in_the_music_the_agent_is(continuous: ScoreBank, 
     assert score.lines[1].get_ydata() == pytest.approx(1 + 0.8 * seconds / 0.4, abs=1e-5)
     assert score.lines[0].get_xdata().tolist() == pytest.approx([0.4 * k for k in range(int(seconds[-1] / 0.4) + 1)])
     assert tempo.lines[0].get_ydata() == pytest.approx(0.8)
-    assert score.get_title(loc="left").startswith("b long: lost at frame ")
+    assert score.get_title(loc="left").startswith("b long: lost at 0:")
     plot_alignment(slow, piece, tmp_path / "alignment.png")
     assert cv2.imread(str(tmp_path / "alignment.png")).shape == (720, 1280, 3)
 

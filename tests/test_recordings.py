@@ -11,6 +11,7 @@ import numpy as np
 import pretty_midi
 import pytest
 import soundfile
+from conftest import ROOT, Run
 
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.recordings import alignment
@@ -310,6 +311,35 @@ def test_recordings_pair_by_name(tmp_path: Path) -> None:
     assert pairs.without_score == [tmp_path / "lonely.flac"]
 
 
+def test_one_recording_and_one_score_pair_whatever_their_names(tmp_path: Path) -> None:
+    for name in ("take 3.wav", "notes.txt", "take.3gp"):
+        (tmp_path / name).touch()
+    for place in (tmp_path, tmp_path / "take 3.wav"):
+        pairs = pair(["tune"], find_recordings(place))
+        assert (pairs.recordings, pairs.without_score) == ({"tune": tmp_path / "take 3.wav"}, [])
+    assert pair(["tune", "air"], find_recordings(tmp_path)).recordings == {}
+    for name in ("notes.txt", "take.3gp"):
+        with pytest.raises(UserError, match=name):
+            find_recordings(tmp_path / name)
+
+
+@pytest.mark.slow
+def test_a_refused_recording_is_an_error_of_the_command(tmp_path: Path, run: Run) -> None:
+    """One score and one recording of another name: the score's own sound, then noise."""
+    command = ("prepare_game_data.py", "--source", ROOT / "tests" / "data" / "song.krn", "--destination")
+    assert run(*command, tmp_path / "plain").returncode == 0
+    samples = synthesise(pretty_midi.PrettyMIDI(str(tmp_path / "plain" / "song.mid")))
+    noise = np.random.default_rng(1).normal(0, 0.1, len(samples))
+    for name, sound, code in (("take", samples, 0), ("noise", noise, 2)):
+        soundfile.write(tmp_path / f"{name}.wav", sound, SAMPLE_RATE)
+        done = run(*command, tmp_path / name, "--audio", tmp_path / f"{name}.wav", check=False)
+        assert done.returncode == code, done.stdout
+        assert ("song: uses its recording" in done.stdout) == (code == 0) == (tmp_path / name / "song.wav").is_file()
+        assert (tmp_path / name / "song.npz").is_file()
+    assert "song: recording not used" in done.stdout
+    assert done.stderr.count("\n") == 1 and "noise.wav: not used for 1 piece (the first: song)" in done.stderr
+
+
 def test_exact_names_come_first() -> None:
     found = {"Air": Path("Air.wav"), "air": Path("air.wav")}
     assert pair(["air"], found).recordings == {"air": Path("air.wav")}
@@ -318,7 +348,7 @@ def test_exact_names_come_first() -> None:
 
 
 def test_two_recordings_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="no such recording or folder"):
         find_recordings(tmp_path / "none")
     with pytest.raises(UserError, match="no recording"):
         find_recordings(tmp_path)

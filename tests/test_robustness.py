@@ -147,7 +147,7 @@ def test_rows_are_of_the_same_pieces(caplog: pytest.LogCaptureFixture):
     kept = play_conditions([*given], given.__getitem__)
     assert [results.pieces() for results in kept.values()] == [["a", "z"]] * 2
     assert all(len(trial) == 2 for results in kept.values() for trials in results.episodes.values() for trial in trials)
-    assert "1 pieces cannot be played under every condition and are left out; the first: taped" in caplog.text
+    assert "left out, not playable under every condition: 1 piece; the first: taped" in caplog.text
     with pytest.raises(UserError, match="no piece can be played under every condition; the first: a"):
         play_conditions([*given], {Condition(1.0): played("a"), Condition(0.5): played("b")}.__getitem__)
 

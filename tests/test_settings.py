@@ -48,7 +48,7 @@ def test_a_preset_gives_way_to_what_is_given():
     assert settings_from({}).agent == "a2c"
     for given, message in (
         ({"preset": "slow"}, "--preset slow, expected one of fast"),
-        ({"final_lr": 1e-5}, "--final_lr needs --anneal_steps"),
+        ({"final_lr": 1e-5}, "--final_lr needs --anneal_steps or --anneal_minutes"),
         (
             {"anneal_steps": 5, "final_entropy_coef": 0.1, "entropy_coef": 0},
             "--entropy_coef 0 must be above 0 with --final_entropy_coef",
@@ -157,7 +157,10 @@ def test_settings_without_effect_are_reported_with_the_reason():
     assert idle(anneal_steps=9) == [
         "--anneal_steps has no effect without --final_lr or --final_entropy_coef or --final_temperature"
     ]
-    assert idle(anneal_steps=9, final_lr=1e-5) == []
+    assert idle(anneal_minutes=9.0) == [
+        "--anneal_minutes has no effect without --final_lr or --final_entropy_coef or --final_temperature"
+    ]
+    assert idle(anneal_steps=9, final_lr=1e-5) == idle(anneal_minutes=9.0, final_lr=1e-5) == []
     # A setting that is itself without effect does not count.
     assert len(idle(agent="a2c", anneal_steps=9, final_temperature=0.5)) == 2
     assert idle(agent="a2c", no_baseline=True, value_coef=0.1) == ["--no_baseline has no effect with --agent a2c"]

@@ -141,7 +141,7 @@ def test_splits() -> None:
     shares = assign(parse_split("0.8/0.1/0.1"), works)
     assert [list(shares.values()).count(name) for name in ("train", "valid", "test")] == [8, 1, 1]
     assert set(assign(parse_split("0/0.5/0.5"), works).values()) == {"valid", "test"}
-    with pytest.raises(UserError, match="needs 11 pieces, there are 10"):
+    with pytest.raises(UserError, match="needs 11 pieces, found: 10"):
         assign(parse_split("9/1/1"), works)
 
 
@@ -384,7 +384,7 @@ def test_no_piece_is_an_error(tmp_path: Path) -> None:
         UserError, match=r"the source did not become a piece: wrong number of staves \(1; the score has 2 staves: --style msmd"
     ):
         build(find_sources([DATA / "piano.mei"]), BuildOptions(tmp_path))
-    with pytest.raises(UserError, match="split needs 3 pieces, there are 1"):
+    with pytest.raises(UserError, match="split needs 3 pieces, found: 1"):
         build(find_sources([DATA / "song.krn"]), BuildOptions(tmp_path, split=parse_split("1/1/1"), name="x"))
 
 
@@ -414,7 +414,7 @@ def test_files_of_the_users_are_neither_replaced_nor_removed(
 
 
 def test_why_a_split_is_impossible_can_be_read(book: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="split needs 9 pieces, there are 1"):
+    with pytest.raises(UserError, match="split needs 9 pieces, found: 1"):
         build(find_sources([book]), BuildOptions(tmp_path / "out", split=parse_split("3/3/3"), name="x", max_seconds=5))
     assert (tmp_path / "out" / LEFT_OUT_NAME).read_text().count("longer than 5 s") == 7
 

@@ -244,7 +244,7 @@ def test_the_script(run_here, folder: Path, tmp_path: Path):
         ((folder, "--destination", tmp_path / "out"), "is in use"),
         ((folder,), "is in use"),
         ((tmp_path / "none", "--destination", tmp_path / "x"), "none: no such folder"),
-        ((tmp_path / "out", "--destination", tmp_path / "x"), "none of its 1 pieces can be exported"),
+        ((tmp_path / "out", "--destination", tmp_path / "x"), "no piece can be exported; the first of 1: "),
     ):
         (tmp_path / "out" / "score" / "tune.npz").write_bytes(b"")
         done = run_here("prepare_game_data.py", "--to-published", *arguments)

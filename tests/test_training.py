@@ -19,6 +19,7 @@ from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import alignment_stats
 from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses, optimiser_step
+from score_following_game.reinforcement_learning.logger import Stopwatch
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.rollouts.rollout import discounted_returns, generalised_advantages
 from score_following_game.reinforcement_learning.run_directory import create_run_directory, run_name
@@ -122,6 +123,22 @@ def test_run_directories_are_named_as_published_and_found_again(tmp_path: Path, 
     (tmp_path / "runs" / run_name(settings, when)).mkdir(parents=True)
     elsewhere = replace(settings, param_root=str(tmp_path / "other"), log_root=str(tmp_path / "runs"))
     assert create_run_directory(elsewhere, config, when).name == f"{run_name(settings, when)}-2"
+
+
+def test_a_run_cools_by_steps_or_by_time_whichever_is_further(config: GameConfig, tmp_path: Path):
+    values = {"agent": "lookahead", "n_worker": 2, "no_log": True, "threads": 1, "optim_params": "{lr: 1e-3}", "final_lr": 1e-5}
+    for limits, expected in (
+        ({"anneal_minutes": 1.0}, [0.25, 0.5, 1.0]),
+        ({"anneal_steps": 100}, [0.6, 0.6, 0.6]),
+        ({"anneal_minutes": 1.0, "anneal_steps": 100}, [0.6, 0.6, 1.0]),
+    ):
+        trainer = Trainer(settings_from({**values, **limits}), config, tmp_path)
+        trainer.steps = 60
+        for seconds, progress in zip((15, 30, 90), expected):
+            trainer.watch = Stopwatch(seconds)
+            trainer._anneal()
+            assert trainer.learner.progress == pytest.approx(progress)
+            assert trainer.optimiser.param_groups[0]["lr"] == pytest.approx(1e-3 * 0.01**progress)
 
 
 def test_the_average_is_judged_and_the_learning_rate_cools(config: GameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,6 +15,7 @@ from watching_tools import CONTINUOUS, DISCRETE, HELD, LAST, streams
 from score_following_game.agents.agents import OptimalAgent
 from score_following_game.config import load_game_config
 from score_following_game.environment.rendering.drawing import TARGET
+from score_following_game.environment.rendering.names import clock
 from score_following_game.environment.rendering.picture import render
 from score_following_game.environment.rendering.video import film, picture_folder
 from score_following_game.errors import UserError
@@ -144,7 +145,7 @@ def test_leaving_ends_the_game_at_once(folder):
         controls=controls,
     )
     assert episode.speeds == [0.5, 1.0] and not controls.show_target
-    assert episode.ending == ""
+    assert not episode.over and episode.ending == f"left at {clock(episode.seconds)}"
 
 
 # Film, pictures, plot
@@ -219,7 +220,7 @@ def test_pictures_replace_those_of_an_earlier_run(tmp_path):
 def test_plot_shows_the_episode(tmp_path, folder):
     followed = watch(new_game(folder, CONTINUOUS), OptimalAgent())
     lost = watch(new_game(folder, DISCRETE), HumanAgent(Controls()))
-    assert lost.lost and lost.ending == f"lost at frame {lost.frames[-1]}"
+    assert lost.lost and lost.over and lost.ending == f"lost at {clock(lost.frames[-1] / lost.fps)}"
     pictures = [episode_picture(episode) for episode in (followed, lost)]
     assert all(picture.shape == (720, 1280, 3) for picture in pictures)
     assert (pictures[0] != pictures[1]).mean() > 0.01
@@ -240,5 +241,5 @@ def test_random_piece_passes_over_unusable_ones(tmp_path, caplog):
     assert {load_one_piece(tmp_path, config, None, seed).name for seed in range(6)} == {"c"}
     assert "unusable pieces skipped" in caplog.text
     (tmp_path / "c.mid").unlink()
-    with pytest.raises(UserError, match="none of its 3 pieces"):
+    with pytest.raises(UserError, match="the first of 3: "):
         load_one_piece(tmp_path, config, None, 0)

@@ -16,6 +16,7 @@ from score_following_game.config import freely_moving, load_game_config, suitabl
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.rendering.names import clock, title
+from score_following_game.errors import counted
 from score_following_game.evaluation import learning_curve
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import STATISTICS, alignment_stats
@@ -140,3 +141,17 @@ def test_a_curve_of_one_point_has_a_range(tmp_path: Path, steps: list[float], mo
         for axes in figure.axes:
             left, right = axes.get_xlim()
             assert left == 0 and right >= (max(steps) * 1e-6 or 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "0 minutes"), (1, "1 minute"), (1.0, "1 minute"), (0.5, "0.5 minutes"), (2_000_000, "2000000 minutes")],
+)
+def test_numbers_agree_with_their_nouns(number: float, words: str):
+    assert counted(number, "minute") == words
+
+
+def test_no_message_puts_a_plural_after_any_number():
+    """Numbers that may be 1 are written by `counted`, or so that no noun follows them."""
+    code = "\n".join(path.read_text() for path in (ROOT / "score_following_game").rglob("*.py"))
+    assert not re.findall(r"(?:%d|\{len\(\w+\)\}|\bof \{[\w.]+\}) (?:pieces|onsets)\b", code)

@@ -17,7 +17,7 @@ from score_following_game.agents.loading import load_trained_agent, resolve_netw
 from score_following_game.agents.localisation import LocalisationAgent
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.machine import DEFAULT_SEED, require_device, require_seed
 
 Observation = Sequence[np.ndarray] | Mapping[str, np.ndarray]
@@ -143,7 +143,9 @@ class LoadedAgent:
         if self._lstm_state is None:
             return self._player.network.initial_lstm_state(n)
         if len(self._lstm_state) != n:
-            raise UserError(f"{self.name}: {n} games, but {len(self._lstm_state)} before; call agent.reset() in between")
+            raise UserError(
+                f"{self.name}: {counted(n, 'game')}, but {len(self._lstm_state)} before; call agent.reset() in between"
+            )
         return self._lstm_state
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from score_following_game.command_line import counted
 from score_following_game.config import SpectrogramParams
 from score_following_game.data_preparation.building.records import MAKING_NAME
 from score_following_game.data_preparation.published.sets import DOWNLOADS
@@ -22,7 +21,7 @@ from score_following_game.data_processing.performance import is_empty, note_onse
 from score_following_game.data_processing.piece import SCORES, find_midi, merge_onsets, onset_frames
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sharp_sheet import SUFFIX, read_sharp
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.files import file_digest
 
 _FPS = SpectrogramParams().fps

@@ -19,7 +19,7 @@ from score_following_game.config import PACKAGE, GameConfig
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, unread_sound
 from score_following_game.data_processing.piece import Piece, ScoreReader, find_score, load_piece, place_of_score
 from score_following_game.data_processing.synthesis import require_sound_font
-from score_following_game.errors import UserError, printable
+from score_following_game.errors import UserError, counted, printable
 from score_following_game.files import visible_files
 from score_following_game.machine import worker_threads
 from score_following_game.reading import reading
@@ -166,12 +166,12 @@ def _load_all(
             else:
                 problems.append(str(result))
     if not loaded:
-        raise UserError(f"{where}: none of its {len(scores)} pieces can be used; the first: {problems[0]}")
+        raise UserError(f"{where}: no piece can be used; the first of {len(scores)}: {problems[0]}")
     ready = sum(piece.source.name.endswith(".spec.npy") for piece in loaded)
     if ready:
-        log.warning("%s: %d of %d pieces use a precomputed spectrogram (.spec.npy)", where, ready, len(loaded))
+        log.warning("%s: pieces that use a precomputed spectrogram (.spec.npy): %d of %d", where, ready, len(loaded))
     if problems:
-        log.warning("%s: %d of %d pieces left out: %s", where, len(problems), len(scores), _shortened(problems))
+        log.warning("%s: %d of %s left out: %s", where, len(problems), counted(len(scores), "piece"), _shortened(problems))
     return loaded
 
 
@@ -184,7 +184,7 @@ def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
     """Log properties of usable pieces that may not be intended."""
     recorded = sum(is_recording(piece.source) for piece in pieces)
     if recorded:
-        log.info("%d of %d pieces are heard from recordings", recorded, len(pieces))
+        log.info("pieces heard from recordings: %d of %d", recorded, len(pieces))
     remarks = list(dict.fromkeys(remark for piece in pieces for remark in piece.remarks))
     if remarks:
         log.warning("%s", _shortened(remarks))
@@ -192,16 +192,16 @@ def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
     falling = [piece for piece in pieces if piece.x_falls]
     if falling:
         log.warning(
-            "%d of %d pieces have noteheads whose x falls with time (%d times; the first: %s)",
+            "pieces with noteheads whose x falls with time: %d of %d (%s; the first: %s)",
             len(falling),
             len(pieces),
-            sum(piece.x_falls for piece in falling),
+            counted(sum(piece.x_falls for piece in falling), "time"),
             falling[0].name,
         )
     short = [piece for piece in pieces if 0 < piece.spectrogram.shape[1] < piece.onset_frames[-1] - fps]
     if short:
         log.warning(
-            "%d of %d pieces have sound that ends before their last onset (the first: %s, %.1f s of %.1f s); does it "
+            "pieces with sound that ends before their last onset: %d of %d (the first: %s, %.1f s of %.1f s); does it "
             "belong to the MIDI?",
             len(short),
             len(pieces),
@@ -212,7 +212,7 @@ def _warn_of_oddities(pieces: list[Piece], config: GameConfig) -> None:
     high = [piece for piece in pieces if piece.sheet.shape[0] > 2 * config.staff_height]
     if high:
         log.warning(
-            "%d of %d pieces have sheets more than twice as high as the %d px the game config shows (the first: %s, "
+            "pieces with sheets more than twice as high as the window of the game config: %d of %d (%d px; the first: %s, "
             "%d px); is it the right config?",
             len(high),
             len(pieces),

@@ -17,6 +17,7 @@ import mido
 
 from score_following_game import limits
 from score_following_game.data_processing.midi_events import require_modest, without_broken_meta_events
+from score_following_game.errors import counted
 from score_following_game.reading import read_bytes, reading
 
 if TYPE_CHECKING:  # imported where needed: it is slow to import
@@ -74,16 +75,12 @@ def played_midi(data: bytes) -> PlayedMidi:
     left_out: Counter[str] = Counter()
     for part, name in silenced.items():
         left_out[name] += begun[part]
-    remarks = [f"{_counted(count, 'note')} of {name} left out" for name, count in left_out.items()]
+    remarks = [f"{counted(count, 'note')} of {name} left out" for name, count in left_out.items()]
     if endless := begun.total() - left_out.total() - sum(len(part.notes) for part in read.instruments):
-        remarks.append(f"{_counted(endless, 'note')} without an end left out")
+        remarks.append(f"{counted(endless, 'note')} without an end left out")
     if broken:
-        remarks.append(f"{_counted(broken, 'broken meta event')} left out")
+        remarks.append(f"{counted(broken, 'broken meta event')} left out")
     return PlayedMidi(read, tuple(remarks))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + "s" * (count != 1)
 
 
 def parse_midi(data: bytes) -> mido.MidiFile:

@@ -13,7 +13,7 @@ from score_following_game.config import BANDS, GameConfig
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 
 
 class LiveScore:
@@ -50,9 +50,9 @@ class LiveScore:
         if not n:
             return
         if self.heard + n > self.capacity:
-            minutes = self.capacity / self.config.spectrogram_params.fps / 60
+            minutes = counted(self.capacity / self.config.spectrogram_params.fps / 60, "minute")
             raise UserError(
-                f"{self.bank.names[0]}: has been followed for {minutes:g} minutes, for which its memory suffices; start again"
+                f"{self.bank.names[0]}: has been followed for {minutes}, for which its memory suffices; start again"
             )
         rows, pad = _bank_rows(np.concatenate([self._latest, frames], axis=1), self.config), self.config.spec_pad
         # The latest frame's row is written again: at factor 0.5 a row is the mean of a frame and the next one.

@@ -17,7 +17,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from score_following_game import limits
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.evaluation.metrics import STATISTICS
 from score_following_game.evaluation.plots import require_plottable, write_figure
 from score_following_game.reading import read_bytes, reading
@@ -46,7 +46,8 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
     # matplotlib needs a range above 0; an error is nan when nothing was tracked.
     error.set(ylim=(0, 1.1 * max(known, default=0) or 1), ylabel="mean error, px", xlabel="million game steps")
     last = rows[-1]
-    ratios.set_title(f"{table.parent.name}\n{last['seconds'] / 60:.0f} minutes of training", fontsize=9, loc="left")
+    trained = counted(round(last["seconds"] / 60), "minute")
+    ratios.set_title(f"{table.parent.name}\n{trained} of training", fontsize=9, loc="left")
     for axes in (ratios, error):
         axes.grid(alpha=0.3)
     error.set_xlim(0, 1.05 * steps[-1] or 1)  # a curve of one point has no range of its own

@@ -112,7 +112,7 @@ def lost_from(threshold: int) -> int:
 
 def outcome(episode: WatchedGame) -> str:
     """The piece's name and how the episode ended: the title of its plots."""
-    return f"{title(episode.name)}: {episode.ending or f'left at frame {episode.frames[-1]}'}"
+    return f"{title(episode.name)}: {episode.ending}"
 
 
 def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from score_following_game.data_processing.synthesis import require_sound_font
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.evaluation.metrics import SHARE_SECONDS, mean_stats
 from score_following_game.evaluation.report import DECIMALS, json_content, piece_rows, printed_report, stats_cells
 from score_following_game.evaluation.results import Results, mean_of
@@ -48,7 +48,7 @@ def play_conditions(conditions: Sequence[Condition], play: Callable[[Condition],
     if not common:
         raise UserError(f"no piece can be played under every condition; the first: {apart[0]}")
     if apart:
-        log.warning("%d pieces cannot be played under every condition and are left out; the first: %s", len(apart), apart[0])
+        log.warning("left out, not playable under every condition: %s; the first: %s", counted(len(apart), "piece"), apart[0])
         return {condition: results.only(common) for condition, results in played.items()}
     return played
 

@@ -100,7 +100,7 @@ def _overlay(episode: WatchedGame, played: int) -> Overlay:
         reward=episode.rewards[played - 1] if played else 0.0,
         score=float(np.sum(episode.rewards[:played])),
         value=value,
-        message=episode.ending if played == len(episode.frames) else "",
+        message=episode.ending if episode.over and played == len(episode.frames) else "",
     )
 
 

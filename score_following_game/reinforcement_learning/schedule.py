@@ -1,4 +1,4 @@
-"""Changes during a run: annealing with the steps played, refinement when the score stops rising."""
+"""Changes during a run: annealing with the steps played or the time spent, refinement when the score stops rising."""
 
 from __future__ import annotations
 

@@ -161,6 +161,14 @@ class Settings:
     anneal_steps: int | None = knob(
         None, SCHEDULE, "game steps until the final values below are reached (default: no annealing)", at_least=1, needs=FINALS
     )
+    anneal_minutes: float | None = knob(
+        None,
+        SCHEDULE,
+        "minutes of training until the final values below are reached; with --anneal_steps, whichever comes first "
+        "(default: --anneal_steps alone)",
+        above=0,
+        needs=FINALS,
+    )
     final_lr: float | None = knob(None, SCHEDULE, "final learning rate (default: the initial one)", above=0)
     final_entropy_coef: float | None = knob(
         None, SCHEDULE, "A2C, PPO: final weight of the entropy bonus (default: the initial one)", above=0, agents=ENTROPY
@@ -219,8 +227,8 @@ def settings_from(values: Mapping[str, Any], where: str = "arguments") -> Settin
 def _require_consistent(settings: Settings, where: str) -> None:
     """The rules that concern several settings."""
     finals = [name for name in FINALS if getattr(settings, name) is not None]
-    if finals and settings.anneal_steps is None:
-        raise UserError(f"{where}: --{finals[0]} needs --anneal_steps")
+    if finals and settings.anneal_steps is None and settings.anneal_minutes is None:
+        raise UserError(f"{where}: --{finals[0]} needs --anneal_steps or --anneal_minutes")
     if settings.final_entropy_coef is not None and not settings.entropy_coef > 0:
         raise UserError(
             f"{where}: --entropy_coef {settings.entropy_coef} must be above 0 with --final_entropy_coef: annealing is geometric"

@@ -181,9 +181,12 @@ class Trainer:
 
     def _anneal(self) -> None:
         """Called after an update. The learning rate is multiplied by a factor because a refinement may have changed it too."""
-        if self.settings.anneal_steps is None:
+        steps, minutes = self.settings.anneal_steps, self.settings.anneal_minutes
+        if steps is None and minutes is None:
             return
-        before, now = self.learner.progress, min(1.0, self.steps / self.settings.anneal_steps)
+        by_steps = self.steps / steps if steps else 0.0
+        by_time = distributed.from_first(lambda: self.watch.seconds) / (60 * minutes) if minutes else 0.0
+        before, now = self.learner.progress, min(1.0, max(by_steps, by_time))
         self.learner.progress = now
         if self.settings.final_lr is None:
             return

@@ -277,8 +277,7 @@ def report_unused_font(condition: Condition, pieces: Sequence[Piece]) -> None:
     if condition.sound_font is not None and fixed:
         warn_without_effect(
             f"--sound_font {condition.sound_font}",
-            f"on {len(fixed)} of {len(pieces)} pieces, which have a recording or a precomputed spectrogram "
-            f"(the first: {fixed[0]})",
+            f"on pieces with a recording or a precomputed spectrogram: {len(fixed)} of {len(pieces)} (the first: {fixed[0]})",
         )
 
 

@@ -14,7 +14,7 @@ import argparse
 import time
 from pathlib import Path
 
-from score_following_game.command_line import Parser, add_music_limit, command_name, counted, script
+from score_following_game.command_line import Parser, add_music_limit, command_name, script
 from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
@@ -34,7 +34,7 @@ from score_following_game.data_preparation.published.export import LAYOUTS, to_p
 from score_following_game.data_preparation.published.fetch import PublishedGone, fetch_published, list_published
 from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.tempo import parse_tempi
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.machine import available_cores
 
 
@@ -127,7 +127,8 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
         "--audio",
         type=Path,
         metavar="FOLDER",
-        help="recordings named like the pieces; each is aligned with its score and used as the performance",
+        help="recordings named like the pieces, or one recording of one score; each is aligned with its score and used as "
+        "the performance",
     )
 
 
@@ -256,6 +257,11 @@ def make(arguments: argparse.Namespace, collection: Collection) -> None:
     seconds = time.monotonic() - began
     each = f" ({seconds / report.engraved:.2f} s per engraved piece)" if report.engraved else ""
     print(f"{seconds:.1f} s{each}, in {options.destination}")
+    if report.refused:
+        raise UserError(
+            f"--audio {options.performances.recordings}: not used for {counted(len(report.refused), 'piece')} (the first: "
+            f"{report.refused[0]}), for the reasons above; the score is played instead"
+        )
 
 
 def fetch(arguments: argparse.Namespace) -> None:

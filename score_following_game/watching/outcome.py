@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from score_following_game.data_processing.piece import Piece
+from score_following_game.environment.rendering import names
+from score_following_game.errors import counted
 from score_following_game.watching.session import WatchedGame
 
 
@@ -34,17 +36,14 @@ class Outcome:
     def of_game(cls, episode: WatchedGame, piece: Piece) -> Outcome:
         frame = episode.frames[-1] if episode.frames else 0
         onsets = int(np.searchsorted(piece.onset_frames, frame, side="right"))
-        finished = not episode.lost and frame >= episode.last_frame
-        return cls(episode.score, onsets, len(piece.onset_frames), frame / episode.fps, finished, episode.lost)
+        return cls(episode.score, onsets, len(piece.onset_frames), episode.seconds, episode.finished, episode.lost)
 
     @property
     def ending(self) -> str:
         """How the game ended, in words."""
-        if self.finished:
-            return "followed to the end"
-        return f"{'lost' if self.lost else 'left'} after {self.seconds:.1f} s"
+        return names.ending(self.finished, self.lost, self.seconds)
 
     @property
     def reached(self) -> str:
         """How many onsets were reached, in words."""
-        return f"{self.onsets} of {self.of} onsets ({100 * self.onsets / max(self.of, 1):.0f} %)"
+        return f"{self.onsets} of {counted(self.of, 'onset')} ({100 * self.onsets / max(self.of, 1):.0f} %)"

@@ -20,6 +20,7 @@ from score_following_game.environment.rendering.drawing import (
     text,
 )
 from score_following_game.environment.rendering.picture import HEIGHT, WIDTH
+from score_following_game.errors import counted
 from score_following_game.opencv import cv2
 from score_following_game.watching.best_scores import Best
 from score_following_game.watching.outcome import Outcome
@@ -70,7 +71,7 @@ def title(game: np.ndarray, name: str, seconds: float, speed: float, show_target
     y += 22
     text(picture, "speed of the music", (inside + 190, y), 18, FAINT, align="right")
     text(picture, f"{100 * speed:.0f} %", (inside + 214, y), 20, INK, bold=True)
-    text(picture, "arrow left, arrow right: slower, for practice", (inside + 290, y), 16, FAINT)
+    text(picture, "arrow left: slower, for practice; arrow right: faster", (inside + 290, y), 16, FAINT)
     text(picture, "your best", (inside + 190, y + 32), 18, FAINT, align="right")
     text(picture, described(best), (inside + 214, y + 32), 18, INK, bold=best is not None)
 
@@ -140,15 +141,14 @@ def headline(outcome: Outcome) -> str:
     """The result in one sentence."""
     if outcome.finished:
         return "You followed the piece to its end"
-    if not outcome.lost:
-        return f"You left after {outcome.seconds:.1f} s"
-    return f"You were lost after {outcome.seconds:.1f} s"
+    return f"You {'were ' * outcome.lost}{outcome.ending}"
 
 
 def described(best: Best | None) -> str:
     if best is None:
         return "not played yet"
-    return f"{best.score:.0f}, {'to the end' if best.finished else f'{best.onsets} of {best.of} onsets'}"
+    reached = "to the end" if best.finished else f"{best.onsets} of {counted(best.of, 'onset')}"
+    return f"{best.score:.0f}, {reached}"
 
 
 def _score_bar(picture: np.ndarray, box: drawing.Box, score: float, most: float, colour: drawing.Colour) -> None:

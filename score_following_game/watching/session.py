@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from score_following_game.environment.game import Game, GameState, Step
+from score_following_game.environment.rendering import names
 from score_following_game.environment.rendering.picture import Overlay, render
 from score_following_game.environment.rendering.video import Recorder
 from score_following_game.environment.rendering.window import DOWN, ESCAPE, SPACE, UP, GlobalKeys, Window
@@ -110,11 +111,24 @@ class WatchedGame:
         return float(np.sum(self.rewards))
 
     @property
+    def seconds(self) -> float:
+        """Seconds of the music that were played."""
+        return (self.frames[-1] if self.frames else 0) / self.fps
+
+    @property
+    def finished(self) -> bool:
+        """Whether the music was followed to its last onset."""
+        return not self.lost and bool(self.frames) and self.frames[-1] >= self.last_frame
+
+    @property
+    def over(self) -> bool:
+        """Whether the game has ended; a game that the player leaves has not."""
+        return self.finished or self.lost
+
+    @property
     def ending(self) -> str:
-        """How the game ended, in words; '' before the end and when the player has left it."""
-        if self.lost:
-            return f"lost at frame {self.frames[-1]}"
-        return "followed to the end" if self.frames and self.frames[-1] >= self.last_frame else ""
+        """How the game ended, in words."""
+        return names.ending(self.finished, self.lost, self.seconds)
 
 
 def watch(
@@ -290,15 +304,15 @@ class _Stage:
     def _picture(self) -> np.ndarray:
         episode = self.episode
         value = getattr(self.player, "value", None)
-        self.controls.peeked |= self.controls.show_target and not episode.ending
+        self.controls.peeked |= self.controls.show_target and not episode.over
         return render(
             self.game,
             Overlay(
                 reward=episode.rewards[-1] if episode.rewards else 0.0,
                 score=episode.score,
                 value=None if value is None else float(value[0]),
-                show_target=self.controls.show_target or bool(episode.ending),
-                message=episode.ending or (PAUSED if self.controls.paused else ""),
+                show_target=self.controls.show_target or episode.over,
+                message=episode.ending if episode.over else (PAUSED if self.controls.paused else ""),
                 hint=self.hint,
                 person=self.person,
             ),

@@ -18,7 +18,7 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.rendering.video import film, picture_folder, require_filmable
 from score_following_game.environment.rendering.window import Window
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.watching.playback import Clock, open_time_source, piece_audio
 from score_following_game.watching.session import Player, WatchedGame, watch
 
@@ -44,9 +44,9 @@ def load_one_piece(data_set: str | os.PathLike[str], config: GameConfig, piece: 
             problems.append(str(error))
             continue
         if problems:
-            log.warning("%d unusable pieces skipped; the first: %s", len(problems), problems[0])
+            log.warning("%s skipped; the first: %s", counted(len(problems), "unusable piece"), problems[0])
         return chosen
-    raise UserError(f"{data_set}: none of its {len(names)} pieces can be used; the first: {problems[0]}")
+    raise UserError(f"{data_set}: no piece can be used; the first of {len(names)}: {problems[0]}")
 
 
 def pieces_in_turn(data_set: str | os.PathLike[str], config: GameConfig, piece: str | None, seed: int) -> Iterator[Piece]:
@@ -115,7 +115,7 @@ def perform(
         if window:
             clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
         episode = watch(game, player, recorders, window, clock)
-        if window and finale and episode.ending and not window.closed():
+        if window and finale and episode.over and not window.closed():
             window.show(finale(episode))
             window.wait_for_key(FINALE_SECONDS)
     return episode

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable
 from os import PathLike
 
-from score_following_game.command_line import counted
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.rendering.names import clock
+from score_following_game.errors import counted
 from score_following_game.watching.outcome import Outcome
 from score_following_game.watching.session import WatchedGame
 
@@ -25,10 +25,9 @@ def report(episode: WatchedGame, piece: Piece, written: Iterable[str | PathLike[
 def summary(episode: WatchedGame, piece: Piece) -> str:
     """How an episode of at least one frame ended, the share of onsets tracked (R_on), and the reward."""
     outcome = Outcome.of_game(episode, piece)
-    end = "Followed to the end"
+    end = outcome.ending.capitalize()
     if not outcome.finished:
-        whole = clock(episode.last_frame / episode.fps)
-        end = f"{'Lost' if outcome.lost else 'Left'} at {clock(outcome.seconds)} of {whole}{_bar(piece, outcome.seconds)}"
+        end += f" of {clock(episode.last_frame / episode.fps)}{_bar(piece, outcome.seconds)}"
     return (
         f"{end}: {outcome.onsets} of {counted(outcome.of, 'onset')} tracked (R_on {outcome.onsets / outcome.of:.2f}), "
         f"reward {outcome.score:.1f} of at most {episode.most_reward:g}"

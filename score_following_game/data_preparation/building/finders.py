@@ -43,7 +43,7 @@ _NAME_PART = 40  # characters of a composer's name or a title in the name of a p
 def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
     """The LilyPond scores of the MSMD: folders with pieces.json and one subfolder for each piece, named like the piece.
 
-    Raises UserError when LilyPond cannot be run, or when pieces.json or a file it names is missing.
+    Raises UserError when LilyPond cannot be run, or when pieces.json or every file it names is missing.
     """
     require_lilypond()
     return [source for path in paths for source in _listed_pieces(path, _main_files(path))]
@@ -91,16 +91,24 @@ def _list_in(folder: Path, file: str, key: str, entries: str) -> dict[str, Any]:
 def _listed_pieces(folder: Path, main_files: dict[str, Any]) -> list[Source]:
     if not all(map(_is_below, main_files, main_files.values())):
         raise UserError(f"{folder / PIECES_FILE}: expected a key main_file with entries NAME: FILE.ly")
+    if not any((folder / name / file).is_file() for name, file in main_files.items()):
+        name = min(main_files)
+        raise UserError(f"{folder / PIECES_FILE}: no file that it lists exists, for instance {name}/{main_files[name]}")
     sources = []
     for name, file in looking_through(sorted(main_files.items())):
-        if not (folder / name / file).is_file():
-            raise UserError(f"{folder / PIECES_FILE}: lists {name}/{file}, which does not exist")
         sources += sources_or_problem(name, folder / name / file, partial(_listed_piece, folder, name, file))
     return sources
 
 
 def _listed_piece(folder: Path, name: str, file: str) -> list[Source]:
+    """Raises UserError, which costs this piece only, when its file is missing."""
+    _require_listed(folder / name / file, folder / PIECES_FILE)
     return [lilypond_source(name, folder / name / file, folder / name)]
+
+
+def _require_listed(file: Path, listed_in: Path) -> None:
+    if not file.is_file():
+        raise UserError(f"{file}: does not exist, but {listed_in.name} lists it")
 
 
 def _is_below(name: object, file: object) -> bool:
@@ -122,17 +130,25 @@ def find_songs(paths: Sequence[Path]) -> list[Source]:
     sources: list[Source] = []
     for path in paths:
         index = _list_in(path, INDEX_FILE, "", "FILE: {composer: NAME, set: TITLE, title: TITLE}")
-        for source in find_sources([path]):
-            entry = index.get(source.path.name)
-            if not isinstance(entry, dict):
-                continue  # a file that is not part of the collection
-            composer, title = str(entry.get("composer", "")), str(entry.get("title", ""))
-            parts = (slug(text)[:_NAME_PART].strip("_") for text in (composer, str(entry.get("set", "")), title))
-            name = "__".join(filter(None, parts)) or source.name
-            sources.append(replace(source, name=name, work=composer, licence=source.licence or CC0))
-        if not sources:
+        index = {file: entry for file, entry in index.items() if isinstance(entry, dict)}
+        found = [source for source in find_sources([path]) if source.path.name in index]  # others: not of the collection
+        if not found:
             raise UserError(f"{path / INDEX_FILE}: lists no file that is in the folder")
+        for file in sorted(index.keys() - {source.path.name for source in found}):
+            found += sources_or_problem(Path(file).stem, path / file, partial(_absent_song, path / file, path / INDEX_FILE))
+        sources += [_as_song(source, index[source.path.name]) for source in found]
     return sorted(distinct(sources), key=lambda source: source.name)
+
+
+def _absent_song(file: Path, index: Path) -> list[Source]:
+    raise UserError(f"{file.name}: is not in the folder, but {index.name} lists it")
+
+
+def _as_song(source: Source, entry: dict[str, Any]) -> Source:
+    composer, title = str(entry.get("composer", "")), str(entry.get("title", ""))
+    parts = (slug(text)[:_NAME_PART].strip("_") for text in (composer, str(entry.get("set", "")), title))
+    name = "__".join(filter(None, parts)) or source.name
+    return replace(source, name=name, work=composer, licence=source.licence or CC0)
 
 
 def find_humdrum_editions(paths: Sequence[Path]) -> list[Source]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from score_following_game.command_line import command_name, counted
+from score_following_game.command_line import command_name
 from score_following_game.data_preparation.building.options import BuildOptions
 from score_following_game.data_preparation.building.records import Records
 from score_following_game.data_preparation.building.selection import LeftOut, Selection
@@ -14,6 +14,7 @@ from score_following_game.data_preparation.building.sources import Source
 from score_following_game.data_preparation.building.split import SETS, GivenSplit, Split
 from score_following_game.data_preparation.errors import STAVES
 from score_following_game.data_processing.manifest import EVALUATION_ONLY
+from score_following_game.errors import counted
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class BuildReport:
     evaluation_only: bool
     minutes: float
     megabytes: float
+
+    @property
+    def refused(self) -> list[str]:
+        """The pieces whose recordings do not fit; they are played from the score."""
+        return sorted(name for name, recording in self.recorded.items() if "refused" in recording)
 
     def lines(self) -> list[str]:
         """The report as printed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.yaml_files import read_table
 
 SETS = ("train", "valid", "test")
@@ -99,7 +99,7 @@ def assign(split: Split, works: Mapping[str, Sequence[str]]) -> dict[str, str]:
     if split.counts:
         if sum(split.sizes) > total:
             raise UserError(
-                f"--split needs {sum(split.sizes):g} pieces, there are {total}; "
+                f"--split needs {counted(int(sum(split.sizes)), 'piece')}, found: {total}; "
                 "give smaller numbers, shares like 0.8/0.1/0.1, or more sources"
             )
         ends = [int(end) for end in accumulate(split.sizes)]

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.lib import format as npy_format
 from tqdm import tqdm
 
-from score_following_game.command_line import counted
 from score_following_game.config import SpectrogramParams
 from score_following_game.data_processing.audio import is_recording, load_recording
 from score_following_game.data_processing.dataset import find_data_set, score_paths
@@ -38,7 +37,7 @@ from score_following_game.data_processing.piece import (
 )
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.files import WriteError, make_folder, replacing
 
 LAYOUTS = ("2018", "2019")
@@ -102,7 +101,7 @@ def to_published(source: Path, destination: Path, layout: str = LAYOUTS[0]) -> P
         made = Path(name) / "set"  # not the temporary folder itself, which only its owner may read
         heard, left_out = _write_all(folder, made, layout)
         if not heard:
-            raise UserError(f"{source}: none of its {len(left_out)} pieces can be exported; the first: {left_out[0]}")
+            raise UserError(f"{source}: no piece can be exported; the first of {len(left_out)}: {left_out[0]}")
         copy = PublishedCopy(destination, len(heard), sum(map(is_recording, heard)), left_out, _with_own_font(heard))
         try:
             if target.exists():

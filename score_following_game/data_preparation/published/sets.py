@@ -14,7 +14,7 @@ from score_following_game.data_preparation.published.archive import unpacked
 from score_following_game.data_preparation.published.manifest import describe_published
 from score_following_game.data_processing.manifest import write_manifest
 from score_following_game.data_processing.piece import SCORES
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.files import WriteError, make_folder, replacing
 from score_following_game.reading import read_bytes
 
@@ -33,7 +33,7 @@ class Placed:
 
     def described(self) -> str:
         """The text that follows the path in the report."""
-        count = "" if self.scores is None else f": {self.scores} scores"
+        count = "" if self.scores is None else f": {counted(self.scores, 'score')}"
         return count + ("" if self.new else " (already here)")
 
 
@@ -108,7 +108,7 @@ def place_sets(
         folders = _choose_folders(found, year, destination, records.placed.get(digest, {}))
         # Recorded before the first move, so that a call after an interrupt recognises the folders moved so far.
         records.note_placed(digest, folders)
-        notes = [f"{len(content.skipped)} links or devices were not unpacked"] if content.skipped else []
+        notes = [f"links and devices, not unpacked: {len(content.skipped)}"] if content.skipped else []
         notes += [
             f"{name}: not unpacked, {ROOT} and {ROOT}_{year} already have such sets; move those away first"
             for name, folder in folders.items()

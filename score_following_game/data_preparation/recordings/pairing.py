@@ -1,4 +1,4 @@
-"""Pairing of recordings with scores, by name."""
+"""Pairing of recordings with scores: by name, or because there is one of each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from score_following_game.errors import UserError
 
 log = logging.getLogger(__name__)
 
+_SUFFIXES = ", ".join(RECORDING_SUFFIXES)
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -23,33 +25,40 @@ class Pairs:
     without_score: list[Path]
 
 
-def find_recordings(folder: Path) -> dict[str, Path]:
-    """Stem -> path of all recordings below a folder, sorted by stem.
+def find_recordings(place: Path) -> dict[str, Path]:
+    """Stem -> path of one recording, or of all recordings below a folder, sorted by stem.
 
-    Raises UserError when the folder is missing or has no recording, and when two recordings have the same stem.
+    Raises UserError when the place is missing or has no recording, and when two recordings have the same stem.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of recordings")
+    if place.is_file():
+        if not is_recording(place):
+            raise UserError(unread_sound([place]) or f"{place}: is no recording; expected {_SUFFIXES}")
+        return {place.stem: place}
+    if not place.is_dir():
+        raise UserError(f"{place}: no such recording or folder of recordings")
     found: dict[str, Path] = {}
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in place.rglob("*") if path.is_file())
     if unread := unread_sound(files):
-        log.warning("%s: %s", folder, unread)
+        log.warning("%s: %s", place, unread)
     for path in filter(is_recording, files):
         if (other := found.setdefault(path.stem, path)) != path:
             raise UserError(
                 f"{other} and {path} have the same name, so it is not clear which one to use; rename one or move it away"
             )
     if not found:
-        raise UserError(f"{folder}: no recording in this folder; expected {', '.join(RECORDING_SUFFIXES)}")
+        raise UserError(f"{place}: no recording in this folder; expected {_SUFFIXES}")
     return dict(sorted(found.items()))
 
 
 def pair(names: Iterable[str], recordings: dict[str, Path]) -> Pairs:
     """Pair score names and recordings: by exact name first, then by equal letters and digits, ignoring case.
 
-    recordings: stem -> path. Raises UserError when the second rule is ambiguous.
+    One score and one recording belong together, whatever their names. recordings: stem -> path. Raises UserError when the
+    second rule is ambiguous.
     """
     names = list(names)
+    if len(names) == len(recordings) == 1:
+        return Pairs(dict(zip(names, recordings.values())), [])
     pairs = {name: recordings[name] for name in names if name in recordings}
     scores, stems = defaultdict(list), defaultdict(list)
     for name in names:

@@ -40,6 +40,8 @@ class Window:
         require_display(advice)
         self.title = title
         self._shown = False
+        self._picture = np.zeros((1, 1, 3), np.uint8)  # shown last
+        self._size = (0, 0)  # width and height of the window when it was drawn
         self._pressed: list[str] = []  # not yet returned by keys()
 
     def show(self, picture: np.ndarray) -> None:
@@ -50,10 +52,26 @@ class Window:
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
             self._shown = True
-        cv2.imshow(self.title, picture)
+        self._picture = picture
+        self._draw()
         self._note(cv2.waitKeyEx(1))  # OpenCV draws the window only while keys are polled
         if first:
             show_for_certain(self.title, picture)
+
+    def _draw(self) -> None:
+        """Draw the picture, made as small as a smaller window; OpenCV's own scaling drops lines of letters."""
+        self._size = self._size_now()
+        rows, columns = self._picture.shape[:2]
+        scale = min(self._size[0] / columns, self._size[1] / rows)
+        if 0 < scale < 1:
+            size = max(1, round(columns * scale)), max(1, round(rows * scale))
+            cv2.imshow(self.title, cv2.resize(self._picture, size, interpolation=cv2.INTER_AREA))
+        else:
+            cv2.imshow(self.title, self._picture)
+
+    def _size_now(self) -> tuple[int, int]:
+        _, _, width, height = cv2.getWindowImageRect(self.title)
+        return width, height
 
     def keys(self, seconds: float = 0.0) -> list[str]:
         """Wait, then return the keys pressed since the last call, in order; a closed window counts as Escape.
@@ -67,6 +85,8 @@ class Window:
             self._note(cv2.waitKeyEx(max(1, int(1000 * min(left, _SLICE)))))
             if self.closed():
                 self._pressed.append(ESCAPE)
+            elif self._shown and self._size_now() != self._size:
+                self._draw()
             if time.monotonic() >= end or ESCAPE in self._pressed:
                 pressed, self._pressed = self._pressed, []
                 return pressed
