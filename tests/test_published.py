@@ -86,7 +86,7 @@ def test_the_layout_of_2018(sets_2018: Path, tmp_path: Path, config: GameConfig)
     assert pieces(to / ROOT) == tree(sets_2018 / ROOT)
     assert verify(to).problems == [] and len(verify(to).sets) == 4
     assert sorted(path.name for path in to.iterdir()) == ["downloads", ROOT]
-    assert report.lines()[:2] == ["mine.tgz (given by --archive)", f"  {to / ROOT / 'msmd_all/msmd_all_test'}: 1 scores"]
+    assert report.lines()[:2] == ["mine.tgz (given by --archive)", f"  {to / ROOT / 'msmd_all/msmd_all_test'}: 1 score"]
     (piece,) = load_data_set(to / ROOT / "nottingham" / "nottingham_test", config)
     assert piece.name == "nottingham_test_tune"
 

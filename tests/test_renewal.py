@@ -104,7 +104,8 @@ def test_renditions_replace_pieces_that_are_no_longer_remembered(pieces: list[Pi
     assert len(replaced) >= 10 and len({index for _, index in replaced}) == 5
     for update, index in replaced:  # neither played nor remembered when it was replaced
         assert all(index not in pieces for pieces in played[update - remembered : update])
-    assert renewed.number.sum() == len(replaced)
+    for index, number in enumerate(renewed.number.tolist()):  # one that is too long for its place is passed over
+        assert number >= sum(other == index for _, other in replaced) > 0
     names = {piece.name for piece in renewed.bank.pieces}
     assert names == {piece.name for piece in pieces}
     changed = [not np.array_equal(new.spectrogram, old.spectrogram) for new, old in zip(renewed.bank.pieces, pieces)]
