@@ -9,6 +9,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.mei.abbreviations import write_out
+from score_following_game.data_preparation.engraving.mei.beats import keep_in_bars
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
 from score_following_game.data_preparation.engraving.mei.durations import complete_durations
 from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, octave_lines, remove_pitches
@@ -119,6 +120,7 @@ def _time(score: Element) -> _Timed:
         timed.tempi.append(tempo)
         after(events, staves)
         now, tempo = now + length, None
+    keep_in_bars([bar.measure for bar in timed.bars], [(bar.length, bar.unit) for bar in timed.bars])
     return timed
 
 
