@@ -55,12 +55,14 @@ def end_with_part(root: Element, reading: Reading) -> Reading:
     for measure, before, bar in zip(measures, reading.bars, alone.bars):
         if bar.length != before.length:
             _mend_times(measure, bar)
-    _keep_beats(measures, alone)
+    _keep_beats(measures, alone, reading)
     return alone
 
 
-def _keep_beats(measures: list[Element], reading: Reading) -> None:
-    keep_in_bars(measures, [(bar.length, bar.meter[1] if bar.meter else 4) for bar in reading.bars])
+def _keep_beats(measures: list[Element], *readings: Reading) -> None:
+    """The engraver may count in the beats of any part: of several readings the longest beat counts."""
+    bars = zip(*(reading.bars for reading in readings))
+    keep_in_bars(measures, [(of[0].length, min(bar.meter[1] if bar.meter else 4 for bar in of)) for of in bars])
 
 
 def silence_heads(root: Element, reading: Reading) -> Reading:
