@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -34,7 +35,10 @@ class Output(io.TextIOBase):
         self._attempt(self._stream.flush)
 
     def isatty(self) -> bool:
-        return bool(self.failure is None and self._stream.isatty())
+        try:
+            return bool(self.failure is None and self._stream.isatty())
+        except ValueError:  # closed meanwhile
+            return False
 
     def fileno(self) -> int:
         return int(self._stream.fileno())
@@ -48,8 +52,8 @@ class Output(io.TextIOBase):
             return None
         try:
             return action()
-        except OSError as error:
-            self.failure = error
+        except (OSError, ValueError) as error:  # ValueError: closed meanwhile
+            self.failure = error if isinstance(error, OSError) else OSError(errno.EBADF, os.strerror(errno.EBADF))
             with contextlib.suppress(OSError, ValueError):  # what the stream still holds is written there when Python ends
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())

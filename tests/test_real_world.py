@@ -10,7 +10,7 @@ import pytest
 from small_piece import write_small_piece
 
 from score_following_game.evaluation.evaluator import Episode
-from score_following_game.evaluation.intervals import interval, tracking_ratio
+from score_following_game.evaluation.intervals import intervals
 from score_following_game.evaluation.metrics import UNITS
 from score_following_game.evaluation.results import Results
 
@@ -23,12 +23,14 @@ def results(tracked: list[int], onsets: int = 10) -> Results:
 
 
 def test_interval_over_pieces():
-    assert interval(results([7] * 30), tracking_ratio) == pytest.approx((0.7, 0.7))
+    same = intervals(results([7] * 30))
+    assert same["global_tracking_ratio"] == pytest.approx((0.7, 0.7)) and same["tracked_until_end_ratio"] == (0, 0)
     half = results([0, 10] * 50)
-    low, high = interval(half, tracking_ratio)
+    low, high = intervals(half)["global_tracking_ratio"]
+    assert intervals(half)["tracked_until_end_ratio"] == (low, high)  # the pieces that are followed are followed to their end
     assert low == pytest.approx(0.5 - 1.96 * 0.05, abs=0.02) and high == pytest.approx(0.5 + 1.96 * 0.05, abs=0.02)
-    assert interval(half, tracking_ratio) == (low, high)  # the same each time
-    narrow = interval(results([0, 10] * 800), tracking_ratio)
+    assert intervals(half)["global_tracking_ratio"] == (low, high)  # the same each time
+    narrow = intervals(results([0, 10] * 800))["global_tracking_ratio"]
     assert narrow[1] - narrow[0] < (high - low) / 3
 
 
@@ -45,7 +47,7 @@ def test_the_bench_on_a_bundled_tune(run, tmp_path: Path):
     for condition in conditions:
         assert set(found[condition]) == {"nottingham", "constant speed", "online time warping"}
         agent = found[condition]["nottingham"]
-        low, high = agent["tracking_ratio_interval"]
+        low, high = agent["intervals"]["global_tracking_ratio"]
         assert low <= agent["mean"]["global_tracking_ratio"] <= high
         assert len(agent["pieces"]) == 2
     # a click 20 dB above the peak changes nothing (it used to: R_on 0.14)

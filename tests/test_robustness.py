@@ -162,7 +162,7 @@ def test_conditions_are_every_tempo_with_every_font_once():
 
 def test_files_tell_the_condition_only_where_there_are_several():
     one, two = {Condition(0.5): played("a")}, {Condition(0.5): played("a"), Condition(0.5, ONE): played("a")}
-    assert "tempo" not in condition_rows(one)[0] and set(condition_content(one)) == {"mean", "trials", "pieces"}
+    assert "tempo" not in condition_rows(one)[0] and set(condition_content(one)) == {"mean", "trials", "pieces", "intervals"}
     assert [(row["tempo"], row["sound_font"]) for row in condition_rows(two)] == [(0.5, "default")] * 2 + [(0.5, str(ONE))] * 2
     assert [part["sound_font"] for part in condition_content(two)["conditions"]] == ["default", str(ONE)]
 
@@ -224,6 +224,13 @@ def test_one_condition_prints_the_published_rows(run_here, arguments: tuple):
     assert len(plain.splitlines()) == 5
     shared = run_here(*arguments, "--shares").stdout
     assert shared.startswith(plain) and len(shared.splitlines()) == 7
+    ranged = run_here(*arguments, "--intervals").stdout
+    assert ranged.startswith(plain)
+    for cell, mean in zip(
+        ranged.splitlines()[-1].strip("\\& ").split(" & "), plain.splitlines()[-1].split(" & ")[:2], strict=True
+    ):
+        low, high = map(float, cell.split("-"))
+        assert low <= float(mean.strip("& ")) <= high
     in_cm = run_here(*arguments, "--unit", "cm").stdout.splitlines()[-1].split("&")
     in_px = plain.splitlines()[-1].split("&")
     assert in_cm[:3] == in_px[:3] and float(in_cm[3]) == pytest.approx(CM_PER_PX * float(in_px[3]), abs=0.006)

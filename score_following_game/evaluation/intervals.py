@@ -1,35 +1,42 @@
-"""Bootstrap intervals over pieces: how far a figure could lie from that of other pieces of the same kind."""
+"""Bootstrap intervals over pieces: how far R_tue and R_on could lie from those of other pieces of the same kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.results import Results
 
 RESAMPLES, INSIDE = 1000, 0.95
 
 
-def interval(
-    results: Results, figure: Callable[[list[Episode]], float], unit: str = "px", seed: int = 0
-) -> tuple[float, float]:
-    """The interval in which a figure lies in 95 % of resamples of the pieces, with all their trials.
+def intervals(results: Results, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """The intervals in which R_tue and R_on lie in 95 % of resamples of the pieces, with all their trials.
 
-    figure: of the episodes of some pieces, errors in `unit`.
+    Keyed by the names of the figures, tracked_until_end_ratio and global_tracking_ratio.
     """
-    trials = results.episodes[unit]
-    by_piece = [[trial[index] for trial in trials] for index in range(len(trials[0]))]
-    random = np.random.default_rng(seed)
-    values = []
-    for _ in range(RESAMPLES):
-        chosen = random.integers(len(by_piece), size=len(by_piece))
-        values.append(figure([episode for index in chosen for episode in by_piece[index]]))
-    low, high = np.nanpercentile(values, [50 * (1 - INSIDE), 50 * (1 + INSIDE)])
+    trials = results.episodes["px"]
+    counts = np.array(  # (pieces, 4)
+        [
+            [
+                sum(episode.ratio == 1 for episode in same),
+                len(same),
+                sum(episode.tracked for episode in same),
+                sum(len(episode.onset_frames) for episode in same),
+            ]
+            for same in zip(*trials, strict=True)
+        ]
+    )
+    chosen = np.random.default_rng(seed).integers(len(counts), size=(RESAMPLES, len(counts)))
+    ended, games, tracked, onsets = counts[chosen].sum(axis=1).T
+    shares = {"tracked_until_end_ratio": ended / games, "global_tracking_ratio": tracked / onsets}
+    return {name: _inner(values) for name, values in shares.items()}
+
+
+def _inner(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, [50 * (1 - INSIDE), 50 * (1 + INSIDE)])
     return float(low), float(high)
 
 
-def tracking_ratio(episodes: list[Episode]) -> float:
-    """R_on of some episodes."""
-    return sum(episode.tracked for episode in episodes) / sum(len(episode.onset_frames) for episode in episodes)
+def interval_cells(results: Results) -> list[str]:
+    """The intervals of R_tue and R_on as printed."""
+    return [f"{low:.2f}-{high:.2f}" for low, high in intervals(results).values()]

@@ -16,7 +16,7 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 from score_following_game.evaluation.baselines import Contestant
 from score_following_game.evaluation.evaluator import play_data_set
-from score_following_game.evaluation.intervals import interval, tracking_ratio
+from score_following_game.evaluation.intervals import interval_cells
 from score_following_game.evaluation.metrics import SHARE_SECONDS, mean_stats
 from score_following_game.evaluation.report import json_content
 from score_following_game.evaluation.results import Results, mean_of
@@ -68,14 +68,13 @@ def table(found: Found) -> str:
     for condition, own in found.items():
         for name, results in own.items():
             stats, shares = mean_stats(results.stats()), mean_of(results.shares())
-            low, high = interval(results, tracking_ratio)
             rows.append(
                 [
                     condition,
                     name,
                     f"{stats.tracked_until_end_ratio:.2f}",
                     f"{stats.global_tracking_ratio:.3f}",
-                    f"{low:.2f}-{high:.2f}",
+                    interval_cells(results)[1],
                     f"{stats.alignment_errors_mean:.2f}",
                     *(f"{share:.2f}" for share in shares.values()),
                 ]
@@ -89,11 +88,5 @@ def table(found: Found) -> str:
 
 
 def content(found: Found) -> dict[str, Any]:
-    """Every number, per condition and agent: as json_content, and the interval of R_on."""
-    return {
-        condition: {
-            name: json_content(results) | {"tracking_ratio_interval": interval(results, tracking_ratio)}
-            for name, results in own.items()
-        }
-        for condition, own in found.items()
-    }
+    """Every number, per condition and agent: as json_content."""
+    return {condition: {name: json_content(results) for name, results in own.items()} for condition, own in found.items()}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from score_following_game.evaluation.evaluator import Episode
+from score_following_game.evaluation.intervals import interval_cells, intervals
 from score_following_game.evaluation.metrics import SHARE_SECONDS, AlignmentStats, mean_stats, onset_shares
 from score_following_game.evaluation.results import Results, mean_of, share_names
 from score_following_game.files import replacing
@@ -19,16 +20,18 @@ SEPARATOR = "-" * 50
 DECIMALS = {"px": 2, "cm": 2, "seconds": 3}  # of printed errors; a pixel is a few hundredths of a second
 
 
-def printed_report(results: Results, unit: str = "px", shares: bool = False) -> str:
+def printed_report(results: Results, unit: str = "px", shares: bool = False, with_intervals: bool = False) -> str:
     """The output of eval_score_following.py: a line per piece (only for a single trial), a row per trial, the mean row.
 
     unit: of the errors, one of UNITS. shares: append the mean shares of onsets within SHARE_SECONDS.
+    with_intervals: append the intervals of R_tue and R_on over the pieces.
     """
     trials, stats = results.episodes[unit], results.stats(unit)
     lines = [piece_line(episode) for episode in trials[0]] if len(trials) == 1 else []
     rows = [latex_row(figures, DECIMALS[unit]) for figures in (*stats, mean_stats(stats))]
     within = shares_lines(mean_of(results.shares())) if shares else []
-    return "\n".join([*lines, *rows[:-1], SEPARATOR, rows[-1], *within])
+    ranges = ["R_tue and R_on in 95 % of resamples of the pieces:", _row(interval_cells(results))] if with_intervals else []
+    return "\n".join([*lines, *rows[:-1], SEPARATOR, rows[-1], *within, *ranges])
 
 
 def piece_line(episode: Episode) -> str:
@@ -38,7 +41,11 @@ def piece_line(episode: Episode) -> str:
 
 def latex_row(stats: AlignmentStats, decimals: int = 2) -> str:
     """The LaTeX row & R_tue & R_on & mean & std \\\\. decimals: of the errors."""
-    return " ".join(f"& {cell}" for cell in stats_cells(stats, decimals)) + " \\\\"
+    return _row(stats_cells(stats, decimals))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " ".join(f"& {cell}" for cell in cells) + " \\\\"
 
 
 def columns(unit: str) -> str:
@@ -61,7 +68,7 @@ def shares_lines(shares: dict[float, float]) -> list[str]:
     bounds = ", ".join(f"{seconds:g}" for seconds in SHARE_SECONDS)
     return [
         f"within {bounds} seconds, of all onsets (one not tracked is a miss):",
-        " ".join(f"& {share:.2f}" for share in shares.values()) + " \\\\",
+        _row([f"{share:.2f}" for share in shares.values()]),
     ]
 
 
@@ -86,9 +93,10 @@ def piece_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def json_content(results: Results) -> dict[str, Any]:
-    """`mean`: the figures' means over trials. `trials`: the figures of each trial. `pieces`: piece_rows."""
+    """`mean`: the figures' means over trials. `intervals`: those of R_tue and R_on. `trials`: the figures of each trial.
+    `pieces`: piece_rows."""
     figures = results.figures()
-    return {"mean": mean_of(figures), "trials": figures, "pieces": piece_rows(results)}
+    return {"mean": mean_of(figures), "intervals": intervals(results), "trials": figures, "pieces": piece_rows(results)}
 
 
 def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError, counted
+from score_following_game.evaluation.intervals import interval_cells
 from score_following_game.evaluation.metrics import SHARE_SECONDS, mean_stats
 from score_following_game.evaluation.report import DECIMALS, json_content, piece_rows, printed_report, stats_cells
 from score_following_game.evaluation.results import Results, mean_of
@@ -53,30 +54,33 @@ def play_conditions(conditions: Sequence[Condition], play: Callable[[Condition],
     return played
 
 
-def report(played: Mapping[Condition, Results], unit: str = "px", shares: bool = False) -> str:
+def report(played: Mapping[Condition, Results], unit: str = "px", shares: bool = False, with_intervals: bool = False) -> str:
     """The printed report for a single condition, the robustness table for several."""
     if len(played) == 1:
-        return printed_report(next(iter(played.values())), unit, shares)
-    return robustness_table(played, unit, shares)
+        return printed_report(next(iter(played.values())), unit, shares, with_intervals)
+    return robustness_table(played, unit, shares, with_intervals)
 
 
-def robustness_table(played: Mapping[Condition, Results], unit: str = "px", shares: bool = False) -> str:
+def robustness_table(
+    played: Mapping[Condition, Results], unit: str = "px", shares: bool = False, with_intervals: bool = False
+) -> str:
     """A table with one row per condition: tempo, sound font, and the figures of aligned_table."""
-    return aligned_table(["tempo", "sound font"], _labels(played), list(played.values()), unit, shares)
+    return aligned_table(["tempo", "sound font"], _labels(played), list(played.values()), unit, shares, with_intervals)
 
 
 def comparison_table(
     played: Mapping[str, Mapping[Condition, Results]],
     unit: str = "px",
     shares: bool = False,
+    with_intervals: bool = False,
 ) -> str:
     """A table with one row per agent, or, for several conditions, per agent and condition. played: keyed by agent name."""
     conditions = next(iter(played.values()))
     results = [result for own in played.values() for result in own.values()]
     if len(conditions) == 1:
-        return aligned_table(["agent"], [(name,) for name in played], results, unit, shares)
+        return aligned_table(["agent"], [(name,) for name in played], results, unit, shares, with_intervals)
     labels = [(name, *condition) for name in played for condition in _labels(conditions)]
-    return aligned_table(["agent", "tempo", "sound font"], labels, results, unit, shares)
+    return aligned_table(["agent", "tempo", "sound font"], labels, results, unit, shares, with_intervals)
 
 
 def by_label(played: Mapping[str, Mapping[Condition, Results]]) -> dict[str, Results]:
@@ -95,13 +99,16 @@ def aligned_table(
     results: Sequence[Results],
     unit: str,
     shares: bool,
+    with_intervals: bool,
 ) -> str:
     """Aligned LaTeX rows, labels & R_tue & R_on & mean & std \\\\, means over trials. The header is a LaTeX comment.
 
-    names: of the labels. shares: a column for each of SHARE_SECONDS, the share of all onsets within it.
+    names: of the labels. shares: a column for each of SHARE_SECONDS, the share of all onsets within it. with_intervals: columns
+    of the intervals of R_tue and R_on.
     """
     bounds = [f"<= {seconds:g} s" for seconds in SHARE_SECONDS] if shares else []
-    rows = [[f"% {names[0]}", *names[1:], "R_tue", "R_on", f"mean {unit}", f"std {unit}", *bounds]]
+    ranges = ["R_tue 95 %", "R_on 95 %"] if with_intervals else []
+    rows = [[f"% {names[0]}", *names[1:], "R_tue", "R_on", f"mean {unit}", f"std {unit}", *bounds, *ranges]]
     for label, result in zip(labels, results, strict=True):
         within = [f"{share:.2f}" for share in mean_of(result.shares()).values()] if shares else []
         rows.append(
@@ -109,6 +116,7 @@ def aligned_table(
                 *(part.replace("_", r"\_") for part in label),
                 *stats_cells(mean_stats(result.stats(unit)), DECIMALS[unit]),
                 *within,
+                *(interval_cells(result) if with_intervals else []),
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

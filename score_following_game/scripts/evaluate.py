@@ -93,6 +93,11 @@ def make_parser() -> Parser:
         help="also print the shares of all onsets followed within 0.05 to 5 seconds; onsets not tracked count as misses",
     )
     parser.add_argument(
+        "--intervals",
+        action="store_true",
+        help="also print in which range R_tue and R_on lie in 95 %% of resamples of the pieces",
+    )
+    parser.add_argument(
         "--baselines",
         action="store_true",
         help="print a table of the agent and the baselines: constant speed, supervised localisation, "
@@ -139,9 +144,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     first = next(iter(played.values()))
     explain_columns(arguments, is_table=arguments.baselines or len(conditions) > 1)
     print(
-        comparison_table(played, arguments.unit, arguments.shares)
+        comparison_table(played, arguments.unit, arguments.shares, arguments.intervals)
         if arguments.baselines
-        else report(first, arguments.unit, arguments.shares)
+        else report(first, arguments.unit, arguments.shares, arguments.intervals)
     )
     if arguments.csv:
         write_csv(arguments.csv, agent_rows(played) if arguments.baselines else condition_rows(first))

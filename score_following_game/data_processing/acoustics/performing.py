@@ -9,7 +9,7 @@ import numpy as np
 from score_following_game.data_processing.midi_library import pretty_midi
 
 SPEED = 0.3  # largest change of the overall tempo, as a logarithm
-SLOW = 0.15, 0.9  # share of performances that are slower still, if asked for, and by how much at most, as a logarithm
+SLOW = 0.35, 1.2  # share of performances that are slower still, if asked for, and by how much at most, as a logarithm
 PHRASE = (2.5, 7.0)  # seconds of the score
 RUBATO = 0.26  # largest change of the local tempo within a performance, as a logarithm
 PAUSES = 0.35  # share of performances with fermatas
@@ -55,7 +55,7 @@ class Notes:
 def perform(notes: Notes, random: np.random.Generator, slow: bool = False) -> Notes:
     """Play notes with another tempo, rubato, pauses, asynchrony, articulation and dynamics. Note numbers are kept.
 
-    slow: some performances are up to 2.5 times as slow, so that notes last long.
+    slow: some performances are up to 3.3 times as slow, so that notes last long.
     """
     written, phrases = np.unique(notes.start), _phrases(notes, random)
     course = _course(written, phrases, random)
