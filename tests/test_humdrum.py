@@ -98,6 +98,11 @@ def test_tokens(token: str, duration: float, pitch: int, alter: int) -> None:
     assert note.id == "note-L2F1" and note.staff == 1
 
 
+def test_a_note_without_a_definite_pitch_costs_that_note() -> None:
+    text = kern(*["4c"] * 4, "=2", "4d", "4dR", "4e", "4f", "=3", *["4c"] * 4)
+    assert [float(bar.lost[0].onset) for bar in bars(text) if bar.lost] == [1]
+
+
 def test_chords_rests_and_grace_notes() -> None:
     text = kern("4c&4e&2g 2r", "8qd&8f .", "qqd .", "4d .")
     ids = [(note.id, note.staff, note.pitch, float(note.onset), float(note.duration)) for note in bars(text)[0].notes]

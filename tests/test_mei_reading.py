@@ -127,7 +127,6 @@ def test_grace_notes_take_no_time() -> None:
         (note("c4"), '<space dur="2"/>', "", "2"),
         (note("c4"), "<mRest/>", 'metcon="false"', "1"),
         (note("c4", 1) + note("c4"), "<mRest/>", "", "5"),
-        ('<multiRest num="3"/>', '<multiRest num="3"/>', "", "12"),
         ("", "", "", "0"),
     ],
 )
@@ -136,6 +135,17 @@ def test_the_length_of_a_bar(first: str, second: str, more: str, length: str) ->
     text = score(full, bar(first, second, more=more), full, staves=2)
     assert str(read_mei(text)[1].bars[1].length) == length
     assert onsets(text)[-1] == str(4 + F(length) + 3)
+
+
+def test_rests_of_several_bars_are_written_out() -> None:
+    rest = '<multiRest num="3"/>'
+    text = score(bar(SCALE, SCALE), bar(rest, rest, more='n="2" right="rptend"'), bar(SCALE, SCALE), staves=2)
+    mei, reading = read_mei(text)
+    assert [bar.name for bar in reading.bars][1:4] == ["2", "3", "4"]
+    assert onsets(text)[-1] == str(4 + 12 + 3)
+    assert ['right="rptend"' in measure for measure in mei.split("<measure")[1:]] == [False, False, False, True, False]
+    with pytest.raises(EngravingError, match="bar 2: a rest of '0' bars"):
+        read_mei(text.replace('num="3"', 'num="0"'))
 
 
 def test_a_pickup_is_as_short_as_its_notes() -> None:

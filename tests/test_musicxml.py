@@ -89,6 +89,23 @@ def test_rounded_divisions(durations: tuple[int, ...]) -> None:
     assert_notes(piece, [(0, 60), *high, (2, 62), (2, 79), (3, 81)])
 
 
+@pytest.mark.parametrize("durations", [(0, 0, 1), (0, 1, 0), (1, 0, 0)])
+def test_notes_that_the_divisions_round_to_nothing(durations: tuple[int, ...]) -> None:
+    """Divisions of whole quarters: what follows, and the other voice, stand where the values say."""
+    group = "".join(
+        note(pitch, duration, value=0.5, tuplet="3:2", divisions=1) for pitch, duration in zip(("C5", "D5", "E5"), durations)
+    )
+    piece = made(group + notes("G5 A5 B5", divisions=1) + back(4, 1) + notes("C4 D4 E4 F4", voice=2, divisions=1), divisions=1)
+    high = [(k * THIRD, pitch) for k, pitch in enumerate((72, 74, 76))]
+    assert_notes(piece, [(0, 60), *high, (1, 62), (1, 79), (2, 64), (2, 81), (3, 65), (3, 83)])
+
+
+def test_durations_that_fill_the_bar_where_the_values_do_not() -> None:
+    group = "".join(note(pitch, 1, value=0.5, tuplet="3:2", divisions=1) for pitch in ("C5", "D5", "E5"))
+    with pytest.raises(EngravingError, match="bar 1: its notes last 4 quarters by their durations, 2 by their values"):
+        made(group + note("G5", 1, divisions=1), divisions=1)
+
+
 @pytest.mark.parametrize("rest", [[("E5", 2.0)], [("E5", 0.5)], [("E5", 2.0), ("G5", 1.0), ("B5", 2.0)], [("G4", 4.0)]])
 def test_notes_of_a_chord_keep_their_own_durations(rest: list[tuple[str, float]]) -> None:
     """They are drawn in voices of their own, since a chord has one stem, and move nothing that follows."""

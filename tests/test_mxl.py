@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from score_following_game.data_preparation.building.mxl import score_in
+from score_following_game.data_preparation.building.sources import score_text
 from score_following_game.data_preparation.errors import EngravingError
 
 CONTAINER = '<container><rootfiles><rootfile full-path="{}"{}/></rootfiles></container>'
@@ -48,3 +50,13 @@ def test_the_score_of_an_archive(entries: list[tuple[str, str]]) -> None:
 def test_archives_that_are_refused(content: bytes, message: str) -> None:
     with pytest.raises(EngravingError, match=message):
         score_in(content)
+
+
+@pytest.mark.parametrize("name", ["score.mxl", "score.xml", "score.musicxml"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_compressed_and_plain_files_of_any_suffix(tmp_path: Path, name: str, encoding: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(archive(("score.xml", "<score-partwise/>")))
+    assert score_text(path) == "<score-partwise/>"
+    path.write_bytes(" <score-partwise/>".encode(encoding))
+    assert score_text(path).strip() == "<score-partwise/>"

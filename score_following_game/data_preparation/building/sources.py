@@ -127,12 +127,23 @@ def decode(data: bytes) -> str:
 
 
 def score_text(path: Path) -> str:
-    """The text of a score file, for compressed MusicXML that of the score inside. Raises EngravingError; see score_in."""
-    text = decode(score_in(read_bytes(path))) if path.suffix.lower() == ".mxl" else read_text(path)
+    """The text of a score file, for compressed MusicXML that of the score inside. Raises EngravingError; see score_in.
+
+    Files get renamed: the content, not the suffix, says whether MusicXML is compressed.
+    """
+    content = read_bytes(path)
+    text = decode(score_in(content) if _is_compressed(path, content) else content)
     if text.lstrip()[:1] == "<":
         with leaving_out(UNREADABLE):
             limits.require_modest_xml(text)
     return text
+
+
+def _is_compressed(path: Path, content: bytes) -> bool:
+    suffix = path.suffix.lower()
+    if suffix == ".mxl":
+        return not decode(content[:1000]).lstrip().startswith("<")
+    return suffix in (".musicxml", ".xml") and content.startswith(b"PK")
 
 
 def read_bytes(path: Path) -> bytes:

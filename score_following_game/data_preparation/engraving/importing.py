@@ -10,16 +10,23 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.bar_marks import WITHOUT_REPEATS, BarMarks
 from score_following_game.data_preparation.engraving.humdrum.arithmetic import read_humdrum
 from score_following_game.data_preparation.engraving.humdrum.order import expansion, repeat_marks
+from score_following_game.data_preparation.engraving.long_rests import write_out_rests
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
 from score_following_game.data_preparation.engraving.mei.expansion import expansion_order
 from score_following_game.data_preparation.engraving.mei.marks import marks_of
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
 from score_following_game.data_preparation.engraving.playing import WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading import Reading
-from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out, write_out_rests
+from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
-from score_following_game.data_preparation.engraving.verovio.mending import draw_time_signatures, mend, silence_heads
+from score_following_game.data_preparation.engraving.verovio.mending import (
+    draw_time_signatures,
+    end_with_part,
+    mend,
+    silence_heads,
+)
 from score_following_game.data_preparation.engraving.verovio.ordering import lay_in_order
 from score_following_game.data_preparation.engraving.verovio.parts import choose_part, drop_rare_staves
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -53,7 +60,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         reading = _with_order(reading, prepared if form == "mei" else text, form)
     root = parse_mei(convert_to_mei(prepared, form))
     if form == "humdrum":
-        write_out_rests(root)
+        write_out_rests(root, MEI)
         draw_time_signatures(root)
     write_out(root)
     draw_first_clefs(root)
@@ -62,7 +69,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     reading = drop_rare_staves(root, mend(root, reading))
     order = playing.order(reading, _marks(root, reading, form))
     if playing.part:
-        reading = choose_part(root, reading, playing.part)
+        reading = end_with_part(root, choose_part(root, reading, playing.part))
     _require_notes(reading)
     lay_in_order(root, order, reading)
     return xml_text(root), reading

@@ -52,10 +52,24 @@ class ReadNote:
 
 
 @dataclass(frozen=True)
+class PartBar:
+    """What a part has in a bar. staves: of the score.  length: quarters.  meter: its own time signature, None without one."""
+
+    staves: tuple[int, ...]
+    length: Fraction
+    meter: tuple[int, int] | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.meter is not None and self.length >= Fraction(4 * self.meter[0], self.meter[1])
+
+
+@dataclass(frozen=True)
 class ReadBar:
     """A bar. name: its number in the score.  length: quarters.  tempi: (quarters after its start, quarters per minute).
 
     meter: beats and beat unit of the time signature in force, None if there is none.  lost: notes that are not engraved.
+    parts: for formats in which a part may have a time signature, and a length, of its own.
     """
 
     name: str
@@ -64,6 +78,14 @@ class ReadBar:
     tempi: tuple[tuple[Fraction, float], ...] = ()
     meter: tuple[int, int] | None = None
     lost: tuple[ReadNote, ...] = ()
+    parts: tuple[PartBar, ...] = ()
+
+    def alone(self) -> ReadBar:
+        """The bar as long as its parts last, if they are full, when parts that last longer are not played."""
+        if not self.parts or not all(part.is_full for part in self.parts):
+            return self
+        longest = max(self.parts, key=lambda part: part.length)
+        return replace(self, length=min(self.length, longest.length), meter=longest.meter)
 
     def held_from(self, before: ReadBar) -> dict[str, str]:
         """Id of a note at the start -> id of the one at the end of `before` that it continues, if that bar is played before it.
@@ -130,7 +152,18 @@ class Reading:
         def chosen(notes: Iterable[ReadNote]) -> tuple[ReadNote, ...]:
             return tuple(replace(note, staff=number[note.staff]) for note in notes if note.staff in number)
 
-        bars = (replace(bar, notes=chosen(bar.notes), lost=chosen(bar.lost)) for bar in self.bars)
+        def of(part: PartBar) -> PartBar:
+            return replace(part, staves=tuple(number[staff] for staff in part.staves if staff in number))
+
+        bars = (
+            replace(
+                bar,
+                notes=chosen(bar.notes),
+                lost=chosen(bar.lost),
+                parts=tuple(of(part) for part in bar.parts if number.keys() & {*part.staves}),
+            )
+            for bar in self.bars
+        )
         return replace(self, bars=tuple(bars))
 
     def giving_up(self, staves: Mapping[int, int]) -> Reading:

@@ -85,6 +85,8 @@ def _duration(text: str) -> Fraction | None:
 def _pitch(text: str) -> tuple[int, int, int]:
     """(MIDI pitch, step, alteration). c is middle C, cc the C above it, C the one below and CC the one below that."""
     letters = _LETTERS.findall(text)
+    if "R" in text:
+        raise ValueError(f"{text[:20]!r} has no definite pitch")
     if not letters or letters.count(letters[0]) != len(letters):
         raise ValueError(f"{text!r} has {'several pitches' if letters else 'no pitch'}")
     octave = 3 + len(letters) if letters[0].islower() else 4 - len(letters)

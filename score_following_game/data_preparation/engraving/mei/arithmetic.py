@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.mei.abbreviations import write_out
+from score_following_game.data_preparation.engraving.mei.beats import keep_in_bars
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
 from score_following_game.data_preparation.engraving.mei.durations import complete_durations
 from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, octave_lines, remove_pitches
@@ -18,7 +19,7 @@ from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi,
 from score_following_game.data_preparation.engraving.mei.ties import Ties, TimedBar, find_ties
 from score_following_game.data_preparation.engraving.mei.timing import read_layers
 from score_following_game.data_preparation.engraving.mei.tree import parse
-from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.reading import PartBar, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -72,7 +73,8 @@ def _read(score: Element, natural: bool, small: bool) -> Reading:
             lost = tuple(note for note in notes if note.id in undrawn)
             notes = tuple(replace(note, silent="") if note.id in undrawn else note for note in notes)  # as rests
             remove_pitches(bar.measure, undrawn)
-            bars.append(ReadBar(name, bar.length, notes, bar_tempi(bar, tempo), _meter(staves), lost))
+            parts = tuple(_parts(bar, staves))
+            bars.append(ReadBar(name, bar.length, notes, bar_tempi(bar, tempo), _meter(staves), lost, parts))
     if not any(note.pitch is not None or note.silent for bar in bars for note in bar.notes):
         raise EngravingError("no notes")
     return Reading(tuple(bars))
@@ -119,6 +121,7 @@ def _time(score: Element) -> _Timed:
         timed.tempi.append(tempo)
         after(events, staves)
         now, tempo = now + length, None
+    keep_in_bars([bar.measure for bar in timed.bars], [(bar.length, bar.unit) for bar in timed.bars])
     return timed
 
 
@@ -164,6 +167,13 @@ def _notes(
             note = ReadNote(event.id, event.onset, event.duration, sound.pitch, number, sound.alter, first, sound.transposition)
             notes.append(replace(note, begins_tie=event.id in ties.begin, ends_tie=event.id in ties.end))
     return notes
+
+
+def _parts(bar: TimedBar, staves: Mapping[str, StaffState]) -> Iterator[PartBar]:
+    """Each staff of a bar as a part of its own."""
+    for name, staff in staves.items():
+        length = max((event.end for event in bar.events if event.staff == name), default=Fraction(0))
+        yield PartBar((staff.number,), length, staff.meter)
 
 
 def _meter(staves: Mapping[str, StaffState]) -> tuple[int, int] | None:

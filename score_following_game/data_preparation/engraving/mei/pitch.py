@@ -176,7 +176,10 @@ def _octave_line(element: Element, bars: Sequence[TimedBar], index: int) -> Octa
         end, staff = bar.start + event.onset, staff or event.printed
     elif element.get("tstamp2"):
         later, quarters = place(element, "tstamp2", bars[index].unit)
-        end = bars[min(index + later, len(bars) - 1)].start + quarters
+        bar = bars[min(index + later, len(bars) - 1)]
+        if quarters >= bar.length:  # the line does not reach the next bar
+            quarters = max((event.onset for event in bar.events if event.onset < bar.length), default=Fraction(0))
+        end = bar.start + quarters
     return None if end is None else OctaveLine(staff, layer, octaves, start, end)
 
 

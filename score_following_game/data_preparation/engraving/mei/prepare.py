@@ -6,6 +6,7 @@ from copy import deepcopy
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID, NAMESPACE
+from score_following_game.data_preparation.engraving.long_rests import write_out_rests
 from score_following_game.data_preparation.engraving.mei.movements import movements, score_of
 from score_following_game.data_preparation.engraving.mei.tree import name_of, played
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -13,7 +14,7 @@ from score_following_game.data_preparation.errors import EngravingError
 
 # Elements that get ids of ours. The engraver's ids have no hyphen, so none can be the same.
 _NAMED = {"measure": "bar", "note": "note", "chord": "chord", "rest": "rest", "space": "space", "mRest": "rest"}
-_NAMED |= {"multiRest": "rest", "mSpace": "space"}
+_NAMED |= {"mSpace": "space"}
 _REFERENCES = ("startid", "endid", "plist", "corresp", "sameas", "next", "prev", "synch", "copyof")
 _MADE_FROM = "Transcoded from"
 _OLD_NAMES = {"key.sig": "keysig"}
@@ -41,6 +42,7 @@ def prepare(root: Element) -> Element:
     _complete_definitions(score)
     _name_staff_of_octave_lines(score)
     _write_dots(score)
+    write_out_rests(score)
     _name(score)
     return score
 

@@ -13,8 +13,7 @@ from score_following_game.data_preparation.engraving.mei.values import whole, wr
 from score_following_game.data_preparation.errors import EngravingError
 
 ABBREVIATED = {"mRpt", "mRpt2", "multiRpt", "halfmRpt", "beatRpt", "fTrem"}  # signs for notes that are not written out
-_WHOLE_BAR = ("mRest", "mSpace", "multiRest")
-_MOST_BARS = 999  # of one rest
+_WHOLE_BAR = ("mRest", "mSpace")
 
 Element = ElementTree.Element
 
@@ -92,8 +91,7 @@ class _Layer:
             if tag in ("keySig", "clef"):
                 self._add(element, Fraction(0), on, False)
             elif tag in _WHOLE_BAR:
-                bars = whole(element, "num", 1, 1, _MOST_BARS) if tag == "multiRest" else 1
-                self._add(element, self.state.bar * bars * (not self.partial and tag != "mSpace"), on, False)
+                self._add(element, self.state.bar * (not self.partial and tag != "mSpace"), on, False)
                 self.now = self.events[-1].end
             elif tag in ("note", "rest", "space"):
                 self._add(element, self._length(element, ratio, small), on, small)

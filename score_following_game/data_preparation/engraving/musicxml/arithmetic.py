@@ -19,10 +19,12 @@ from score_following_game.data_preparation.engraving.musicxml.pitch import remov
 from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
-from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.reading import DIFFER, PartBar, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
+
+_MOST_ROUNDED = Fraction(1, 4)  # quarters by which rounded durations may miss the length of a bar
 
 Element = ElementTree.Element
 
@@ -51,12 +53,21 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
             raise EngravingError(error.reason, f"bar {name}: {error.detail}") from None
         meter = next((passage.meter for passage in passages if passage.meter), meter)
         length = max(passage.length for passage in passages)
-        if not length and meter:
-            length = Fraction(4 * meter[0], meter[1])
+        full = Fraction(4 * meter[0], meter[1]) if meter else None
+        counted = max(passage.counted for passage in passages)
+        if counted == full and abs(length - counted) > _MOST_ROUNDED:
+            lengths = f"{float(counted):g} quarters by their durations, {float(length):g} by their values"
+            raise EngravingError(DIFFER, f"bar {name}: its notes last {lengths}")
+        if not length and full:
+            length = full
         notes = tuple(note for passage in passages for note in passage.notes)
         tempi = next((tuple(passage.tempi) for passage in passages if passage.tempi), ())
         lost = tuple(note for passage in passages for note in passage.lost)
-        read.append(ReadBar(name, length, notes, tempi, meter, lost))
+        own = tuple(
+            PartBar(part.staff_numbers, passage.length, players[part.element.get("id")].meter)
+            for (part, _), passage in zip(measures, passages)
+        )
+        read.append(ReadBar(name, length, notes, tempi, meter, lost, own if len(own) > 1 else ()))
         signs.append([sign for passage in passages for sign in passage.signs])
     if not read:
         raise EngravingError("no notes", "no measures")
@@ -66,12 +77,13 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
 
 @dataclass
 class _Passage:
-    """What one part plays in one bar. lost: the notes that cannot be drawn.  length: quarters."""
+    """What one part plays in one bar. lost: the notes that cannot be drawn.  length: quarters.  counted: by <duration>."""
 
     notes: list[ReadNote] = field(default_factory=list)
     lost: list[ReadNote] = field(default_factory=list)
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
     length: Fraction = Fraction(0)
+    counted: Fraction = Fraction(0)
     meter: tuple[int, int] | None = None
     signs: list[PlacedSign] = field(default_factory=list)
 
@@ -80,25 +92,26 @@ class _Clock:
     """The position in a bar, in quarters.
 
     A file whose divisions are too coarse for its tuplets has rounded durations. Notes then take the time that their values
-    have, and `exact` maps the position that the file counts to the one that is meant.
+    have, and `exact` maps the position that the file counts to the one that is meant. A position that the file counts may be
+    two, where it rounds a note to nothing: other voices begin at the first, and the voice itself goes on from the last.
     """
 
     def __init__(self) -> None:
         self.counted = Fraction(0)
+        self.now = Fraction(0)
         self.exact: dict[Fraction, Fraction] = {}
 
-    @property
-    def now(self) -> Fraction:
-        return self.exact.get(self.counted, self.counted)
-
-    def advance(self, counted: Fraction, exact: Fraction) -> None:
+    def advance(self, counted: Fraction, exact: Fraction, certain: bool = False) -> None:
+        """certain: `exact` is the value of a note, and not just what the file counts."""
         end = self.now + exact
         self.counted += counted
-        if end != self.counted:
-            self.exact.setdefault(self.counted, end)
+        self.now = end if certain else self.exact.get(self.counted, end)
+        if self.counted and self.now != self.counted:
+            self.exact.setdefault(self.counted, self.now)
 
     def go_back(self, counted: Fraction) -> None:
         self.counted = max(Fraction(0), self.counted - counted)
+        self.now = self.exact.get(self.counted, self.counted)
 
 
 class _Player:
@@ -107,6 +120,7 @@ class _Player:
     def __init__(self, part: Part) -> None:
         self.part = part
         self.divisions = Fraction(1)
+        self.meter: tuple[int, int] | None = None
         self.transposition: dict[int, int] = {}  # staff in the part -> semitones; 0: all staves
         self.unpitched: set[int] = set()  # staves in the part with a clef for percussion or tablature
         self.ties = Ties()
@@ -132,11 +146,12 @@ class _Player:
                     passage.tempi.append((clock.now, tempo))
             elif element.tag == "note" and element.find("grace") is None:
                 if element.find("chord") is None:
-                    counted, exact = self._note_duration(element)
+                    counted, exact, certain = self._note_duration(element)
                     chord = clock.now, exact
-                    clock.advance(counted, exact)
+                    clock.advance(counted, exact, certain)
                 self._take(element, *chord, passage)
             passage.length = max(passage.length, clock.now)
+            passage.counted = max(passage.counted, clock.counted)
         for barline, now in barlines:
             passage.signs += signs_at(barline, now, passage.length)
         remove_pitches(measure, {note.id: note.duration for note in passage.lost})
@@ -151,6 +166,7 @@ class _Player:
         time = attributes.find("time")
         if time is not None and time.find("beats") is not None:
             passage.meter = meter_of(time)
+            self.meter = passage.meter or self.meter
         for clef in attributes.findall("clef"):
             staff = int(text) if (text := clef.get("number", "1")).isdecimal() else 1
             sign = (clef.findtext("sign") or "").strip()
@@ -177,17 +193,20 @@ class _Player:
         """Quarters by <duration>."""
         return self._positive(element, "duration") / self.divisions
 
-    def _note_duration(self, note: Element) -> tuple[Fraction, Fraction]:
-        """Quarters as the file counts them, and as they are meant: a rounded duration is replaced by the note's value."""
+    def _note_duration(self, note: Element) -> tuple[Fraction, Fraction, bool]:
+        """Quarters as the file counts them, and as they are meant: a rounded duration is replaced by the note's value.
+
+        The third tells whether they are the note's value.
+        """
         if not (note.findtext("duration") or "").strip():
             staff = self.part.first_staff + number(note, "staff", 1) - 1
             raise EngravingError("unreadable", f"staff {staff}: a note without a duration, and the bar does not tell it")
         counted = self._duration(note)
         value = written_value(note)
         if value is None or value == counted:
-            return counted, counted
+            return counted, counted, value is not None
         rounded = abs(value - counted) < 1 / self.divisions and (value * self.divisions).denominator > 1
-        return counted, value if rounded else counted
+        return counted, value if rounded else counted, rounded
 
     def _take(self, note: Element, onset: Fraction, duration: Fraction, passage: _Passage) -> None:
         """Add a note or rest to what is played in the bar, or to what is lost."""

@@ -22,6 +22,10 @@ class Part:
     staves: int
 
     @property
+    def staff_numbers(self) -> tuple[int, ...]:
+        return tuple(range(self.first_staff, self.first_staff + self.staves))
+
+    @property
     def measures(self) -> list[Element]:
         return self.element.findall("measure")
 

@@ -35,28 +35,6 @@ def write_out(root: Element) -> None:
             _write_out_bar(measures, at[element], meter)
 
 
-def write_out_rests(root: Element) -> None:
-    """Replace every measure of a rest of several bars by as many measures, which the file has, of one bar each."""
-    for parent in list(root.iter()):
-        for measure in parent.findall(f"{MEI}measure"):
-            rests = list(measure.iter(f"{MEI}multiRest"))
-            bars = max((_positive(rest.get("num", ""), 1) for rest in rests), default=0)
-            for rest in rests:
-                rest.tag = f"{MEI}mRest"
-                rest.attrib.pop("num", None)
-            place = list(parent).index(measure)
-            parent[place + 1 : place + 1] = [_empty(measure, number) for number in range(1, bars)]
-
-
-def _empty(measure: Element, number: int) -> Element:
-    """A measure of rests for the staves of another. number: of bars after it."""
-    new = Element(f"{MEI}measure", n=str(_positive(measure.get("n", ""), 0) + number))
-    for staff in measure.findall(f"{MEI}staff"):
-        own = ElementTree.SubElement(new, f"{MEI}staff", n=staff.get("n", ""))
-        ElementTree.SubElement(ElementTree.SubElement(own, f"{MEI}layer", n="1"), f"{MEI}mRest")
-    return new
-
-
 def _meter(element: Element) -> tuple[Fraction, Fraction] | None:
     prefix = "" if element.tag == f"{MEI}meterSig" else "meter."
     count, unit = element.get(f"{prefix}count", ""), element.get(f"{prefix}unit", "")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
+from score_following_game.data_preparation.engraving.mei.beats import keep_in_bars
 from score_following_game.data_preparation.engraving.mei.values import ALTER
 from score_following_game.data_preparation.engraving.reading import DIFFER, SIGN, TIE, ReadBar, Reading, ReadNote
 from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
@@ -33,6 +34,7 @@ def mend(root: Element, reading: Reading) -> Reading:
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar)
+    _keep_beats(measures, reading)
     mend_octave_lines(measures)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
     _mark_silent(root, read)
@@ -41,6 +43,26 @@ def mend(root: Element, reading: Reading) -> Reading:
     mended = {**dict.fromkeys(_mend_ties(root, measures, read), TIE), **dict.fromkeys(signs, SIGN)}
     reading = replace(reading, mended={**reading.mended, **mended})
     return reading.without(read.keys() - {element.get(ID) for element in root.iter()})
+
+
+def end_with_part(root: Element, reading: Reading) -> Reading:
+    """After the choice of a part, let its bars last as long as its own time signature says, not as that of another part.
+
+    Changes the times of the MEI and returns the reading with the new lengths.
+    """
+    alone = replace(reading, bars=tuple(bar.alone() for bar in reading.bars))
+    measures = list(root.iter(f"{MEI}measure"))
+    for measure, before, bar in zip(measures, reading.bars, alone.bars):
+        if bar.length != before.length:
+            _mend_times(measure, bar)
+    _keep_beats(measures, alone, reading)
+    return alone
+
+
+def _keep_beats(measures: list[Element], *readings: Reading) -> None:
+    """The engraver may count in the beats of any part: of several readings the longest beat counts."""
+    bars = zip(*(reading.bars for reading in readings))
+    keep_in_bars(measures, [(of[0].length, min(bar.meter[1] if bar.meter else 4 for bar in of)) for of in bars])
 
 
 def silence_heads(root: Element, reading: Reading) -> Reading:

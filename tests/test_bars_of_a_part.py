@@ -1,0 +1,80 @@
+"""Bars whose length is in question: of parts with a time signature of their own, and with marks after their end."""
+
+from __future__ import annotations
+
+import pytest
+from engraving_tools import ONE, TWO, engraved, notes_of
+from mei_tools import bar as mei_bar
+from mei_tools import notes as mei_notes
+from mei_tools import score as mei_score
+from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+
+from score_following_game.data_preparation.engraving.playing import Playing
+
+PIANO = Playing(part="piano")
+LINE = mei_notes("c5 d5 e5 f5")
+
+
+def musicxml(meter: str, first: str, low: str = "") -> str:
+    """A song of two bars. meter, first: of the singer."""
+    low = low or note("C3", 4, voice=5, staff=2)
+    piano = [notes("C5 D5 E5 F5", staff=1) + back(4) + low] * 2
+    singer = part(first, note("C5", 4), meter=meter)
+    return score(singer, part(*piano, staves=TWO_STAVES), names=("Singer", "Piano"))
+
+
+@pytest.mark.parametrize(
+    ("meter", "first"),
+    [("12/8", "".join(note(pitch, 1.5, value=0) for pitch in ("C5", "D5", "E5", "F5"))), ("4/4", notes("C5 D5 E5 F5 G5 A5"))],
+    ids=["other time signature", "too many notes"],
+)
+def test_the_bars_of_a_part_are_not_as_long_as_those_of_another(meter: str, first: str) -> None:
+    piece = engraved("x.musicxml", musicxml(meter, first), TWO, PIANO)
+    assert [onset for onset, pitch in notes_of(piece) if pitch >= 72] == list(range(8))
+    tied = [note("C3", 4, voice=5, staff=2, more=f'<tie type="{kind}"/>') for kind in ("start", "stop")]
+    text = musicxml(meter, first, tied[0])
+    head, _, tail = text.rpartition(tied[0])
+    piece = engraved("x.musicxml", head + tied[1] + tail, TWO, PIANO)
+    assert [(float(note.onset), float(note.end)) for note in piece.notes if note.pitch == 48] == [(0, 8)]
+
+
+def test_a_bar_that_is_not_full_lasts_as_long_as_in_the_other_parts() -> None:
+    piano = [notes("C5 D5 E5", staff=1), notes("F5 E5 D5 C5", staff=1)]
+    low = back(3) + note("C3", 3, value=0, voice=5, staff=2), back(4) + note("C3", 4, voice=5, staff=2)
+    staves = part(*(high + under for high, under in zip(piano, low)), staves=TWO_STAVES)
+    text = score(part(note("C5", 4), note("C5", 4)), staves, names=("Singer", "Piano"))
+    piece = engraved("x.musicxml", text, TWO, PIANO)
+    assert [onset for onset, pitch in notes_of(piece) if pitch >= 72] == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_staves_of_mei_with_a_time_signature_of_their_own() -> None:
+    singer = mei_notes("c3 d3 e3 f3", 4).replace('dur="4"', 'dur="4" dots="1"')
+    text = mei_score(mei_bar(LINE, singer), mei_bar(LINE, singer), staves=2)
+    text = text.replace('clef.line="4"', 'clef.line="4" meter.count="12" meter.unit="8"')
+    for which, length in (("1", 1), ("2", 1.5)):
+        piece = engraved("x.mei", text, ONE, Playing(part=which))
+        assert [onset for onset, _ in notes_of(piece)] == [k * length for k in range(8)]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        '<fermata tstamp="4"/>',
+        '<dynam tstamp="4.5">f</dynam>',
+        '<hairpin form="cres" tstamp="1" tstamp2="0m+4"/>',
+        '<hairpin form="cres" tstamp="1" tstamp2="1m+9"/>',
+        '<slur tstamp="1" tstamp2="4"/>',
+        '<octave dis="8" dis.place="above" tstamp="1" tstamp2="0m+5"/>',
+    ],
+)
+def test_marks_after_the_end_of_a_bar_do_not_lengthen_it(mark: str) -> None:
+    """The beats of a pickup may be counted as those of a full bar."""
+    mark = mark.replace("<octave", '<octave staff="1"').replace(" tstamp=", ' staff="1" tstamp=', "octave" not in mark)
+    text = mei_score(mei_bar(mei_notes("c5"), more='metcon="false"', after=mark), mei_bar(LINE), mei_bar(LINE))
+    octave = 12 * ("octave" in mark)
+    assert notes_of(engraved("x.mei", text)) == [(0, 72 + octave)] + [(1 + k, 72 + (0, 2, 4, 5)[k % 4]) for k in range(8)]
+
+
+def test_a_mark_on_the_bar_line_within_a_bar_of_humdrum() -> None:
+    rows = ["**kern", "*M4/4", "=1", *["4c"] * 4, "=2", "4d", "4e", "=:|!;", "4f", "4g", "=3", *["4a"] * 4, "=="]
+    assert [onset for onset, _ in notes_of(engraved("x.krn", "\n".join([*rows, "*-", ""])))] == list(range(12))
