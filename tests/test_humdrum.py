@@ -185,7 +185,7 @@ def test_a_note_that_cannot_be_read_is_left_out(token: str, read_as: str) -> Non
 def test_notes_that_cannot_be_read_are_counted() -> None:
     """As notes that the sheet does not show; the notes of their chord that can be read are no loss."""
     lines = [line for number in range(1, 40) for line in (f"={number}", "4c", "4d", "4e", "4f")]
-    lost = {"8cec": 1, "4c&4dfd": 1, "2xx": 1}
+    lost = {"8cec": 1, "4c&4dfd": 1, "2xx": 1, "4g@16@": 1}
     for token, count in lost.items():
         text = kern("*clefG2", "*M4/4", token, *lines, "==")
         assert [len(bar.lost) for bar in bars(text)][:2] == [count, 0]

@@ -164,7 +164,8 @@ def _tokenise(music: str) -> Iterator[Token]:
     while place < len(music):
         found = _TOKEN.match(music, place)
         if not found:
-            raise AbcError(f"cannot read {music[place : place + 12]!r}")
+            overlay = "; of several voices in one (&) none is read" if music[place] == "&" else ""
+            raise AbcError(f"cannot read {music[place : place + 12]!r}{overlay}")
         parts = {name: value for name, value in found.groupdict().items() if value is not None}
         kind = next(name for name in found.groupdict() if name in parts)
         yield Token(kind, found[0], parts)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+_TREMOLO = re.compile(r"@\d+@")
 _DURATION = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _MOST_DOTS = 8
 _LETTERS = re.compile(r"[a-gA-G]")
@@ -42,7 +43,7 @@ class Sign:
 def read_token(token: str) -> list[Sign]:
     """The signs of a token, one for each of a chord, none for a null token. A chord has the duration of its first note.
 
-    Raises ValueError for a note without duration or pitch.
+    Raises ValueError for a note without duration or pitch, and for a tremolo in short (@16@), which is drawn as one note.
     """
     if token == ".":
         return []
@@ -50,6 +51,8 @@ def read_token(token: str) -> list[Sign]:
     duration: Fraction | None = None
     grace = "q" in token
     for text in token.split():
+        if _TREMOLO.search(text):
+            raise ValueError(f"{text!r} is a tremolo in short")
         duration = _duration(text) if duration is None else duration
         if duration is None and not grace:
             raise ValueError(f"{text!r} has no duration")

@@ -33,7 +33,7 @@ def prepare(root: Element) -> Element:
         raise EngravingError("several movements", f"{len(found)} mdiv elements, to be read one at a time")
     original = score_of(found[0], root) if found else None
     if original is None:
-        raise EngravingError("unreadable", "it has no score")
+        raise EngravingError("unreadable", "it has no score (parts alone are not read; export the whole score)")
     score = played(original, root)[0]
     _fill_copies(score)
     for parent in score.iter():
