@@ -25,6 +25,9 @@ from score_following_game.data_processing.synthesis import default_sound_font, s
 
 # Shares of the renditions that each switch changes.
 SHARES = dict(zip(SWITCHES, (0.9, 0.9, 0.5, 0.6, 0.5, 0.6, 0.2, 0.9)))
+# Share of renditions on which no room, noise, gain and coding acts. By SHARES hardly one in ten would be clean, and an agent that
+# has always heard a noise floor follows clean sound worse than noisy sound (R_on .85 against .97 on test tunes).
+CLEAN, CHANNEL = 0.3, frozenset(("rooms", "gain", "noise", "coding"))
 CENTS = 50.0  # of another tuning
 WOW = (0.006, 0.3, 3.0)  # largest relative depth, and range of the frequency in Hz
 GAIN = 12.0  # decibels, largest drift
@@ -100,6 +103,8 @@ class World:
         """A rendition, named as the piece is; determined by the seed."""
         random = np.random.default_rng(seed)
         applied = {switch for switch in SWITCHES if random.random() < SHARES[switch]} & self.switches
+        if random.random() < CLEAN:
+            applied -= CHANNEL
         notes = perform(performer.notes, random, slow=True) if "timing" in applied else performer.notes
         fonts = self.fonts or (default_sound_font(),)
         instrument = Instrument(fonts[0], 0)
