@@ -25,7 +25,7 @@ from score_following_game.data_processing.synthesis import default_sound_font, s
 
 # Shares of the renditions that each switch changes.
 SHARES = dict(zip(SWITCHES, (0.9, 0.9, 0.5, 0.6, 0.5, 0.6, 0.2, 0.9)))
-# Share of renditions on which no room, noise, gain and coding acts. By SHARES hardly one in ten would be clean, and an agent that
+# Share of renditions on which no room, noise, gain and coding acts. By SHARES hardly one in ten would be clean. An agent that
 # has always heard a noise floor follows clean sound worse than noisy sound (R_on .85 against .97 on test tunes).
 CLEAN, CHANNEL = 0.3, frozenset(("rooms", "gain", "noise", "coding"))
 CENTS = 50.0  # of another tuning
