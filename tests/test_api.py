@@ -133,7 +133,7 @@ def test_evaluate_gives_the_rows_of_the_command_line(run, pieces: list[sfg.Piece
     results = sfg.evaluate(agent, pieces, trials=2)
     assert str(results) + "\n" == printed.stdout
     content = results.to_dict()
-    assert set(content) == {"mean", "trials", "pieces"} and len(content["pieces"]) == 4
+    assert set(content) == {"mean", "intervals", "trials", "pieces"} and len(content["pieces"]) == 4
     assert {"error_mean_px", "error_mean_cm", "error_mean_seconds", "onsets_within_0.5_seconds"} <= set(content["pieces"][0])
     assert content["mean"]["global_tracking_ratio"] == np.mean([row["global_tracking_ratio"] for row in content["trials"]])
 

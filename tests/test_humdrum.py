@@ -120,6 +120,14 @@ def test_ties() -> None:
     assert [note.tied_to for bar in bars(text) for note in bar.notes] == ["", "note-L2F1", "note-L3F1", "", "", "", ""]
 
 
+@pytest.mark.parametrize("first", ["[4c", "."])
+def test_unisons_of_one_staff_have_a_tie_each(first: str) -> None:
+    """They begin together or one after the other, and end together."""
+    text = kern("*^", "[2c 4e" if first == "." else "4c 4e", f"{first} [4c", "=2 =2", "4c] 4c]", "4d 4e")
+    tied = [note.tied_to for note in bars(text)[1].notes][:2]
+    assert len(set(tied)) == 2 and all(tied)
+
+
 def test_a_tie_goes_on_in_another_voice_of_its_staff() -> None:
     text = kern("*^", "4c [4e", "*v *v", "=2", "4e]")
     assert [note.tied_to for bar in bars(text) for note in bar.notes] == ["", "", "note-L3F2"]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from engraving_tools import TWO, cleaned, engraved, notes_of
-from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+from musicxml_tools import DIVISIONS, TWO_STAVES, back, note, notes, part, score
 
 from score_following_game.data_preparation.engraving import checks
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
@@ -253,6 +253,24 @@ def test_tempo_changes_are_played() -> None:
     piece = made(tempo(60) + LINE, notes("G5 G5") + metronome + notes("E5 E5"), LINE)
     assert piece.onsets == pytest.approx([0, 1, 2, 3, 4, 5, 6, 6.5, 7, 7.5, 8, 8.5], abs=1e-3)
     checks.check_midi(piece, piece.midi)
+
+
+def test_tempi_of_all_parts_in_order_of_time_at_their_sounding_offsets() -> None:
+    def tempo(quarters_per_minute: int, within: str = "", beside: str = "") -> str:
+        sound = f'<sound tempo="{quarters_per_minute}">{within}</sound>'
+        return f"<direction><direction-type><words>a</words></direction-type>{beside}{sound}</direction>"
+
+    def tempi(*parts: str) -> tuple[tuple[float, float], ...]:
+        return read_musicxml(score(*map(part, parts)))[1].bars[0].tempi
+
+    here, half, low = notes("C5 D5"), 2 * DIVISIONS, notes("C4 D4 E4 F4")
+    assert tempi(here + tempo(120) + here, tempo(60) + low) == ((0, 60), (2, 120))
+    assert tempi(tempo(60) + here + tempo(120) + here, tempo(90) + low) == ((0, 60), (2, 120))  # the first part counts
+    assert tempi(here + tempo(120) + back(2) + tempo(60) + low) == ((0, 60), (2, 120))
+    assert tempi(tempo(120, within=f"<offset>{half}</offset>") + LINE) == ((2, 120),)
+    assert tempi(f'<sound tempo="120"><offset>{half}</offset></sound>' + LINE) == ((2, 120),)
+    assert tempi(here + tempo(120, beside=f'<offset sound="yes">{-half}</offset>') + here) == ((0, 120),)
+    assert tempi(here + tempo(120, beside=f"<offset>{-half}</offset>") + here) == ((2, 120),)  # of print only
 
 
 def tremolo(kind: str, strokes: int) -> str:

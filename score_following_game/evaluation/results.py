@@ -65,7 +65,9 @@ class Results:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Every number: `mean` over trials, `trials`, and `pieces`, a row per trial and piece; errors in every unit of UNITS.
+        """Every number: `mean` over trials, `intervals` of R_tue and R_on, `trials`, and `pieces`, a row per trial and piece.
+
+        Errors are in every unit of UNITS.
 
         Returns:
             Plain dicts, lists, numbers and strings; nan where no onset was inspected.

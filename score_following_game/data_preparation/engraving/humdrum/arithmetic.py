@@ -88,7 +88,7 @@ class _Reader:
         self.bars = [OpenBar(1, "0", Fraction(0))]
         self.free: dict[Spine, Fraction] = {}
         self.now = Fraction(0)
-        self.ties: dict[tuple[int, int], tuple[str, Fraction]] = {}  # (staff, pitch) -> id and end of the first note
+        self.ties: list[tuple[int, int, Fraction, str]] = []  # staff, pitch, end, id of the first note; unisons have one each
         self.meter: tuple[int, int] | None = None
         self.staves: dict[int, int] = {}  # number of the column -> staff
         self.instruments: dict[int, tuple[int, int]] = {}  # number of the column -> steps, semitones
@@ -183,14 +183,13 @@ class _Reader:
         assert sign.pitch is not None
         tied_to = ""
         if sign.ends:
-            for place in sorted(self.ties, key=lambda place: place[0] != staff):
-                first, end = self.ties[place]
-                if place[1] == sign.pitch and end == self.now:
-                    tied_to = first
-                    del self.ties[place]
-                    break
+            open_ties = [tie for tie in self.ties if tie[1:3] == (sign.pitch, self.now)]
+            if open_ties:
+                tie = min(open_ties, key=lambda tie: tie[0] != staff)
+                tied_to = tie[3]
+                self.ties.remove(tie)
         if sign.begins:
-            self.ties[staff, sign.pitch] = id_, self.now + sign.duration
+            self.ties.append((staff, sign.pitch, self.now + sign.duration, id_))
         return tied_to
 
     def finished(self) -> list[OpenBar]:

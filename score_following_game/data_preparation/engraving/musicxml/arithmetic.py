@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from score_following_game.data_preparation.engraving.musicxml.durations import c
 from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_at, signs_of
 from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
 from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of
-from score_following_game.data_preparation.engraving.musicxml.tempo import tempo_of
+from score_following_game.data_preparation.engraving.musicxml.tempo import sounding_offset, tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
 from score_following_game.data_preparation.engraving.reading import DIFFER, PartBar, ReadBar, Reading, ReadNote
@@ -61,7 +62,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
         if not length and full:
             length = full
         notes = tuple(note for passage in passages for note in passage.notes)
-        tempi = next((tuple(passage.tempi) for passage in passages if passage.tempi), ())
+        tempi = _together([passage.tempi for passage in passages])
         lost = tuple(note for passage in passages for note in passage.lost)
         own = tuple(
             PartBar(part.staff_numbers, passage.length, players[part.element.get("id")].meter)
@@ -73,6 +74,14 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
         raise EngravingError("no notes", "no measures")
     marks = read_marks([part.measures for part in parts], read, signs)
     return xml_text(root), Reading(tuple(read), marks)
+
+
+def _together(parts: Sequence[Sequence[tuple[Fraction, float]]]) -> tuple[tuple[Fraction, float], ...]:
+    """The tempi that the parts state in a bar, in order of time; of several at one place that of the first part."""
+    found: dict[Fraction, float] = {}
+    for tempi in reversed(parts):
+        found |= dict(tempi)
+    return tuple(sorted(found.items()))
 
 
 @dataclass
@@ -143,7 +152,7 @@ class _Player:
             elif element.tag in ("direction", "sound"):
                 passage.signs += signs_of(element, clock.now, self.divisions)
                 if (tempo := tempo_of(element)) is not None:
-                    passage.tempi.append((clock.now, tempo))
+                    passage.tempi.append((max(Fraction(0), clock.now + sounding_offset(element) / self.divisions), tempo))
             elif element.tag == "note" and element.find("grace") is None:
                 if element.find("chord") is None:
                     counted, exact, certain = self._note_duration(element)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.musicxml.values import decimal
 
 _QUARTERS = {"breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25, "32nd": 0.125}
 
@@ -20,6 +23,18 @@ def tempo_of(element: ElementTree.Element) -> float | None:
         if len(units) == 1 and speed is not None and (value := _QUARTERS.get((units[0].text or "").strip())):
             return speed * value * (2 - 0.5 ** len(mark.findall("beat-unit-dot")))
     return None
+
+
+def sounding_offset(element: ElementTree.Element) -> Fraction:
+    """How much later than at its place a <direction> or <sound> sounds, in divisions of the part.
+
+    The offset of a direction is only one of print, unless it says otherwise.
+    """
+    offsets = [offset for sound in [element, *element.findall("sound")] for offset in sound.findall("offset")]
+    for offset in offsets:
+        if element.tag == "sound" or offset.get("sound") == "yes" or offset not in element.findall("offset"):
+            return decimal((offset.text or "").strip()) or Fraction(0)
+    return Fraction(0)
 
 
 def _number(text: str | None) -> float | None:
