@@ -7,6 +7,7 @@ import pytest
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.properties import Clef
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book
+from score_following_game.data_preparation.engraving.abc.voices import voice_tokens
 
 HEAD = "X:1\nT:t\nM:4/4\nL:1/4\n"
 BY_LINE = f"""{HEAD}V:S clef=treble name="Soprano" snm="S."
@@ -29,6 +30,19 @@ f4 |
 """
 INLINE = f"{HEAD}K:C\n[V:1 clef=treble]CD[V:2 clef=bass]G,,2[V:1]EF|[V:2]C,2|\n"
 LEADING = f"{HEAD}K:C\nC4|\nV:1\nD4|\nV:2\nE4|\n"
+
+
+@pytest.mark.parametrize(
+    ("voice", "what"), [("ab[Q:1/4=120]cd|e4", "tempo"), ("ab!fine!cd|e4!D.C.!", "jump"), ("|:abcd:|e4", "repeat")]
+)
+def test_what_only_another_voice_says_is_not_passed_over(voice: str, what: str) -> None:
+    text = f"{HEAD}K:C\n[V:1]{voice}|\n[V:2]ABcd|E4|\n"
+    assert voice_tokens(tune_of(text), "1", marks=True)
+    if what != "tempo":  # played once
+        assert voice_tokens(tune_of(text), "2")
+    with pytest.raises(AbcError, match=f"voice 1 has a {what} that voice 2 lacks"):
+        voice_tokens(tune_of(text), "2", marks=True)
+    assert voice_tokens(tune_of(text.replace("ABcd|E4", voice)), "2", marks=True)
 
 
 def tune_of(text: str) -> Tune:

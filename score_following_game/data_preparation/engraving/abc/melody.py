@@ -44,11 +44,11 @@ def read_melody(tune: Tune, part: str | None = None) -> Melody:
     return MelodyReader(tune, voice).read(played_once(tokens))
 
 
-def tokens_of(tune: Tune, part: str | None) -> tuple[str, list[Token]]:
+def tokens_of(tune: Tune, part: str | None, marks: bool = False) -> tuple[str, list[Token]]:
     """Like `voice_tokens`; also raises AbcError for a tune without a key."""
     if "K" not in tune.headers:
         raise AbcError("no K: field, which must end the header")
-    return voice_tokens(tune, part)
+    return voice_tokens(tune, part, marks)
 
 
 class MelodyReader:

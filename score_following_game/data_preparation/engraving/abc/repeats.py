@@ -36,7 +36,7 @@ def tune_in_order(tune: Tune, playing: Playing) -> tuple[str, Reading]:
 
     Raises AbcError for a tune that cannot be read, and EngravingError for an order that leads nowhere.
     """
-    voice, tokens = tokens_of(tune, playing.part or None)
+    voice, tokens = tokens_of(tune, playing.part or None, marks=not playing.bars)
     reader = _BarReader(tune, voice)
     melody = reader.read(tokens)
     reading = reading_of(melody, quarter_tempo(tune))

@@ -10,11 +10,13 @@ from score_following_game.data_preparation.engraving.abc.tune_book import AbcErr
 _NAME = re.compile(r"\b(?:name|nm|sname|snm|subname)\s*=\s*(\"[^\"]*\"|\S+)")
 
 
-def voice_tokens(tune: Tune, part: str | None) -> tuple[str, list[Token]]:
+def voice_tokens(tune: Tune, part: str | None, marks: bool = False) -> tuple[str, list[Token]]:
     """The name of a voice, "" in a tune without voices, and its tokens, without ornaments and texts.
 
-    part: the voice's name of a V: field, its name= or its number from 1; None for a tune's only voice. Raises AbcError if there
-    is no such voice, or if there are several and `part` is None.
+    part: the voice's name of a V: field, its name= or its number from 1; None for a tune's only voice.
+
+    Raises AbcError if there is no such voice, if there are several and `part` is None, and for a tempo that only another voice
+    states; with `marks` also for jumps and repeats that only another voice has.
     """
     tokens = list(sounding_tokens(tune.music))
     in_music = list(dict.fromkeys(voice_name(token.parts["value"]) for token in tokens if _is_voice(token)))
@@ -24,7 +26,15 @@ def voice_tokens(tune: Tune, part: str | None) -> tuple[str, list[Token]]:
             raise AbcError(f"several voices ({_listed(voices)}); choose one by --part")
         return [*in_music, *voices, ""][0], tokens
     chosen = _chosen(part, voices)
-    return chosen, list(_of_voice(tokens, chosen, next(iter(voices), "")))
+    by_voice = {voice: list(_of_voice(tokens, voice, next(iter(voices), ""))) for voice in {**voices, chosen: []}}
+    for what, is_stated in {"tempo": _is_tempo, **({"jump": _is_jump, "repeat": _is_repeat} if marks else {})}.items():
+        counts = {voice: sum(map(is_stated, own)) for voice, own in by_voice.items()}
+        lacking = [
+            voice for voice, count in counts.items() if count > counts[chosen] and (what != "repeat" or not counts[chosen])
+        ]
+        if lacking:
+            raise AbcError(f"voice {lacking[0]} has a {what} that voice {chosen} lacks; write it into that voice, too")
+    return chosen, by_voice[chosen]
 
 
 def voice_name(value: str) -> str:
@@ -34,6 +44,18 @@ def voice_name(value: str) -> str:
 
 def _is_voice(token: Token) -> bool:
     return token.kind == "field" and token.parts["name"] == "V"
+
+
+def _is_tempo(token: Token) -> bool:
+    return token.kind == "field" and token.parts["name"] == "Q"
+
+
+def _is_jump(token: Token) -> bool:
+    return token.kind == "sign"
+
+
+def _is_repeat(token: Token) -> bool:
+    return token.kind == "bar" and ":" in token.text
 
 
 def _voices(tune: Tune, tokens: list[Token]) -> dict[str, list[str]]:
