@@ -2,14 +2,12 @@
 
 import json
 import logging
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 from small_piece import write_small_piece
-from watching_tools import CONTINUOUS, DISCRETE, LAST, REPOSITORY, environment, press, screen, start, wait_until_shown, x_server
+from watching_tools import CONTINUOUS, DISCRETE, LAST, press, screen, start, start_code, wait_until_shown, x_server
 
 from score_following_game.config import load_game_config
 from score_following_game.environment.rendering.drawing import AGENT
@@ -319,15 +317,7 @@ def test_the_window_is_never_black_at_the_start(starts, display):
     """The picture is shown once, as a title is."""
     black = 0
     for _ in range(starts):
-        process = subprocess.Popen(
-            [sys.executable, "-c", START],
-            env=environment(display),
-            cwd=REPOSITORY,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        process = start_code(START, display)
         assert process.stdout.readline() == "shown\n", process.stderr.read()
         black += (screen(display)[:, :, 1] == 200).mean() < 0.5
         process.communicate("\n", timeout=30)
@@ -354,15 +344,7 @@ input()
 
 def test_a_smaller_window_loses_no_line(display):
     """At 75 % a row of ink of four becomes grey; if rows were dropped instead, thin lines would vanish."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RESIZED],
-        env=environment(display),
-        cwd=REPOSITORY,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = start_code(RESIZED, display)
     assert process.stdout.readline() == "shown\n", process.stderr.read()
     rows = screen(display)[:, 400, 0].astype(int)
     process.communicate("\n", timeout=30)

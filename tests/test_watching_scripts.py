@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import cv2
@@ -15,12 +13,11 @@ from watching_tools import (
     DISCRETE,
     HELD,
     LAST,
-    REPOSITORY,
-    environment,
     loudness,
     press,
     run,
     start,
+    start_code,
     streams,
     wait_for_window,
     x_server,
@@ -271,15 +268,7 @@ def test_pynput_hears_held_keys(display):
             print(keys.take(), flush=True)
         keys.close()
     """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=environment(display),
-        text=True,
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = start_code(code, display)
 
     def heard():
         process.stdin.write("now\n")

@@ -71,6 +71,19 @@ def start(script, *args, display=None, cwd=REPOSITORY):
     )
 
 
+def start_code(code, display):
+    """Python code in a process of its own, with pipes to talk to it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(display),
+        cwd=REPOSITORY,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
 def run(script, *args, display=None, cwd=REPOSITORY):
     """-> (exit code, stdout, stderr)"""
     process = start(script, *args, display=display, cwd=cwd)

@@ -19,9 +19,9 @@ MOST_UNSHOWN = 0.05  # share of the notes that may be missing; one always may
 class Unplayable(Exception):
     """A note that cannot be played. drawn: whether the engraver can draw it all the same."""
 
-    def __init__(self, reason: str, detail: str = "", drawn: bool = False) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail, self.drawn = reason, detail, drawn
+    def __init__(self, reason: str, drawn: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.drawn = reason, drawn
 
 
 def too_many(missing: int, total: int) -> bool:

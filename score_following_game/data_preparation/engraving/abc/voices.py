@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Token, Tune, sounding_tokens
 
@@ -27,14 +27,20 @@ def voice_tokens(tune: Tune, part: str | None, marks: bool = False) -> tuple[str
         return [*in_music, *voices, ""][0], tokens
     chosen = _chosen(part, voices)
     by_voice = {voice: list(_of_voice(tokens, voice, next(iter(voices), ""))) for voice in {**voices, chosen: []}}
-    for what, is_stated in {"tempo": _is_tempo, **({"jump": _is_jump, "repeat": _is_repeat} if marks else {})}.items():
-        counts = {voice: sum(map(is_stated, own)) for voice, own in by_voice.items()}
-        lacking = [
-            voice for voice, count in counts.items() if count > counts[chosen] and (what != "repeat" or not counts[chosen])
-        ]
-        if lacking:
-            raise AbcError(f"voice {lacking[0]} has a {what} that voice {chosen} lacks; write it into that voice, too")
+    _require_as_many("tempo", _is_tempo, by_voice, chosen)
+    if marks:
+        _require_as_many("jump", _is_jump, by_voice, chosen)
+        if not any(map(_is_repeat, by_voice[chosen])):  # one bar line ends and begins a repeat, or two do
+            _require_as_many("repeat", _is_repeat, by_voice, chosen)
     return chosen, by_voice[chosen]
+
+
+def _require_as_many(what: str, is_one: Callable[[Token], bool], by_voice: dict[str, list[Token]], chosen: str) -> None:
+    """Raise AbcError if another voice has more tokens of a kind than the chosen one. what: a token of this kind."""
+    counts = {voice: sum(map(is_one, tokens)) for voice, tokens in by_voice.items()}
+    for voice, count in counts.items():
+        if count > counts[chosen]:
+            raise AbcError(f"voice {voice} has a {what} that voice {chosen} lacks; write it into that voice, too")
 
 
 def voice_name(value: str) -> str:

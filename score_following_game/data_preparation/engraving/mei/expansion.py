@@ -30,8 +30,9 @@ def expansion_order(mei: str, bars: Sequence[ReadBar]) -> list[int] | None:
     if not any(expansion_of(element) is not None for element in root.iter()):
         return None
     expander.play(root)
+    marks = marks_of(root, bars) if expander.not_listed else []
     for bar in sorted(expander.not_listed):
-        if marks_of(root, bars)[bar] != BarMarks():
+        if marks[bar] != BarMarks():
             raise unclear(bars[bar].name, "a repeat or jump in a score whose expansion lists other bars only")
     return expander.order
 

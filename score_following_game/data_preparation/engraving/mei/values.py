@@ -73,8 +73,9 @@ def _dotted(element: Element, name: str) -> Fraction:
     return 2 - Fraction(1, 2 ** whole(element, name, 0, 0, _MOST_DOTS))
 
 
-def sign_of(note: Element, name: str) -> str | None:
-    return note.get(name) or next((accid.get(name) for accid in note.iter("accid") if accid.get(name)), None)
+def sign_of(note: Element, name: str, namespace: str = "") -> str | None:
+    """The attribute `name` of a note or of its accid element, whatever its value. namespace: "{...}" before element names."""
+    return note.get(name) or next((accid.get(name) for accid in note.iter(f"{namespace}accid") if accid.get(name)), None)
 
 
 def accidental(note: Element, name: str) -> str | None:

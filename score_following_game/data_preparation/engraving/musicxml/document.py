@@ -124,6 +124,11 @@ def set_ids(parts: list[Part]) -> None:
                 note_number += 1
 
 
+def sounds_of(element: Element) -> list[Element]:
+    """The <sound>s of a <direction>, or the <sound> that the element is itself."""
+    return [element] if element.tag == "sound" else element.findall("sound")
+
+
 def number(element: Element, path: str, default: int) -> int:
     """The whole number in a descendant's text, `default` where it is missing. Raises EngravingError for other text."""
     text = (element.findtext(path) or "").strip()

@@ -17,6 +17,7 @@ from score_following_game.data_preparation.engraving.jump_signs import (
     sign_of_words,
     with_to_coda,
 )
+from score_following_game.data_preparation.engraving.musicxml.document import sounds_of
 from score_following_game.data_preparation.engraving.musicxml.values import decimal
 from score_following_game.data_preparation.engraving.reading import ReadBar
 
@@ -85,7 +86,7 @@ def signs_of(element: Element, now: Fraction, divisions: Fraction) -> list[Place
 
     divisions: of a quarter, in which offsets are counted. What a <sound> says counts more than the words and signs beside it.
     """
-    sounds = [element] if element.tag == "sound" else element.findall("sound")
+    sounds = sounds_of(element)
     said = [sign for sound in sounds for name, sign in _SOUNDS.items() if sound.get(name, "no") != "no"]
     sounding = bool(said)
     said = said or [sign for sign in (_printed(element),) if sign]

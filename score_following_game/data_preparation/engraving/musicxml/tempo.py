@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.musicxml.document import sounds_of
 from score_following_game.data_preparation.engraving.musicxml.values import decimal
 
 _QUARTERS = {"breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25, "32nd": 0.125}
@@ -13,8 +14,7 @@ _QUARTERS = {"breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 
 
 def tempo_of(element: ElementTree.Element) -> float | None:
     """Quarters per minute that a <direction> or <sound> states: by <sound tempo>, else by a metronome mark; or None."""
-    sounds = [element] if element.tag == "sound" else element.findall("sound")
-    for sound in sounds:
+    for sound in sounds_of(element):
         if (tempo := _number(sound.get("tempo"))) is not None:
             return tempo
     for mark in element.iter("metronome"):
@@ -30,11 +30,10 @@ def sounding_offset(element: ElementTree.Element) -> Fraction:
 
     The offset of a direction is only one of print, unless it says otherwise.
     """
-    offsets = [offset for sound in [element, *element.findall("sound")] for offset in sound.findall("offset")]
-    for offset in offsets:
-        if element.tag == "sound" or offset.get("sound") == "yes" or offset not in element.findall("offset"):
-            return decimal((offset.text or "").strip()) or Fraction(0)
-    return Fraction(0)
+    of_both = [offset for offset in element.findall("offset") if offset.get("sound") == "yes"]
+    of_sounds = [offset for sound in sounds_of(element) for offset in sound.findall("offset")]
+    texts = [offset.text or "" for offset in (*of_both, *of_sounds)]
+    return (decimal(texts[0].strip()) if texts else None) or Fraction(0)
 
 
 def _number(text: str | None) -> float | None:

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.fields import key_alter
 from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, ID, NAMESPACE
-from score_following_game.data_preparation.engraving.mei.values import ALTER
+from score_following_game.data_preparation.engraving.mei.values import ALTER, sign_of
 from score_following_game.data_preparation.engraving.silent import MARK
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -81,7 +81,7 @@ def _readings(root: Element) -> Iterator[_Reading]:
             if item.get(ID) in tied or item.get("tie") in ("m", "t"):
                 alter = last.get(place, alter)
             yield _Reading(item, alter)
-            if sign := _sign(item, "accid"):
+            if sign := sign_of(item, "accid", MEI):
                 signs[place] = ALTER.get(sign)
             last[place] = None if item.get("type") == MARK else sounding_alter(item)
 
@@ -154,14 +154,10 @@ def _length(element: Element) -> Fraction:
 
 def _accid(note: Element, name: str) -> str | None:
     """The attribute `name` (accid or accid.ges) of a note or of its accid element."""
-    value = _sign(note, name)
+    value = sign_of(note, name, MEI)
     if value is not None and value not in ALTER:
         raise EngravingError("microtones", f"accidental {value!r}")
     return value
-
-
-def _sign(note: Element, name: str) -> str | None:
-    return note.get(name) or next((accid.get(name) for accid in note.iter(f"{MEI}accid") if accid.get(name)), None)
 
 
 def written_pitch(note: Element, alter: int) -> int:
