@@ -47,6 +47,17 @@ def test_a_bar_that_is_not_full_lasts_as_long_as_in_the_other_parts() -> None:
     assert [onset for onset, pitch in notes_of(piece) if pitch >= 72] == [0, 1, 2, 4, 5, 6, 7]
 
 
+@pytest.mark.parametrize(("hand", "pitches"), [("right", [72, 74, 76, 77] * 2), ("Left", [48] * 2)])
+def test_one_hand_of_the_pianist(hand: str, pitches: list[int]) -> None:
+    piece = engraved("x.musicxml", musicxml("4/4", notes("C6 D6 E6 F6")), ONE, Playing(part=hand))
+    assert [pitch for _, pitch in notes_of(piece)] == pitches
+
+
+def test_two_staves_without_names_are_a_piano() -> None:
+    text = mei_score(mei_bar(LINE, mei_notes("c3 d3 e3 f3")), staves=2)
+    assert [pitch for _, pitch in notes_of(engraved("x.mei", text, ONE, Playing(part="left")))] == [48, 50, 52, 53]
+
+
 def test_staves_of_mei_with_a_time_signature_of_their_own() -> None:
     singer = mei_notes("c3 d3 e3 f3", 4).replace('dur="4"', 'dur="4" dots="1"')
     text = mei_score(mei_bar(LINE, singer), mei_bar(LINE, singer), staves=2)

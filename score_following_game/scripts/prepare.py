@@ -82,8 +82,8 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--part",
         metavar="NAME_OR_NUMBER",
-        help="engrave one part of each score (its name, or its number from the top); piano: the two staves of the pianist "
-        "(default: the collection's, else the whole score)",
+        help="engrave one part of each score (its name, or its number from the top); piano: the two staves of the pianist; "
+        "right, left: one of them (default: the collection's, else the whole score)",
     )
     group.add_argument(
         "--repeats",

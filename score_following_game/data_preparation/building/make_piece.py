@@ -23,14 +23,13 @@ from score_following_game.data_preparation.engraving.engraved_piece import Engra
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_preparation.engraving.mei.movements import one_movement
-from score_following_game.data_preparation.engraving.playing import ONCE, WHOLE, Playing
+from score_following_game.data_preparation.engraving.playing import HANDS, ONCE, PIANO, WHOLE, Playing
 from score_following_game.data_preparation.engraving.reading_order import hold_falling_x
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.accidentals import print_what_sounds
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
 from score_following_game.data_preparation.engraving.verovio.layout import parse_mei
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
-from score_following_game.data_preparation.engraving.verovio.parts import PIANO
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import UNREADABLE, EngravingError
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
@@ -188,7 +187,7 @@ def engrave_source(
 
 
 def _engrave_tune(tune: Tune, name: str, style: Style, playing: Playing) -> tuple[EngravedPiece, dict[str, float]]:
-    if playing.part.lower() == PIANO:
+    if playing.part.lower() in (PIANO, *HANDS):
         raise EngravingError("no such part", "a voice of an ABC tune is no piano part; name the voice, or its number from 1")
     try:
         if playing.repeats == ONCE and not playing.bars:

@@ -12,6 +12,7 @@ from score_following_game.data_preparation.errors import EngravingError
 
 ONCE, WRITTEN = "once", "written"
 PIANO = "piano"  # the part with two staves that a pianist plays
+HANDS = ("right", "left")  # one staff of that part, the upper or the lower one
 REPEATS = (ONCE, WRITTEN)
 _LONGEST = 20_000  # bars
 
@@ -20,7 +21,7 @@ _LONGEST = 20_000  # bars
 class Playing:
     """A choice from a score.
 
-    part: number or name of a part, or PIANO; "" for the whole score.
+    part: number or name of a part, PIANO or one of HANDS; "" for the whole score.
     repeats: ONCE plays each bar once, of endings the first; WRITTEN plays repeats, endings and jumps.
     bars: the bars in the order in which they are played, like "1-8,1-8,9-16"; "" to follow `repeats`.
     """

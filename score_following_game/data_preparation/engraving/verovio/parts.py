@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.playing import PIANO
+from score_following_game.data_preparation.engraving.playing import HANDS, PIANO
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.silent import too_many
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
@@ -35,8 +35,9 @@ class Part:
 
 
 def choose_part(root: Element, reading: Reading, which: str) -> Reading:
-    """Keep the staves of one part only, renumbered from 1, in the MEI and in the reading. which: number, name or "piano".
+    """Keep the staves of one part only, renumbered from 1, in the MEI and in the reading.
 
+    which: number or name of a part, PIANO, or one of HANDS (as in `Playing`).
     Raises EngravingError with the parts there are if none or several are meant.
     """
     staves = _chosen(_parts(root), which)
@@ -105,6 +106,8 @@ def _name(element: Element) -> str:
 def _chosen(parts: Sequence[Part], which: str) -> tuple[int, ...]:
     if which.lower() == PIANO:
         return _piano(parts)
+    if which.lower() in HANDS:
+        return (_piano(parts)[HANDS.index(which.lower())],)
     if which.isdecimal():
         found = [part for part in parts if part.number == int(which)]
     else:
@@ -116,7 +119,10 @@ def _chosen(parts: Sequence[Part], which: str) -> tuple[int, ...]:
 
 
 def _piano(parts: Sequence[Part]) -> tuple[int, ...]:
-    """The part of two staves, by its name if there are several; else two neighbouring staves with a keyboard's name."""
+    """The part of two staves, by its name if there are several; else two neighbouring staves with a keyboard's name.
+
+    A score of two staves without names is a pianist's.
+    """
     double = [part for part in parts if len(part.staves) == 2]
     named = [part for part in double if _KEYBOARD.search(part.name)]
     if len(named) == 1 or (not named and len(double) == 1):
@@ -128,6 +134,8 @@ def _piano(parts: Sequence[Part]) -> tuple[int, ...]:
     ]
     if not double and len(pairs) == 1:
         return pairs[0]
+    if len(parts) == 2 and not any(part.name for part in parts):
+        return parts[0].staves + parts[1].staves
     raise EngravingError(NO_PART, f"{'several are' if named or double or pairs else 'none is'} a piano: {_listed(parts)}")
 
 
