@@ -127,6 +127,29 @@ def add_music_limit(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -
     )
 
 
+def add_playing_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup, part: str = "the whole score") -> None:
+    """Add --part, --repeats and --order, the same for every script that engraves scores. part: the default, in words."""
+    parser.add_argument(
+        "--part",
+        metavar="NAME_OR_NUMBER",
+        help="engrave one part of the score (its name, or its number from the top); piano: the two staves of the pianist "
+        f"(default: {part})",
+    )
+    parser.add_argument(
+        "--repeats",
+        choices=("once", "written"),
+        default="once",
+        help="once: each bar once, of endings the first; written: repeats, endings, da capo, dal segno and coda as written, "
+        "with the bars of the sheet in the order in which they sound (default %(default)s)",
+    )
+    parser.add_argument(
+        "--order",
+        default="",
+        metavar="BARS",
+        help="for one score: the bars in the order in which they are played, like 1-8,1-8,9-16",
+    )
+
+
 def add_machine_arguments(parser: argparse.ArgumentParser, seed: int | None = DEFAULT_SEED) -> None:
     """Add --seed, --device and --threads, the same for every script that runs a network."""
     parser.add_argument(

@@ -50,8 +50,8 @@ def evaluate(
         and per piece, errors in pixels, centimetres and seconds.
 
     Raises:
-        UserError: trials below 1, no pieces, pieces that do not fit the agent's game, or a policy that returns something else
-            than actions.
+        UserError: trials below 1, no pieces, pieces that do not fit the agent's game or are not timed, or a policy that returns
+            something else than actions.
 
     Examples:
         >>> results = sfg.evaluate(sfg.load_agent("nottingham"), sfg.load_pieces("test_sample"), trials=10)
@@ -61,4 +61,6 @@ def evaluate(
     if not isinstance(trials, int) or trials < 1:
         raise UserError(f"trials is {trials!r}, expected a whole number of at least 1")
     player, bank = player_and_bank(agent, pieces, game_config, device, observations, batched)
+    if untimed := [piece.name for piece in bank.pieces if not piece.timed]:
+        raise UserError(f"{untimed[0]}: cannot be judged, since it is not known when its notes are played; follow() follows it")
     return Results.of(play_data_set(player, bank, trials, progress), bank)

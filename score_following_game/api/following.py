@@ -13,8 +13,8 @@ from score_following_game.api.agent import LoadedAgent
 from score_following_game.api.playing import player_and_bank
 from score_following_game.api.policy import Policy
 from score_following_game.config import GameConfig
-from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.sheet_map import map_of
 from score_following_game.environment.game import Game
 from score_following_game.environment.spaces import ObservationKind
 
@@ -28,10 +28,10 @@ class Moment:
         x: position in the sheet image, pixels from its left edge.
         onset: index of the last onset at or before x, counting the piece's onsets in the order of the sheet from 0; -1 before
             the first one.
-        error: x minus the true position, pixels.
+        error: x minus the true position, pixels; nan where the piece is not timed, so that nobody knows it.
         lost: the error has exceeded the game's threshold; the game ends here.
-        bar, beat: position in the music, both counted from 1, as the time signatures of the MIDI file count them (a pickup is
-            bar 1); None where the file states no time signature. The beat has a fraction.
+        bar, beat: position in the music: the number of the bar in the score, where the piece knows it, else counted from 1 by
+            the time signatures of the MIDI file (a pickup is bar 1); None where it states none. The beat has a fraction.
     """
 
     seconds: float
@@ -77,15 +77,14 @@ def follow(
 
 def _moments(player: Agent, game: Game, piece: Piece) -> Iterator[Moment]:
     fps = game.config.spectrogram_params.fps
-    forward_x = np.maximum.accumulate(piece.onset_x.astype(np.float64))
-    distinct_x, first = np.unique(forward_x, return_index=True)  # of onsets at one x, the first
-    seconds_at = piece.onset_frames[first] / fps * piece.tempo  # in the MIDI file's own time
-    counter = BarCounter.of(piece.midi_path)
+    sheet_map = map_of(piece, fps)
+    forward_x = np.maximum.accumulate(piece.onset_x.astype(np.float64) if piece.timed else sheet_map.onset_x)
     over = False
     while not over:
         step = game.step(player.perform_action(game))
         over = bool(step.terminated[0])
         x = float(game.x[0]) - game.config.sheet_pad
         onset = int(np.searchsorted(forward_x, x, side="right")) - 1
-        bar, beat = (None, None) if counter is None else counter.at(float(np.interp(x, distinct_x, seconds_at)))
-        yield Moment(int(game.frame[0]) / fps, x, onset, float(step.error[0]), bool(step.lost[0]), bar, beat)
+        place = sheet_map.place(x)
+        bar = int(place.bar) if place.bar is not None and place.bar.isdecimal() else None
+        yield Moment(int(game.frame[0]) / fps, x, onset, float(step.error[0]), bool(step.lost[0]), bar, place.beat)

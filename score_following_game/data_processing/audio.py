@@ -13,6 +13,7 @@ import soxr
 from score_following_game import limits
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError
+from score_following_game.files import replacing
 from score_following_game.optional_libraries import missing_library
 from score_following_game.reading import reading
 
@@ -78,7 +79,7 @@ def read_recording(path: Path, rate: int = SAMPLE_RATE) -> Recording:
         raise UserError(f"{path}: holds no audio")
     if not heard.peak >= _INAUDIBLE:
         raise UserError(
-            f"{path}: is silent (its peak is {heard.peak:.2g} of full scale); replace it, or move it away to hear the MIDI"
+            f"{path}: is silent (its peak is {heard.peak:.2g} of full scale); replace it, or do without it and hear the score played"
         )
     if heard.peak > _DEAFENING:
         raise UserError(f"{path}: its peak is {heard.peak:.2g} times full scale, so it is not sound; replace it")
@@ -183,6 +184,14 @@ def recording_seconds(path: Path) -> float | None:
         return float(soundfile.info(path).duration)
     except Exception:  # whatever is wrong with it
         return None
+
+
+def write_recording(path: Path, samples: np.ndarray) -> None:
+    """Write float samples (n,), mono, 22 050 Hz, as 16-bit wav, whatever the path's suffix; quieter where they exceed 1."""
+    import soundfile
+
+    with replacing(path) as temporary:
+        soundfile.write(temporary, samples / max(1.0, np.abs(samples).max()), SAMPLE_RATE, format="WAV", subtype="PCM_16")
 
 
 def set_peak(samples: np.ndarray, peak: float) -> np.ndarray:

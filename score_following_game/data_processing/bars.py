@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +36,7 @@ class BarCounter:
             tick += message.time
             if message.type == "set_tempo":
                 tempi.append((tick, message.tempo))
-            elif message.type == "time_signature":
+            elif message.type == "time_signature" and message.numerator:
                 signatures.append((tick / midi.ticks_per_beat, message.numerator, message.denominator))
         if not signatures or signatures[0][0] > 0:
             return None
@@ -43,10 +45,21 @@ class BarCounter:
         seconds = np.concatenate([[0.0], np.cumsum(np.diff(quarters) * paces[:-1])])
         return cls(seconds, quarters, float(paces[-1]), _counted(signatures))
 
+    def quarter(self, seconds: np.ndarray) -> np.ndarray:
+        """Quarters from the beginning at times in seconds, float64, both (n,)."""
+        beyond = np.maximum(0.0, seconds - self.seconds[-1]) / self.pace
+        return np.interp(seconds, self.seconds, self.quarters) + beyond
+
+    def bars(self, last: float) -> Iterator[tuple[float, int, float]]:
+        """(start in quarters, number from 1, quarters per beat) of each bar that begins at or before the quarter `last`."""
+        ends = [begin for begin, *_ in self.signatures[1:]] + [last + 1e-9]
+        for (begin, before, length, beat), end in zip(self.signatures, ends):
+            for place in range(math.ceil((min(end, last + 1e-9) - begin) / length - 1e-9)):
+                yield begin + place * length, before + place + 1, beat
+
     def at(self, seconds: float) -> tuple[int, float]:
         """Bar and beat, both from 1, at a time in seconds."""
-        beyond = max(0.0, seconds - float(self.seconds[-1])) / self.pace
-        quarter = float(np.interp(seconds, self.seconds, self.quarters)) + beyond
+        quarter = float(self.quarter(np.array([seconds]))[0])
         start, bars, bar_length, beat_length = self.signatures[
             bisect.bisect_right([begin for begin, *_ in self.signatures], quarter + 1e-9) - 1
         ]

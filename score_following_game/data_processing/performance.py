@@ -98,6 +98,21 @@ def load_performance(
     return _of_fitting_length(Performance(onsets, spectrogram, source, remarks), config)
 
 
+def load_sound(recording: Path, config: GameConfig) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The spectrogram, float32 (78, frames), of a recording that belongs to no MIDI file, and remarks; cached like the others.
+
+    Raises UserError as `read_recording`.
+    """
+    fingerprint = make_fingerprint(recording, recording, config, None, 1.0)
+    paths = cache_paths(recording, fingerprint)
+    cached = next(filter(None, (read_cache(path, fingerprint) for path in paths)), None)
+    if cached is None:
+        spectrogram, remarks = _spectrogram_of_recording(recording, config)
+        cached = Cached(np.zeros(1), spectrogram, _named(recording, remarks))
+        write_cache(paths, fingerprint, cached)
+    return cached.spectrogram, cached.remarks
+
+
 def _of_fitting_length(performance: Performance, config: GameConfig) -> Performance:
     """The performance itself. Raises UserError naming its source where it lasts too long."""
     seconds = max(performance.spectrogram.shape[1] / config.spectrogram_params.fps, float(performance.onsets[-1]))
@@ -195,18 +210,18 @@ def _make_spectrogram(
     sound_font: Path | None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The spectrogram of the source, and remarks about it."""
-    remarks: tuple[str, ...] = ()
-    params = config.spectrogram_params
     if source.name.endswith(".spec.npy"):
-        return _read_spectrogram(source), remarks
-    samples: np.ndarray | SampleFile
+        return _read_spectrogram(source), ()
     if is_recording(source):
-        recording = read_recording(source, params.sample_rate)
-        samples, remarks = recording.samples, recording.remarks
-    else:
-        samples = synthesised(midi, sound_font, params.sample_rate)
-    magnitudes, gain = _magnitudes_and_gain(samples, config)
-    return compress(magnitudes * gain), remarks
+        return _spectrogram_of_recording(source, config)
+    magnitudes, gain = _magnitudes_and_gain(synthesised(midi, sound_font, config.spectrogram_params.sample_rate), config)
+    return compress(magnitudes * gain), ()
+
+
+def _spectrogram_of_recording(source: Path, config: GameConfig) -> tuple[np.ndarray, tuple[str, ...]]:
+    recording = read_recording(source, config.spectrogram_params.sample_rate)
+    magnitudes, gain = _magnitudes_and_gain(recording.samples, config)
+    return compress(magnitudes * gain), recording.remarks
 
 
 def _require_fitting_parameters(source: Path, params: SpectrogramParams) -> None:

@@ -82,7 +82,7 @@ def cache_paths(midi_path: Path, fingerprint: Fingerprint) -> list[Path]:
     name = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
     beside = midi_path.with_suffix(f".{name}.cache.npz")
     folder = hashlib.sha256(str(midi_path.resolve()).encode()).hexdigest()[:16]
-    return [beside, *(base / "score_following_game" / f"{folder}-{beside.name}" for base in _user_caches())]
+    return [beside, *(base / "score_following_game" / f"{folder}-{beside.name}" for base in user_caches())]
 
 
 def read_cache(path: Path, fingerprint: Fingerprint) -> Cached | None:
@@ -174,7 +174,7 @@ def _digest_of_version(path: Path, size: int, mtime_ns: int) -> str:
     return file_digest(path)
 
 
-def _user_caches() -> list[Path]:
+def user_caches() -> list[Path]:
     """The user's cache folder; none for a user without a home, as in many containers."""
     try:
         return [Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]

@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from score_following_game.config import GameConfig, suitable_configs
-from score_following_game.data_processing.performance import load_performance, performance_source, silent_performance
+from score_following_game.data_processing.performance import (
+    load_performance,
+    load_sound,
+    performance_source,
+    silent_performance,
+)
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
 
@@ -34,6 +39,9 @@ class Piece:
         tempo: How many times as fast as written the MIDI file is played.
         remarks: What is odd about its files or left out of them, a phrase each.
         heard_for: The game config it was loaded for, whose audio settings count; None: unknown.
+        timed: Whether it is known when its notes are played. A piece that is not timed can be followed, not judged: it has one
+            entry in onset_frames, the frame at which its sound ends, and one in onset_x, the x of its first note.
+        begins: Seconds of the recording, as it was given, before the sound of the piece.
     """
 
     name: str
@@ -46,6 +54,8 @@ class Piece:
     tempo: float = 1.0
     heard_for: GameConfig | None = None
     remarks: tuple[str, ...] = ()
+    timed: bool = True
+    begins: float = 0.0
 
     @property
     def x_falls(self) -> int:
@@ -93,12 +103,7 @@ def load_piece(
     if not midi_path.is_file():
         raise UserError(f"{score_path}: its performance {os.path.relpath(midi_path, score_path.parent)} is missing")
     score = (reader or ScoreReader()).read(score_path)
-    if score.sheet.shape[0] < config.staff_height:
-        raise UserError(
-            f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config needs staff_height "
-            f"{config.staff_height}; choose a config that fits this data set"
-            + "".join(f", for instance {name}" for name in suitable_configs(score.sheet.shape[0])[:1])
-        )
+    _require_height(score, config, score_path)
     if silent and performance_source(midi_path) == midi_path:
         performance = silent_performance(midi_path, tempo)
     else:
@@ -117,6 +122,39 @@ def load_piece(
         config,
         performance.remarks,
     )
+
+
+def load_untimed_piece(score_path: Path, config: GameConfig, first_x: float, name: str | None = None) -> Piece:
+    """Read NAME.npz and the recording beside it, of which it is not known when it plays the notes. There is no MIDI file.
+
+    first_x: x of the first note, pixels. Raises UserError as load_piece.
+    """
+    score, midi_path = read_score(score_path), score_path.with_suffix(".mid")
+    _require_height(score, config, score_path)
+    source = performance_source(midi_path)
+    spectrogram, remarks = load_sound(source, config)
+    return Piece(
+        name or score_path.stem,
+        score.sheet,
+        np.array([max(spectrogram.shape[1], 1)], np.int64),
+        np.array([first_x], np.float32),
+        spectrogram,
+        midi_path,
+        source,
+        heard_for=config,
+        remarks=remarks,
+        timed=False,
+    )
+
+
+def _require_height(score: Score, config: GameConfig, path: Path) -> None:
+    height = score.sheet.shape[0]
+    if height < config.staff_height:
+        raise UserError(
+            f"{path}: sheet is {height} px high, the game config needs staff_height "
+            f"{config.staff_height}; choose a config that fits this data set"
+            + "".join(f", for instance {name}" for name in suitable_configs(height)[:1])
+        )
 
 
 def can_be_performed(piece: Piece) -> bool:

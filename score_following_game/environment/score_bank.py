@@ -24,7 +24,8 @@ class ScoreBank:
     of a window is the resized window, wherever it begins.
 
     Per frame from 0 to the last onset: true_x, float64, padded pixels; onset and rewarded, bool; tracking_ratio, float64, the
-    share of the piece's onsets at or before the frame.
+    share of the piece's onsets at or before the frame. Of a piece that is not timed, true_x after frame 0 and tracking_ratio are
+    nan, so that rewards and errors are nan, too, and last_onset is the end of its sound.
 
     Per piece, int64 (P,): spec_offset and ink_offset, the first row of spec and ink in the window at frame 0 and
     x = sheet_context / 2; frame_offset, the first row in the per-frame tables; last_onset, frame; width, padded pixels.
@@ -169,6 +170,9 @@ def _ink_rows(piece: Piece, config: GameConfig) -> np.ndarray:
 def _frame_tables(piece: Piece, config: GameConfig) -> tuple[np.ndarray, ...]:
     """The FRAME_TABLES of a piece, for each frame from 0 to the last onset (see ScoreBank)."""
     frames = np.arange(int(piece.onset_frames[-1]) + 1)
+    if not piece.timed:
+        unknown, never = np.full(len(frames), np.nan), np.zeros(len(frames), bool)
+        return np.where(frames == 0, piece.onset_x[0] + config.sheet_pad, np.nan), never, never, unknown
     true_x = interpolate(frames, piece.onset_frames, piece.onset_x + np.float32(config.sheet_pad))
     onset = np.zeros(len(frames), bool)
     onset[piece.onset_frames] = True

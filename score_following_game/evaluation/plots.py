@@ -78,7 +78,7 @@ def episode_figure(episode: WatchedGame) -> Figure:
     """
     panels: list[tuple[Callable[[Axes, np.ndarray, WatchedGame], None], float]] = [
         (_plot_positions, 2.2),
-        (_plot_error, 1),
+        *([(_plot_error, 1.0)] if episode.judged else []),
         (_plot_speed, 1.2),
     ]
     if episode.policies:
@@ -89,7 +89,8 @@ def episode_figure(episode: WatchedGame) -> Figure:
     seconds = np.array(episode.frames) / episode.fps
     for (plot, _), axes in zip(panels, rows):
         plot(axes, seconds, episode)
-    rows[0].set_title(f"{outcome(episode)}, total reward {episode.score:.1f}", loc="left")
+    judgement = f"total reward {episode.score:.1f}" if episode.judged else "not judged"
+    rows[0].set_title(f"{outcome(episode)}, {judgement}", loc="left")
     return figure
 
 
@@ -118,8 +119,9 @@ def outcome(episode: WatchedGame) -> str:
 def _plot_positions(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     true_x = np.array(episode.true_x)
     bound = lost_from(episode.threshold)
-    axes.fill_between(seconds, true_x - bound, true_x + bound, color=TARGET, alpha=0.1, lw=0, label="not lost within")
-    axes.plot(seconds, true_x, color=TARGET, label="true position")
+    if episode.judged:
+        axes.fill_between(seconds, true_x - bound, true_x + bound, color=TARGET, alpha=0.1, lw=0, label="not lost within")
+        axes.plot(seconds, true_x, color=TARGET, label="true position")
     axes.plot(seconds, episode.x, color=AGENT, label=episode.player, lw=1.3)
     if episode.lost:
         axes.plot(seconds[-1], episode.x[-1], "X", color=BOUNDS, ms=10, label="lost")
@@ -137,13 +139,14 @@ def _plot_error(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
 
 def _plot_speed(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     """The speeds of the player and of the music; each action is a stem from 0."""
-    if len(seconds) > 1:
-        axes.plot(seconds[1:], np.diff(episode.true_x), color=TARGET, lw=1, alpha=0.8, label="speed of the music")
+    music = np.diff(episode.true_x) if episode.judged else np.zeros(0)
+    if len(music):
+        axes.plot(seconds[1:], music, color=TARGET, lw=1, alpha=0.8, label="speed of the music")
     whose = "your speed" if episode.player == PERSON else "speed of the agent"
     axes.plot(seconds, episode.speeds, color=AGENT, lw=1.3, label=whose)
     axes.vlines(seconds, 0, episode.actions, color="#666666", lw=0.8, label="actions")
     # A jump to the next system would compress all other values.
-    reach = np.percentile(np.abs(np.concatenate([episode.speeds, np.diff(episode.true_x), [1.0]])), 98) * 1.5
+    reach = np.percentile(np.abs(np.concatenate([episode.speeds, music, [1.0]])), 98) * 1.5
     axes.set_ylim(min(0.0, *np.clip([*episode.actions, *episode.speeds], -reach, 0)) * 1.1 - 0.1, reach)
     axes.set_ylabel("px/frame")
     _legend_above(axes, 3)

@@ -14,7 +14,7 @@ import argparse
 import time
 from pathlib import Path
 
-from score_following_game.command_line import Parser, add_music_limit, command_name, script
+from score_following_game.command_line import Parser, add_music_limit, add_playing_arguments, command_name, script
 from score_following_game.data_preparation.building.build import LEFT_OUT_NAME, BuildOptions, build
 from score_following_game.data_preparation.building.catalogue import (
     COLLECTIONS,
@@ -28,7 +28,7 @@ from score_following_game.data_preparation.building.finders import PIECES_FILE
 from score_following_game.data_preparation.building.options import Performances
 from score_following_game.data_preparation.building.sources import SUFFIXES
 from score_following_game.data_preparation.building.split import GivenSplit, Split, parse_split
-from score_following_game.data_preparation.engraving.playing import ONCE, REPEATS, Playing
+from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.published.export import LAYOUTS, to_published
 from score_following_game.data_preparation.published.fetch import PublishedGone, fetch_published, list_published
@@ -79,25 +79,7 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
         choices=sorted(STYLES),
         help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's)",
     )
-    group.add_argument(
-        "--part",
-        metavar="NAME_OR_NUMBER",
-        help="engrave one part of each score (its name, or its number from the top); piano: the two staves of the pianist; "
-        "right, left: one of them (default: the collection's, else the whole score)",
-    )
-    group.add_argument(
-        "--repeats",
-        choices=REPEATS,
-        default=ONCE,
-        help="once: each bar once, of endings the first; written: repeats, endings, da capo, dal segno and coda as written, "
-        "with the bars of the sheet in the order in which they sound (default %(default)s)",
-    )
-    group.add_argument(
-        "--order",
-        default="",
-        metavar="BARS",
-        help="for one score: the bars in the order in which they are played, like 1-8,1-8,9-16",
-    )
+    add_playing_arguments(group, part="the collection's, else the whole score")
     group.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
     group.add_argument("--max_seconds", type=float, metavar="S", help="leave out longer pieces (default: the collection's)")
     add_music_limit(group)

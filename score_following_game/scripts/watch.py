@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 from score_following_game.agents.agents import TrainedAgent
-from score_following_game.agents.fitting import require_fitting
+from score_following_game.agents.fitting import fitting_agent, require_fitting
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.localisation import LocalisationAgent
 from score_following_game.agents.shipped import shipped_agents
@@ -17,14 +17,19 @@ from score_following_game.command_line import (
     script,
     warn_without_effect,
 )
+from score_following_game.config import GameConfig
+from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.rendering.display import has_display
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import plot_alignment
 from score_following_game.evaluation.plots import episode_picture, plot_episode, require_plottable
 from score_following_game.evaluation.saliency_film import write_saliency_film
+from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
-from score_following_game.watching.arguments import add_watching_arguments
+from score_following_game.watching.arguments import DATA_SET, add_own_score_arguments, add_watching_arguments, own_score
+from score_following_game.watching.own_score import load_prepared
+from score_following_game.watching.positions import onsets_path, write_positions
 from score_following_game.watching.setup import game_of, load_one_piece, perform
 from score_following_game.watching.summary import report
 
@@ -40,12 +45,19 @@ def make_parser() -> Parser:
     parser.add_argument("--net", help="network (default: read from the parameters' run folder)")
     parser.add_argument("--game_config", help="game config (default: read from the parameters' run folder)")
     add_watching_arguments(parser)
+    add_own_score_arguments(parser)
     parser.add_argument("--dump_images", action="store_true", help="write video_frames/%%06d.png; earlier ones are deleted")
     parser.add_argument(
         "--plot",
         metavar="FILE.png",
         help="plot position, error, speed, actions and policy over time "
         "(default: beside the film, and shown in the window at the end)",
+    )
+    parser.add_argument(
+        "--csv",
+        metavar="FILE.csv",
+        help="write where the agent was: a row per frame (time in seconds, page, system, x in pixels of the page, bar, beat), "
+        "and to FILE_onsets.csv when it reached each onset",
     )
     parser.add_argument(
         "--alignment", metavar="FILE.png", help="plot the agent's position in the music and its tempo over time"
@@ -74,9 +86,11 @@ def require_outputs(args: argparse.Namespace) -> str | Path | None:
         if film is not None:
             require_filmable(film)
     plot = args.plot or (Path(args.video).with_suffix(".png") if args.video else None)
+    tables = {"--csv": args.csv, "the onsets of --csv": onsets_path(args.csv)} if args.csv else {}
+    require_writable(*tables.values())
     require_separate_files(
-        {"--video": args.video, "--plot": plot, "--alignment": args.alignment, "--saliency": args.saliency},
-        {"--params": args.params, "--game_config": args.game_config},
+        {"--video": args.video, "--plot": plot, "--alignment": args.alignment, "--saliency": args.saliency, **tables},
+        {"--params": args.params, "--game_config": args.game_config, "--score": args.score, "--audio": args.audio},
     )
     return plot
 
@@ -92,7 +106,8 @@ def check_options(args: argparse.Namespace, agent: TrainedAgent | LocalisationAg
 
 
 def _watch(args: argparse.Namespace) -> None:
-    if not args.params:
+    own = own_score(args)
+    if not args.params and own is None:
         raise UserError(
             f"--params is missing: give an agent that comes with the project ({', '.join(shipped_agents())}), or a parameter "
             f"file, for instance PARAM_ROOT/RUN/best_model.pt; {command_name('sfg-train')} trains an agent"
@@ -100,14 +115,28 @@ def _watch(args: argparse.Namespace) -> None:
     plot = require_outputs(args)
     seed = random.randrange(2**32) if args.seed is None else args.seed
     prepare_machine(seed, args.device, args.threads)
-    net, config = resolve_network_and_config(args.params, args.net, args.game_config)
-    agent = load_trained_agent(args.params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
+    if args.params:
+        resolve_network_and_config(args.params, args.net, args.game_config)  # before long work
+    prepared = own.prepare() if own else None
+    params = args.params or fitting_agent(prepared.height, str(args.score))
+    net, config = resolve_network_and_config(params, args.net, args.game_config)
+    agent = load_trained_agent(params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
     check_options(args, agent)
-    piece = load_one_piece(args.data_set, config, args.piece, seed)
-    require_fitting([piece], config, args.params)
+    if prepared:
+        piece = load_prepared(prepared, config, own.tempo)
+    else:
+        piece = load_one_piece(args.data_set or DATA_SET, config, args.piece, seed)
+    require_fitting([piece], config, params)
     print(f"Tracking piece: {piece.name}", flush=True)
+    show(args, piece, agent, config, plot)
+
+
+def show(
+    args: argparse.Namespace, piece: Piece, agent: TrainedAgent | LocalisationAgent, config: GameConfig, plot: str | Path | None
+) -> None:
+    """Have the agent follow the piece, and write what the arguments ask for."""
     game = game_of(piece, agent.rules(config), args.device)
-    written = args.plot or args.alignment or args.saliency
+    written = args.plot or args.alignment or args.saliency or args.csv
     episode = perform(
         game,
         agent,
@@ -117,18 +146,25 @@ def _watch(args: argparse.Namespace) -> None:
         finale=episode_picture,
         unseen=written is not None and not has_display(),
     )
-    print(f"Total reward {int(episode.score)}")
+    if episode.judged:
+        print(f"Total reward {int(episode.score)}")
     if not episode.frames:
         report(episode, piece, [args.video])
         return
     if plot:
         plot_episode(episode, plot)
+    if args.csv:
+        write_positions(episode, piece, args.csv)
+    if args.alignment and not episode.judged:
+        warn_without_effect("--alignment", "where it is not known when the notes are played")
+        args.alignment = None
     if args.alignment:
         plot_alignment(episode, piece, args.alignment)
     if args.saliency and isinstance(agent, TrainedAgent):
         write_saliency_film(episode, game.bank, agent.network, args.saliency, sound=not args.no_sound)
     pictures = "video_frames/" if args.dump_images else None
-    report(episode, piece, [args.video, plot, args.alignment, args.saliency, pictures])
+    tables = [args.csv, onsets_path(args.csv)] if args.csv else []
+    report(episode, piece, [args.video, plot, args.alignment, args.saliency, *tables, pictures])
 
 
 def main() -> None:

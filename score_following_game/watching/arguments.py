@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from score_following_game.command_line import add_music_limit
+from score_following_game.command_line import add_music_limit, add_playing_arguments
+from score_following_game.data_processing.tempo import parse_tempi
+from score_following_game.errors import UserError
+from score_following_game.watching.own_score import OwnScore
+
+DATA_SET = "test_sample"
+_OF_OWN_SCORES = {"audio": None, "style": None, "part": None, "repeats": "once", "order": "", "tempo": "1.0"}
 
 
 def add_watching_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --data_set, --piece, --video, --no_sound and --max_minutes_of_music."""
     parser.add_argument(
-        "--data_set", default="test_sample", help="folder of pieces, or the name of a bundled set (default %(default)s)"
+        "--data_set", default=DATA_SET, help=f"folder of pieces, or the name of a bundled set (default {DATA_SET})"
     )
     parser.add_argument("--piece", metavar="NAME", help="the piece's name or a unique part of it (default: a random piece)")
     parser.add_argument(
@@ -18,3 +25,45 @@ def add_watching_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_music_limit(parser)
     parser.add_argument("--no_sound", action="store_true", help="play no sound and write none into the film")
+
+
+def add_own_score_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --score and what goes with it; --data_set is None where it is not given."""
+    parser.set_defaults(data_set=None)
+    group = parser.add_argument_group("your own score, instead of a piece of a data set")
+    group.add_argument(
+        "--score",
+        type=Path,
+        metavar="FILE",
+        help="a score (ABC, MusicXML, MEI, Humdrum, LilyPond); it is engraved once and kept in your cache folder. Without "
+        "--params the agent is taken that reads such sheets. --piece chooses a tune of a book",
+    )
+    group.add_argument(
+        "--audio",
+        type=Path,
+        metavar="FILE",
+        help="a recording of the score, to be followed (default: the score is synthesised)",
+    )
+    add_playing_arguments(group)
+    group.add_argument("--style", help="nottingham: one staff; msmd: two staves (default: as many as the score has)")
+    group.add_argument(
+        "--tempo",
+        default="1.0",
+        metavar="FACTOR",
+        help="play the synthesised score this many times as fast (default %(default)s)",
+    )
+
+
+def own_score(args: argparse.Namespace) -> OwnScore | None:
+    """The score that the arguments name, None where they name a data set. Raises UserError where they do not fit together."""
+    if args.score is None:
+        for name, usual in _OF_OWN_SCORES.items():
+            if getattr(args, name) != usual:
+                raise UserError(f"--{name} goes with --score FILE, which is missing")
+        return None
+    if args.data_set is not None:
+        raise UserError(f"--score {args.score} and --data_set {args.data_set}: name one of them")
+    tempi = parse_tempi(args.tempo)
+    if len(tempi) > 1:
+        raise UserError(f"--tempo {args.tempo}: expected one number")
+    return OwnScore(args.score, args.audio, args.piece, args.style, args.part or "", args.repeats, args.order, tempi[0])

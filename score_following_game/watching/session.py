@@ -84,6 +84,7 @@ class WatchedGame:
             standard deviation in continuous games.
         lost: whether the game ended because the player lost track.
         most_reward: the reward of a player that is always at the true position.
+        judged: whether true positions are known. If not, true_x, errors and rewards are nan, and last_frame ends the sound.
         player: AGENT or PERSON, what plots call the player.
     """
 
@@ -105,9 +106,11 @@ class WatchedGame:
     lost: bool = False
     most_reward: float = 0.0
     player: str = AGENT
+    judged: bool = True
 
     @property
     def score(self) -> float:
+        """The sum of the rewards; nan where they are not known."""
         return float(np.sum(self.rewards))
 
     @property
@@ -128,6 +131,8 @@ class WatchedGame:
     @property
     def ending(self) -> str:
         """How the game ended, in words."""
+        if not self.judged and self.finished:
+            return "the recording has ended"
         return names.ending(self.finished, self.lost, self.seconds)
 
 
@@ -205,6 +210,7 @@ def new_episode(game: Game) -> WatchedGame:
         game.config.actions,
         [game.state().at(slice(1))],
         most_reward=float(bank.rewarded[bank.frame_row(game.piece[:1], to_come)].sum()),
+        judged=bank.pieces[piece].timed,
     )
 
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable
 from os import PathLike
 
-from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.sheet_map import map_of
 from score_following_game.environment.rendering.names import clock
 from score_following_game.errors import counted
 from score_following_game.watching.outcome import Outcome
@@ -23,18 +23,33 @@ def report(episode: WatchedGame, piece: Piece, written: Iterable[str | PathLike[
 
 
 def summary(episode: WatchedGame, piece: Piece) -> str:
-    """How an episode of at least one frame ended, the share of onsets tracked (R_on), and the reward."""
+    """How an episode of at least one frame ended, the share of onsets tracked (R_on), and the reward.
+
+    Of a piece that is not timed: where the agent was at the end.
+    """
+    if not piece.timed:
+        whole = "" if episode.finished else f" of {clock(episode.last_frame / episode.fps)}"
+        return f"{episode.ending.capitalize()}{whole}; the agent was {_last_place(episode, piece)}"
     outcome = Outcome.of_game(episode, piece)
     end = outcome.ending.capitalize()
     if not outcome.finished:
-        end += f" of {clock(episode.last_frame / episode.fps)}{_bar(piece, outcome.seconds)}"
+        end += f" of {clock(episode.last_frame / episode.fps)}{_bar(episode, piece)}"
     return (
         f"{end}: {outcome.onsets} of {counted(outcome.of, 'onset')} tracked (R_on {outcome.onsets / outcome.of:.2f}), "
         f"reward {outcome.score:.1f} of at most {episode.most_reward:g}"
     )
 
 
-def _bar(piece: Piece, seconds: float) -> str:
-    """ ", in bar N" of the music at that time; "" where the MIDI file does not say."""
-    counter = BarCounter.of(piece.midi_path)
-    return "" if counter is None else f", in bar {counter.at(seconds * piece.tempo)[0]}"
+def _bar(episode: WatchedGame, piece: Piece) -> str:
+    """ ", in bar N" of the music at the end; "" where the piece does not know its bars."""
+    bar = map_of(piece, episode.fps).place(episode.true_x[-1]).bar
+    return "" if bar is None else f", in bar {bar}"
+
+
+def _last_place(episode: WatchedGame, piece: Piece) -> str:
+    """Where in the score the agent was at the end, and where the score ends."""
+    sheet_map = map_of(piece, episode.fps)
+    end = sheet_map.place(episode.x[-1])
+    if end.bar is None:
+        return f"{episode.x[-1] / max(piece.sheet.shape[1], 1):.0%} through the sheet"
+    return f"in bar {end.bar}, the last is {sheet_map.bars[-1].name}"

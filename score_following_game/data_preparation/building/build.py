@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
     another process is building in the destination.
     """
     sources = {source.name: source for source in found}
-    _require_tools(sources, options)
+    require_tools([source.path for source in found], options.performances.recordings is not None)
     make_folder(options.destination)
     with locked(options.destination):
         return _build(sources, options)
@@ -78,12 +78,15 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     return make_report(records, sources, chosen, options, engraved, removed, unpaired)
 
 
-def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
-    """Raise UserError now for a missing program or library; otherwise every piece would fail in its child process."""
+def require_tools(scores: Iterable[Path], recordings: bool) -> None:
+    """Raise UserError now for a missing program or library; otherwise every piece would fail in its child process.
+
+    recordings: they are aligned with the scores.
+    """
     require_libraries("engraving", "prepare", "verovio", "resvg_py")
-    if any(source.path.suffix.lower() == ".ly" for source in sources.values()):
+    if any(score.suffix.lower() == ".ly" for score in scores):
         require_lilypond()
-    if options.performances.recordings is not None:
+    if recordings:
         require_sound_font(default_sound_font())
 
 

@@ -36,6 +36,7 @@ _MODULES = (  # of every piece
     "data_processing/midi_*.py",
     "data_processing/score_npz.py",
     "data_processing/sharp_sheet.py",
+    "data_processing/sheet_map.py",
     "data_processing/tempo.py",
     "limits.py",
     "zip_files.py",

@@ -24,7 +24,7 @@ from score_following_game.data_preparation.engraving.importing import import_sco
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_preparation.engraving.mei.movements import one_movement
 from score_following_game.data_preparation.engraving.playing import HANDS, ONCE, PIANO, WHOLE, Playing
-from score_following_game.data_preparation.engraving.reading_order import hold_falling_x
+from score_following_game.data_preparation.engraving.reading_order import hold_falling_x, sheet_map
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.accidentals import print_what_sounds
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
@@ -38,6 +38,8 @@ from score_following_game.data_preparation.performances.match_file import read_m
 from score_following_game.data_preparation.recordings.retiming import record_piece
 from score_following_game.data_processing.score_npz import write_score
 from score_following_game.data_processing.sharp_sheet import SUFFIX, write_sharp
+from score_following_game.data_processing.sheet_map import SUFFIX as MAP_SUFFIX
+from score_following_game.data_processing.sheet_map import write_map
 from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
@@ -107,6 +109,8 @@ def make_piece(task: PieceTask) -> PieceFacts:
         if piece.sharp is not None:
             written[SUFFIX] = stem.with_name(stem.name + SUFFIX)
             write_sharp(written[SUFFIX], piece.sharp)
+        written[MAP_SUFFIX] = stem.with_name(stem.name + MAP_SUFFIX)
+        write_map(written[MAP_SUFFIX], sheet_map(piece))
         recorded = _record(task, written)
         for tempo in () if ".wav" in written else task.tempi:
             if tempo != 1.0:

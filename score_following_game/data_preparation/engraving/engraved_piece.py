@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from score_following_game.data_processing.score_npz import Score
+from score_following_game.data_processing.sheet_map import Bar
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class EngravedPiece:
     mended: what was changed so that print and sound agree -> at how many notes of the source.
     held: indices of the coordinates whose x is not quite that of their notehead, see reading_order.py.
     sharp: the sheet in more pixels, see data_processing/sharp_sheet.py; None where the source has no more.
+    bars: in the order in which they are played; () where they are not known.
     """
 
     score: Score
@@ -50,6 +52,7 @@ class EngravedPiece:
     mended: dict[str, int] = field(default_factory=dict, kw_only=True)
     held: tuple[int, ...] = field(default=(), kw_only=True)
     sharp: np.ndarray | None = field(default=None, kw_only=True, repr=False, compare=False)
+    bars: tuple[Bar, ...] = field(default=(), kw_only=True)
 
 
 def coordinates(notes: Sequence[PlayedNote], heads: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:

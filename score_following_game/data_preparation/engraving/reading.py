@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.silent import CUE
+from score_following_game.data_processing.sheet_map import Bar
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
 PLAUSIBLE_TEMPO = 20.0, 400.0  # quarters per minute; a tempo outside is treated as an error of the score
@@ -236,6 +237,16 @@ class Reading:
         for bar in order[:-1]:
             starts.append(starts[-1] + self.bars[bar].length)
         return starts
+
+    def printed(self, order: Sequence[int]) -> tuple[Bar, ...]:
+        """The bars as they are counted on paper. An incomplete first bar is an upbeat, which ends with the last beat."""
+        printed = []
+        for start, index in zip(self.starts(order), order):
+            bar = self.bars[index]
+            beats, unit = bar.meter or (0, 4)
+            lacking = max(Fraction(4 * beats, unit) - bar.length, Fraction(0)) if index == 0 and beats else Fraction(0)
+            printed.append(Bar(float(start), bar.name, 4 / unit, float(1 + lacking * unit / 4)))
+        return tuple(printed)
 
     def tempo_map(self, order: Sequence[int]) -> list[tuple[Fraction, float]]:
         """(quarter, quarters per minute) of each tempo, for the bars in this order; the first is at 0. [] without a tempo.

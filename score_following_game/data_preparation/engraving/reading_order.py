@@ -10,6 +10,7 @@ import numpy as np
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece, PlayedNote
 from score_following_game.data_preparation.engraving.style import Style
+from score_following_game.data_processing.sheet_map import SheetMap, System
 
 _NOTEHEAD = 1.3  # width in staff spaces
 _FARTHEST = 30  # onsets that may be left out in a row
@@ -21,6 +22,17 @@ def first_coordinates(notes: Sequence[PlayedNote], coord2onset: np.ndarray) -> l
     for coordinate, note in coord2onset.tolist():
         first.setdefault(notes[note].onset, coordinate)
     return sorted(first.items())
+
+
+def sheet_map(piece: EngravedPiece) -> SheetMap:
+    """Where the onsets, bars and systems of a piece are, on a page as wide as the sheet."""
+    first = first_coordinates(piece.notes, piece.score.coord2onset)
+    return SheetMap(
+        tuple(System(float(x), number=number) for number, x in enumerate(piece.systems, 1)),
+        tuple(float(piece.score.coords[coordinate, 1]) for _, coordinate in first),
+        tuple(float(onset) for onset, _ in first),
+        piece.bars,
+    )
 
 
 def out_of_order(xs: Sequence[float], notes: Sequence[int], style: Style) -> set[int]:

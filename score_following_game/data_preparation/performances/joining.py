@@ -79,6 +79,7 @@ def _played(piece: EngravedPiece, score: Score, heard: Sequence[HeardNote], tick
         onsets=[float(note.onset * tick) for note in heard],
         seconds=float(max(note.end for note in heard) * tick),
         tempo=float(_TEMPO),
+        bars=(),  # they are as long as in the score, not as in the performance
     )
 
 

@@ -17,7 +17,7 @@ from score_following_game.data_preparation.recordings.alignment import MOST_CELL
 from score_following_game.data_preparation.recordings.placing import locate
 from score_following_game.data_preparation.recordings.quality import REPEATS, Quality, measure
 from score_following_game.data_preparation.recordings.scaling import at_speed, speed_of
-from score_following_game.data_processing.audio import read_recording, recording_seconds
+from score_following_game.data_processing.audio import read_recording, recording_seconds, write_recording
 from score_following_game.data_processing.midi_files import played_midi, read_midi
 from score_following_game.data_processing.performance import note_onsets
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
@@ -187,8 +187,6 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
         EngravingError: The recording cannot be read or is not a recording of this score. Nothing is written.
         UserError: No piece can be synthesised here (see `synthesise`).
     """
-    import soundfile
-
     try:
         midi = read_midi(midi_path)
         _require_likely_length(recording, midi, float(note_onsets(midi, midi_path)[-1]))
@@ -205,8 +203,7 @@ def record_piece(midi_path: Path, recording: Path, target_midi: Path, target_aud
     part = samples[round(begin * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
     content = retime(midi, replace(alignment, recording_seconds=alignment.recording_seconds - begin))
     _require_same_notes(midi, content)
-    with replacing(target_audio) as temporary:
-        soundfile.write(temporary, part / max(1.0, np.abs(part).max()), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    write_recording(target_audio, part)
     with replacing(target_midi) as temporary:
         temporary.write_bytes(content)
     seconds = round(len(part) / SAMPLE_RATE, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Overlay:
     """Content of the picture that is not part of the game's state.
 
     reward: of the last step. score: sum of rewards since the reset. value: the critic's estimate, None without a critic, nan
-    before its first one. show_target: show the true position. message: how the game ended. hint: faint text in the message's
+    before its first one. show_target: show the true position, where it is known. message: how the game ended. hint: faint text in the message's
     place until then. person: a person plays instead of an agent.
     """
 
@@ -56,7 +56,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class _View:
-    """The state of one game as plain numbers; x and true_x in unpadded pixels."""
+    """The state of one game as plain numbers; x and true_x in unpadded pixels. timed: whether true_x is known."""
 
     piece: int
     frame: int
@@ -64,16 +64,19 @@ class _View:
     x: float
     true_x: float
     speed: float
+    timed: bool
 
 
 def render(game: Game, overlay: Overlay = Overlay(), index: int = 0) -> np.ndarray:
     """Draw game `index` of a batch: uint8 (720, 1280, 3), BGR."""
     view = _view(game, index)
+    if not view.timed:
+        overlay = replace(overlay, show_target=False)
     image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     image[:] = drawing.BACKGROUND
     _draw_header(image, game, view)
     _draw_sheet(image, game, view, overlay)
-    _draw_legend(image, overlay)
+    _draw_legend(image, view, overlay)
     _draw_spectrogram(image, game, view, overlay)
     _draw_bars(image, game, view, overlay)
     _draw_message(image, overlay)
@@ -90,6 +93,7 @@ def _view(game: Game, index: int) -> _View:
         float(game.x[index]) - pad,
         float(game.true_position()[index]) - pad,
         float(game.speed[index]),
+        game.bank.pieces[piece].timed,
     )
 
 
@@ -125,7 +129,7 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     window = (round(middle - seen), window_top, round(2 * seen), round(config.staff_height * scale))
     _darken_around(panel, window)
     lost = (config.threshold + 1) * scale  # the error is truncated before it is compared
-    for edge in (middle - lost, middle + lost):
+    for edge in (middle - lost, middle + lost) if view.timed else ():
         drawing.upright(panel, edge, 0, shown, BOUNDS, 2, dash=8)
     framed(panel, window, INK, 2)
     if overlay.show_target:
@@ -168,16 +172,12 @@ def _darken_around(panel: np.ndarray, window: Box) -> None:
     panel[top : top + height, left : left + width] = inside
 
 
-def _draw_legend(image: np.ndarray, overlay: Overlay) -> None:
+def _draw_legend(image: np.ndarray, view: _View, overlay: Overlay) -> None:
     x, y = SHEET[0], SHEET[1] + SHEET[3] + 26
     target = "true position" if overlay.show_target else "true position: hidden"
     player, sees = ("you", "what an agent sees") if overlay.person else ("agent", "what the agent sees")
-    for label, colour, dashed in (
-        (player, AGENT, False),
-        (target, TARGET, False),
-        ("lost beyond these", BOUNDS, True),
-        (sees, INK, False),
-    ):
+    known = ((target, TARGET, False), ("lost beyond these", BOUNDS, True)) if view.timed else ()
+    for label, colour, dashed in ((player, AGENT, False), *known, (sees, INK, False)):
         if label == sees:
             framed(image, (x, y - 12, 20, 13), colour, 2)
         else:
@@ -224,11 +224,14 @@ def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> 
     seen_error = abs(error) if overlay.show_target else None  # the error would reveal the target
     error_text = f"{error:+.0f}" if overlay.show_target else "hidden"
     rows: list[tuple[str, float | None, float, str, float | None]] = [
-        ("speed, px/frame", view.speed, MOST_SPEED, f"{view.speed:+.1f}", None),
-        ("error, px; lost at the mark", seen_error, config.sheet_context // 2, error_text, config.threshold),
-        ("reward", overlay.reward, 1.0, f"{overlay.reward:+.2f}", None),
-        ("total score", overlay.score, view.last_frame, f"{overlay.score:.1f}", None),
+        ("speed, px/frame", view.speed, MOST_SPEED, f"{view.speed:+.1f}", None)
     ]
+    if view.timed:
+        rows += [
+            ("error, px; lost at the mark", seen_error, config.sheet_context // 2, error_text, config.threshold),
+            ("reward", overlay.reward, 1.0, f"{overlay.reward:+.2f}", None),
+            ("total score", overlay.score, view.last_frame, f"{overlay.score:.1f}", None),
+        ]
     if overlay.value is not None:
         known = math.isfinite(overlay.value)
         rows.append(

@@ -71,6 +71,7 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
         unheard=len(silent),
         mended=reading.mended_in(order),
         sharp=np.hstack([system.sharp for system in drawn]),
+        bars=reading.printed(order),
     )
 
 
