@@ -41,7 +41,7 @@ from score_following_game.data_processing.performance_cache import user_caches
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError
 from score_following_game.files import cause_of_writing, file_digest, make_folder, replacing
-from score_following_game.reading import read_bytes, reading
+from score_following_game.reading import read_bytes
 
 FACTS = "facts.json"
 SHORTEST = 2.0  # seconds of sound in a recording
@@ -160,10 +160,8 @@ def hear(recording: Path) -> Heard:
     """Read a recording. Raises UserError where it cannot be read, is silent, or is too short to be followed."""
     samples = read_recording(recording).samples
     peaks = np.abs(np.pad(samples, (0, -len(samples) % _BLOCK))).reshape(-1, _BLOCK).max(axis=1)
-    if peaks.max(initial=0.0) < FAINTEST:
-        raise UserError(
-            f"{recording}: is nearly silent (its peak is {peaks.max(initial=0.0):.2g} of full scale); record it louder"
-        )
+    if (peak := peaks.max(initial=0.0)) < FAINTEST:
+        raise UserError(f"{recording}: is nearly silent (its peak is {peak:.2g} of full scale); record it louder")
     loud = np.flatnonzero(peaks >= _AUDIBLE * peaks.max())
     sounding = float(loud[-1] - loud[0] + 1) * _BLOCK / SAMPLE_RATE
     if sounding < SHORTEST:

@@ -79,7 +79,7 @@ def read_recording(path: Path, rate: int = SAMPLE_RATE) -> Recording:
         raise UserError(f"{path}: holds no audio")
     if not heard.peak >= _INAUDIBLE:
         raise UserError(
-            f"{path}: is silent (its peak is {heard.peak:.2g} of full scale); replace it, or do without it and hear the score played"
+            f"{path}: is silent (its peak is {heard.peak:.2g} of full scale); replace it, or do without it: the score is played"
         )
     if heard.peak > _DEAFENING:
         raise UserError(f"{path}: its peak is {heard.peak:.2g} times full scale, so it is not sound; replace it")

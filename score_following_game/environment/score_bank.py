@@ -24,8 +24,8 @@ class ScoreBank:
     of a window is the resized window, wherever it begins.
 
     Per frame from 0 to the last onset: true_x, float64, padded pixels; onset and rewarded, bool; tracking_ratio, float64, the
-    share of the piece's onsets at or before the frame. Of a piece that is not timed, true_x after frame 0 and tracking_ratio are
-    nan, so that rewards and errors are nan, too, and last_onset is the end of its sound.
+    share of the piece's onsets at or before the frame. Of a piece that is not timed, true_x after frame 0 and tracking_ratio
+    are nan, so that rewards and errors are nan, too, and last_onset is the end of its sound.
 
     Per piece, int64 (P,): spec_offset and ink_offset, the first row of spec and ink in the window at frame 0 and
     x = sheet_context / 2; frame_offset, the first row in the per-frame tables; last_onset, frame; width, padded pixels.

@@ -1,4 +1,4 @@
-"""A person's own score, perhaps with a recording, as a piece that an agent follows: prepared, matched with an agent, checked."""
+"""A person's own score, perhaps with a recording, as a piece that an agent follows."""
 
 from __future__ import annotations
 
@@ -106,6 +106,6 @@ def _require_possible_speed(prepared: PreparedScore, piece: Piece, config: GameC
         compared = f", {ratio:.1f} times as fast" if ratio >= 1 else f", {1 / ratio:.1f} times as slow"
         compared = f" (the score takes {prepared.seconds:.0f} s{compared})"
     raise UserError(
-        f"{prepared.name}: its recording sounds for {lasts:.1f} s{compared}, which moves over the sheet by {speed:.2g} px per "
-        f"frame; agents follow {slowest(config):.2g} to {fastest(config):.2g}; of a recording of some bars, name them with --order"
+        f"{prepared.name}: its recording sounds for {lasts:.1f} s{compared}; that is {speed:.2g} px of the sheet per frame; "
+        f"agents follow {slowest(config):.2g} to {fastest(config):.2g}; if it is of some bars only, name them with --order"
     )
