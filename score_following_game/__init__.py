@@ -3,7 +3,7 @@
 The Python API, each function with an example in its docstring:
 
 * `load_agent`, `shipped_agents`: trained agents, which act on gymnasium observations;
-* `load_pieces`, `evaluate`, `follow`: play them on pieces;
+* `load_pieces`, `load_score`, `evaluate`, `follow`: play them on pieces, or on a score of one's own;
 * `make_env`, `make_vec`: the game as gymnasium environments, also registered as "ScoreFollowing-v0" (observations are pairs)
   and "ScoreFollowing-v1" (dicts).
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from score_following_game.api.evaluation import evaluate
     from score_following_game.api.following import Moment, follow
     from score_following_game.api.pieces import load_pieces
+    from score_following_game.api.scores import load_score
     from score_following_game.config import GameConfig, load_game_config
     from score_following_game.data_processing.piece import Piece
     from score_following_game.errors import UserError
@@ -47,6 +48,7 @@ _OFFERED = {  # name -> the module it lives in
     "load_agent": "api.agent",
     "load_game_config": "config",
     "load_pieces": "api.pieces",
+    "load_score": "api.scores",
     "make_env": "api.environments",
     "make_vec": "api.environments",
     "shipped_agents": "agents.shipped",
@@ -64,6 +66,7 @@ __all__ = [
     "load_agent",
     "load_game_config",
     "load_pieces",
+    "load_score",
     "make_env",
     "make_vec",
     "shipped_agents",

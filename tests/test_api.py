@@ -231,5 +231,5 @@ def test_moments_know_bar_and_beat_where_the_midi_states_them(pieces: list[sfg.P
 
 
 def test_docstrings_of_the_api_show_an_example() -> None:
-    for name in ("load_agent", "load_pieces", "evaluate", "follow", "make_env", "make_vec", "LoadedAgent"):
+    for name in ("load_agent", "load_pieces", "load_score", "evaluate", "follow", "make_env", "make_vec", "LoadedAgent"):
         assert "Examples:" in getattr(sfg, name).__doc__, name

@@ -21,6 +21,7 @@ WITHOUT_INFLUENCE = {
     "reading.py",  # the boundary of readers
     "yaml_files.py",
     "data_processing/arrays.py",  # reads what is written
+    "data_processing/bars.py",  # counts the bars of pieces without a map
     "data_preparation/building/xml_metadata.py",  # as metadata.py
     "optional_libraries.py",  # looks whether a library is installed
     "data_preparation/building/metadata.py",  # licences and works, which only the manifest and the split use

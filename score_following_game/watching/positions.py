@@ -14,6 +14,7 @@ from score_following_game.data_processing.sheet_map import Place, SheetMap, map_
 from score_following_game.files import replacing
 from score_following_game.watching.session import WatchedGame
 
+TOUCH = 0.01  # pixels; true positions are rounded
 COLUMNS = ("time", "page", "system", "x", "bar", "beat", "onset")
 
 
@@ -44,13 +45,13 @@ def reached_at(times: np.ndarray, x: np.ndarray, onset_x: Sequence[float]) -> np
     found = np.full(len(onset_x), np.nan)
     for index, column in enumerate(onset_x):
         begins = column <= onset_x[0]
-        after = int(np.searchsorted(furthest, column, side="right" if begins else "left"))
+        after = int(np.searchsorted(furthest, column + TOUCH if begins else column - TOUCH))
         if after >= len(x):
             continue
         if after == 0 or begins:
             found[index] = times[max(after - 1, 0)]
         else:
-            share = (column - furthest[after - 1]) / (furthest[after] - furthest[after - 1])
+            share = min((column - furthest[after - 1]) / (furthest[after] - furthest[after - 1]), 1.0)
             found[index] = times[after - 1] + share * (times[after] - times[after - 1])
     return found
 
