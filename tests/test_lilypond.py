@@ -30,6 +30,22 @@ def piece(tmp_path_factory):
     return engrave(write(tmp_path_factory.mktemp("ly"), SCORE))
 
 
+def test_bars_are_those_that_lilypond_counts(piece, tmp_path):
+    assert [(bar.start, bar.name, bar.beat) for bar in piece.bars] == [(0, "1", 1), (4, "2", 1)]
+    # An upbeat, quintuplets, whose times LilyPond rounds, a bar of rest, another time signature.
+    music = r"""\relative c'' { \time 3/4 \partial 4 c4 | \tuplet 5/4 { c16 d e f g } c,4 c | R2. | c4 d e |
+        \time 6/8 c8 d e f g a | c,2. }"""
+    engraved = engrave(
+        write(
+            tmp_path,
+            rf"""\version "2.24.0" \score {{ \new PianoStaff << \new Staff {music}
+        \new Staff \relative c {{ \clef bass c4 c2. R2. c2. c2. c2. }} >> \layout {{}} \midi {{}} }}""",
+        )
+    )
+    rows = [(round(bar.start, 2), bar.name, bar.beat) for bar in engraved.bars]
+    assert rows == [(-2, "0", 1), (1, "1", 1), (4, "2", 1), (7, "3", 1), (10, "4", 0.5), (13, "5", 0.5)]
+
+
 def test_the_notes_are_those_written_each_once(piece):
     sounding = [(note.onset, note.pitch) for note in piece.notes]
     grace = 3 - Fraction(9, 40) / 4  # played before its beat, for LilyPond's share of its written length

@@ -26,8 +26,8 @@ def load_score(
 ) -> Piece:
     """Engrave a score, and load it, perhaps with a recording, as a piece that an agent can follow.
 
-    What was made is kept in the user's cache folder, by the content of the files, and found there the next time. A program that
-    calls this must be a file, with the call under `if __name__ == "__main__":`, since the score is read in a process of its own.
+    What was made is kept in the user's cache folder, by the content of the files, and found there the next time. The score is
+    read in a process of its own: a program that calls this must be a file, with the call under `if __name__ == "__main__":`.
 
     Args:
         score: ABC, MusicXML, MEI, Humdrum or LilyPond.

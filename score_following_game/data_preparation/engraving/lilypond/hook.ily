@@ -44,6 +44,14 @@
   (ly:grob-set-property! group 'remove-first #t)
   (ly:grob-set-object! group 'keep-alive-with '()))
 
+%% Where in which bar the number of a head just logged is. Grace notes are left out: they are not at a beat.
+#(define (sfg-log-place context now)
+  (let ((bar (ly:context-property context 'currentBarNumber #f))
+        (position (ly:context-property context 'measurePosition #f))
+        (meter (ly:context-property context 'timeSignatureFraction #f)))
+   (if (and (integer? bar) (ly:moment? position) (pair? meter) (zero? (ly:moment-grace now)))
+    (format sfg-log "place ~a ~a ~a ~a ~a\n" sfg-heads bar (ly:moment-main position) (car meter) (cdr meter)))))
+
 #(define (sfg-engraver context)
   (let ((score sfg-scores) (numbers (make-hash-table)) (groups '()) (used (make-hash-table)))
    (set! sfg-scores (1+ sfg-scores))
@@ -61,7 +69,8 @@
          (hashq-set! numbers grob sfg-heads)
          (sfg-mark! grob "head" sfg-heads)
          (format sfg-log "head ~a ~a ~a ~a ~a\n" score sfg-heads (ly:moment-main now) (ly:moment-grace now)
-          (+ 60 (ly:pitch-semitones pitch)))))))
+          (+ 60 (ly:pitch-semitones pitch)))
+         (sfg-log-place context now)))))
      ((hara-kiri-group-spanner-interface engraver grob source)
       (let ((staff (ly:translator-context source)))
        (if (eq? 'Staff (ly:context-name staff)) (set! groups (cons (cons grob staff) groups)))))

@@ -24,6 +24,16 @@ class Head:
     tied: bool
 
 
+@dataclass(frozen=True)
+class BarPlace:
+    """bar: its number.  after: quarters after its start.  length, beat: of a full bar and of a beat, quarters."""
+
+    bar: int
+    after: Fraction
+    length: Fraction
+    beat: float
+
+
 def read_log(path: Path) -> list[Head]:
     """The noteheads in the order in which LilyPond processed them."""
     rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
@@ -36,6 +46,20 @@ def read_log(path: Path) -> list[Head]:
             moment = Fraction(row[3]) + GRACE_SHARE * Fraction(row[4])
             heads.append(Head(number, score, round(moment * TICKS_PER_WHOLE), pitch, number in tied))
     return heads
+
+
+def read_places(path: Path) -> dict[int, BarPlace]:
+    """Number of a head -> where in which bar it is. Grace notes have no place."""
+    rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    places = {}
+    for row in rows:
+        if row[:1] == ["place"] and len(row) == 6:
+            position, beats, unit = 4 * Fraction(row[3]), int(row[4]), int(row[5])
+            if beats <= 0 or unit <= 0:
+                continue
+            upbeat, length = position < 0, Fraction(4 * beats, unit)  # LilyPond counts it as negative, to the bar it leads to
+            places[int(row[1])] = BarPlace(int(row[2]) - upbeat, position + upbeat * length, length, 4 / unit)
+    return places
 
 
 def uneven_repeats(path: Path) -> list[Fraction]:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from score_following_game.data_preparation.engraving.isolation import allowed
 from score_following_game.data_preparation.engraving.lilypond.contained import OUTPUT, SCORE, own_file, run_contained
 from score_following_game.data_preparation.engraving.lilypond.drawing import draw_page
 from score_following_game.data_preparation.engraving.lilypond.joining import Joined, join
-from score_following_game.data_preparation.engraving.lilypond.log import read_log, uneven_repeats
+from score_following_game.data_preparation.engraving.lilypond.log import BarPlace, read_log, read_places, uneven_repeats
 from score_following_game.data_preparation.engraving.lilypond.midi import (
     TICKS,
     TempoMap,
@@ -33,10 +33,12 @@ from score_following_game.data_preparation.engraving.reading_order import first_
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_processing.score_npz import Score
+from score_following_game.data_processing.sheet_map import Bar
 
 _HOOK = Path(__file__).with_name("hook.ily")
 _LILYPOND_SHARE = 0.9  # of the time limit; the rest lets us report that LilyPond exceeded it
 WORK_PREFIX = "lilypond-"
+_SAME_BAR = Fraction(1, 16)  # quarters: LilyPond rounds the times of notes to its ticks
 _HIDDEN, _DISORDERED = "not on the sheet", "printed right of a later note"  # reasons for leaving notes out
 
 
@@ -58,6 +60,7 @@ def engrave_lilypond(
         if uneven := uneven_repeats(own_file(output / "log")):
             raise EngravingError("a repeat in some voices only", f"at quarter {float(uneven[0]):g}; --repeats once works")
         heads = read_log(own_file(output / "log"))
+        places = read_places(own_file(output / "log"))
         pages = read_pages(own_file(file) for file in sorted(output.glob("*.svg")))
         midi_files = sorted(output.glob("*.mid*"), key=_file_number)
         midis = [midi for file in midi_files if (midi := read_midi_file(own_file(file))) is not None]
@@ -82,7 +85,30 @@ def engrave_lilypond(
         unshown={reason: count for reason, count in ((_HIDDEN, joined.unshown), (_DISORDERED, disordered)) if count},
         unheard=joined.unheard,
         sharp=sharp,
+        bars=_bars(notes, places),
     )
+
+
+def _bars(notes: list[PlayedNote], places: dict[int, BarPlace]) -> tuple[Bar, ...]:
+    """The bars in which notes begin, and the empty ones between them."""
+    found: list[tuple[Fraction, BarPlace]] = []
+    for note in notes:
+        for place in filter(None, (places.get(int(head)) for head in note.heads)):
+            found.append((note.onset - place.after, place))
+    begun: list[tuple[Fraction, BarPlace]] = []
+    for start, place in sorted(found, key=lambda row: row[0]):
+        if not begun or start - begun[-1][0] > _SAME_BAR:
+            begun.append((start, place))
+    bars: list[Bar] = []
+    for (start, place), (following, next_place) in pairwise([*begun, *begun[-1:]]):
+        empty = max(next_place.bar - place.bar, 1)
+        starts = [start, *(start + number * place.length for number in range(1, empty))]
+        bars += [
+            Bar(float(begins), str(place.bar + number), place.beat)
+            for number, begins in enumerate(starts)
+            if not number or begins < following - _SAME_BAR
+        ]
+    return tuple(bars)
 
 
 def _played_notes(joined: Joined) -> list[PlayedNote]:
