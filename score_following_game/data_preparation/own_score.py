@@ -38,6 +38,8 @@ from score_following_game.data_preparation.recordings.pairing import find_record
 from score_following_game.data_processing.audio import read_recording, write_recording
 from score_following_game.data_processing.dataset import choose_piece
 from score_following_game.data_processing.performance_cache import user_caches
+from score_following_game.data_processing.sheet_map import SUFFIX as MAP_SUFFIX
+from score_following_game.data_processing.sheet_map import read_map
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError
 from score_following_game.files import cause_of_writing, file_digest, make_folder, replacing
@@ -73,7 +75,8 @@ class Wish:
 class PreparedScore:
     """A score that was made into the files of a piece.
 
-    folder, name: of the files.  height: of the sheet, pixels.  timed: whether it is known when its notes are played.
+    folder, name: of the files.  height: of the sheet, pixels.  first_x: of its first note, pixels.  timed: whether it is known
+    when its notes are played.
     unjudged: why not, "" if it is.  seconds: length of the score as written, 0 if unknown.  begins: seconds of the recording
     before the sound of the piece.  sounding: seconds from the recording's first sound to its last; 0 without one.
     """
@@ -81,6 +84,7 @@ class PreparedScore:
     folder: Path
     name: str
     height: int
+    first_x: float
     timed: bool = True
     unjudged: str = ""
     seconds: float = 0.0
@@ -228,6 +232,7 @@ def _finished(folder: Path, task: PieceTask, facts: PieceFacts, heard: Heard | N
         folder,
         name,
         STYLES[task.style].height,
+        read_map(folder / f"{name}{MAP_SUFFIX}").onset_x[0],
         timed=not refused,
         unjudged=refused,
         seconds=facts.seconds,

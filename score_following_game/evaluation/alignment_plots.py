@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -73,6 +73,25 @@ def _plot_score(axes: Axes, seconds: np.ndarray, heard: np.ndarray, onsets: np.n
     axes.plot(seconds, np.interp(heard, onsets, number), color=AGENT, lw=1.3, label="agent")
     axes.set_ylabel("onset of the score")
     axes.legend(loc="upper left", frameon=False)
+
+
+def piece_errors(episodes: Sequence[Episode], fps: int) -> Figure:
+    """Plot the errors of a piece's onsets, in seconds, over the seconds of the performance, a line per trial, 960 x 240 px.
+
+    episodes: one per trial, errors in seconds. A cross marks where a trial was lost; above 0 the agent is ahead.
+    """
+    figure = Figure(figsize=(9.6, 2.4), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    for episode in episodes:
+        axes.plot(episode.frames / fps, episode.errors, ".-", color=AGENT, lw=1, ms=3, alpha=max(0.25, 1 / len(episodes)))
+        if episode.ratio < 1 and len(episode.errors):
+            axes.plot(episode.frames[-1] / fps, episode.errors[-1], "X", color=BOUNDS, ms=8)
+    axes.axhline(0, color=TARGET, lw=1)
+    axes.set_xlim(0, max(float(episodes[0].onset_frames[-1]) / fps, 1 / fps))
+    axes.set(xlabel="time in the music, s", ylabel="ahead of\nthe music, s")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
 def plot_error_histograms(played: Mapping[str, Results], threshold: int, path: str | os.PathLike[str]) -> None:

@@ -71,7 +71,9 @@ def saliency_pictures(
 ) -> Iterator[np.ndarray]:
     """The film's pictures, uint8 (1032, 1280, 3), BGR: one of the start and one after each frame played."""
     for played, (game, observation, saliency) in enumerate(decisions(episode, bank, network, steps)):
-        yield np.vstack([render(game, _overlay(episode, played)), saliency_picture(observation, saliency, bank.config.actions)])
+        yield np.vstack(
+            [render(game, overlay_after(episode, played)), saliency_picture(observation, saliency, bank.config.actions)]
+        )
 
 
 def decisions(
@@ -93,7 +95,7 @@ def decisions(
             lstm_state = act(network, bank, state.position, torch.float32, lstm_state).lstm_state
 
 
-def _overlay(episode: WatchedGame, played: int) -> Overlay:
+def overlay_after(episode: WatchedGame, played: int) -> Overlay:
     """The overlay of the view after `played` frames."""
     value = episode.values[played - 1] if played and episode.values else np.nan
     return Overlay(

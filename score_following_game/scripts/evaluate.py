@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import plot_error_histograms
 from score_following_game.evaluation.baselines import LOCALISATION, Contestant, baselines, supervised
 from score_following_game.evaluation.evaluator import play_data_set
+from score_following_game.evaluation.excerpts import excerpt
+from score_following_game.evaluation.html_report import NAME as PAGE
+from score_following_game.evaluation.html_report import best_and_worst, write_report
 from score_following_game.evaluation.metrics import UNITS
 from score_following_game.evaluation.plots import require_plottable
 from score_following_game.evaluation.report import columns, write_csv, write_json
@@ -52,6 +55,8 @@ from score_following_game.evaluation.robustness import (
 )
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
+
+FILMED = 2  # best and worst pieces each, in a report
 
 
 def make_parser() -> Parser:
@@ -118,6 +123,13 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--csv", metavar="FILE", help="write one row per piece and trial, with errors in every unit")
     parser.add_argument("--json", metavar="FILE", help="write all results: per piece, per trial, and their means")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write DIR/report.html, a page to look through that needs no network: tables with intervals, histograms and the "
+        "course of each piece, films of the pieces that were followed best and worst",
+    )
     add_music_limit(parser)
     add_machine_arguments(parser)
     return parser
@@ -155,6 +167,28 @@ def evaluate(arguments: argparse.Namespace) -> None:
         write_json(arguments.json, {"about": about(arguments, net, config), **content})
     if arguments.plot:
         plot_error_histograms(by_label(played), config.threshold, arguments.plot)
+    if arguments.report:
+        write_page(arguments, contestants[0], conditions[0], played, config)
+
+
+def write_page(
+    arguments: argparse.Namespace,
+    contestant: Contestant,
+    condition: Condition,
+    played: Mapping[str, Mapping[Condition, Results]],
+    config: GameConfig,
+) -> None:
+    """Write the page of --report, with films of new games of a contestant under a condition."""
+    results = by_label(played)
+    films = []
+    best, worst = best_and_worst(next(iter(results.values())), FILMED)
+    for name in (*best, *worst):
+        pieces = load_data_set(arguments.data_set, config, name, condition.sound_font, condition.tempo)
+        films.append(excerpt(contestant.make(pieces, config), pieces[0], config, arguments.device))
+    facts = {"command": shlex.join(sys.argv), "data set": str(arguments.data_set), "trials": str(arguments.trials)}
+    heading = f"{contestant.name} on {Path(arguments.data_set).name}"
+    path = write_report(arguments.report, heading, facts, results, config.threshold, config.spectrogram_params.fps, films)
+    print(f"Written: {path}", file=sys.stderr, flush=True)
 
 
 def explain_columns(arguments: argparse.Namespace, is_table: bool) -> None:
@@ -179,10 +213,11 @@ def check_arguments(arguments: argparse.Namespace) -> None:
         raise UserError("--localisation sets the supervised baseline of --baselines: give both")
     if arguments.trials < 1:
         raise UserError(f"--trials {arguments.trials}: expected at least 1")
-    require_writable(arguments.csv, arguments.json)
+    page = arguments.report / PAGE if arguments.report else None
+    require_writable(arguments.csv, arguments.json, page)
     require_plottable(arguments.plot)
     require_separate_files(
-        {"--csv": arguments.csv, "--json": arguments.json, "--plot": arguments.plot},
+        {"--csv": arguments.csv, "--json": arguments.json, "--plot": arguments.plot, "--report": page},
         {
             "--params": arguments.params,
             "--localisation": arguments.localisation,

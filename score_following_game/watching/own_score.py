@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece, load_piece, load_untimed_piece
-from score_following_game.data_processing.sheet_map import map_path, read_map
+from score_following_game.data_processing.sheet_map import map_of
 from score_following_game.errors import UserError
 
 if TYPE_CHECKING:  # optional: the extra [prepare]
@@ -67,7 +65,7 @@ def load_prepared(prepared: PreparedScore, config: GameConfig, tempo: float = 1.
         piece = load_piece(path, config, tempo=tempo)
     else:
         log.warning("what the agent does cannot be judged: %s", prepared.unjudged)
-        piece = load_untimed_piece(path, config, read_map(map_path(path)).onset_x[0])
+        piece = load_untimed_piece(path, config, prepared.first_x)
     if prepared.sounding:
         _require_possible_speed(prepared, piece, config)
     return replace(piece, begins=prepared.begins)
@@ -94,9 +92,9 @@ def slowest(config: GameConfig) -> float:
 def _require_possible_speed(prepared: PreparedScore, piece: Piece, config: GameConfig) -> None:
     """Raise UserError for a recording whose music moves faster or slower over the sheet than any agent of the game."""
     fps = config.spectrogram_params.fps
-    x = np.asarray(read_map(map_path(prepared.folder / f"{prepared.name}.npz")).onset_x)
+    last_x = max(map_of(piece, fps).onset_x, default=float(piece.sheet.shape[1]))
     frames = float(piece.onset_frames[-1] - piece.onset_frames[0]) if piece.timed else prepared.sounding * fps
-    speed = float(x[-1] - x[0]) / max(frames, 1.0)
+    speed = (last_x - prepared.first_x) / max(frames, 1.0)
     if slowest(config) <= speed <= fastest(config):
         return
     lasts = frames / fps

@@ -33,11 +33,16 @@ def summary(episode: WatchedGame, piece: Piece) -> str:
     outcome = Outcome.of_game(episode, piece)
     end = outcome.ending.capitalize()
     if not outcome.finished:
-        end += f" of {clock(episode.last_frame / episode.fps)}{_bar(episode, piece)}"
+        end += f" of {clock(episode.last_frame / episode.fps)}{_in_recording(episode, piece)}{_bar(episode, piece)}"
     return (
         f"{end}: {outcome.onsets} of {counted(outcome.of, 'onset')} tracked (R_on {outcome.onsets / outcome.of:.2f}), "
         f"reward {outcome.score:.1f} of at most {episode.most_reward:g}"
     )
+
+
+def _in_recording(episode: WatchedGame, piece: Piece) -> str:
+    """The moment of the end in the recording as it was given, where the piece is a part of it."""
+    return f" ({clock(piece.begins + episode.seconds)} of the recording)" if piece.begins >= 0.05 else ""
 
 
 def _bar(episode: WatchedGame, piece: Piece) -> str:
