@@ -201,7 +201,7 @@ def test_the_manifest_tells_what_the_set_was_made_of(made: Path) -> None:
     manifest = read_manifest(made / "set" / MANIFEST_NAME)
     name, entry = next(iter(manifest.pieces.items()))
     assert entry.source.startswith("tunes/test.abc X:") and len(entry.source_sha256) == 64
-    assert set(entry.files) == {f"{name}.npz", f"{name}.mid", f"{name}.sheet.png", f"{name}_tempo_0800.mid"}
+    assert set(entry.files) == {f"{name}.npz", f"{name}.mid", f"{name}.sheet.png", f"{name}.map.json", f"{name}_tempo_0800.mid"}
     assert {midi: played["tempo"] for midi, played in entry.performances.items()} == {
         f"{name}.mid": 1.0,
         f"{name}_tempo_0800.mid": 0.8,

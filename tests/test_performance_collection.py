@@ -119,7 +119,7 @@ def test_performances_become_pieces_for_evaluation_only(made: Path) -> None:
     folder = home(made) / "performances_test"
     assert sorted(file.name for file in folder.iterdir()) == [
         MANIFEST_NAME,
-        *(f"waltz_p0{number}{suffix}" for number in (1, 2) for suffix in (".mid", ".npz", ".sheet.png")),
+        *(f"waltz_p0{number}{suffix}" for number in (1, 2) for suffix in (".map.json", ".mid", ".npz", ".sheet.png")),
     ]
     assert [file.name for file in sorted((home(made) / "check").iterdir())] == ["waltz_p01.png", "waltz_p02.png"]
     left_out = (home(made) / "left_out.csv").read_text().splitlines()[1:]
@@ -164,7 +164,8 @@ def test_only_what_changed_is_made_again(source: Path, tmp_path: Path, run) -> N
     printed = make(run, source, tmp_path).stdout
     assert "1 piece from 1 source (1 engraved in this run)" in printed
     assert "not part of this build: 1 piece of an earlier one" in printed
-    assert sorted(file.name for file in made.glob("waltz*")) == ["waltz_p01.mid", "waltz_p01.npz", "waltz_p01.sheet.png"]
+    expected = [f"waltz_p01{end}" for end in (".map.json", ".mid", ".npz", ".sheet.png")]
+    assert sorted(file.name for file in made.glob("waltz*")) == expected
     assert (made / "waltz_p01.mid").read_bytes() != before["waltz_p01.mid"][1]
 
 

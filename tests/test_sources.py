@@ -309,7 +309,7 @@ def test_build(book: Path, tmp_path: Path) -> None:
         LEFT_OUT_NAME,
         MANIFEST_NAME,
         "check",
-        *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid", ".sheet.png")),
+        *(f"{name}{end}" for name in report.folders for end in (".npz", ".mid", ".sheet.png", ".map.json")),
     }
     score = read_score(tmp_path / "out" / "book_4_Tune_4.npz")
     midi = pretty_midi.PrettyMIDI(str(tmp_path / "out" / "book_4_Tune_4.mid"))
