@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,10 +31,10 @@ from score_following_game.data_preparation.building.build import require_tools
 from score_following_game.data_preparation.building.fingerprint import fingerprint
 from score_following_game.data_preparation.building.make_piece import PieceFacts, PieceTask, make_piece
 from score_following_game.data_preparation.building.sources import Source, find_sources
-from score_following_game.data_preparation.engraving.isolation import TaskOutcome, run_isolated
+from score_following_game.data_preparation.engraving.isolation import PASSING, TaskOutcome, run_isolated
 from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_preparation.engraving.style import STYLES
-from score_following_game.data_preparation.errors import STAVES
+from score_following_game.data_preparation.errors import STAVES, UNREADABLE
 from score_following_game.data_preparation.recordings.pairing import find_recordings
 from score_following_game.data_processing.audio import read_recording, write_recording
 from score_following_game.data_processing.dataset import choose_piece
@@ -126,7 +127,7 @@ def read_prepared(folder: Path) -> PreparedScore | None:
 
 @contextlib.contextmanager
 def making(place: Path) -> Iterator[Path]:
-    """Yield a folder for the files of a prepared score, which becomes `place` when the block succeeds and is removed otherwise.
+    """Yield a folder for the files of a prepared score. It becomes `place` if it is complete at the end, else it is removed.
 
     Raises UserError where it cannot be made.
     """
@@ -137,6 +138,8 @@ def making(place: Path) -> Iterator[Path]:
         raise UserError(f"{place.parent}: cannot be written ({cause_of_writing(error)}); set XDG_CACHE_HOME") from None
     try:
         yield temporary
+        if read_prepared(temporary) is None:
+            return
         if place.exists() and read_prepared(place) is None:  # damaged, for instance by hand
             shutil.rmtree(place, ignore_errors=True)
         with contextlib.suppress(OSError):  # another process has made the same meanwhile
@@ -186,19 +189,19 @@ def _prepare_symbolic(wish: Wish) -> PreparedScore:
     if kept := next(filter(None, map(read_prepared, places)), None):
         return kept
     heard = hear(wish.audio) if wish.audio is not None else None
-    outcome = TaskOutcome(None)
+    outcomes: dict[str, TaskOutcome] = {}
     for task, place in zip(tasks, places):
         log.info("engraving %s, to be kept in %s", wish.score, place.parent)
         with making(place) as folder:
             outcome = next(run_isolated(make_piece, [replace(task, folder=folder)], 1, wish.time_limit))
+            outcomes[task.style] = outcome
             if outcome.value is not None:
                 write_facts(folder, _finished(folder, task, outcome.value, heard))
         if (made := read_prepared(place)) is not None:
             return made
-        shutil.rmtree(place, ignore_errors=True)
-        if outcome.reason != STAVES:
+        if outcome.reason in PASSING or outcome.reason.startswith(UNREADABLE):
             break
-    raise UserError(_why_not(wish, outcome))
+    raise UserError(_why_not(wish, _telling(outcomes)))
 
 
 def _chosen(wish: Wish) -> Source:
@@ -239,6 +242,14 @@ def _finished(folder: Path, task: PieceTask, facts: PieceFacts, heard: Heard | N
         begins=recording.get("begins", 0.0),
         sounding=heard.sounding if heard is not None else 0.0,
     )
+
+
+def _telling(outcomes: dict[str, TaskOutcome]) -> TaskOutcome:
+    """Of the failures in all styles that in the style with as many staves as the score, else that which says how many."""
+    staves = [outcome for outcome in outcomes.values() if outcome.reason == STAVES]
+    counted = [int(found[1]) for outcome in staves if (found := re.match(r"system \d+ has (\d+)", outcome.detail))]
+    own = [outcome for style, outcome in outcomes.items() if STYLES[style].staves in counted[:1]]
+    return next(iter([*own, *staves, *outcomes.values()]))
 
 
 def _why_not(wish: Wish, outcome: TaskOutcome) -> str:
