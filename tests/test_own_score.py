@@ -114,6 +114,9 @@ def test_the_optimal_agent_reaches_every_onset_when_it_is_played(tune: Path, tmp
     assert [float(row["time"]) for row in onsets] == pytest.approx(sorted(played), abs=0.0501)
     assert [music_seconds(row) for row in onsets] == pytest.approx(sorted(played), abs=0.002)
     assert [row["bar"] for row in onsets[:5]] == ["1", "1", "2", "2", "2"]
+    # The sheet is a page of its own, with the system that the x lies in.
+    assert [float(row["x"]) for row in onsets] == pytest.approx(piece.onset_x, abs=0.06) and len(onsets) == len(piece.onset_x)
+    assert {row["page"] for row in onsets} == {"1"} and {row["system"] for row in onsets} == {"1", "2"}
     rows = table(tmp_path / "p.csv")
     for row in rows:
         assert music_seconds(row) == pytest.approx(float(row["time"]), abs=0.06), row

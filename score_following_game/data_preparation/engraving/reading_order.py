@@ -28,7 +28,7 @@ def sheet_map(piece: EngravedPiece) -> SheetMap:
     """Where the onsets, bars and systems of a piece are, on a page as wide as the sheet."""
     first = first_coordinates(piece.notes, piece.score.coord2onset)
     return SheetMap(
-        tuple(System(float(x), number=number) for number, x in enumerate(piece.systems, 1)),
+        tuple(System(float(x), number=number, left=float(x)) for number, x in enumerate(piece.systems, 1)),
         tuple(float(piece.score.coords[coordinate, 1]) for _, coordinate in first),
         tuple(float(onset) for onset, _ in first),
         piece.bars,
