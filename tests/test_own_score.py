@@ -255,7 +255,7 @@ def test_scores_that_no_agent_reads(run_here: Run, tmp_path: Path) -> None:
     expect_one_line(run_here(SCRIPT, "--score", tmp_path / "piano.musicxml"), message)
     trio = score(*[part(*[notes(f"C{octave} D{octave} E{octave} F{octave}")] * 4) for octave in (5, 4, 3)])
     (tmp_path / "trio.musicxml").write_text(trio)
-    message = r"system 1 has 3 staves; agents read one staff, or the two of a piano; name one part: --part"
+    message = r"trio.musicxml: has 3 staves, and agents read one staff, or the two of a piano; name one part: --part"
     expect_one_line(run_here(SCRIPT, "--score", tmp_path / "trio.musicxml"), message)
     expect_one_line(run_here(SCRIPT, "--score", tmp_path / "trio.musicxml", "--part", "?"), "the parts are 1 Part 1, 2 Part 2")
     (tmp_path / "broken.musicxml").write_text("<score-partwise><part>")

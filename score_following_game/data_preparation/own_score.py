@@ -244,19 +244,24 @@ def _finished(folder: Path, task: PieceTask, facts: PieceFacts, heard: Heard | N
     )
 
 
+def _staves_of(outcome: TaskOutcome) -> int | None:
+    """How many staves a score has that failed because of their number; None for other failures."""
+    found = re.search(r" has (\d+)", outcome.detail) if outcome.reason == STAVES else None
+    return int(found[1]) if found else None
+
+
 def _telling(outcomes: dict[str, TaskOutcome]) -> TaskOutcome:
     """Of the failures in all styles that in the style with as many staves as the score, else that which says how many."""
-    staves = [outcome for outcome in outcomes.values() if outcome.reason == STAVES]
-    counted = [int(found[1]) for outcome in staves if (found := re.match(r"system \d+ has (\d+)", outcome.detail))]
-    own = [outcome for style, outcome in outcomes.items() if STYLES[style].staves in counted[:1]]
-    return next(iter([*own, *staves, *outcomes.values()]))
+    counted = [outcome for outcome in outcomes.values() if _staves_of(outcome) is not None]
+    own = [outcome for style, outcome in outcomes.items() if STYLES[style].staves in map(_staves_of, counted[:1])]
+    return next(iter([*own, *counted, *outcomes.values()]))
 
 
 def _why_not(wish: Wish, outcome: TaskOutcome) -> str:
     """Why a score became no piece, and what to do."""
-    where = str(wish.score)
-    if outcome.reason == STAVES and wish.style is None:
+    staves = _staves_of(outcome)
+    if staves is not None and wish.style is None:
         whole = wish.score.suffix.lower() == ".ly"
         advice = "LilyPond scores are read whole" if whole else "name one part: --part NAME_OR_NUMBER (--part ? lists them)"
-        return f"{where}: {outcome.detail.partition(':')[0]} staves; agents read one staff, or the two of a piano; {advice}"
-    return f"{where}: {outcome.reason}" + (f": {outcome.detail}" if outcome.detail else "")
+        return f"{wish.score}: has {staves} staves, and agents read one staff, or the two of a piano; {advice}"
+    return f"{wish.score}: {outcome.reason}" + (f": {outcome.detail}" if outcome.detail else "")
