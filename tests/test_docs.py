@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 import pytest
 from conftest import ROOT, Run
 
@@ -140,7 +141,7 @@ def test_commands_of_the_readme_run(tmp_path: Path):
     quick = [line for line in commands if re.search("^[A-Z]+=|prepare_game_data|--video|eval_score", line)]
     assert len(commands) > len(quick) >= 5  # the others train for minutes or open a window
     script = "\n".join(["set -e", f'python() {{ "{sys.executable}" "$@"; }}', *quick]).replace("--trials 10", "--trials 1")
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": matplotlib.get_cachedir()}
     ran = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=500, check=False
     )

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pretty_midi
 import pytest
@@ -42,6 +43,7 @@ BBA/G/|AFF/A/|GCE/G/|F2F/F/|
 FCA/A/|AFF/A/|ccB/A/|G2G/A/|
 BBA/G/|AFF/A/|GCE/G/|F2|]
 """
+FONTS = matplotlib.get_cachedir()
 Row = dict[str, str]
 
 
@@ -52,6 +54,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLCONFIGDIR", FONTS)  # or matplotlib would list the fonts anew, which takes seconds
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.delenv("DISPLAY", raising=False)
 

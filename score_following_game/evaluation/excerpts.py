@@ -38,7 +38,9 @@ def excerpt(agent: Agent, piece: Piece, config: GameConfig, device: torch.device
     last = len(episode.frames) if episode.lost else min(length, len(episode.frames))
     first = max(0, last - length)
     begin, end = (clock(frame / fps) for frame in (first, last))
-    return Film(piece.name, f"{episode.ending}; {begin} to {end} of the music", _filmed(episode, piece, game, first, last))
+    poster = cv2.imencode(".jpg", _picture(episode, game, first))[1].tobytes()
+    caption = f"{episode.ending}; {begin} to {end} of the music"
+    return Film(piece.name, caption, _filmed(episode, piece, game, first, last), poster)
 
 
 def _filmed(episode: WatchedGame, piece: Piece, game: Game, first: int, last: int) -> bytes:

@@ -21,6 +21,7 @@ thead th button { font: inherit; font-weight: 600; background: none; border: 0; 
 th[aria-sort=ascending] button::after { content: " \\25b2"; } th[aria-sort=descending] button::after { content: " \\25bc"; }
 tr:target { background: #fff3e6; } a { color: var(--music); }
 .bar { display: inline-block; height: .6em; background: var(--agent); vertical-align: baseline; margin-right: .4em; }
+td small { white-space: nowrap; color: var(--faint); }
 .films { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 1.2rem; }
 figure { margin: 0; } video, img { width: 100%; height: auto; display: block; } video { background: #eceae8; }
 details { border-bottom: 1px solid var(--rule); padding: .4rem 0; } summary { cursor: pointer; }

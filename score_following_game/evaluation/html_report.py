@@ -22,15 +22,17 @@ from score_following_game.evaluation.results import Results, mean_of
 from score_following_game.files import replacing
 
 NAME = "report.html"
+OPEN = 5  # pieces; of more the courses are folded
 
 
 @dataclass(frozen=True)
 class Film:
-    """An excerpt of a game. caption: what it shows. content: of an mp4 file."""
+    """An excerpt of a game. caption: what it shows. content: of an mp4 file. poster: its first picture, a JPEG."""
 
     piece: str
     caption: str
     content: bytes
+    poster: bytes
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,8 @@ def _summary(played: Mapping[str, Results]) -> str:
                 *(number(share, 2) for share in within.values()),
             ]
         )
-    head = ["", "R_tue", "R_on", "mean, px", "median, px", "mean, s", *(f"within {bound:g} s" for bound in SHARE_SECONDS)]
-    note = "Below R_tue and R_on: 95 % of resamples of the pieces. Right: shares of all onsets; one not tracked is a miss."
+    head = ["", "R_tue", "R_on", "mean, px", "median, px", "mean, s", *(f"≤ {bound:g} s" for bound in SHARE_SECONDS)]
+    note = "Below R_tue and R_on: 95 % of resamples of the pieces. ≤: shares of all onsets; one not tracked is a miss."
     return f"{table(head, rows)}<p>{note}</p>"
 
 
@@ -168,7 +170,8 @@ def _pieces(results: Results) -> str:
 
 def _films(films: Sequence[Film]) -> str:
     parts = [
-        f'<figure><video controls preload="metadata" src="{data_uri(film.content, "video/mp4")}"></video>'
+        f'<figure><video controls preload="none" poster="{data_uri(film.poster, "image/jpeg")}" '
+        f'src="{data_uri(film.content, "video/mp4")}"></video>'
         f"<figcaption><b>{escape(title(film.piece))}</b>: {escape(film.caption)}</figcaption></figure>"
         for film in films
     ]
@@ -179,7 +182,8 @@ def _plot(index: int, results: Results, fps: int) -> str:
     episodes = [trial[index] for trial in results.episodes["seconds"]]
     name = escape(title(episodes[0].piece))
     picture = image(_svg(piece_errors(episodes, fps)), f"Errors over the time of {episodes[0].piece}")
-    return f'<details id="plot-{index}"><summary>{name}</summary>{picture}</details>'
+    is_open = " open" if len(results.pieces()) <= OPEN else ""
+    return f'<details id="plot-{index}"{is_open}><summary>{name}</summary>{picture}</details>'
 
 
 def _svg(figure: Figure) -> bytes:
