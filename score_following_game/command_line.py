@@ -132,8 +132,8 @@ def add_playing_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGr
     parser.add_argument(
         "--part",
         metavar="NAME_OR_NUMBER",
-        help="engrave one part of the score (its name, or its number from the top); piano: the two staves of the pianist "
-        f"(default: {part})",
+        help="engrave one part of the score (its name, or its number from the top); piano: the two staves of the pianist; "
+        f"right, left: one of them (default: {part})",
     )
     parser.add_argument(
         "--repeats",

@@ -33,7 +33,10 @@ def fitting_agent(height: int, name: str) -> str:
     name: of the score, for the message. Raises UserError where there is none.
     """
     if (agent := _fitting(height)) is None:
-        raise UserError(f"{name}: its sheet is {height} px high; {_without_agent(height)} and name it with --params")
+        raise UserError(
+            f"{name}: its sheet is {height} px high; {_without_agent(height)} and name it with --params, or take one hand of a piano "
+            "score: --part right"
+        )
     return agent
 
 
