@@ -22,6 +22,9 @@ _LEAST_LINES = 0.55  # mean of the line map on the five lines
 _LEAST_LINE = 0.5  # share of columns with a line or other ink where the faintest line should be: beams hide lines
 _BESIDE = 0.8  # a sixth line so dark makes a tablature or a table, no staff
 _APART = 6.5  # staff spaces between the middles of two staves: what is nearer is ledger lines
+_HIDDEN = 4.0  # staff spaces between two parts of a staff; two staves of one height are further apart
+_DARK_END = 0.3  # of the contrast: fainter lines have ended
+_BEYOND = 2.0  # staff spaces that a note may hide before the end of the lines
 _SMOOTH = 6  # columns over which the course of a staff is evened
 
 
@@ -96,7 +99,25 @@ def find_staves(paper: Paper) -> list[Staff]:
     for staff in sorted(staves, key=lambda staff: staff.left - staff.right):
         if not any(_same(staff, other) for other in distinct):
             distinct.append(staff)
-    return sorted(distinct, key=lambda staff: (staff.top, staff.left))
+    return sorted(_whole(distinct), key=lambda staff: (staff.top, staff.left))
+
+
+def _whole(staves: list[Staff]) -> list[Staff]:
+    """Join staves that continue one another across a place where the lines cannot be seen."""
+    whole: list[Staff] = []
+    for staff in sorted(staves, key=lambda staff: staff.left):
+        for place, other in enumerate(whole):
+            between = (other.right + staff.left) / 2
+            off = abs(float(staff.middle(between) - other.middle(between)))
+            if staff.left - other.right < _HIDDEN * staff.space and off < staff.space / 2:
+                lengths = other.right - other.left, staff.right - staff.left
+                x, y = np.concatenate([other.x, staff.x]), np.concatenate([other.y, staff.y])
+                space = float(np.average([other.space, staff.space], weights=lengths))
+                whole[place] = Staff(other.left, max(staff.right, other.right), space, x[x.argsort()], y[x.argsort()])
+                break
+        else:
+            whole.append(staff)
+    return whole
 
 
 def _same(staff: Staff, other: Staff) -> bool:
@@ -287,15 +308,15 @@ def _ends(paper: Paper, x: np.ndarray, y: np.ndarray, space: float) -> tuple[flo
     height, width = paper.image.shape
     columns = np.arange(width)
     middle = _at(x, y, columns.astype(np.float64))
-    dark = paper.image < 255 - 0.3 * paper.contrast
+    dark, clean = (image < 255 - _DARK_END * paper.contrast for image in (paper.image, cv2.GaussianBlur(paper.image, (5, 3), 0)))
 
-    def ink(offset: float, reach: int) -> np.ndarray:
+    def ink(dark: np.ndarray, offset: float, reach: int) -> np.ndarray:
         rows = np.round(middle + offset).astype(int)
         near = [dark[np.clip(rows + shift, 0, height - 1), columns] for shift in range(-reach, reach + 1)]
         return np.any(near, axis=0)
 
-    on_lines = sum(ink(number * space, 1 + round(0.07 * space)).astype(int) for number in (-2, -1, 0, 1, 2))
-    between = sum(ink((number + 0.5) * space, 0).astype(int) for number in (-2, -1, 0, 1))
+    on_lines = sum(ink(dark, number * space, 1 + round(0.07 * space)).astype(int) for number in (-2, -1, 0, 1, 2))
+    between = sum(ink(clean, (number + 0.5) * space, 0).astype(int) for number in (-2, -1, 0, 1))
     lined = (on_lines >= 4) & (between <= 2)
     full = (on_lines == 5) & (between >= 3)  # a bar line
     left = _last(lined, full, round(x[0]), -1, space)
@@ -304,9 +325,9 @@ def _ends(paper: Paper, x: np.ndarray, y: np.ndarray, space: float) -> tuple[flo
 
 
 def _last(lined: np.ndarray, full: np.ndarray, start: int, step: int, space: float) -> int:
-    """The last column of the lines in one direction: beyond it a staff space is without them."""
+    """The last column of the lines in one direction: beyond it some staff spaces are without them."""
     last, column, bar = start, start, 0
-    while 0 <= column + step < len(lined) and abs(column - last) <= space:
+    while 0 <= column + step < len(lined) and abs(column - last) <= _BEYOND * space:
         column += step
         bar = bar + 1 if full[column] else 0
         if lined[column] or (full[column] and bar <= space and abs(column - last) <= bar):
