@@ -131,7 +131,9 @@ def counted(folder: Path) -> dict[str, Tally]:
     tallies = {}
     for name, systems in COUNTED.items():
         tally = tallies[name] = Tally()
-        for number, (read, expected) in enumerate(zip(find_music(read_pages([folder / f"{name}.pdf"]), Corrections()), systems), 1):
+        for number, (read, expected) in enumerate(
+            zip(find_music(read_pages([folder / f"{name}.pdf"]), Corrections()), systems), 1
+        ):
             three = THREE_STAVES.get(name, set())
             right = [3 if (number, place) in three else 2 for place in range(1, expected + 1)]
             got = [len(system.staves) for system in read.systems]
@@ -148,7 +150,9 @@ def main() -> None:
     parser.add_argument("--tunes", type=Path, metavar="DIR", help="tune books (ABC)")
     parser.add_argument("--songs", type=Path, metavar="DIR", help="songs (MusicXML)")
     parser.add_argument("--scans", type=Path, metavar="DIR", help="the PDFs that were counted")
-    parser.add_argument("--limit", type=int, default=15, help="pieces of each kind (default %(default)s; half as many songs and tunes)")
+    parser.add_argument(
+        "--limit", type=int, default=15, help="pieces of each kind (default %(default)s; half as many songs and tunes)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()

@@ -63,7 +63,9 @@ def lilypond_pages(folder: Path, count: int) -> Iterator[KnownPage]:
     for source in find_msmd_sources([folder]):
         if source.name in chosen:
             with tempfile.TemporaryDirectory() as work:
-                output = run_lilypond(source.path, source.root or source.path.parent, Path(work), time.monotonic() + 600, "once")
+                output = run_lilypond(
+                    source.path, source.root or source.path.parent, Path(work), time.monotonic() + 600, "once"
+                )
                 pages = read_pages(own_file(file) for file in sorted(output.glob("*.svg")))
             for number, page in enumerate(pages, 1):
                 scale = WIDTH / page.view[2]
@@ -98,8 +100,19 @@ def verovio_pages(name: str, text: str, form: str, scale: int) -> Iterator[Known
     import verovio
 
     toolkit = verovio.toolkit()
-    toolkit.setOptions({"inputFrom": form, "scale": 100, "pageWidth": 2100 * 40 // scale, "pageHeight": 2970 * 40 // scale,
-                        "header": "auto", "footer": "auto", "svgViewBox": False, "smuflTextFont": "none", "breaks": "auto"})
+    toolkit.setOptions(
+        {
+            "inputFrom": form,
+            "scale": 100,
+            "pageWidth": 2100 * 40 // scale,
+            "pageHeight": 2970 * 40 // scale,
+            "header": "auto",
+            "footer": "auto",
+            "svgViewBox": False,
+            "smuflTextFont": "none",
+            "breaks": "auto",
+        }
+    )
     if not toolkit.loadData(text):
         raise ValueError(f"{name}: verovio cannot load it")
     for number in range(1, toolkit.getPageCount() + 1):
@@ -161,12 +174,26 @@ def scanned(page: KnownPage, rng: np.random.Generator) -> KnownPage:
     def bent(at: np.ndarray) -> np.ndarray:  # how much further down paper at x is seen
         return bend * np.sin(math.pi * at / width + phase)
 
-    back = [cosine * (x - middle[0]) + sine * (y - middle[1]) + middle[0], -sine * (x - middle[0]) + cosine * (y - middle[1]) + middle[1]]
+    back = [
+        cosine * (x - middle[0]) + sine * (y - middle[1]) + middle[0],
+        -sine * (x - middle[0]) + cosine * (y - middle[1]) + middle[1],
+    ]
     source_x = back[0] - lean * (back[1] - middle[1])
-    image = cv2.remap(page.image, source_x.astype(np.float32), (back[1] - bent(source_x)).astype(np.float32), cv2.INTER_LINEAR, borderValue=255)
+    image = cv2.remap(
+        page.image,
+        source_x.astype(np.float32),
+        (back[1] - bent(source_x)).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderValue=255,
+    )
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.3)).astype(np.float32)
     image = 255 - (255 - image) * rng.uniform(0.55, 0.95)
-    light = 1 - rng.uniform(0.1, 0.45) * (np.cos(rng.uniform(0, 6.28)) * x / width + np.sin(rng.uniform(0, 6.28)) * y / height + 0.5) / 2
+    light = (
+        1
+        - rng.uniform(0.1, 0.45)
+        * (np.cos(rng.uniform(0, 6.28)) * x / width + np.sin(rng.uniform(0, 6.28)) * y / height + 0.5)
+        / 2
+    )
     light -= rng.uniform(0, 0.4) * np.exp(-x / (0.04 * width))  # the shadow of the fold
     image = image * light + rng.normal(0, rng.uniform(4, 16), image.shape)
     for _ in range(40):

@@ -98,6 +98,22 @@ def load_performance(
     return _of_fitting_length(Performance(onsets, spectrogram, source, remarks), config)
 
 
+def load_sound(source: Path, config: GameConfig) -> np.ndarray:
+    """The spectrogram of a recording or a precomputed one, float32 (78, frames), of music whose notes are unknown.
+
+    Raises UserError naming the file: it is unreadable or lasts too long.
+    """
+    _require_fitting_parameters(source, config.spectrogram_params)
+    if source.name.endswith(".spec.npy"):
+        spectrogram = _read_spectrogram(source)
+    else:
+        magnitudes, gain = _magnitudes_and_gain(load_recording(source, config.spectrogram_params.sample_rate), config)
+        spectrogram = compress(magnitudes * gain)
+    with reading(source, "cannot be used"):
+        limits.require_length(spectrogram.shape[1] / config.spectrogram_params.fps)
+    return spectrogram
+
+
 def _of_fitting_length(performance: Performance, config: GameConfig) -> Performance:
     """The performance itself. Raises UserError naming its source where it lasts too long."""
     seconds = max(performance.spectrogram.shape[1] / config.spectrogram_params.fps, float(performance.onsets[-1]))

@@ -10,8 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from score_following_game.config import GameConfig, suitable_configs
-from score_following_game.data_processing.performance import load_performance, performance_source, silent_performance
+from score_following_game.config import BANDS, GameConfig, suitable_configs
+from score_following_game.data_processing.page_map import map_path, read_page_map
+from score_following_game.data_processing.performance import (
+    load_performance,
+    load_sound,
+    performance_source,
+    silent_performance,
+)
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
 
@@ -33,6 +39,8 @@ class Piece:
         source: The file with the sound: a recording, a precomputed spectrogram or the MIDI file.
         tempo: How many times as fast as written the MIDI file is played.
         remarks: What is odd about its files or left out of them, a phrase each.
+        has_notes: False for pages with a recording: where its notes are is unknown. It has one onset, at the first x, in the
+            last frame of the sound, so that a game lasts as long as the sound; nothing may be judged by it.
         heard_for: The game config it was loaded for, whose audio settings count; None: unknown.
     """
 
@@ -46,6 +54,7 @@ class Piece:
     tempo: float = 1.0
     heard_for: GameConfig | None = None
     remarks: tuple[str, ...] = ()
+    has_notes: bool = True
 
     @property
     def x_falls(self) -> int:
@@ -90,15 +99,12 @@ def load_piece(
     midi_path, score_path = find_midi(score_path), find_score(score_path)
     if not score_path.is_file():
         raise UserError(f"{midi_path}: its score {os.path.relpath(score_path, midi_path.parent)} is missing")
+    score = (reader or ScoreReader()).read(score_path)
+    _require_height(score_path, score, config)
+    if not score.has_notes:
+        return _load_pages(score_path, score, config, name, silent)
     if not midi_path.is_file():
         raise UserError(f"{score_path}: its performance {os.path.relpath(midi_path, score_path.parent)} is missing")
-    score = (reader or ScoreReader()).read(score_path)
-    if score.sheet.shape[0] < config.staff_height:
-        raise UserError(
-            f"{score_path}: sheet is {score.sheet.shape[0]} px high, the game config needs staff_height "
-            f"{config.staff_height}; choose a config that fits this data set"
-            + "".join(f", for instance {name}" for name in suitable_configs(score.sheet.shape[0])[:1])
-        )
     if silent and performance_source(midi_path) == midi_path:
         performance = silent_performance(midi_path, tempo)
     else:
@@ -117,6 +123,29 @@ def load_piece(
         config,
         performance.remarks,
     )
+
+
+def _require_height(path: Path, score: Score, config: GameConfig) -> None:
+    """Raise UserError for a sheet lower than the config's window."""
+    height = score.sheet.shape[0]
+    if height < config.staff_height:
+        raise UserError(
+            f"{path}: sheet is {height} px high, the game config needs staff_height {config.staff_height}; choose a config that "
+            "fits this data set" + "".join(f", for instance {name}" for name in suitable_configs(height)[:1])
+        )
+
+
+def _load_pages(path: Path, score: Score, config: GameConfig, name: str | None, silent: bool) -> Piece:
+    """A piece without notes, with the recording beside it. Raises UserError where there is none."""
+    midi_path = path.with_suffix(".mid")  # there is none
+    source = performance_source(midi_path)
+    if source == midi_path:
+        raise UserError(f"{path}: has no notes, since it is made of pages, and no recording; put {path.stem}.wav beside it")
+    first_x = read_page_map(map_path(path), score.sheet.shape[1]).first_x if map_path(path).is_file() else 0.0
+    spectrogram = np.zeros((BANDS, 1), np.float32) if silent else load_sound(source, config)
+    last = np.array([spectrogram.shape[1] - 1])
+    x = np.array([first_x], np.float32)
+    return Piece(name or path.stem, score.sheet, last, x, spectrogram, midi_path, source, heard_for=config, has_notes=False)
 
 
 def can_be_performed(piece: Piece) -> bool:

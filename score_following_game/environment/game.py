@@ -18,7 +18,10 @@ from score_following_game.environment.starts import Start
 
 
 class Step(NamedTuple):
-    """The result of a step, each (N,): reward, float64; terminated and lost, bool; error = x - true x, float64, pixels."""
+    """The result of a step, each (N,): reward, float64; terminated and lost, bool; error = x - true x, float64, pixels.
+
+    In a piece without notes the reward is 0, the error nan, and nobody is lost.
+    """
 
     reward: Tensor
     terminated: Tensor
@@ -125,6 +128,9 @@ class Game:
         if config.continuous:
             reward = reward + self.speed.clamp(max=0)
         reward = torch.where(lost, torch.zeros_like(reward), reward)
+        if self.bank.without_notes is not None:
+            unknown = self.bank.without_notes[self.piece]
+            lost, reward, error = lost & ~unknown, reward.masked_fill(unknown, 0.0), error.masked_fill(unknown, torch.nan)
         terminated = lost | (self.frame >= self.bank.last_onset[self.piece])
         return Step(reward, terminated, lost, error)
 

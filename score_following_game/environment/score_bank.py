@@ -28,6 +28,7 @@ class ScoreBank:
 
     Per piece, int64 (P,): spec_offset and ink_offset, the first row of spec and ink in the window at frame 0 and
     x = sheet_context / 2; frame_offset, the first row in the per-frame tables; last_onset, frame; width, padded pixels.
+    without_notes: bool (P,), pieces whose true positions are unknown; None where there is none of them.
     Pieces that share a sheet array share an ink_offset, unless pieces can be replaced.
     """
 
@@ -74,6 +75,8 @@ class ScoreBank:
         self.frame_offset = self._tensor(frames[:-1].tolist())
         self.last_onset = self._tensor([int(piece.onset_frames[-1]) for piece in pieces])
         self.width = self._tensor([piece.sheet.shape[1] + 2 * config.sheet_pad for piece in pieces])
+        unknown = [not piece.has_notes for piece in pieces]
+        self.without_notes = torch.tensor(unknown, device=self.device) if any(unknown) else None
 
     def __len__(self) -> int:
         return len(self.pieces)

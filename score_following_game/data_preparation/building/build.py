@@ -27,7 +27,9 @@ from score_following_game.data_preparation.engraving.isolation import PASSING, r
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.engraving.lilypond.piece import WORK_PREFIX
 from score_following_game.data_preparation.recordings.pairing import find_recordings, pair
+from score_following_game.data_preparation.pages.check import draw_page_checks
 from score_following_game.data_processing.manifest import EVALUATION_ONLY, MANIFEST_NAME, remove_manifest, write_manifest
+from score_following_game.data_processing.page_map import map_path
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
 from score_following_game.errors import UserError
@@ -80,7 +82,8 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
 
 def _require_tools(sources: dict[str, Source], options: BuildOptions) -> None:
     """Raise UserError now for a missing program or library; otherwise every piece would fail in its child process."""
-    require_libraries("engraving", "prepare", "verovio", "resvg_py")
+    if any(not source.pages for source in sources.values()):
+        require_libraries("engraving", "prepare", "verovio", "resvg_py")
     if any(source.path.suffix.lower() == ".ly" for source in sources.values()):
         require_lilypond()
     if options.performances.recordings is not None:
@@ -103,13 +106,14 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
     return {
         name: PieceTask(
             source,
-            options.style,
+            options.pages_style if source.pages else options.style,
             options.destination / MAKING_NAME,
             options.time_limit,
             played.tempi,
             recordings.get(name),
             options.playing,
             options.held_out,
+            options.staff,
         )
         for name, source in sources.items()
     }, unpaired
@@ -232,6 +236,9 @@ def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> Non
         (folder / f"{name}.png").unlink(missing_ok=True)
     for name in tqdm(sorted(folders), unit="piece", desc="check pictures", disable=None):
         score = next(file for file in records.files(name) if file.suffix == ".npz")
+        if map_path(score).is_file():
+            draw_page_checks(score, folder)
+            continue
         picture = check_picture(read_score(score), records.pieces[name].made.systems)
         with replacing(folder / f"{name}.png") as temporary:
             temporary.write_bytes(cv2.imencode(".png", picture)[1].tobytes())

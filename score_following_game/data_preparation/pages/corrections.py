@@ -40,7 +40,11 @@ class Corrections:
 
     def in_order(self, found: Sequence[Name]) -> list[Name]:
         """The systems of the sheet. found: those of the pages, in reading order. Raises UserError for one that was not found."""
-        for key, names in (("skip", self.skip), ("order", self.order), ("repeats", [name for pair in self.repeats for name in pair])):
+        for key, names in (
+            ("skip", self.skip),
+            ("order", self.order),
+            ("repeats", [name for pair in self.repeats for name in pair]),
+        ):
             for name in names:
                 if name not in found:
                     self.refuse(key, f"there is no system {spelled(name)}; the pages have {_range(found)}")
@@ -133,7 +137,9 @@ def _boxes(path: Path, value: object) -> dict[int, tuple[Box, ...]]:
 
 def _box(path: Path, page: str, value: object) -> Box:
     numbers = value if isinstance(value, list) and all(isinstance(each, int | float) for each in value) else []
-    if len(numbers) != 4 or not (0 <= numbers[0] < numbers[2] <= limits.PICTURE and 0 <= numbers[1] < numbers[3] <= limits.PICTURE):
+    if len(numbers) != 4 or not (
+        0 <= numbers[0] < numbers[2] <= limits.PICTURE and 0 <= numbers[1] < numbers[3] <= limits.PICTURE
+    ):
         raise UserError(f"{path}: boxes: page {page}: expected [LEFT, TOP, RIGHT, BOTTOM] in pixels, found {shown(value)}")
     left, top, right, bottom = map(float, numbers)
     return left, top, right, bottom

@@ -19,7 +19,9 @@ def first_note(paper: Paper, system: System) -> float:
     columns = np.arange(int(staff.left), int(min(staff.right, staff.left + (_LATEST + 3) * staff.space)))
     offsets = np.concatenate([np.linspace(number + 0.3, number + 0.7, 3) for number in range(-3, 3)]) * staff.space
     rows = np.round(staff.middle(columns) + offsets[:, None]).astype(int)
-    ink = (paper.image[np.clip(rows, 0, len(paper.image) - 1), np.clip(columns, 0, paper.image.shape[1] - 1)] < paper.darkest_paper).any(0)
+    ink = (
+        paper.image[np.clip(rows, 0, len(paper.image) - 1), np.clip(columns, 0, paper.image.shape[1] - 1)] < paper.darkest_paper
+    ).any(0)
     if not len(columns):
         return 0.0
     begins = np.flatnonzero(np.diff(np.pad(ink.astype(np.int8), 1)) == 1)

@@ -16,6 +16,7 @@ from score_following_game.opencv import cv2
 
 SPACE = 14.0  # pixels between two staff lines: lines of a usual print are then two pixels thick
 _LIGHT = 8  # the light is measured on a picture so many times smaller
+_AROUND = 4  # pixels of that picture; no ink is twice as thick
 _DARKEST_PAPER = 60  # grey level; what is darker is no paper
 _MOST_TURN = 5.0  # degrees that are looked for
 _COARSE, _FINE = 0.25, 0.05  # degrees
@@ -63,8 +64,12 @@ def even_light(page: np.ndarray) -> np.ndarray:
     if np.median(page) < 110:  # white ink on black
         page = 255 - page
     smaller = cv2.resize(page, (max(1, page.shape[1] // _LIGHT), max(1, page.shape[0] // _LIGHT)), interpolation=cv2.INTER_AREA)
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    light = cv2.GaussianBlur(cv2.morphologyEx(smaller, cv2.MORPH_CLOSE, around), (0, 0), 6)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _AROUND + 1, 2 * _AROUND + 1))
+    # Beyond the edges the light goes on as it changes towards them: the shadow of a fold is no ink.
+    wide = [(min(2 * _AROUND, size - 1),) * 2 for size in smaller.shape]
+    padded = np.clip(np.pad(smaller.astype(np.int16), wide, mode="reflect", reflect_type="odd"), 0, 255).astype(np.uint8)
+    light = cv2.GaussianBlur(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, around), (0, 0), _AROUND)
+    light = light[wide[0][0] :, wide[1][0] :][: smaller.shape[0], : smaller.shape[1]]
     light = np.maximum(cv2.resize(light, page.shape[::-1], interpolation=cv2.INTER_LINEAR), _DARKEST_PAPER)
     return cv2.divide(page, light, scale=255)
 

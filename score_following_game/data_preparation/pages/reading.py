@@ -139,7 +139,9 @@ def _playable(found: dict[Name, System], style: str, staff: int) -> tuple[dict[N
     if staff:
         for name, system in found.items():
             if staff > len(system.staves):
-                raise EngravingError(STAVES, f"system {spelled(name)} has {counted(len(system.staves), 'staff')[:-1]}ves, not {staff}")
+                raise EngravingError(
+                    STAVES, f"system {spelled(name)} has {counted(len(system.staves), 'staff')[:-1]}ves, not {staff}"
+                )
         return {name: System((system.staves[staff - 1],)) for name, system in found.items()}, _style_of(1, style), []
     sizes = Counter(len(system.staves) for system in found.values())
     usual = sizes.most_common(1)[0][0]
@@ -149,7 +151,11 @@ def _playable(found: dict[Name, System], style: str, staff: int) -> tuple[dict[N
         return found, chosen, []
     listed = ", ".join(spelled(name) for name in others[:5]) + (" ..." if len(others) > 5 else "")
     has = "has" if len(others) == 1 else "have"
-    return found, chosen, [f"{counted(len(others), 'system')} ({listed}) {has} another number of staves than {usual}, as most have"]
+    return (
+        found,
+        chosen,
+        [f"{counted(len(others), 'system')} ({listed}) {has} another number of staves than {usual}, as most have"],
+    )
 
 
 def _style_of(staves: int, wanted: str) -> Style:
@@ -157,11 +163,15 @@ def _style_of(staves: int, wanted: str) -> Style:
     fitting = [style for style in STYLES.values() if style.staves == staves]
     if not fitting:
         raise EngravingError(
-            STAVES, f"most systems have {staves}; one staff can be followed, or two: --staff 1 to --staff {staves} takes one of each system"
+            STAVES,
+            f"most systems have {staves}; one staff can be followed, or two: --staff 1 to --staff {staves} takes one of each system",
         )
     if wanted and STYLES[wanted] not in fitting:
         one = "; --staff N takes one staff of each system" if STYLES[wanted].staves == 1 else ""
-        raise EngravingError(STAVES, f"most systems have {staves}, and --style {wanted} is for {STYLES[wanted].staves}{style_advice(staves)}{one}")
+        raise EngravingError(
+            STAVES,
+            f"most systems have {staves}, and --style {wanted} is for {STYLES[wanted].staves}{style_advice(staves)}{one}",
+        )
     return fitting[0]
 
 

@@ -23,7 +23,7 @@ _LEAST_LINE = 0.5  # share of columns with a line or other ink where the faintes
 _BESIDE = 0.8  # a sixth line so dark makes a tablature or a table, no staff
 _APART = 6.5  # staff spaces between the middles of two staves: what is nearer is ledger lines
 _HIDDEN = 4.0  # staff spaces between two parts of a staff; two staves of one height are further apart
-_DARK_END = 0.3  # of the contrast: fainter lines have ended
+_DARK_END = 0.2  # of the contrast: fainter lines have ended
 _BEYOND = 2.0  # staff spaces that a note may hide before the end of the lines
 _SMOOTH = 6  # columns over which the course of a staff is evened
 
@@ -215,9 +215,7 @@ def _is_staff(track: _Track, tolerant: np.ndarray, ink: np.ndarray) -> bool:
     lines = np.where(inside, tolerant[rows, columns], 0)
     shown = np.maximum(lines, np.where(inside, ink[rows, columns], 0)).mean(1)
     lines = lines.mean(1)
-    return bool(
-        lines[1:-1].mean() >= _LEAST_LINES and shown[1:-1].min() >= _LEAST_LINE and max(lines[0], lines[-1]) <= _BESIDE
-    )
+    return bool(lines[1:-1].mean() >= _LEAST_LINES and shown[1:-1].min() >= _LEAST_LINE and max(lines[0], lines[-1]) <= _BESIDE)
 
 
 def _overlap(track: _Track, other: _Track) -> bool:
@@ -308,15 +306,19 @@ def _ends(paper: Paper, x: np.ndarray, y: np.ndarray, space: float) -> tuple[flo
     height, width = paper.image.shape
     columns = np.arange(width)
     middle = _at(x, y, columns.astype(np.float64))
-    dark, clean = (image < 255 - _DARK_END * paper.contrast for image in (paper.image, cv2.GaussianBlur(paper.image, (5, 3), 0)))
+    quiet = cv2.blur(paper.image, (5, 1))  # along the lines, so that noise is no line
 
-    def ink(dark: np.ndarray, offset: float, reach: int) -> np.ndarray:
+    def darkness(offset: float, reach: int) -> np.ndarray:
         rows = np.round(middle + offset).astype(int)
-        near = [dark[np.clip(rows + shift, 0, height - 1), columns] for shift in range(-reach, reach + 1)]
-        return np.any(near, axis=0)
+        near = [quiet[np.clip(rows + shift, 0, height - 1), columns] for shift in range(-reach, reach + 1)]
+        return 255.0 - np.min(near, axis=0)
 
-    on_lines = sum(ink(dark, number * space, 1 + round(0.07 * space)).astype(int) for number in (-2, -1, 0, 1, 2))
-    between = sum(ink(clean, (number + 0.5) * space, 0).astype(int) for number in (-2, -1, 0, 1))
+    reach = 1 + round(0.07 * space)
+    own = np.median([darkness(number * space, reach)[int(x[0]) : int(x[-1]) + 1] for number in range(-2, 3)])
+    half = max(_DARK_END * paper.contrast, own / 2)  # the mean of five columns is half as dark at the end of a line
+
+    on_lines = sum((darkness(number * space, reach) > half).astype(int) for number in range(-2, 3))
+    between = sum((darkness((number + 0.5) * space, 0) > half).astype(int) for number in range(-2, 2))
     lined = (on_lines >= 4) & (between <= 2)
     full = (on_lines == 5) & (between >= 3)  # a bar line
     left = _last(lined, full, round(x[0]), -1, space)

@@ -43,7 +43,12 @@ def cut(paper: Paper, system: System, style: Style, page: int, number: int) -> S
     y = middle + rows[:, None] / scale
     across = np.broadcast_to(x, y.shape)
     sharp = cv2.remap(
-        paper.image, across.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderValue=255, borderMode=cv2.BORDER_CONSTANT
+        paper.image,
+        across.astype(np.float32),
+        y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderValue=255,
+        borderMode=cv2.BORDER_CONSTANT,
     )
     sharp = _as_black(sharp, paper)
     for staff in system.staves:

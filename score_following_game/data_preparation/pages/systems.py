@@ -99,7 +99,8 @@ def _shared(staff: Staff, other: Staff) -> float:
 def _is_joined(paper: Paper, upper: Staff, lower: Staff) -> bool:
     """Whether a thin upright line goes from one staff to the other: at the left, as a bar line, or as a bracket."""
     left, right = max(upper.left, lower.left), min(upper.right, lower.right)
-    begin, end = max(0, int(left - _ASIDE * SPACE)), min(paper.image.shape[1], int(right + _ASIDE * SPACE))
+    far = _ASIDE + 2 * _THICKEST  # so far out that the whole thickness of a bar is seen
+    begin, end = max(0, int(left - far * SPACE)), min(paper.image.shape[1], int(right + far * SPACE))
     columns = np.arange(begin, end)
     above, below = upper.middle(columns) + 2 * upper.space, lower.middle(columns) - 2 * lower.space
     count = max(2, round(float(np.median(below - above))))
@@ -108,10 +109,11 @@ def _is_joined(paper: Paper, upper: Staff, lower: Staff) -> bool:
     image = paper.image[np.clip(rows, 0, len(paper.image) - 1), columns]
     band = (image < paper.darkest_paper).astype(np.uint8)
     covered = _upright(band)
-    # Columns of a thick bar or a shadow are dark on both sides as well.
-    runs = np.diff(np.pad(covered.astype(np.int8), 1))
-    widths = np.flatnonzero(runs == -1) - np.flatnonzero(runs == 1)
-    return bool(len(widths)) and bool((widths <= _THICKEST * SPACE).any())
+    edges = np.diff(np.pad(covered.astype(np.int8), 1))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    thin = ends - begins <= _THICKEST * SPACE  # a shadow or the edge of the paper is thicker
+    near = (ends + begin >= left - _ASIDE * SPACE) & (begins + begin <= right + _ASIDE * SPACE)
+    return bool((thin & near & (begins > 0) & (ends < len(columns))).any())
 
 
 def _upright(band: np.ndarray) -> np.ndarray:
