@@ -17,8 +17,8 @@ from score_following_game.data_preparation.published.sets import DOWNLOADS
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.manifest import MANIFEST_NAME, Manifest, PieceEntry, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi
-from score_following_game.data_processing.performance import is_empty, note_onsets, performance_source
 from score_following_game.data_processing.page_map import map_path, read_page_map
+from score_following_game.data_processing.performance import is_empty, note_onsets, performance_source
 from score_following_game.data_processing.piece import SCORES, find_midi, merge_onsets, onset_frames
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sharp_sheet import SUFFIX, read_sharp

@@ -304,6 +304,7 @@ class _Stage:
     def _picture(self) -> np.ndarray:
         episode = self.episode
         value = getattr(self.player, "value", None)
+        known = self.game.bank.pieces[int(self.game.piece[0])].has_notes
         self.controls.peeked |= self.controls.show_target and not episode.over
         return render(
             self.game,
@@ -311,7 +312,7 @@ class _Stage:
                 reward=episode.rewards[-1] if episode.rewards else 0.0,
                 score=episode.score,
                 value=None if value is None else float(value[0]),
-                show_target=self.controls.show_target or episode.over,
+                show_target=known and (self.controls.show_target or episode.over),
                 message=episode.ending if episode.over else (PAUSED if self.controls.paused else ""),
                 hint=self.hint,
                 person=self.person,

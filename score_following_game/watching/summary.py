@@ -24,6 +24,11 @@ def report(episode: WatchedGame, piece: Piece, written: Iterable[str | PathLike[
 
 def summary(episode: WatchedGame, piece: Piece) -> str:
     """How an episode of at least one frame ended, the share of onsets tracked (R_on), and the reward."""
+    if not piece.has_notes:
+        return (
+            f"Followed for {clock(episode.seconds)} of {clock(episode.last_frame / episode.fps)}; the piece is made of pages: "
+            "where its notes are is unknown, so nothing is judged"
+        )
     outcome = Outcome.of_game(episode, piece)
     end = outcome.ending.capitalize()
     if not outcome.finished:

@@ -26,8 +26,8 @@ from score_following_game.data_preparation.building.split import SETS
 from score_following_game.data_preparation.engraving.isolation import PASSING, run_isolated
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.engraving.lilypond.piece import WORK_PREFIX
-from score_following_game.data_preparation.recordings.pairing import find_recordings, pair
 from score_following_game.data_preparation.pages.check import draw_page_checks
+from score_following_game.data_preparation.recordings.pairing import find_recordings, pair
 from score_following_game.data_processing.manifest import EVALUATION_ONLY, MANIFEST_NAME, remove_manifest, write_manifest
 from score_following_game.data_processing.page_map import map_path
 from score_following_game.data_processing.score_npz import read_score

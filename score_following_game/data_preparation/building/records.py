@@ -12,8 +12,8 @@ from typing import Any
 
 from score_following_game import limits
 from score_following_game.data_preparation.building.make_piece import PieceFacts
-from score_following_game.data_processing.page_map import SUFFIX as PAGES_SUFFIX
 from score_following_game.data_processing.manifest import PieceEntry, are_fonts, fits
+from score_following_game.data_processing.page_map import SUFFIX as PAGES_SUFFIX
 from score_following_game.files import file_digest, make_folder, replacing
 from score_following_game.reading import read_bytes, reading
 
