@@ -1,13 +1,15 @@
 #!/usr/bin/env python
 """Measure how well systems are found on pages: drawn ones, the same printed and scanned, and scans counted by eye.
 
-    python benchmarks/pages.py --msmd DATA/msmd_lilypond --tunes DATA/nottingham_abc --songs DATA/openscore_lieder --scans DATA/scans
+    python benchmarks/pages.py --msmd DATA/msmd_lilypond --tunes DATA/nottingham_abc --songs DATA/openscore_lieder \\
+        --scans DATA/scans
 
 A system counts as found where its staves are as many as drawn and its middle line is within half a staff space at its middle.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections import defaultdict
@@ -42,8 +44,8 @@ THREE_STAVES = {"p135": {(2, 1), (2, 3), (3, 1), (3, 3), (4, 2)}}
 
 @dataclass
 class Tally:
-    """What was found on the pages of one kind. Errors per found system: ends (pixels of the page), course and space (shares of a
-    staff space).
+    """What was found on the pages of one kind. Errors per found system: ends (pixels of the page), course and space (shares of
+    a staff space).
     """
 
     pages: int = 0
@@ -63,8 +65,8 @@ class Tally:
             return shown
         ends, course, space = (np.array(values) for values in (self.ends, self.course, self.space))
         return (
-            f"{shown}{np.median(ends):7.1f}{ends.max():7.1f}{(ends <= 2).mean():8.1%}{np.median(course):8.3f}{course.max():7.3f}"
-            f"{(space <= 0.02).mean():9.1%}"
+            f"{shown}{np.median(ends):7.1f}{ends.max():7.1f}{(ends <= 2).mean():8.1%}"
+            f"{np.median(course):8.3f}{course.max():7.3f}{(space <= 0.02).mean():9.1%}"
         )
 
 
@@ -90,7 +92,8 @@ def compare(page: KnownPage, read: ReadPage, tally: Tally) -> None:
         tally.found += 1
         paper = read.paper
         assert paper is not None
-        x, y = paper.to_page(np.array([system.left, system.right]), system.middle(np.array([system.left, system.right])))
+        ends = np.array([system.left, system.right])
+        x, _ = paper.to_page(ends, system.middle(ends))
         off = x - known.middle[[0, -1], 0]
         tally.ends += np.abs(off).tolist()
         if np.abs(off).max() > 2:
@@ -99,7 +102,7 @@ def compare(page: KnownPage, read: ReadPage, tally: Tally) -> None:
         tally.space.append(abs(system.space * paper.page_pixels / known.space - 1))
     tally.false += len(left)
     tally.failures += [f"{page.name}: {len(system.staves)} staves that are not there" for system in left.values()]
-    tally.disordered += sum(later < earlier for earlier, later in zip(places, places[1:]))
+    tally.disordered += sum(later < earlier for earlier, later in itertools.pairwise(places))
 
 
 def _distance(known: KnownSystem, system, read: ReadPage) -> np.ndarray:

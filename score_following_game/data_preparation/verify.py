@@ -33,7 +33,9 @@ _STOPPED = "a build was stopped here; run its command again to continue, finishe
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """without_notes: pieces made of pages.  sets: folder -> number of pieces checked.  problems: one line each.  stopped: folders in which a build was stopped."""
+    """sets: folder -> number of pieces checked.  problems: one line each.  stopped: folders in which a build was stopped.
+    without_notes: number of pieces made of pages.
+    """
 
     sets: dict[str, int]
     problems: list[str]

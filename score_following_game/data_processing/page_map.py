@@ -22,8 +22,8 @@ _MOST_SYSTEMS = 20_000
 
 @dataclass(frozen=True)
 class PageOfScore:
-    """One page. file: name of the PDF or picture, number: of the page in it, from 1.  width, height: pixels of the page in which
-    all places on it are given.  picture: name of the picture of the page beside the piece, which may have fewer pixels.
+    """One page. file: name of the PDF or picture, number: of the page in it, from 1.  width, height: pixels of the page, in
+    which all places on it are given.  picture: name of the picture of the page beside the piece, which may have fewer pixels.
     """
 
     file: str
@@ -35,7 +35,7 @@ class PageOfScore:
 
 @dataclass(frozen=True)
 class StaffPlace:
-    """A staff on a page. x, y: the course of its middle line, from left to right.  space: between two lines. Pixels of the page."""
+    """A staff on a page, in its pixels. x, y: the course of its middle line, from left to right.  space: between two lines."""
 
     x: list[float]
     y: list[float]
@@ -85,7 +85,7 @@ class PageMap:
     version: int = VERSION
 
     def place(self, x: float) -> Place:
-        """Where a column of the sheet (pixels, may have a fraction) is on the pages. Columns off the sheet count as its ends."""
+        """Where a column of the sheet, x in pixels, is on the pages. Columns off the sheet count as its ends."""
         ends = [system.end for system in self.systems]
         index = min(int(np.searchsorted(ends, x, side="right")), len(ends) - 1)
         system = self.systems[index]

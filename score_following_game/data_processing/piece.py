@@ -130,8 +130,8 @@ def _require_height(path: Path, score: Score, config: GameConfig) -> None:
     height = score.sheet.shape[0]
     if height < config.staff_height:
         raise UserError(
-            f"{path}: sheet is {height} px high, the game config needs staff_height {config.staff_height}; choose a config that "
-            "fits this data set" + "".join(f", for instance {name}" for name in suitable_configs(height)[:1])
+            f"{path}: sheet is {height} px high, the game config needs staff_height {config.staff_height}; choose a config "
+            "that fits this data set" + "".join(f", for instance {name}" for name in suitable_configs(height)[:1])
         )
 
 

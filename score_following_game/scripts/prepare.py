@@ -56,7 +56,8 @@ def make_parser() -> Parser:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help=f"scores ({', '.join(SCORES)}) or their pages ({', '.join(PAGES)}), as files or folders (searched recursively); for music21: names of corpora",
+        help=f"scores ({', '.join(SCORES)}) or their pages ({', '.join(PAGES)}), as files or "
+        "folders (searched recursively); for music21: names of corpora",
     )
     parser.add_argument(
         "--destination",
@@ -78,11 +79,11 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--style",
         choices=sorted(STYLES),
-        help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's; of pages, the one for "
-        "their number of staves)",
+        help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's; of "
+        "pages, the one for their number of staves)",
     )
     group.add_argument(
-        "--staff", type=int, default=0, metavar="N", help="of pages, take staff N of each system; 1 is the highest"
+        "--staff", type=int, default=0, metavar="N", help="take staff N of each system of pages; 1 is the highest"
     )
     group.add_argument(
         "--part",

@@ -73,8 +73,8 @@ class BuildReport:
         if self.without_notes:
             lines.append(
                 f"without notes, since {'it is' if len(self.without_notes) == 1 else 'they are'} made of pages: "
-                f"{counted(len(self.without_notes), 'piece')} (the first: {self.without_notes[0]}); to be followed and filmed with a "
-                f"recording (--audio), not trained or judged on"
+                f"{counted(len(self.without_notes), 'piece')} (the first: {self.without_notes[0]}); to be followed and filmed "
+                f"with a recording (--audio), not trained or judged on"
             )
         lines += [f"{name}: {remark}" for name, remarks in sorted(self.remarks.items()) for remark in remarks]
         if self.evaluation_only:

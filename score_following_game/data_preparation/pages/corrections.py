@@ -39,7 +39,7 @@ class Corrections:
     repeats: tuple[tuple[Name, Name], ...] = ()
 
     def in_order(self, found: Sequence[Name]) -> list[Name]:
-        """The systems of the sheet. found: those of the pages, in reading order. Raises UserError for one that was not found."""
+        """The systems of the sheet. found: those of the pages, in reading order. Raises UserError for one that is not there."""
         for key, names in (
             ("skip", self.skip),
             ("order", self.order),

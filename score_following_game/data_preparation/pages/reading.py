@@ -54,9 +54,9 @@ class PagesPiece:
 
 
 def read_piece(files: Sequence[Path], corrections: Corrections, style: str = "", staff: int = 0) -> PagesPiece:
-    """Make a piece of pages. style: a key of STYLES; "": that of the number of staves.  staff: which one of each system, 1 is the
-    highest; 0: all. Raises EngravingError when the pages cannot be read or show no music that can be followed, and UserError for
-    corrections that do not fit.
+    """Make a piece of pages. style: a key of STYLES; "": that of the number of staves.  staff: which one of each system, 1 is
+    the highest; 0: all. Raises EngravingError when the pages cannot be read or show no music that can be followed, and
+    UserError for corrections that do not fit.
     """
     read = find_music(read_pages(files), corrections)
     found = {(number, place): system for number, page in enumerate(read, 1) for place, system in enumerate(page.systems, 1)}
@@ -140,7 +140,7 @@ def _playable(found: dict[Name, System], style: str, staff: int) -> tuple[dict[N
         for name, system in found.items():
             if staff > len(system.staves):
                 raise EngravingError(
-                    STAVES, f"system {spelled(name)} has {counted(len(system.staves), 'staff')[:-1]}ves, not {staff}"
+                    STAVES, f"system {spelled(name)} has fewer than {staff} staves: {len(system.staves)}"
                 )
         return {name: System((system.staves[staff - 1],)) for name, system in found.items()}, _style_of(1, style), []
     sizes = Counter(len(system.staves) for system in found.values())
@@ -164,7 +164,7 @@ def _style_of(staves: int, wanted: str) -> Style:
     if not fitting:
         raise EngravingError(
             STAVES,
-            f"most systems have {staves}; one staff can be followed, or two: --staff 1 to --staff {staves} takes one of each system",
+            f"most systems have {staves}; one or two can be followed: --staff N, 1 to {staves}, takes one of each system",
         )
     if wanted and STYLES[wanted] not in fitting:
         one = "; --staff N takes one staff of each system" if STYLES[wanted].staves == 1 else ""

@@ -12,7 +12,7 @@ SPACES = 3.5, 80.0  # pixels between two staff lines that can be read
 _LEAST_EVIDENCE = 300  # columns of three lines at equal distances; a short staff has this many
 _BLUR = 2.0  # staff spaces along the lines
 _AWAY = 0.3  # staff spaces from the middle of a line to paper
-_FULL = 0.35  # of the contrast between ink and paper: a line so dark counts fully
+_FULL = 0.27  # of the contrast between ink and paper: a line so dark counts fully
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _BESIDE = 0.8  # a sixth line so dark makes a tablature or a table, no staff
 _APART = 6.5  # staff spaces between the middles of two staves: what is nearer is ledger lines
 _HIDDEN = 4.0  # staff spaces between two parts of a staff; two staves of one height are further apart
 _DARK_END = 0.2  # of the contrast: fainter lines have ended
-_BEYOND = 2.0  # staff spaces that a note may hide before the end of the lines
+_BEYOND = 1.2, 2.0  # staff spaces that a sign may hide before the left and the right end of the lines: braces are near
 _SMOOTH = 6  # columns over which the course of a staff is evened
 
 
@@ -329,7 +329,7 @@ def _ends(paper: Paper, x: np.ndarray, y: np.ndarray, space: float) -> tuple[flo
 def _last(lined: np.ndarray, full: np.ndarray, start: int, step: int, space: float) -> int:
     """The last column of the lines in one direction: beyond it some staff spaces are without them."""
     last, column, bar = start, start, 0
-    while 0 <= column + step < len(lined) and abs(column - last) <= _BEYOND * space:
+    while 0 <= column + step < len(lined) and abs(column - last) <= _BEYOND[step > 0] * space:
         column += step
         bar = bar + 1 if full[column] else 0
         if lined[column] or (full[column] and bar <= space and abs(column - last) <= bar):

@@ -22,8 +22,8 @@ _POINTS = 17  # of a system's course that are kept
 
 @dataclass(frozen=True)
 class Strip:
-    """image: uint8 (height, width), 0 = ink.  sharp: the same, style.sharp times as large.  place: where it is on its page, for a
-    sheet that begins with this strip.
+    """image: uint8 (height, width), 0 = ink.  sharp: the same, style.sharp times as large.  place: where it is on its
+    page, for a sheet that begins with this strip.
     """
 
     image: np.ndarray = field(repr=False)
