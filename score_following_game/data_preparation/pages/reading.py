@@ -139,9 +139,7 @@ def _playable(found: dict[Name, System], style: str, staff: int) -> tuple[dict[N
     if staff:
         for name, system in found.items():
             if staff > len(system.staves):
-                raise EngravingError(
-                    STAVES, f"system {spelled(name)} has fewer than {staff} staves: {len(system.staves)}"
-                )
+                raise EngravingError(STAVES, f"system {spelled(name)} has fewer than {staff} staves: {len(system.staves)}")
         return {name: System((system.staves[staff - 1],)) for name, system in found.items()}, _style_of(1, style), []
     sizes = Counter(len(system.staves) for system in found.values())
     usual = sizes.most_common(1)[0][0]

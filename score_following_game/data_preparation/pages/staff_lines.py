@@ -10,7 +10,7 @@ from score_following_game.opencv import cv2
 
 SPACES = 3.5, 80.0  # pixels between two staff lines that can be read
 _LEAST_EVIDENCE = 300  # columns of three lines at equal distances; a short staff has this many
-_BLUR = 2.0  # staff spaces along the lines
+BLUR = 2.0  # staff spaces along the lines
 _AWAY = 0.3  # staff spaces from the middle of a line to paper
 _FULL = 0.27  # of the contrast between ink and paper: a line so dark counts fully
 
@@ -59,7 +59,7 @@ def line_map(image: np.ndarray, space: float, contrast: float) -> np.ndarray:
     image: uint8 (H, W), 255 = paper.  The mean along the line takes out noise; the darkness is compared with that of the paper
     above and below, so beams, noteheads and shadows do not count.
     """
-    along = cv2.blur(image.astype(np.float32), (2 * round(_BLUR * space / 2) + 1, 1), borderType=cv2.BORDER_REPLICATE)
+    along = cv2.blur(image.astype(np.float32), (2 * round(BLUR * space / 2) + 1, 1), borderType=cv2.BORDER_REPLICATE)
     away = max(1, round(_AWAY * space))
     padded = np.pad(along, ((away, away), (0, 0)), mode="edge")
     lighter = np.minimum(padded[: -2 * away], padded[2 * away :]) - along

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from score_following_game.data_preparation.pages.paper import SPACE, Paper
-from score_following_game.data_preparation.pages.staff_lines import line_map
+from score_following_game.data_preparation.pages.staff_lines import BLUR, line_map
 from score_following_game.opencv import cv2
 
 SIZES = 1.0, 0.9, 1.1, 0.8, 0.72  # of the page's staff space: singers' and cue staves are smaller
 _STEP = 10  # pixels between two columns that are looked at
 _LEAST_COLUMN = 3.0  # of 5 lines, less what lies between and beside them
 _MOST_STRAY = 2.2, 0.3  # pixels that a staff may stray from its course: at once, and per further column without lines
-_LONGEST_GAP = 21  # columns without lines, below a dense chord or a blot
+_LONGEST_GAP = 14  # columns without lines, below dense chords or a blot; facing pages are further apart
 _SHORTEST = 10.0  # staff spaces
 _SHORTEST_OTHER = 0.4  # of the usual staff's length, for a staff of another size: text looks like short small staves
 _LEAST_SUPPORT = 0.45  # share of columns with all lines
@@ -321,8 +321,9 @@ def _ends(paper: Paper, x: np.ndarray, y: np.ndarray, space: float) -> tuple[flo
     between = sum((darkness((number + 0.5) * space, 0) > half).astype(int) for number in range(-2, 2))
     lined = (on_lines >= 4) & (between <= 2)
     full = (on_lines == 5) & (between >= 3)  # a bar line
-    left = _last(lined, full, round(x[0]), -1, space)
-    right = _last(lined, full, round(x[-1]), 1, space)
+    inwards = min(BLUR * space, (x[-1] - x[0]) / 2)  # the line map is blurred, so that its first columns may be off the staff
+    left = _last(lined, full, round(x[0] + inwards), -1, space)
+    right = _last(lined, full, round(x[-1] - inwards), 1, space)
     return float(left), float(right)
 
 
@@ -332,6 +333,6 @@ def _last(lined: np.ndarray, full: np.ndarray, start: int, step: int, space: flo
     while 0 <= column + step < len(lined) and abs(column - last) <= _BEYOND[step > 0] * space:
         column += step
         bar = bar + 1 if full[column] else 0
-        if lined[column] or (full[column] and bar <= space and abs(column - last) <= bar):
+        if lined[column] or (full[column] and bar <= space and abs(column - last) <= bar + 2):
             last = column
     return last
