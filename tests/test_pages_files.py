@@ -49,7 +49,7 @@ def test_a_page_of_any_size_is_drawn_within_limits(tmp_path: Path):
     for size in ((14000, 10), (3, 3), (19000, 19000)):
         (page,) = read_pages([write_pdf(tmp_path / "odd.pdf", size=size)])
         assert page.image.size <= limits.PICTURE
-    with pytest.raises(EngravingError, match="page 1: .*points large"):
+    with pytest.raises(EngravingError, match=r"page 1: .*points large"):
         list(read_pages([write_pdf(tmp_path / "huge.pdf", size=(10**6, 10**6))]))
 
 

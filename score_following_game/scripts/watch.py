@@ -121,8 +121,10 @@ def _watch(args: argparse.Namespace) -> None:
     if not episode.frames:
         report(episode, piece, [args.video])
         return
-    if not piece.has_notes and (plot or args.alignment):
-        warn_without_effect("--plot and --alignment", "on a piece without notes: there is no true position to compare with")
+    if not piece.has_notes:
+        for option, wanted in (("--plot", args.plot), ("--alignment", args.alignment)):
+            if wanted:
+                warn_without_effect(option, "on a piece without notes: there is no true position to compare with")
         plot = args.alignment = None
     if plot:
         plot_episode(episode, plot)
