@@ -25,6 +25,7 @@ _APART = 6.5  # staff spaces between the middles of two staves: what is nearer i
 _HIDDEN = 4.0  # staff spaces between two parts of a staff; two staves of one height are further apart
 _DARK_END = 0.2  # of the contrast: fainter lines have ended
 _BEYOND = 1.2, 2.0  # staff spaces that a sign may hide before the left and the right end of the lines: braces are near
+_FEW, _BENDS, _OFF_COURSE = 20, 3, 0.2  # columns of a short staff; degree of its curve; staff spaces
 _SMOOTH = 6  # columns over which the course of a staff is evened
 
 
@@ -258,7 +259,7 @@ def _measured(track: _Track, lines: np.ndarray, paper: Paper) -> Staff | None:
     numbers = np.arange(5)[:, None] - 2
     with_line = found.sum(0) >= 3
     middles = np.nanmedian((places - numbers * space)[:, with_line], axis=0)
-    x, y = _even(columns[with_line] * float(_STEP), middles)
+    x, y = _even(*_on_course(columns[with_line] * float(_STEP), middles, space))
     left, right = _ends(paper, x, y, space)
     return Staff(left, right, space, x, y)
 
@@ -274,6 +275,20 @@ def _line_places(lines: np.ndarray, x: np.ndarray, tops: np.ndarray, space: floa
         seen = values.max(1) > 0.1
         places[number, seen] = (values * rows).sum(1)[seen] / weight[seen]
     return places
+
+
+def _on_course(x: np.ndarray, y: np.ndarray, space: float) -> tuple[np.ndarray, np.ndarray]:
+    """Without the columns where something else was taken for the lines: paper bends slowly."""
+    if len(x) < _FEW:
+        return x, y
+    kept = np.ones(len(x), bool)
+    along = (x - x.mean()) / max(1.0, np.ptp(x))
+    for _ in range(4):
+        off = np.abs(y - np.polyval(np.polyfit(along[kept], y[kept], _BENDS), along))
+        kept = off <= max(_OFF_COURSE * space, 2 * float(np.median(off)))
+        if kept.sum() < len(x) / 2:
+            return x, y
+    return x[kept], y[kept]
 
 
 def _even(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
