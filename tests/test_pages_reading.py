@@ -14,6 +14,7 @@ from score_following_game.data_preparation.pages.files import Page
 from score_following_game.data_preparation.pages.paper import SPACE as STANDARD
 from score_following_game.data_preparation.pages.paper import rotation
 from score_following_game.data_preparation.pages.reading import ReadPage, find_music, read_piece
+from score_following_game.data_preparation.pages.staves import _without_jumps
 
 
 def found_on(page: np.ndarray) -> ReadPage:
@@ -145,3 +146,11 @@ def test_three_staves_name_the_option(tmp_path: Path):
 def test_no_staff_at_all(tmp_path: Path):
     with pytest.raises(EngravingError, match="no staff found"):
         read_piece([write_png(tmp_path / "page.png", draw_page(systems=0))], Corrections())
+
+
+def test_a_course_that_jumps_to_another_line_is_brought_back():
+    course = np.linspace(100, 110, 60)
+    jumping = course.copy()
+    jumping[40:] -= 14
+    jumping[50:] -= 14
+    assert _without_jumps(jumping, 14.0) == pytest.approx(course)

@@ -259,7 +259,7 @@ def _measured(track: _Track, lines: np.ndarray, paper: Paper) -> Staff | None:
     numbers = np.arange(5)[:, None] - 2
     with_line = found.sum(0) >= 3
     middles = np.nanmedian((places - numbers * space)[:, with_line], axis=0)
-    x, y = _even(*_on_course(columns[with_line] * float(_STEP), middles, space))
+    x, y = _even(*_on_course(columns[with_line] * float(_STEP), _without_jumps(middles, space), space))
     left, right = _ends(paper, x, y, space)
     return Staff(left, right, space, x, y)
 
@@ -275,6 +275,13 @@ def _line_places(lines: np.ndarray, x: np.ndarray, tops: np.ndarray, space: floa
         seen = values.max(1) > 0.1
         places[number, seen] = (values * rows).sum(1)[seen] / weight[seen]
     return places
+
+
+def _without_jumps(y: np.ndarray, space: float) -> np.ndarray:
+    """The course where it goes on a line higher or lower, since ledger lines or a beam looked like a line of the staff."""
+    lines = np.concatenate([[0], np.cumsum(np.round(np.diff(y) / space))]).astype(int)
+    usual = np.bincount(lines - lines.min()).argmax() + lines.min()
+    return y - (lines - usual) * space
 
 
 def _on_course(x: np.ndarray, y: np.ndarray, space: float) -> tuple[np.ndarray, np.ndarray]:
