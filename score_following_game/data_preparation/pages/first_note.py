@@ -7,7 +7,7 @@ import numpy as np
 from score_following_game.data_preparation.pages.paper import Paper
 from score_following_game.data_preparation.pages.systems import System
 
-_CLEF = 4.0  # staff spaces from the left end
+_CLEF = 6.5  # staff spaces from the left end: a clef, a small key and a time signature
 _LATEST = 14.0
 _USUAL = 8.0  # where no gap says more
 _GAP = 0.9  # staff spaces: signs before the notes are closer together
