@@ -90,7 +90,7 @@ def fingerprint(task: PieceTask) -> str:
     Reads the whole recording where the task has one.
     """
     source, modules = task.source, [*_MODULES]
-    parts = [
+    parts: list[object] = [
         source.digest,
         source.name,
         sorted(asdict(STYLES[task.style]).items()) if task.style else "",
