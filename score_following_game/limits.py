@@ -32,6 +32,8 @@ OLD_WEIGHTS_INDEX = MB // 4  # of files that torch wrote before 1.6: parameters 
 WEIGHT = 1e8  # the largest magnitude of a parameter
 CHANNELS, SAMPLE_RATE = 64, 768_000  # of a recording
 PICTURE = 2**26  # pixels; A4 at 600 dots per inch has 35 million
+PAGES_FILE = 512 * MB  # a PDF, or the picture of a page; a scanned opera takes about 150 MB
+PAGES = 400  # of a score; each takes about 5 MB
 
 MINUTES_OF_MUSIC = 60.0
 MOST_MINUTES_OF_MUSIC = 24 * 60.0

@@ -34,8 +34,8 @@ def fitting_agent(height: int, name: str) -> str:
     """
     if (agent := _fitting(height)) is None:
         raise UserError(
-            f"{name}: its sheet is {height} px high; {_without_agent(height)} and name it with --params, or take one hand of a piano "
-            "score: --part right"
+            f"{name}: its sheet is {height} px high; {_without_agent(height)} and name it with --params, or take one hand of a "
+            "piano score: --part right"
         )
     return agent
 

@@ -17,6 +17,7 @@ from score_following_game.data_preparation.published.sets import DOWNLOADS
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.manifest import MANIFEST_NAME, Manifest, PieceEntry, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi
+from score_following_game.data_processing.page_map import map_path, read_page_map
 from score_following_game.data_processing.performance import is_empty, note_onsets, performance_source
 from score_following_game.data_processing.piece import SCORES, find_midi, merge_onsets, onset_frames
 from score_following_game.data_processing.score_npz import read_score
@@ -32,15 +33,21 @@ _STOPPED = "a build was stopped here; run its command again to continue, finishe
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """sets: folder -> number of pieces checked.  problems: one line each.  stopped: folders in which a build was stopped."""
+    """sets: folder -> number of pieces checked.  problems: one line each.  stopped: folders in which a build was stopped.
+    without_notes: number of pieces made of pages.
+    """
 
     sets: dict[str, int]
     problems: list[str]
     stopped: list[str] = field(default_factory=list)
+    without_notes: int = 0
 
     def lines(self) -> list[str]:
         """The report as printed."""
         lines = [f"{count:5d} {'piece ' if count == 1 else 'pieces'}  {name}" for name, count in self.sets.items()]
+        if self.without_notes:
+            count = counted(self.without_notes, "piece")
+            lines.append(f"{count} without notes, made of pages: to be followed and filmed, not trained or judged on")
         lines += [f"{folder}: {_STOPPED}" for folder in self.stopped]
         if not self.problems:
             return [*lines, "all files agree with their manifests and the rules of the game"]
@@ -68,7 +75,8 @@ def verify(destination: Path) -> VerifyReport:
     problems += _folders_without(destination, loaded[None])
     problems += _shared_scores(manifests)
     sets = {str(folder): len(manifest.pieces) for folder, manifest in manifests.items()}
-    return VerifyReport(sets, problems, _stopped_builds(destination))
+    without_notes = sum(not entry.performances for manifest in manifests.values() for entry in manifest.pieces.values())
+    return VerifyReport(sets, problems, _stopped_builds(destination), without_notes)
 
 
 def _read_manifests(destination: Path) -> dict[Path, Manifest]:
@@ -124,12 +132,25 @@ def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
             except UserError as error:
                 yield str(error)
     for score in (folder / name for name in entry.files if name.endswith(".npz")):
+        if score.is_file() and not entry.performances:
+            try:
+                yield from _pages_problems(score)
+            except UserError as error:
+                yield str(error)
         for midi in (folder / name for name in entry.performances):
             if score.is_file() and midi.is_file():
                 try:
                     yield from _rules(score, midi, falling=_is_made_here(entry))
                 except UserError as error:
                     yield str(error)
+
+
+def _pages_problems(path: Path) -> Iterator[str]:
+    """Check a piece without a performance, which must be one without notes."""
+    score = read_score(path)
+    if score.has_notes:
+        yield "it has notes and no performance"
+    read_page_map(map_path(path), score.sheet.shape[1])
 
 
 def _rules(score_path: Path, midi_path: Path, falling: bool) -> Iterator[str]:

@@ -36,6 +36,7 @@ def load_data_set(
     sound_font: Path | None = None,
     tempo: float = 1.0,
     silent: bool = False,
+    without_notes: bool = False,
 ) -> list[Piece]:
     """Load the pieces of a data set, in name order.
 
@@ -49,6 +50,7 @@ def load_data_set(
             pretty_midi's.
         tempo: Play every MIDI file this many times as fast.
         silent: Do not play MIDI files: their spectrograms have no frames.
+        without_notes: Also load pieces made of pages, which can be followed, not trained or judged on.
 
     Returns:
         The pieces. Each has a unique name: its file's, preceded by its subfolder where several files share it.
@@ -62,10 +64,21 @@ def load_data_set(
     if piece is not None:
         name = choose_piece(piece, list(scores), str(data_set))
         loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent)]
+        if not without_notes:
+            _require_notes(loaded[0])
     else:
-        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent)
+        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent, without_notes)
     _warn_of_oddities(loaded, config)
     return loaded
+
+
+def _require_notes(piece: Piece) -> None:
+    """Raise UserError for a piece without notes."""
+    if not piece.timed:
+        raise UserError(
+            f"{piece.midi_path.with_suffix('.npz')}: has no notes, since it is made of pages; it can be followed and filmed "
+            "(test_score_following.py), not trained or judged on"
+        )
 
 
 def score_paths(data_set: str | os.PathLike[str]) -> dict[str, Path]:
@@ -139,6 +152,7 @@ def _load_all(
     tempo: float,
     where: str,
     silent: bool,
+    without_notes: bool,
 ) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
@@ -147,7 +161,10 @@ def _load_all(
     def load(name: str) -> Piece | UserError:
         try:
             with reading(scores[name], "cannot be used"):
-                return load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
+                piece = load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
+                if not without_notes:
+                    _require_notes(piece)
+                return piece
         except UserError as error:
             return error
 

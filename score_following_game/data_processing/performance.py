@@ -99,10 +99,13 @@ def load_performance(
 
 
 def load_sound(recording: Path, config: GameConfig) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The spectrogram, float32 (78, frames), of a recording that belongs to no MIDI file, and remarks; cached like the others.
+    """The spectrogram, float32 (78, frames), of a sound that belongs to no MIDI file, and remarks; cached like the others.
 
-    Raises UserError as `read_recording`.
+    recording: it may be a precomputed spectrogram. Raises UserError as `read_recording`, and where it lasts too long.
     """
+    _require_fitting_parameters(recording, config.spectrogram_params)
+    if recording.name.endswith(".spec.npy"):
+        return _require_length(recording, _read_spectrogram(recording), config), ()
     fingerprint = make_fingerprint(recording, recording, config, None, 1.0)
     paths = cache_paths(recording, fingerprint)
     cached = next(filter(None, (read_cache(path, fingerprint) for path in paths)), None)
@@ -110,7 +113,14 @@ def load_sound(recording: Path, config: GameConfig) -> tuple[np.ndarray, tuple[s
         spectrogram, remarks = _spectrogram_of_recording(recording, config)
         cached = Cached(np.zeros(1), spectrogram, _named(recording, remarks))
         write_cache(paths, fingerprint, cached)
-    return cached.spectrogram, cached.remarks
+    return _require_length(recording, cached.spectrogram, config), cached.remarks
+
+
+def _require_length(source: Path, spectrogram: np.ndarray, config: GameConfig) -> np.ndarray:
+    """The spectrogram itself. Raises UserError naming its source where it lasts too long."""
+    with reading(source, "cannot be used"):
+        limits.require_length(spectrogram.shape[1] / config.spectrogram_params.fps)
+    return spectrogram
 
 
 def _of_fitting_length(performance: Performance, config: GameConfig) -> Performance:

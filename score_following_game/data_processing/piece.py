@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from score_following_game.config import GameConfig, suitable_configs
+from score_following_game.config import BANDS, GameConfig, suitable_configs
+from score_following_game.data_processing.page_map import map_path, read_page_map
 from score_following_game.data_processing.performance import (
     load_performance,
     load_sound,
@@ -100,10 +101,12 @@ def load_piece(
     midi_path, score_path = find_midi(score_path), find_score(score_path)
     if not score_path.is_file():
         raise UserError(f"{midi_path}: its score {os.path.relpath(score_path, midi_path.parent)} is missing")
+    score = (reader or ScoreReader()).read(score_path)
+    _require_height(score_path, score, config)
+    if not score.has_notes:
+        return _load_pages(score_path, score, config, name, silent)
     if not midi_path.is_file():
         raise UserError(f"{score_path}: its performance {os.path.relpath(midi_path, score_path.parent)} is missing")
-    score = (reader or ScoreReader()).read(score_path)
-    _require_height(score, config, score_path)
     if silent and performance_source(midi_path) == midi_path:
         performance = silent_performance(midi_path, tempo)
     else:
@@ -124,15 +127,19 @@ def load_piece(
     )
 
 
-def load_untimed_piece(score_path: Path, config: GameConfig, first_x: float, name: str | None = None) -> Piece:
+def load_untimed_piece(
+    score_path: Path, config: GameConfig, first_x: float, name: str | None = None, silent: bool = False
+) -> Piece:
     """Read NAME.npz and the recording beside it, of which it is not known when it plays the notes. There is no MIDI file.
 
-    first_x: x of the first note, pixels. Raises UserError as load_piece.
+    first_x: x of the first note, pixels. Raises UserError as load_piece, and where there is no recording.
     """
     score, midi_path = read_score(score_path), score_path.with_suffix(".mid")
-    _require_height(score, config, score_path)
+    _require_height(score_path, score, config)
     source = performance_source(midi_path)
-    spectrogram, remarks = load_sound(source, config)
+    if source == midi_path:
+        raise UserError(f"{score_path}: has no notes and no recording; put {score_path.stem}.wav beside it")
+    spectrogram, remarks = (np.zeros((BANDS, 1), np.float32), ()) if silent else load_sound(source, config)
     return Piece(
         name or score_path.stem,
         score.sheet,
@@ -147,13 +154,20 @@ def load_untimed_piece(score_path: Path, config: GameConfig, first_x: float, nam
     )
 
 
-def _require_height(score: Score, config: GameConfig, path: Path) -> None:
+def _load_pages(path: Path, score: Score, config: GameConfig, name: str | None, silent: bool) -> Piece:
+    """A piece made of pages, with the recording beside it."""
+    has_map = map_path(path).is_file()
+    first_x = read_page_map(map_path(path), score.sheet.shape[1]).first_x if has_map else 0.0
+    return load_untimed_piece(path, config, first_x, name, silent)
+
+
+def _require_height(path: Path, score: Score, config: GameConfig) -> None:
+    """Raise UserError for a sheet lower than the config's window."""
     height = score.sheet.shape[0]
     if height < config.staff_height:
         raise UserError(
-            f"{path}: sheet is {height} px high, the game config needs staff_height "
-            f"{config.staff_height}; choose a config that fits this data set"
-            + "".join(f", for instance {name}" for name in suitable_configs(height)[:1])
+            f"{path}: sheet is {height} px high, the game config needs staff_height {config.staff_height}; choose a config "
+            "that fits this data set" + "".join(f", for instance {name}" for name in suitable_configs(height)[:1])
         )
 
 

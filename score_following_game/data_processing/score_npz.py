@@ -30,11 +30,17 @@ class Score:
     sheet: uint8 (H, W), 0 = ink, 255 = paper, the piece as one long staff system.
     coords: float32 (N, 2), (y, x) of each notehead's centre, pixels.
     coord2onset: int64 (M, 2), rows of (notehead index, note index); notes of the MIDI file are counted by onset time.
+
+    A sheet made of pages has no notes: N = M = 0.
     """
 
     sheet: np.ndarray
     coords: np.ndarray
     coord2onset: np.ndarray
+
+    @property
+    def has_notes(self) -> bool:
+        return len(self.coord2onset) > 0
 
 
 class _Frozen(type):
@@ -160,8 +166,12 @@ def _check(path: Path, sheet: np.ndarray, coords: np.ndarray, coord2onset: np.nd
     problem = None
     if sheet.dtype != np.uint8 or sheet.ndim != 2 or not sheet.size:
         problem = f"sheet is {sheet.dtype} {sheet.shape}, expected uint8 (H, W)"
-    elif coords.dtype.kind not in "fiu" or coords.ndim != 2 or coords.shape[1:] != (2,) or not len(coords):
+    elif coords.dtype.kind not in "fiu" or coords.ndim != 2 or coords.shape[1:] != (2,):
         problem = f"coords are {coords.dtype} {coords.shape}, expected float32 (N, 2)"
+    elif not len(coords) and not len(coord2onset):
+        problem = None  # a sheet without notes
+    elif not len(coords):
+        problem = "coords are empty, and coord2onset is not"
     elif not np.isfinite(coords.astype(np.float32)).all():
         problem = "coords are not all finite"
     elif coords[:, 1].min() < 0 or coords[:, 1].max() > sheet.shape[1]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from score_following_game import limits
+from score_following_game.data_processing import page_map
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece, find_score, place_of_score
 from score_following_game.files import replacing
@@ -153,10 +154,23 @@ def map_of(piece: Piece, fps: int) -> SheetMap:
     Raises UserError for a broken map.
     """
     if piece.midi_path.suffix.lower() == ".mid":  # otherwise a piece without files, as of live following
-        path = map_path(find_score(place_of_score(piece.midi_path)))
+        score = find_score(place_of_score(piece.midi_path))
+        path, pages = map_path(score), page_map.map_path(score)
         if path.is_file():
             return _read_once(path, path.stat().st_mtime_ns)
+        if pages.is_file():
+            return of_pages(page_map.read_page_map(pages, piece.sheet.shape[1]))
     return _counted_map(piece, fps)
+
+
+def of_pages(pages: page_map.PageMap) -> SheetMap:
+    """The map of a sheet that was cut from pages: its systems; where its notes are is unknown."""
+    systems = []
+    for place in pages.systems:
+        (begin, end), (left, right) = (place.sheet_x[0], place.sheet_x[-1]), (place.page_x[0], place.page_x[-1])
+        scale = (right - left) / (end - begin)
+        systems.append(System(float(place.begin), place.page + 1, place.number, left + (place.begin - begin) * scale, scale))
+    return SheetMap(tuple(systems))
 
 
 @lru_cache(maxsize=16)

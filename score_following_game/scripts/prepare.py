@@ -26,10 +26,11 @@ from score_following_game.data_preparation.building.catalogue import (
 )
 from score_following_game.data_preparation.building.finders import PIECES_FILE
 from score_following_game.data_preparation.building.options import Performances
-from score_following_game.data_preparation.building.sources import SUFFIXES
+from score_following_game.data_preparation.building.sources import SCORES
 from score_following_game.data_preparation.building.split import GivenSplit, Split, parse_split
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.pages.files import SUFFIXES as PAGES
 from score_following_game.data_preparation.published.export import LAYOUTS, to_published
 from score_following_game.data_preparation.published.fetch import PublishedGone, fetch_published, list_published
 from score_following_game.data_preparation.verify import verify
@@ -55,7 +56,8 @@ def make_parser() -> Parser:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help=f"scores ({', '.join(SUFFIXES)}), as files or folders (searched recursively); for music21: names of corpora",
+        help=f"scores ({', '.join(SCORES)}) or their pages ({', '.join(PAGES)}), as files or "
+        "folders (searched recursively); for music21: names of corpora",
     )
     parser.add_argument(
         "--destination",
@@ -77,7 +79,11 @@ def add_set_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--style",
         choices=sorted(STYLES),
-        help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's)",
+        help="nottingham: one staff, 40 px high; msmd: two staves, 200 px high (default: the collection's; of "
+        "pages, the one for their number of staves)",
+    )
+    group.add_argument(
+        "--staff", type=int, default=0, metavar="N", help="take staff N of each system of pages; 1 is the highest"
     )
     add_playing_arguments(group, part="the collection's, else the whole score")
     group.add_argument("--min_seconds", type=float, metavar="S", help="leave out shorter pieces (default: the collection's)")
@@ -161,7 +167,7 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
         name: getattr(collection, name) if getattr(arguments, name) is None else getattr(arguments, name)
         for name in ("style", "min_seconds", "max_seconds", "part")
     }
-    for flag, least in (("jobs", 1), ("limit", 1), ("min_seconds", 0), ("max_seconds", 0), ("time_limit", 1)):
+    for flag, least in (("jobs", 1), ("staff", 0), ("limit", 1), ("min_seconds", 0), ("max_seconds", 0), ("time_limit", 1)):
         value = chosen.get(flag, getattr(arguments, flag))
         if value is not None and not value >= least:
             raise UserError(f"--{flag} {value}: must be at least {least}")
@@ -186,6 +192,8 @@ def options_from(arguments: argparse.Namespace, collection: Collection) -> Build
         arguments.time_limit,
         performances,
         Playing(chosen["part"], arguments.repeats, arguments.order),
+        arguments.style or "",
+        arguments.staff,
         collection.held_out,
         collection.evaluation_only,
     )

@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ from score_following_game.data_preparation.building.split import SETS
 from score_following_game.data_preparation.engraving.isolation import PASSING, run_isolated
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.engraving.lilypond.piece import WORK_PREFIX
+from score_following_game.data_preparation.pages.check import draw_page_checks
 from score_following_game.data_preparation.recordings.pairing import find_recordings, pair
 from score_following_game.data_processing.manifest import EVALUATION_ONLY, MANIFEST_NAME, remove_manifest, write_manifest
+from score_following_game.data_processing.page_map import map_path
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font, require_sound_font
 from score_following_game.errors import UserError
@@ -46,7 +48,7 @@ def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
     another process is building in the destination.
     """
     sources = {source.name: source for source in found}
-    require_tools([source.path for source in found], options.performances.recordings is not None)
+    require_tools([source.path for source in found if not source.pages], options.performances.recordings is not None)
     make_folder(options.destination)
     with locked(options.destination):
         return _build(sources, options)
@@ -78,12 +80,13 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     return make_report(records, sources, chosen, options, engraved, removed, unpaired)
 
 
-def require_tools(scores: Iterable[Path], recordings: bool) -> None:
+def require_tools(scores: Sequence[Path], recordings: bool) -> None:
     """Raise UserError now for a missing program or library; otherwise every piece would fail in its child process.
 
     recordings: they are aligned with the scores.
     """
-    require_libraries("engraving", "prepare", "verovio", "resvg_py")
+    if scores:
+        require_libraries("engraving", "prepare", "verovio", "resvg_py")
     if any(score.suffix.lower() == ".ly" for score in scores):
         require_lilypond()
     if recordings:
@@ -106,13 +109,14 @@ def _tasks(sources: dict[str, Source], options: BuildOptions) -> tuple[dict[str,
     return {
         name: PieceTask(
             source,
-            options.style,
+            options.pages_style if source.pages else options.style,
             options.destination / MAKING_NAME,
             options.time_limit,
             played.tempi,
             recordings.get(name),
             options.playing,
             options.held_out,
+            options.staff,
         )
         for name, source in sources.items()
     }, unpaired
@@ -235,6 +239,9 @@ def _draw_checks(records: Records, folders: dict[str, str], folder: Path) -> Non
         (folder / f"{name}.png").unlink(missing_ok=True)
     for name in tqdm(sorted(folders), unit="piece", desc="check pictures", disable=None):
         score = next(file for file in records.files(name) if file.suffix == ".npz")
+        if map_path(score).is_file():
+            draw_page_checks(score, folder)
+            continue
         picture = check_picture(read_score(score), records.pieces[name].made.systems)
         with replacing(folder / f"{name}.png") as temporary:
             temporary.write_bytes(cv2.imencode(".png", picture)[1].tobytes())

@@ -44,6 +44,13 @@ _MODULES = (  # of every piece
 _LILYPOND_MODULES = ("data_preparation/engraving/lilypond/*",)  # also the .ily file
 _MSMD_MODULES = ("data_preparation/msmd/*.py",)
 _PERFORMANCE_MODULES = ("data_preparation/performances/*.py",)
+_PAGES_MODULES = (
+    "data_preparation/pages/*.py",
+    "data_preparation/pictures.py",
+    "data_preparation/building/make_pages.py",
+    "data_processing/page_map.py",
+    "data_processing/audio*.py",
+)
 _RECORDING_MODULES = (
     "data_preparation/recordings/alignment.py",
     "data_preparation/recordings/placing.py",
@@ -57,7 +64,7 @@ _RECORDING_MODULES = (
     "data_processing/spectrogram.py",
     "data_processing/synthesis.py",
 )
-ALL_MODULES = (*_MODULES, *_LILYPOND_MODULES, *_MSMD_MODULES, *_PERFORMANCE_MODULES, *_RECORDING_MODULES)
+ALL_MODULES = (*_MODULES, *_LILYPOND_MODULES, *_MSMD_MODULES, *_PERFORMANCE_MODULES, *_PAGES_MODULES, *_RECORDING_MODULES)
 
 # The libraries that these modules import: top-level name -> name in `tool_versions`.
 LIBRARIES = {
@@ -69,6 +76,7 @@ LIBRARIES = {
     "mido": "mido",
     "numpy": "numpy",
     "pretty_midi": "pretty_midi",
+    "pypdfium2": "pypdfium2",
     "resvg_py": "resvg_py",
     "scipy": "scipy",
     "soundfile": "soundfile",
@@ -83,10 +91,10 @@ def fingerprint(task: PieceTask) -> str:
     Reads the whole recording where the task has one.
     """
     source, modules = task.source, [*_MODULES]
-    parts = [
+    parts: list[object] = [
         source.digest,
         source.name,
-        sorted(asdict(STYLES[task.style]).items()),
+        sorted(asdict(STYLES[task.style]).items()) if task.style else "",
         task.tempi,
         task.playing,
         task.held_out,
@@ -94,6 +102,9 @@ def fingerprint(task: PieceTask) -> str:
     if source.path.suffix.lower() == ".ly":
         modules += _LILYPOND_MODULES
         parts.append(lilypond_version())
+    elif source.pages:
+        modules += _PAGES_MODULES
+        parts.append(task.staff)
     elif source.path.is_dir():
         modules += _MSMD_MODULES
     if source.performance is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from score_following_game import limits
 from score_following_game.data_preparation.building.duplicates import fragments, melody_key
 from score_following_game.data_preparation.building.held_out import held_out_piece
+from score_following_game.data_preparation.building.make_pages import make_pages
 from score_following_game.data_preparation.building.sources import Performance, Source, read_bytes, read_text, score_text
 from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
@@ -49,11 +50,12 @@ from score_following_game.files import file_digest, make_folder, replacing
 class PieceTask:
     """One piece to make.
 
-    style: a key of STYLES.  folder: where its files are written.  time_limit: seconds.
+    style: a key of STYLES; "" for pages whose staves say it.  folder: where its files are written.  time_limit: seconds.
     tempi: factors of the score's speed for its performances; they include 1.0.
     recording: audio file to use as the performance instead of the score's MIDI.
     playing: what of the score is engraved, and in which order.
     held_out: a set; note if it is the music of one of its validation or test pieces.
+    staff: for pages, which staff of each system, 1 is the highest; 0: all of them.
     minutes_of_music: how long a recording may last.
     """
 
@@ -65,6 +67,7 @@ class PieceTask:
     recording: Path | None = None
     playing: Playing = WHOLE
     held_out: str = ""
+    staff: int = 0
     minutes_of_music: float = field(default_factory=limits.minutes_of_music)
 
 
@@ -77,6 +80,7 @@ class PieceFacts:
     files: rest of a file's name after NAME -> SHA-256 of the file as written.
     recording: the fields of retiming.RecordingFacts, or {"refused": reason} when the recording is not used.
     held_out: the validation or test piece of another set whose music it is, if that was looked for.
+    style: of pages, a key of STYLES; "": that of the task.  remarks: what is odd about the pages, a phrase each.
     """
 
     melody: str
@@ -89,6 +93,8 @@ class PieceFacts:
     checks: dict[str, float] = field(default_factory=dict)
     recording: dict[str, Any] | None = None
     held_out: str = ""
+    style: str = ""
+    remarks: list[str] = field(default_factory=list)
 
 
 def make_piece(task: PieceTask) -> PieceFacts:
@@ -98,6 +104,8 @@ def make_piece(task: PieceTask) -> PieceFacts:
     """
     limits.set_minutes_of_music(task.minutes_of_music)
     make_folder(task.folder)
+    if task.source.pages:
+        return _of_pages(task)
     piece, checks = engrave_source(task.source, STYLES[task.style], task.time_limit, task.folder, task.playing)
     stem = task.folder / task.source.name
     written = {".npz": stem.with_name(f"{stem.name}.npz")}
@@ -135,6 +143,15 @@ def make_piece(task: PieceTask) -> PieceFacts:
         recorded,
         held_out_piece(piece.notes, task.held_out) if task.held_out else "",
     )
+
+
+def _of_pages(task: PieceTask) -> PieceFacts:
+    if task.source.problem:
+        raise EngravingError(UNREADABLE, task.source.problem)
+    source = task.source
+    made = make_pages(source.path, source.pages, task.folder / source.name, task.style, task.staff, task.recording)
+    files = {suffix: file_digest(file) for suffix, file in made.written.items()}
+    return PieceFacts("", "", round(made.seconds, 3), 0, 0.0, made.systems, files, style=made.style, remarks=made.remarks)
 
 
 def _at_tempo(midi: bytes, tempo: float) -> bytes:

@@ -30,7 +30,7 @@ def describe_pieces(records: Records, tasks: Mapping[str, PieceTask], names: Ite
             "source_sha256": source.digest,
             "licence": source.licence,
             "work": Path(source.work).name,
-            "style": tasks[name].style,
+            "style": facts.style or tasks[name].style,
             "playing": tasks[name].playing.described(),
             "performances": {
                 f"{name}{suffix}.mid": {

@@ -48,6 +48,7 @@ class BuildOptions:
     """destination: folder of the data set.  style: a key of STYLES.  name: of the sets' folders NAME_train, ...
     check: also draw check pictures.  min_seconds, max_seconds: length of a piece, inclusive.
     time_limit: seconds for engraving a piece.  playing: what of each score.
+    pages_style: a key of STYLES for pages; "": that of the number of their staves.  staff: see PieceTask.
     held_out: a set whose validation and test pieces' music is left out. evaluation_only: the sets may not train an agent.
     """
 
@@ -62,5 +63,7 @@ class BuildOptions:
     time_limit: float = 120.0
     performances: Performances = field(default_factory=Performances)
     playing: Playing = WHOLE
+    pages_style: str = ""
+    staff: int = 0
     held_out: str = ""
     evaluation_only: bool = False

@@ -13,6 +13,7 @@ from typing import Any
 from score_following_game import limits
 from score_following_game.data_preparation.building.make_piece import PieceFacts
 from score_following_game.data_processing.manifest import PieceEntry, are_fonts, fits
+from score_following_game.data_processing.page_map import SUFFIX as PAGES_SUFFIX
 from score_following_game.files import file_digest, make_folder, replacing
 from score_following_game.reading import read_bytes, reading
 
@@ -123,8 +124,13 @@ def _is_sound(record: Record) -> bool:
         fits(record, Record)
         and (described is None or fits(PieceEntry(**described, files={}), PieceEntry))
         and (record.folder in ("", ".") or _is_plain(record.folder))
-        and (record.facts is None or {".npz", ".mid"} <= set(map(_only_a_suffix, record.facts.files)))
+        and (record.facts is None or _needed(record.facts) <= set(map(_only_a_suffix, record.facts.files)))
     )
+
+
+def _needed(facts: PieceFacts) -> set[str]:
+    """The files that the piece has at least."""
+    return {".npz", ".mid"} if facts.notes else {".npz", PAGES_SUFFIX}
 
 
 def _only_a_suffix(text: str) -> str:

@@ -32,6 +32,7 @@ class BuildReport:
     empty: sets requested by --split that have no piece.
     missing: pieces named by a given split that have no source.
     unpaired: file names of recordings that belong to no piece.
+    without_notes: pieces made of pages.  remarks: piece made of pages -> what is odd about it.
     evaluation_only: the sets may not train an agent.
     minutes, megabytes: total of the pieces.
     """
@@ -48,6 +49,8 @@ class BuildReport:
     empty: list[str]
     missing: list[str]
     unpaired: list[str]
+    without_notes: list[str]
+    remarks: dict[str, list[str]]
     evaluation_only: bool
     minutes: float
     megabytes: float
@@ -67,6 +70,13 @@ class BuildReport:
         ]
         lines += [f"  {count:5d}  {folder}" for folder, count in sorted(sets.items()) if folder != "."]
         lines += [f"      0  {folder}: too few works to fill this set" for folder in self.empty]
+        if self.without_notes:
+            lines.append(
+                f"without notes, since {'it is' if len(self.without_notes) == 1 else 'they are'} made of pages: "
+                f"{counted(len(self.without_notes), 'piece')} (the first: {self.without_notes[0]}); to be followed and filmed "
+                f"with a recording (--audio), not trained or judged on"
+            )
+        lines += [f"{name}: {remark}" for name, remarks in sorted(self.remarks.items()) for remark in remarks]
         if self.evaluation_only:
             lines.append(f"{EVALUATION_ONLY}: {command_name('sfg-train')} refuses them as --train_set")
         if self.removed:
@@ -144,6 +154,8 @@ def make_report(
         _empty_sets(chosen, options),
         sorted(set(named) - set(sources)),
         unpaired,
+        sorted(name for name, its in facts.items() if not its.notes),
+        {name: its.remarks for name, its in facts.items() if its.remarks},
         options.evaluation_only,
         seconds / 60,
         size / 1e6,

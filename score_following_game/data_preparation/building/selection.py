@@ -57,6 +57,8 @@ def select(
         facts = records[piece].facts
         if facts is None:
             leave_out(piece, records[piece].reason, records[piece].detail)
+        elif not facts.notes and split is not None:
+            leave_out(piece, "no notes", "pages can be followed, not trained or judged on: leave --split away")
         elif facts.held_out:
             leave_out(piece, "music of a validation or test piece of another set", facts.held_out)
         elif facts.seconds < seconds[0]:
@@ -79,6 +81,8 @@ def select(
         return
     first: dict[str, str] = {}  # melody -> piece
     for piece in list(kept):
+        if not records[piece].made.notes:
+            continue
         if (other := first.setdefault(records[piece].made.melody, piece)) != piece:
             leave_out(piece, "same melody as another piece", other)
             kept.remove(piece)

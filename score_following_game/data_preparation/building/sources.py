@@ -20,12 +20,15 @@ from score_following_game.data_preparation.engraving.abc.tune_book import Tune, 
 from score_following_game.data_preparation.engraving.lilypond.source import files_of
 from score_following_game.data_preparation.engraving.mei.movements import movement_labels
 from score_following_game.data_preparation.errors import UNREADABLE, EngravingError, leaving_out
+from score_following_game.data_preparation.pages import files as pages
+from score_following_game.data_preparation.pages.corrections import corrections_file
 from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.piece import is_tempo_variant
 from score_following_game.errors import UserError, printable
 from score_following_game.files import file_digest
 
-SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
+SCORES = (".abc", ".musicxml", ".xml", ".mxl", ".mei", ".krn", ".ly")
+SUFFIXES = (*SCORES, *pages.SUFFIXES)
 _TITLE_LENGTH = 40
 _LONGEST_ORIGIN = 600  # characters
 _LONGEST_NAME = 150
@@ -50,6 +53,7 @@ class Source:
     root: folder that the includes of a LilyPond file must lie in.
     movement: number of the movement in an MEI file with several (1 is the first), 0 for a file with one.
     performance: the human performance that the piece is; None: the score is played as written.
+    pages: the files of its pages, for a piece of pages; `path` is the PDF, the picture or the folder of pictures.
     problem: why the file cannot be read; making the piece reports it. "" for a file that can.
     """
 
@@ -62,6 +66,7 @@ class Source:
     root: Path | None = None
     movement: int = 0
     performance: Performance | None = None
+    pages: tuple[Path, ...] = ()
     problem: str = ""
 
     @property
@@ -155,7 +160,9 @@ def read_bytes(path: Path) -> bytes:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+        # Beside a score that can be read, a PDF or a picture shows the same music, or something else.
+        found = [file for file in files if file.suffix.lower() in SCORES] or _of_pages(files)
         if not found:
             raise UserError(f"{path}: no score in this folder; expected {', '.join(SUFFIXES)}")
         return found
@@ -164,6 +171,12 @@ def _files(path: Path) -> list[Path]:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: not a supported score format; expected {', '.join(SUFFIXES)}")
     return [path]
+
+
+def _of_pages(files: list[Path]) -> list[Path]:
+    """Each PDF, and each folder with pictures, which are its pages. files: PDFs and pictures."""
+    pictures = [file for file in files if file.suffix.lower() in pages.PICTURES]
+    return sorted({*(file for file in files if file not in pictures), *(file.parent for file in pictures)})
 
 
 def _stems(files: list[Path]) -> list[str]:
@@ -215,6 +228,8 @@ def sources_or_problem(name: str, file: Path, find: Callable[[], list[Source]]) 
 
 def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
     kind = file.suffix.lower()
+    if file.is_dir() or kind in pages.SUFFIXES:
+        return [_pages_source(file, stem)]
     if kind == ".ly":
         return [replace(lilypond_source(stem, file, root), work=work)]
     if kind != ".abc":
@@ -234,6 +249,14 @@ def _sources(file: Path, root: Path, stem: str, work: str) -> list[Source]:
         content = repr((tune.title, sorted(tune.headers.items()), tune.music, *tune.voices))
         sources.append(Source(name, file, hashlib.sha256(content.encode()).hexdigest(), tune, licence))
     return sources
+
+
+def _pages_source(file: Path, stem: str) -> Source:
+    """A PDF, a picture or a folder of pictures. Its digest covers the corrections beside it."""
+    files = pages.pictures_in(file) if file.is_dir() else [file]
+    own = [*files, *filter(None, [corrections_file(file)])]
+    digest = hashlib.sha256(repr([(each.name, file_digest(each)) for each in own]).encode()).hexdigest()
+    return Source(stem, file, digest, pages=tuple(files))
 
 
 def _movements(source: Source, text: str) -> list[Source]:
