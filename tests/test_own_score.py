@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from conftest import Run
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+from pages_tools import write_pdf
 
 import score_following_game as sfg
 from score_following_game.agents.agents import OptimalAgent
@@ -88,14 +89,14 @@ def perform(midi: Path, target: Path, slower: float, before: float) -> Path:
 def test_a_tune_in_one_command_and_again_from_the_cache(run: Run, tune: Path, cache: Path, tmp_path: Path) -> None:
     command = (SCRIPT, "--score", tune, "--seed", 1, "--threads", 1, "--csv")
     first = run(*command, tmp_path / "a.csv")
-    assert "Tracking piece: clementine_1_Clementine" in first.stdout and "engraving" in first.stderr
+    assert "Tracking piece: clementine_1_Clementine" in first.stdout and "INFO: reading" in first.stderr
     found = re.search(r"(\d+) of 60 onsets tracked", first.stderr)
     assert found and int(found[1]) > 50
     assert first.stderr.splitlines()[-1] == f"Written: {tmp_path / 'a.csv'}, {tmp_path / 'a_onsets.csv'}"
     (facts,) = kept(cache)
     before = facts.stat().st_mtime_ns
     again = run(*command, tmp_path / "b.csv")
-    assert "engraving" not in again.stderr and kept(cache) == [facts] and facts.stat().st_mtime_ns == before
+    assert "INFO: reading" not in again.stderr and kept(cache) == [facts] and facts.stat().st_mtime_ns == before
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     rows, onsets = table(tmp_path / "a.csv"), table(tmp_path / "a_onsets.csv")
     assert list(rows[0]) == ["time", "page", "system", "x", "bar", "beat", "onset"]
@@ -315,3 +316,32 @@ def test_the_plot_of_a_game_that_is_not_judged(tune: Path, tmp_path: Path) -> No
     episode = watch(game_of(piece, config), sfg.load_agent("nottingham").player())
     assert not episode.judged and episode.finished and len(episode.frames) == pytest.approx(160, abs=1)
     assert episode_picture(episode).shape == (720, 1280, 3)
+
+
+def test_pages_with_a_recording(tmp_path: Path, run: Run) -> None:
+    write_pdf(tmp_path / "song.pdf", pages=2)
+    tone = np.sin(np.arange(14 * SAMPLE_RATE) * 2 * np.pi * 440 / SAMPLE_RATE)
+    soundfile.write(tmp_path / "song.wav", 0.5 * tone, SAMPLE_RATE)
+    positions = tmp_path / "positions.csv"
+    arguments = (SCRIPT, "--score", tmp_path / "song.pdf", "--audio", tmp_path / "song.wav", "--csv", positions, "--no_sound")
+    done = run(*arguments, "--seed", 1)
+    assert "cannot be judged: it is made of pages" in done.stderr
+    assert "the agent was" in done.stderr
+    rows = table(positions)
+    assert len(rows) == 281  # fourteen seconds, and the beginning
+    assert {row["page"] for row in rows} <= {"1", "2"} and rows[0]["system"] == "1"
+    assert 0 < float(rows[0]["x"]) < 1000 * 2 and all(row["bar"] == "" for row in rows)
+    assert "INFO: reading" not in run(*arguments, "--seed", 1).stderr  # kept
+
+
+def test_what_does_not_go_with_pages_or_scores(tmp_path: Path, run_here: Run) -> None:
+    write_pdf(tmp_path / "song.pdf")
+    (tmp_path / "tune.abc").write_text(TUNE)
+    for score_file, options, message in (
+        ("song.pdf", (), "name a recording with --audio"),
+        ("song.pdf", ("--audio", tmp_path / "song.pdf", "--repeats", "written"), "pages.yaml beside it"),
+        ("tune.abc", ("--staff", "1"), "--staff 1: is for pages"),
+    ):
+        done = run_here(SCRIPT, "--score", tmp_path / score_file, *options)
+        assert done.returncode == 2
+        assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -23,6 +23,7 @@ def load_score(
     order: str = "",
     style: str | None = None,
     tempo: float = 1.0,
+    staff: int = 0,
 ) -> Piece:
     """Engrave a score, and load it, perhaps with a recording, as a piece that an agent can follow.
 
@@ -30,7 +31,7 @@ def load_score(
     read in a process of its own: a program that calls this must be a file, with the call under `if __name__ == "__main__":`.
 
     Args:
-        score: ABC, MusicXML, MEI, Humdrum or LilyPond.
+        score: ABC, MusicXML, MEI, Humdrum or LilyPond; or pages: a PDF, a picture, or a folder of pictures.
         audio: a recording of it; by default the score is synthesised.
         game_config: path, name or GameConfig whose audio settings count; pass `agent.config`. By default that of the agent that
             comes with the project and reads such sheets.
@@ -40,6 +41,7 @@ def load_score(
         order: the bars in the order in which they are played, like "1-8,1-8,9-16".
         style: "nottingham", one staff, or "msmd", two; by default as many as the score has.
         tempo: play the synthesised score at this multiple of its speed.
+        staff: of pages, which staff of each system, 1 is the highest; 0: all of them.
 
     Returns:
         The piece. Where a recording could not be aligned with the score, with a warning, its `timed` is False: `follow` follows
@@ -53,7 +55,7 @@ def load_score(
         >>> piece = sfg.load_score("tune.musicxml", "tune.mp3", game_config=agent.config)
         >>> bars = [moment.bar for moment in sfg.follow(agent, piece)]
     """
-    own = OwnScore(Path(score), None if audio is None else Path(audio), piece, style, part, repeats, order, tempo)
+    own = OwnScore(Path(score), None if audio is None else Path(audio), piece, style, part, repeats, order, tempo, staff)
     prepared = own.prepare()
     if game_config is not None:
         config = load_game_config(game_config)

@@ -2,11 +2,10 @@
 
 What a maker leaves in a folder, and `PreparedScore` describes:
 
-* NAME.npz and NAME.map.json, perhaps NAME.sheet.png;
+* NAME.npz, perhaps NAME.sheet.png, and NAME.map.json, or NAME.pages.json and pictures of the pages;
 * with NAME.mid a piece that is timed: it can be judged. NAME.wav beside it is the recording that it is timed by;
-* without, NAME.wav is a recording of which nobody knows when it plays the notes: the piece can be followed, not judged.
-
-A maker for another kind of score (pages, which have no notes) belongs into `_maker`.
+* without, NAME.wav is a recording of which nobody knows when it plays the notes: the piece can be followed, not judged. So it
+  is with all pages, since nobody knows their notes.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,10 @@ from score_following_game.data_preparation.errors import STAVES, UNREADABLE
 from score_following_game.data_preparation.recordings.pairing import find_recordings
 from score_following_game.data_processing.audio import read_recording, write_recording
 from score_following_game.data_processing.dataset import choose_piece
+from score_following_game.data_processing.page_map import SUFFIX as PAGES_SUFFIX
+from score_following_game.data_processing.page_map import read_page_map
 from score_following_game.data_processing.performance_cache import user_caches
+from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sheet_map import SUFFIX as MAP_SUFFIX
 from score_following_game.data_processing.sheet_map import read_map
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
@@ -59,9 +61,10 @@ log = logging.getLogger(__name__)
 class Wish:
     """What the user asks for.
 
-    score: a file.  audio: a recording of it, else it is synthesised.  piece: which tune of a book or movement of a file, by its
-    name or a part of it.  style: a key of STYLES, None for the one with as many staves as the score.  playing: what of it is
-    played, and in which order.  time_limit: seconds for engraving it.
+    score: a file, or a folder of pictures.  audio: a recording of it, else it is synthesised.  piece: which tune of a book or
+    movement of a file, by its name or a part of it.  style: a key of STYLES, None for the one with as many staves as the score.
+    playing: what of it is played, and in which order.  staff: for pages, which staff of each system, 1 is the highest; 0: all.
+    time_limit: seconds for engraving it.
     """
 
     score: Path
@@ -69,6 +72,7 @@ class Wish:
     piece: str | None = None
     style: str | None = None
     playing: Playing = WHOLE
+    staff: int = 0
     time_limit: float = 120.0
 
 
@@ -99,12 +103,35 @@ def prepare(wish: Wish) -> PreparedScore:
     Raises UserError naming the file: score or recording cannot be used, a program or library is missing, or the folder of the
     user's caches cannot be written.
     """
-    return _maker(wish.score)(wish)
-
-
-def _maker(score: Path) -> Callable[[Wish], PreparedScore]:
-    """The maker for a kind of score, by the suffix of its file."""
-    return _prepare_symbolic
+    source = _chosen(wish)
+    _require_fitting(wish, source)
+    if wish.audio is not None:
+        find_recordings(wish.audio)
+        if wish.audio.is_dir():
+            raise UserError(f"--audio {wish.audio}: is a folder; name one recording")
+    require_tools([] if source.pages else [source.path], wish.audio is not None)
+    by_staves = [""] if source.pages else sorted(STYLES, key=lambda name: STYLES[name].staves)
+    tasks = [
+        PieceTask(source, style, Path(), wish.time_limit, (1.0,), wish.audio, wish.playing, staff=wish.staff)
+        for style in ([wish.style] if wish.style else by_staves)
+    ]
+    places = [kept_scores() / _key(task) for task in tasks]
+    if kept := next(filter(None, map(read_prepared, places)), None):
+        return kept
+    heard = hear(wish.audio) if wish.audio is not None else None
+    outcomes: dict[str, TaskOutcome] = {}
+    for task, place in zip(tasks, places):
+        log.info("reading %s, to be kept in %s", wish.score, place.parent)
+        with making(place) as folder:
+            outcome = next(run_isolated(make_piece, [replace(task, folder=folder)], 1, wish.time_limit))
+            outcomes[task.style] = outcome
+            if outcome.value is not None:
+                write_facts(folder, _finished(folder, task, outcome.value, heard))
+        if (made := read_prepared(place)) is not None:
+            return made
+        if outcome.reason in PASSING or outcome.reason.startswith(UNREADABLE):
+            break
+    raise UserError(_why_not(wish, _telling(outcomes)))
 
 
 def kept_scores() -> Path:
@@ -176,47 +203,34 @@ def hear(recording: Path) -> Heard:
     return Heard(samples, sounding)
 
 
-def _prepare_symbolic(wish: Wish) -> PreparedScore:
-    source = _chosen(wish)
-    if wish.audio is not None:
-        find_recordings(wish.audio)
-        if wish.audio.is_dir():
-            raise UserError(f"--audio {wish.audio}: is a folder; name one recording")
-    require_tools([source.path], wish.audio is not None)
-    styles = [wish.style] if wish.style else sorted(STYLES, key=lambda name: STYLES[name].staves)
-    tasks = [PieceTask(source, style, Path(), wish.time_limit, (1.0,), wish.audio, wish.playing) for style in styles]
-    places = [kept_scores() / _key(task) for task in tasks]
-    if kept := next(filter(None, map(read_prepared, places)), None):
-        return kept
-    heard = hear(wish.audio) if wish.audio is not None else None
-    outcomes: dict[str, TaskOutcome] = {}
-    for task, place in zip(tasks, places):
-        log.info("engraving %s, to be kept in %s", wish.score, place.parent)
-        with making(place) as folder:
-            outcome = next(run_isolated(make_piece, [replace(task, folder=folder)], 1, wish.time_limit))
-            outcomes[task.style] = outcome
-            if outcome.value is not None:
-                write_facts(folder, _finished(folder, task, outcome.value, heard))
-        if (made := read_prepared(place)) is not None:
-            return made
-        if outcome.reason in PASSING or outcome.reason.startswith(UNREADABLE):
-            break
-    raise UserError(_why_not(wish, _telling(outcomes)))
-
-
 def _chosen(wish: Wish) -> Source:
     """The only piece in the file, or the one that the user names."""
-    if wish.score.is_dir():
+    sources = {source.name: source for source in find_sources([wish.score])}
+    if wish.score.is_dir() and not all(source.pages and source.path == wish.score for source in sources.values()):
         raise UserError(
             f"--score {wish.score}: is a folder; name one score (a folder of scores: --data_set, after preparing it)"
         )
-    sources = {source.name: source for source in find_sources([wish.score])}
     if wish.piece is None and len(sources) > 1:
         names = list(sources)
         listed = ", ".join(names[:8]) + (f", and {len(names) - 8} more" if len(names) > 8 else "")
         raise UserError(f"--score {wish.score}: holds {len(sources)} pieces; choose one with --piece NAME: {listed}")
     name = next(iter(sources)) if wish.piece is None else choose_piece(wish.piece, list(sources), str(wish.score))
     return sources[name]
+
+
+def _require_fitting(wish: Wish, source: Source) -> None:
+    """Raise UserError for wishes that do not go with the kind of score."""
+    if not source.pages:
+        if wish.staff:
+            raise UserError(f"--staff {wish.staff}: is for pages; of {wish.score} --part takes one part, or one hand")
+        return
+    if wish.audio is None:
+        raise UserError(f"{wish.score}: is made of pages, and their notes are unknown; name a recording with --audio")
+    if wish.playing != WHOLE:
+        raise UserError(
+            f"{wish.score}: is made of pages: --staff takes one staff, and pages.yaml beside it says what is repeated or left "
+            "out"
+        )
 
 
 def _key(task: PieceTask) -> str:
@@ -227,18 +241,23 @@ def _key(task: PieceTask) -> str:
 def _finished(folder: Path, task: PieceTask, facts: PieceFacts, heard: Heard | None) -> PreparedScore:
     """Make what make_piece has left the files of a piece that is followed. Returns its description."""
     name, recording = task.source.name, facts.recording or {}
-    refused = recording.get("refused", "")
-    if refused and heard is not None:
+    pages = folder / f"{name}{PAGES_SUFFIX}"
+    if task.source.pages:
+        made = read_page_map(pages, read_score(folder / f"{name}.npz").sheet.shape[1])
+        first_x, refused = made.first_x, "it is made of pages, and their notes are unknown"
+    else:
+        first_x, refused = read_map(folder / f"{name}{MAP_SUFFIX}").onset_x[0], recording.get("refused", "")
+    if refused and heard is not None and not task.source.pages:
         (folder / f"{name}.mid").unlink()
         write_recording(folder / f"{name}.wav", heard.samples)
     return PreparedScore(
         folder,
         name,
-        STYLES[task.style].height,
-        read_map(folder / f"{name}{MAP_SUFFIX}").onset_x[0],
+        STYLES[facts.style or task.style].height,
+        first_x,
         timed=not refused,
         unjudged=refused,
-        seconds=facts.seconds,
+        seconds=0.0 if task.source.pages else facts.seconds,
         begins=recording.get("begins", 0.0),
         sounding=heard.sounding if heard is not None else 0.0,
     )
@@ -253,7 +272,7 @@ def _staves_of(outcome: TaskOutcome) -> int | None:
 def _telling(outcomes: dict[str, TaskOutcome]) -> TaskOutcome:
     """Of the failures in all styles that in the style with as many staves as the score, else that which says how many."""
     counted = [outcome for outcome in outcomes.values() if _staves_of(outcome) is not None]
-    own = [outcome for style, outcome in outcomes.items() if STYLES[style].staves in map(_staves_of, counted[:1])]
+    own = [outcome for style, outcome in outcomes.items() if style and STYLES[style].staves in map(_staves_of, counted[:1])]
     return next(iter([*own, *counted, *outcomes.values()]))
 
 

@@ -11,7 +11,7 @@ from score_following_game.errors import UserError
 from score_following_game.watching.own_score import OwnScore
 
 DATA_SET = "test_sample"
-_OF_OWN_SCORES = {"audio": None, "style": None, "part": None, "repeats": "once", "order": "", "tempo": "1.0"}
+_OF_OWN_SCORES = {"audio": None, "style": None, "part": None, "repeats": "once", "order": "", "tempo": "1.0", "staff": 0}
 
 
 def add_watching_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +35,9 @@ def add_own_score_arguments(parser: argparse.ArgumentParser) -> None:
         "--score",
         type=Path,
         metavar="FILE",
-        help="a score (ABC, MusicXML, MEI, Humdrum, LilyPond); it is engraved once and kept in your cache folder. Without "
-        "--params the agent is taken that reads such sheets. --piece chooses a tune of a book",
+        help="a score (ABC, MusicXML, MEI, Humdrum, LilyPond), or its pages (PDF, picture, or folder of pictures); it is read "
+        "once and kept in your cache folder. Without --params the agent is taken that reads such sheets. --piece chooses a "
+        "tune of a book",
     )
     group.add_argument(
         "--audio",
@@ -46,6 +47,9 @@ def add_own_score_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_playing_arguments(group)
     group.add_argument("--style", help="nottingham: one staff; msmd: two staves (default: as many as the score has)")
+    group.add_argument(
+        "--staff", type=int, default=0, metavar="N", help="of pages, follow staff N of each system; 1 is the highest"
+    )
     group.add_argument(
         "--tempo",
         default="1.0",
@@ -66,4 +70,6 @@ def own_score(args: argparse.Namespace) -> OwnScore | None:
     tempi = parse_tempi(args.tempo)
     if len(tempi) > 1:
         raise UserError(f"--tempo {args.tempo}: expected one number")
-    return OwnScore(args.score, args.audio, args.piece, args.style, args.part or "", args.repeats, args.order, tempi[0])
+    return OwnScore(
+        args.score, args.audio, args.piece, args.style, args.part or "", args.repeats, args.order, tempi[0], args.staff
+    )

@@ -25,7 +25,7 @@ class OwnScore:
 
     score, audio: files; without a recording the score is played.  piece: which tune of a book, or movement.  style: of the
     sheet, None for that with as many staves as the score.  part, repeats, order: what of it is played, as sfg-prepare takes
-    them.  tempo: of the played score, in multiples of its own.
+    them.  tempo: of the played score, in multiples of its own.  staff: of pages, from 1; 0 for all.
     """
 
     score: Path
@@ -36,6 +36,7 @@ class OwnScore:
     repeats: str = "once"
     order: str = ""
     tempo: float = 1.0
+    staff: int = 0
 
     def prepare(self) -> PreparedScore:
         """Engrave the score and align the recording, or find what was made before.
@@ -51,7 +52,8 @@ class OwnScore:
                 raise UserError(f"--{option} {value}: expected {' or '.join(filter(None, choices))}")
         if self.audio is not None and self.tempo != 1.0:
             raise UserError(f"--tempo {self.tempo:g}: a recording ({self.audio}) is heard as it is; leave --tempo out")
-        return prepare(Wish(self.score, self.audio, self.piece, self.style, Playing(self.part, self.repeats, self.order)))
+        playing = Playing(self.part, self.repeats, self.order)
+        return prepare(Wish(self.score, self.audio, self.piece, self.style, playing, self.staff))
 
 
 def load_prepared(prepared: PreparedScore, config: GameConfig, tempo: float = 1.0) -> Piece:
@@ -105,5 +107,5 @@ def _require_possible_speed(prepared: PreparedScore, piece: Piece, config: GameC
         compared = f" (the score takes {prepared.seconds:.0f} s{compared})"
     raise UserError(
         f"{prepared.name}: its recording sounds for {lasts:.1f} s{compared}; that is {speed:.2g} px of the sheet per frame; "
-        f"agents follow {slowest(config):.2g} to {fastest(config):.2g}; if it is of some bars only, name them with --order"
+        f"agents follow {slowest(config):.2g} to {fastest(config):.2g}; if it is of a part only, name its bars with --order (of pages, its systems in pages.yaml)"
     )
