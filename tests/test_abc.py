@@ -149,6 +149,42 @@ def test_accidentals_apply_to_their_octave_until_the_end_of_the_bar() -> None:
     assert pitches("_B ^^c __d|") == [70, 74, 72]
 
 
+@pytest.mark.parametrize(
+    ("reach", "expected"),
+    [
+        ("not", [66, 65, 77, 65, 78, 77, 65]),
+        ("octave", [66, 66, 77, 65, 78, 78, 65]),
+        ("pitch", [66, 66, 78, 65, 78, 78, 66]),
+        ("o", [66, 66, 77, 65, 78, 78, 65]),
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "tune", "I:", "music", "inline", "ending"])
+def test_how_far_accidentals_reach(reach: str, expected: list[int], place: str) -> None:
+    line = f"%%propagate-accidentals {reach} % a remark\n"
+    head, music = "X:1\nT:t\nM:4/4\nL:1/4\n", "^F F f2|F ^f f F|"
+    text = {
+        "file": f"{line}\n{head}K:C\n{music}\n",
+        "tune": f"{head}{line}K:C\n{music}\n",
+        "I:": f"{head}I:linebreak $\nI: propagate-accidentals {reach}\nK:C\n{music}\n",
+        "music": f"{head}K:C\n^d4|\n{line}{music}\n",
+        "inline": f"{head}K:C\n^d4|[I:propagate-accidentals {reach}]{music}\n",
+        "ending": f"{head}K:C\n^d4|1 e4:|2 [I:propagate-accidentals {reach}]g4||{music}\n",
+    }[place]
+    assert [pitch for _, _, pitch in read_melody(read_tune_book(text)[0]).notes()][-7:] == expected
+
+
+def test_accidentals_reach_as_far_as_the_stated_standard_says() -> None:
+    text = "X:1\nM:4/4\nL:1/4\nK:C\n^F f F, [^cf]|F4|\n"
+    by_version = {"": [66, 77, 53, 77, 65], "%abc-2.0\n": [66, 77, 53, 77, 65], "%abc-2.1\n": [66, 78, 54, 78, 65]}
+    assert {start: [p for *_, p in read_melody(read_tune_book(start + text)[0]).notes()] for start in by_version} == by_version
+    with pytest.raises(AbcError, match="propagate-accidentals 'all'; it is not, octave or pitch"):
+        melody_of("[I:propagate-accidentals all]c4|")
+
+
+def test_accidentals_of_grace_notes_and_of_chords_reach_the_notes_after_them() -> None:
+    assert pitches("{^c}d c {=c}c c|c {/_de}d [=d^f] F|") == [74, 73, 72, 72, 72, 73, 78, 65]
+
+
 def test_ties() -> None:
     assert melody_of("A2-A A-|A A|").notes() == [(0, 3, 69), (3, 2, 69), (5, 1, 69)]
     assert pitches("^F-|F F|") == [66, 65]  # the tie carries the accidental over the bar line, but no further
