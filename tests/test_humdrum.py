@@ -171,6 +171,28 @@ def test_tempi() -> None:
     assert bars(marked.replace("4c", "*MM80\n4c"))[0].tempi == ((0, 80.0),)
 
 
+@pytest.mark.parametrize(
+    ("lines", "tempi"),
+    [
+        (["{60}", "", "", "*MM90"], [(0, 120), (4, 90)]),
+        (["", "*MM90", "", "{60}"], [(0, 90), (4, 120)]),
+        (["{60}", "*MM90", "{40}", ""], [(0, 90), (4, 80)]),
+        (["", "{60}", "{40}", "*MM90"], [(0, 120), (4, 90)]),
+        (["", "{60}", "", "*MM90\n{40}"], [(0, 120), (4, 90)]),
+        (["", "", "", "*MM90", "{60}"], [(0, 120), (4, 90)]),
+        (["", "", "", "", "{60}"], [(0, 120)]),
+    ],
+    ids=["mark first", "mark last", "mark, then both", "both", "both, mark second", "mark after the music", "nothing else"],
+)
+def test_marks_and_interpretations_hold_until_the_next_tempo(lines: list[str], tempi: list[tuple[float, float]]) -> None:
+    """The lines stand at the top, before bar 1, at its end, in bar 2, and at the end of the file."""
+    top, first, before, second, end = [*lines, ""][:5]
+    rows = [top, "**kern", first, "=1", *["4c"] * 4, before, "=2", second, *["4d"] * 4, "==", "*-", end]
+    text = "\n".join(row for row in rows if row)
+    reading = read_humdrum(re.sub(r"\{(\d+)\}", r"!!!OMD: Allegro [half]=\1", text) + "\n")[1]
+    assert reading.tempo_map(range(2)) == tempi
+
+
 def test_an_instrument_is_read_as_it_sounds_and_written_as_it_reads() -> None:
     text = kern("*ITrd-1c-2", "4c", "4d-", "*ITrd0c0", "4c")
     assert [(note.pitch, note.alter) for note in bars(text)[0].notes] == [(60, -1), (61, -1), (60, 0)]

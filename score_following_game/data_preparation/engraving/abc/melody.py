@@ -1,8 +1,8 @@
 """Reads the music of one ABC tune: from its tokens to measures of notes and rests.
 
 Accidentals hold for their own octave to the end of the bar, as in standard notation, unless the tune says otherwise
-(I:propagate-accidentals), and those of grace notes hold, too. Of a chord only the top note is kept, and its tie. Ties join notes
-that stand on the same line or space.
+(I:propagate-accidentals), and those of grace notes hold, too. Of a chord only the top note is kept, and its tie. Ties join
+notes that stand on the same line or space.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from score_following_game.data_preparation.engraving.abc.voices import voice_nam
 from score_following_game.data_preparation.engraving.silent import MICROTONE, NOT_MIDI, UNPITCHED, is_without_pitch
 
 _Spelled = tuple[Pitch | None, int | None, str]  # pitch, printed accidental, why there is no pitch
+_WITHIN_CHORDS = ("space", "plus", "sign", "head", "grace")  # without a meaning there; one old book has a plus
 _REACH = {"not": "not", "octave": "octave", "pitch": "pitch", "n": "not", "o": "octave", "p": "pitch"}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of ...; for 5, 7 and 9 it depends on the meter
 
@@ -180,7 +181,7 @@ class MelodyReader:
                 lengths.append(inner.parts["length"])
             elif inner.kind == "tie" and notes:
                 tied.add(notes[-1][0])
-            elif inner.kind not in ("space", "plus", "sign", "head", "grace"):  # a plus has no meaning there, but one old book has it
+            elif inner.kind not in _WITHIN_CHORDS:
                 raise AbcError(f"cannot read chord {token.text!r}")
         if not notes:
             raise AbcError(f"cannot read chord {token.text!r}")
@@ -205,8 +206,8 @@ class MelodyReader:
     def _spell(self, written: str | None, letter: str, octaves: str) -> _Spelled:
         """Returns the sounding pitch and the printed accidental.
 
-        Remembers, until the bar line, the alter of the accidental, None for a microtone, by its step and octave; for all octaves
-        the octave is None.
+        Remembers, until the bar line, the alter of the accidental, None for a microtone, by its step and octave; for all
+        octaves the octave is None.
         """
         step = letter.upper()
         octave = 4 + letter.islower() + octaves.count("'") - octaves.count(",") + self.octaves

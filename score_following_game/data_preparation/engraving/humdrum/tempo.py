@@ -17,10 +17,12 @@ def quarters_per_minute(interpretation: str) -> float | None:
     return float(found[1]) or None if found else None
 
 
-def metronome_mark(lines: list[str]) -> float | None:
-    """Quarters per minute of the first mark as in "!!!OMD: Allegro [quarter=120]", None if there is none."""
-    for line in lines:
+def metronome_marks(lines: list[str]) -> list[tuple[int, float]]:
+    """(line, quarters per minute) of each mark as in "!!!OMD: Allegro [quarter=120]"."""
+    marks: list[tuple[int, float]] = []
+    for number, line in enumerate(lines, 1):
         if line.startswith("!!!OMD") and (found := _MARK.search(line)):
-            note, dotted, number = found.groups()
-            return float(number) * _NOTE[note] * (1.5 if dotted else 1.0) or None
-    return None
+            note, dotted, speed = found.groups()
+            if tempo := float(speed) * _NOTE[note] * (1.5 if dotted else 1.0):
+                marks.append((number, tempo))
+    return marks
