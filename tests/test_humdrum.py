@@ -193,6 +193,14 @@ def test_marks_and_interpretations_hold_until_the_next_tempo(lines: list[str], t
     assert reading.tempo_map(range(2)) == tempi
 
 
+@pytest.mark.parametrize(
+    ("mark", "tempo"),
+    [("M.M. [dotted-half]= 50.", 150), ("[half note] = ca. 84.", 168), ("([quarter-dot]=69.)", 103.5), ("eighth = 100", 50)],
+)
+def test_how_marks_name_their_notes(mark: str, tempo: float) -> None:
+    assert bars(f"!!!OMD: Presto. {mark}\n" + kern("4c"))[0].tempi == ((0, tempo),)
+
+
 def test_an_instrument_is_read_as_it_sounds_and_written_as_it_reads() -> None:
     text = kern("*ITrd-1c-2", "4c", "4d-", "*ITrd0c0", "4c")
     assert [(note.pitch, note.alter) for note in bars(text)[0].notes] == [(60, -1), (61, -1), (60, 0)]
