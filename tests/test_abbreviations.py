@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.reading import ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadNote
 from score_following_game.data_preparation.engraving.repetition import (
     again,
     alternating,

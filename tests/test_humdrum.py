@@ -18,7 +18,8 @@ from score_following_game.data_preparation.engraving.humdrum.order import expans
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
-from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar
+from score_following_game.data_preparation.engraving.read_bar import ReadBar
+from score_following_game.data_preparation.engraving.reading import LENGTH
 from score_following_game.data_preparation.engraving.silent import NO_PITCH
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI

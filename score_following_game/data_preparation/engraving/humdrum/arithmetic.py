@@ -10,7 +10,8 @@ from score_following_game.data_preparation.engraving.humdrum.preparing import Lo
 from score_following_game.data_preparation.engraving.humdrum.spines import Row, Spine, read_rows, unreadable
 from score_following_game.data_preparation.engraving.humdrum.tempo import metronome_marks, quarters_per_minute
 from score_following_game.data_preparation.engraving.humdrum.tokens import Sign, read_token
-from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import LENGTH, Reading
 from score_following_game.data_preparation.errors import EngravingError
 
 _INSTRUMENT = re.compile(r"\*ITrd([-+]?\d{1,3})c([-+]?\d{1,3})")  # written so many steps and semitones above the sound

@@ -14,13 +14,15 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
 )
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
 from score_following_game.data_preparation.engraving.musicxml.durations import complete_durations
+from score_following_game.data_preparation.engraving.musicxml.local_meters import undo_stretching
 from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_at, signs_of
 from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
 from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of
 from score_following_game.data_preparation.engraving.musicxml.tempo import sounding_offset, tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
-from score_following_game.data_preparation.engraving.reading import DIFFER, PartBar, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import DIFFER, PartBar, ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
@@ -37,6 +39,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     cannot be read.
     """
     root, parts = read_document(text)
+    undo_stretching(parts)
     for part in parts:
         complete_durations(part.measures)
         write_out_bars(part.measures)

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
 from score_following_game.data_preparation.engraving.mei.beats import keep_in_bars
 from score_following_game.data_preparation.engraving.mei.values import ALTER
-from score_following_game.data_preparation.engraving.reading import DIFFER, SIGN, TIE, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import DIFFER, ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import SIGN, TIE, Reading
 from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
 from score_following_game.data_preparation.engraving.verovio.clefs import put_clefs, take_clefs
