@@ -17,7 +17,7 @@ from score_following_game.data_preparation.engraving.musicxml.durations import c
 from score_following_game.data_preparation.engraving.musicxml.local_meters import undo_stretching
 from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_at, signs_of
 from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
-from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of
+from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of, state_type
 from score_following_game.data_preparation.engraving.musicxml.tempo import sounding_offset, tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
@@ -143,6 +143,7 @@ class _Player:
         self.ties.begin_bar()
         chord = Fraction(0), Fraction(0)
         barlines: list[tuple[Element, Fraction]] = []
+        rests: list[tuple[Element, Fraction, Fraction]] = []
         for element in measure:
             if element.tag == "attributes":
                 self._define(element, passage)
@@ -161,11 +162,16 @@ class _Player:
                     counted, exact, certain = self._note_duration(element)
                     chord = clock.now, exact
                     clock.advance(counted, exact, certain)
+                if element.find("rest") is not None:
+                    rests.append((element, *chord))
                 self._take(element, *chord, passage)
             passage.length = max(passage.length, clock.now)
             passage.counted = max(passage.counted, clock.counted)
         for barline, now in barlines:
             passage.signs += signs_at(barline, now, passage.length)
+        for rest, onset, duration in rests:
+            if onset or duration != passage.length:
+                state_type(rest, duration)
         remove_pitches(measure, {note.id: note.duration for note in passage.lost})
         present = {note.get("id") for note in measure.iter("note")}
         passage.notes = [note for note in passage.notes if note.id in present]
