@@ -185,6 +185,26 @@ def test_accidentals_of_grace_notes_and_of_chords_reach_the_notes_after_them() -
     assert pitches("{^c}d c {=c}c c|c {/_de}d [=d^f] F|") == [74, 73, 72, 72, 72, 73, 78, 65]
 
 
+@pytest.mark.parametrize("place", ["file", "tune", "music", "inline"])
+def test_macros_are_written_out(place: str) -> None:
+    """A static macro, and one for every note: o is a step above n, m one below. Texts and fields are no music."""
+    macros = ["m: ~g2 = {a}g{f}g % a roll", "m: ~n3 = n/o/n/m/n"]
+    head, music = "X:1\nT:~g2\nM:4/4\nL:1/4\n", '"~g2"~g2 ~c3 | ~B,3 ~g | ~g2 ~g3 |'
+    text = {
+        "file": "\n".join([*macros, "", f"{head}K:G\n{music}\n"]),
+        "tune": "\n".join([head.rstrip(), *macros, f"K:G\n{music}\n"]),
+        "music": "\n".join([f"{head}K:G\nG,4|", *macros, f"{music}\n"]),
+        "inline": "\n".join([f"{head}K:G\nG,4|", *(f"[{macro.partition(' %')[0]}]" for macro in macros), f"{music}\n"]),
+    }[place]
+    expected = [79, 79, 72, 74, 72, 71, 72, 59, 60, 59, 57, 59, 79, 79, 79, 79, 81, 79, 78, 79]
+    assert [pitch for *_, pitch in read_melody(read_tune_book(text)[0]).notes()][-20:] == expected
+
+
+def test_the_longest_macro_counts_and_one_without_content_ends() -> None:
+    text = "X:1\nM:4/4\nL:1/4\nm: ~c = d\nm: ~c~c = e\nK:C\n~c~c ~c c2|\nm: ~c =\n~c4|\n"
+    assert [pitch for *_, pitch in read_melody(read_tune_book(text)[0]).notes()] == [76, 74, 72, 72]
+
+
 def test_ties() -> None:
     assert melody_of("A2-A A-|A A|").notes() == [(0, 3, 69), (3, 2, 69), (5, 1, 69)]
     assert pitches("^F-|F F|") == [66, 65]  # the tie carries the accidental over the bar line, but no further

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from score_following_game.data_preparation.engraving.abc.macros import Macros
+
 
 class AbcError(Exception):
     """A tune cannot be read. The message quotes the text in question."""
@@ -97,10 +99,11 @@ def read_tune_book(text: str) -> list[Tune]:
     """All tunes of an ABC file, in order. Fields above the first X: line are defaults for every tune."""
     text = _DIRECTIVE.sub("I:", _TEXT_BLOCK.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
     file_header, *tunes = re.split(r"(?m)^(?=X:)", text)
-    common = dict(filter(None, (_field_of(_without_comment(line)) for line in file_header.split("\n"))))
+    head = [_without_comment(line) for line in file_header.split("\n")]
+    common = dict(filter(None, map(_field_of, head)))
     if (version := _VERSION.match(text)) and (int(version[1]), int(version[2])) >= (2, 1):
         common.setdefault(PROPAGATION, "pitch")  # the default of that standard
-    return [_read_tune(tune, common) for tune in tunes]
+    return [_read_tune(tune, common, head) for tune in tunes]
 
 
 def _field_of(line: str) -> tuple[str, str] | None:
@@ -156,7 +159,11 @@ def _without_comment(line: str) -> str:
     return _COMMENT.sub("", line).rstrip()
 
 
-def _read_tune(text: str, common: dict[str, str]) -> Tune:
+def _read_tune(text: str, common: dict[str, str], head: Iterable[str]) -> Tune:
+    """common, head: the fields and the lines above the first tune."""
+    macros = Macros()
+    for line in head:
+        macros.define(line)
     headers: dict[str, str] = {}
     body: list[str] = []
     voices: list[str] = []
@@ -168,12 +175,12 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
         if in_body and not raw.strip():
             break  # an empty line ends a tune; free text follows
         line = _without_comment(raw)
-        if not line:
+        if not line or macros.define(line):
             continue
         field = _field_of(line)
         in_body = in_body or not (field or key_to_come)
         if not field:
-            body.extend([part + line] if in_body else [])
+            body.extend([part + macros.written_out(line)] if in_body else [])
             part = ""
             continue
         name, value = field
