@@ -12,7 +12,7 @@ from score_following_game.data_preparation.engraving.abc.keys import Key, parse_
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.properties import split_properties
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei, note_values
-from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book, sounding_tokens
 
 
 def melody_of(music: str, **headers: str):
@@ -203,6 +203,14 @@ def test_macros_are_written_out(place: str) -> None:
 def test_the_longest_macro_counts_and_one_without_content_ends() -> None:
     text = "X:1\nM:4/4\nL:1/4\nm: ~c = d\nm: ~c~c = e\nK:C\n~c~c ~c c2|\nm: ~c =\n~c4|\n"
     assert [pitch for *_, pitch in read_melody(read_tune_book(text)[0]).notes()] == [76, 74, 72, 72]
+
+
+def test_symbols_stand_for_other_decorations() -> None:
+    """S is a segno, unless it is redefined; n is no note of a macro there."""
+    text = "X:1\nM:4/4\nL:1/4\nU: S = !slide!\nU: n = !invertedturn!\nU: W = !fine!\nK:C\nScnd Wef|Sg4|\n"
+    (tune,) = read_tune_book(text)
+    signs = [token.parts["sign"] for token in sounding_tokens(tune.music) if token.kind == "sign"]
+    assert signs == ["fine"] and [pitch for *_, pitch in read_melody(tune).notes()] == [72, 74, 76, 77, 79]
 
 
 def test_ties() -> None:
