@@ -31,7 +31,9 @@ def undo_stretching(parts: Sequence[Part]) -> None:
                         full[part.first_staff] = Fraction(4 * meter[0], meter[1])
         for part, measure in measures:
             own = full.get(part.first_staff)
-            for other in sorted({*full.values()} - {own}) if own is not None else ():
+            if own is None:
+                continue
+            for other in sorted({*full.values()} - {own}):
                 if _is_stretched(measure, own, other, divisions.get(part.first_staff, Fraction(1))):
                     _stretch_back(measure, own / other, divisions[part.first_staff])
                     break

@@ -41,10 +41,10 @@ def draw_naturals(root: Element) -> None:
 def _keys(element: Element, staves: set[str]) -> Iterator[tuple[str, Element, Element]]:
     """(staff, element that holds it, key signature) of each key in a definition or measure; of an attribute, a new element."""
     if element.tag == f"{MEI}measure":
-        for staff in element.findall(f"{MEI}staff"):
-            for holder in list(staff.iter()):
-                for key in holder.findall(f"{MEI}keySig"):
-                    yield staff.get("n", ""), holder, key
+        for own in element.findall(f"{MEI}staff"):
+            for holder in list(own.iter()):
+                for sign in holder.findall(f"{MEI}keySig"):
+                    yield own.get("n", ""), holder, sign
     elif element.tag == f"{MEI}scoreDef":
         inner = list(element.iter(f"{MEI}staffDef"))
         if (key := _key_of(element)) is not None:
