@@ -6,9 +6,16 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 import pytest
+from engraving_tools import engraved, notes_of
+from mei_tools import bar as mei_bar
+from mei_tools import note as mei_note
+from mei_tools import score as mei_score
+from musicxml_tools import note as xml_note
+from musicxml_tools import part
+from musicxml_tools import score as xml_score
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.reading import ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadNote
 from score_following_game.data_preparation.engraving.repetition import (
     again,
     alternating,
@@ -149,7 +156,7 @@ def test_a_reading_has_the_notes_of_the_mei() -> None:
     """The same ids and durations as in the tests above, from the rules alone."""
     strokes = repeated(note("c", duration=Fraction(3, 2), tied_to="b"), stroke_duration(Fraction(3, 2), 1))
     assert [(n.id, n.onset, n.duration, n.tied_to) for n in strokes] == [
-        ("c", 0, Fraction(1, 2), "b"), ("c-again1", Fraction(1, 2), Fraction(1, 2), ""), ("c-again2", 1, Fraction(1, 2), ""),
+        ("c", 0, Fraction(1, 2), ""), ("c-again1", Fraction(1, 2), Fraction(1, 2), ""), ("c-again2", 1, Fraction(1, 2), ""),
     ]  # fmt: skip
     pairs = alternating(note("c"), note("d", 1, pitch=62), Fraction(2), Fraction(1, 4))
     assert [n.id for n in pairs] == ["c", "d", "c-again1", "d-again1", "c-again2", "d-again2", "c-again3", "d-again3"]
@@ -173,3 +180,27 @@ def test_a_reading_has_the_notes_of_the_mei() -> None:
 )
 def test_stroke_duration(written: str, strokes: int, each: str) -> None:
     assert stroke_duration(Fraction(written), strokes) == Fraction(each)
+
+
+def tied_strokes(kind: str, first: bool, second: bool) -> list[float]:
+    """Onsets of two tied C5 of two quarters each, with one stroke through their stems or none, and of a G5 at 4."""
+    strokes = '<ornaments><tremolo type="single">1</tremolo></ornaments>'
+    if kind == "musicxml":
+        halves = [
+            xml_note("C5", 2, more=f'<tie type="{tie}"/>', notations=strokes * on)
+            for tie, on in (("start", first), ("stop", second))
+        ]
+        return [onset for onset, _ in notes_of(engraved("x.musicxml", xml_score(part(*halves, xml_note("G5", 2)))))]
+    stems = [' stem.mod="1slash"' * on for on in (first, second)]
+    ends = ('tie="i"', 'tie="t"') if kind == "mei" else ('xml:id="a"', 'xml:id="b"')
+    after = '<tie startid="#a" endid="#b"/>' * (kind == "tie element")
+    bars = [mei_bar(mei_note("c5", 2, end + stem), after=tie) for end, stem, tie in zip(ends, stems, (after, ""))]
+    return [onset for onset, _ in notes_of(engraved("x.mei", mei_score(*bars, mei_bar(mei_note("g5", 2)))))]
+
+
+@pytest.mark.parametrize("kind", ["musicxml", "mei", "tie element"])
+def test_a_tied_tremolo_loses_no_stroke(kind: str) -> None:
+    assert tied_strokes(kind, True, True) == [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
+    assert tied_strokes(kind, False, True) == [0, 2, 2.5, 3, 3.5, 4]
+    assert tied_strokes(kind, True, False) == [0, 0.5, 1, 1.5, 4]
+    assert tied_strokes(kind, False, False) == [0, 4]

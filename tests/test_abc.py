@@ -12,7 +12,7 @@ from score_following_game.data_preparation.engraving.abc.keys import Key, parse_
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.properties import split_properties
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei, note_values
-from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book, sounding_tokens
 
 
 def melody_of(music: str, **headers: str):
@@ -147,6 +147,70 @@ def test_accidentals_apply_to_their_octave_until_the_end_of_the_bar() -> None:
     assert pitches("F ^F F f|F|") == [65, 66, 66, 77, 65]
     assert pitches("F =F F|F|", K="G") == [66, 65, 65, 66]
     assert pitches("_B ^^c __d|") == [70, 74, 72]
+
+
+@pytest.mark.parametrize(
+    ("reach", "expected"),
+    [
+        ("not", [66, 65, 77, 65, 78, 77, 65]),
+        ("octave", [66, 66, 77, 65, 78, 78, 65]),
+        ("pitch", [66, 66, 78, 65, 78, 78, 66]),
+        ("o", [66, 66, 77, 65, 78, 78, 65]),
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "tune", "I:", "music", "inline", "ending"])
+def test_how_far_accidentals_reach(reach: str, expected: list[int], place: str) -> None:
+    line = f"%%propagate-accidentals {reach} % a remark\n"
+    head, music = "X:1\nT:t\nM:4/4\nL:1/4\n", "^F F f2|F ^f f F|"
+    text = {
+        "file": f"{line}\n{head}K:C\n{music}\n",
+        "tune": f"{head}{line}K:C\n{music}\n",
+        "I:": f"{head}I:linebreak $\nI: propagate-accidentals {reach}\nK:C\n{music}\n",
+        "music": f"{head}K:C\n^d4|\n{line}{music}\n",
+        "inline": f"{head}K:C\n^d4|[I:propagate-accidentals {reach}]{music}\n",
+        "ending": f"{head}K:C\n^d4|1 e4:|2 [I:propagate-accidentals {reach}]g4||{music}\n",
+    }[place]
+    assert [pitch for _, _, pitch in read_melody(read_tune_book(text)[0]).notes()][-7:] == expected
+
+
+def test_accidentals_reach_as_far_as_the_stated_standard_says() -> None:
+    text = "X:1\nM:4/4\nL:1/4\nK:C\n^F f F, [^cf]|F4|\n"
+    by_version = {"": [66, 77, 53, 77, 65], "%abc-2.0\n": [66, 77, 53, 77, 65], "%abc-2.1\n": [66, 78, 54, 78, 65]}
+    assert {start: [p for *_, p in read_melody(read_tune_book(start + text)[0]).notes()] for start in by_version} == by_version
+    with pytest.raises(AbcError, match="propagate-accidentals 'all'; it is not, octave or pitch"):
+        melody_of("[I:propagate-accidentals all]c4|")
+
+
+def test_accidentals_of_grace_notes_and_of_chords_reach_the_notes_after_them() -> None:
+    assert pitches("{^c}d c {=c}c c|c {/_de}d [=d^f] F|") == [74, 73, 72, 72, 72, 73, 78, 65]
+
+
+@pytest.mark.parametrize("place", ["file", "tune", "music", "inline"])
+def test_macros_are_written_out(place: str) -> None:
+    """A static macro, and one for every note: o is a step above n, m one below. Texts and fields are no music."""
+    macros = ["m: ~g2 = {a}g{f}g % a roll", "m: ~n3 = n/o/n/m/n"]
+    head, music = "X:1\nT:~g2\nM:4/4\nL:1/4\n", '"~g2"~g2 ~c3 | ~B,3 ~g | ~g2 ~g3 |'
+    text = {
+        "file": "\n".join([*macros, "", f"{head}K:G\n{music}\n"]),
+        "tune": "\n".join([head.rstrip(), *macros, f"K:G\n{music}\n"]),
+        "music": "\n".join([f"{head}K:G\nG,4|", *macros, f"{music}\n"]),
+        "inline": "\n".join([f"{head}K:G\nG,4|", *(f"[{macro.partition(' %')[0]}]" for macro in macros), f"{music}\n"]),
+    }[place]
+    expected = [79, 79, 72, 74, 72, 71, 72, 59, 60, 59, 57, 59, 79, 79, 79, 79, 81, 79, 78, 79]
+    assert [pitch for *_, pitch in read_melody(read_tune_book(text)[0]).notes()][-20:] == expected
+
+
+def test_the_longest_macro_counts_and_one_without_content_ends() -> None:
+    text = "X:1\nM:4/4\nL:1/4\nm: ~c = d\nm: ~c~c = e\nK:C\n~c~c ~c c2|\nm: ~c =\n~c4|\n"
+    assert [pitch for *_, pitch in read_melody(read_tune_book(text)[0]).notes()] == [76, 74, 72, 72]
+
+
+def test_symbols_stand_for_other_decorations() -> None:
+    """S is a segno, unless it is redefined; n is no note of a macro there."""
+    text = "X:1\nM:4/4\nL:1/4\nU: S = !slide!\nU: n = !invertedturn!\nU: W = !fine!\nK:C\nScnd Wef|Sg4|\n"
+    (tune,) = read_tune_book(text)
+    signs = [token.parts["sign"] for token in sounding_tokens(tune.music) if token.kind == "sign"]
+    assert signs == ["fine"] and [pitch for *_, pitch in read_melody(tune).notes()] == [72, 74, 76, 77, 79]
 
 
 def test_ties() -> None:

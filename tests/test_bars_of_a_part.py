@@ -10,6 +10,7 @@ from mei_tools import score as mei_score
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
 from score_following_game.data_preparation.engraving.playing import Playing
+from score_following_game.data_preparation.errors import EngravingError
 
 PIANO = Playing(part="piano")
 LINE = mei_notes("c5 d5 e5 f5")
@@ -56,6 +57,65 @@ def test_one_hand_of_the_pianist(hand: str, pitches: list[int]) -> None:
 def test_two_staves_without_names_are_a_piano() -> None:
     text = mei_score(mei_bar(LINE, mei_notes("c3 d3 e3 f3")), staves=2)
     assert [pitch for _, pitch in notes_of(engraved("x.mei", text, ONE, Playing(part="left")))] == [48, 50, 52, 53]
+
+
+def piano_alone(singer: str, *piano: str, meter: str = "12/8", singers: str = "4/4") -> list[tuple[float, int]]:
+    """Onset and pitch of the piano's notes. singer: each of the singer's bars.  piano: its bars."""
+    staves = part(*piano, meter=meter, staves=TWO_STAVES)
+    text = score(part(*[singer] * len(piano), meter=singers), staves, names=("Singer", "Piano"))
+    return notes_of(engraved("x.musicxml", text, TWO, PIANO))
+
+
+def test_a_bar_that_is_not_full_is_filled_to_its_own_time_signature() -> None:
+    """The singer's 4/4 are as long as the piano's 12/8: bar 2 begins at 6, not at 5 or 4; after half a bar at 3."""
+    bar = notes("C5 D5 E5 F5 G5", staff=1)
+    assert [onset for onset, _ in piano_alone(note("C5", 4), bar, bar)] == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
+    half = notes("C5 D5", staff=1)
+    assert [onset for onset, _ in piano_alone(note("C5", 2), half, half)] == [0, 1, 3, 4]
+    low = notes("C5 D5 E5", staff=1)  # the singer has two beats too many, which the piano need not fill
+    assert [onset for onset, _ in piano_alone(notes("C5 D5 E5 F5 G5 A5"), low, low, meter="4/4")] == [0, 1, 2, 4, 5, 6]
+
+
+def stretched(*bars: str) -> list[tuple[float, int]]:
+    """Of a piano in 12/8 beside a singer in 4/4, in a file that counts in the singer's time."""
+    return piano_alone(note("C5", 4), *bars)
+
+
+def test_bars_that_are_stretched_to_those_of_the_other_parts() -> None:
+    """The backup of a full bar is 4 quarters, an eighth rest lasts 1/3; the notes last as long as their values."""
+    high = "".join(note(pitch, 1.5, value=0, staff=1) for pitch in ("C5", "D5", "E5", "F5"))
+    low = (
+        note("R", 1 / 3, value=0.5, voice=5, staff=2)
+        + note("C3", 1, voice=5, staff=2)
+        + note("D3", 4.5, value=0, voice=5, staff=2)
+    )
+    expected = [(0, 72), (0.5, 48), (1.5, 50), (1.5, 74), (3, 76), (4.5, 77)]
+    assert stretched(high + back(4) + low) == expected
+    whole = note("R", 4, value=0, voice=5, staff=2)
+    then = stretched(high + back(4) + whole, high + back(4) + low)
+    assert then == [(0, 72), (1.5, 74), (3, 76), (4.5, 77), *((onset + 6, pitch) for onset, pitch in expected)]
+    too_far = note("C5", 4.5, value=0, staff=1) + f"<forward><duration>{3 * 12}</duration></forward>" + back(6)
+    assert stretched(too_far + low, high + back(4) + low)[3:] == [(onset + 6, pitch) for onset, pitch in expected]
+
+
+def test_bars_in_another_time_signature_that_are_too_long_are_left_out() -> None:
+    with pytest.raises(EngravingError, match="bar 2: its notes last 7 quarters, a bar of its own time signature lasts 6"):
+        stretched(notes("C5 D5 E5 F5 G5 A5", staff=1), notes("C5 D5 E5 F5 G5 A5 B5", staff=1))
+
+
+@pytest.mark.parametrize("kind", ["musicxml", "mei"])
+def test_staves_in_time_signatures_of_different_length_are_not_played_together(kind: str) -> None:
+    high, low = notes("C5 D5 E5 F5"), "".join(note(pitch, 1.5, value=0) for pitch in ("C4", "D4", "E4", "F4"))
+    text = score(part(high, high), part(low, low, meter="12/8"))
+    if kind == "mei":
+        dotted = mei_notes("c3 d3 e3 f3").replace('dur="4"', 'dur="4" dots="1"')
+        text = mei_score(mei_bar(LINE, dotted), mei_bar(LINE, dotted), staves=2)
+        text = text.replace('clef.line="4"', 'clef.line="4" meter.count="12" meter.unit="8"')
+    with pytest.raises(
+        EngravingError, match="bar 1: its parts, each in its own time signature, last 4 and 6 quarters; --part takes one"
+    ):
+        engraved(f"x.{kind}", text, TWO)
+    assert len(engraved("x.musicxml", score(part(high, high), part(high, high, meter="2/2")), TWO).notes) == 8
 
 
 def test_staves_of_mei_with_a_time_signature_of_their_own() -> None:

@@ -18,7 +18,8 @@ from score_following_game.data_preparation.engraving.humdrum.order import expans
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
-from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar
+from score_following_game.data_preparation.engraving.read_bar import ReadBar
+from score_following_game.data_preparation.engraving.reading import LENGTH
 from score_following_game.data_preparation.engraving.silent import NO_PITCH
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
@@ -169,6 +170,36 @@ def test_tempi() -> None:
     marked = "!!!OMD: Allegro [half-dot=40]\n" + kern("4c")
     assert bars(marked)[0].tempi == ((0, 120.0),)
     assert bars(marked.replace("4c", "*MM80\n4c"))[0].tempi == ((0, 80.0),)
+
+
+@pytest.mark.parametrize(
+    ("lines", "tempi"),
+    [
+        (["{60}", "", "", "*MM90"], [(0, 120), (4, 90)]),
+        (["", "*MM90", "", "{60}"], [(0, 90), (4, 120)]),
+        (["{60}", "*MM90", "{40}", ""], [(0, 90), (4, 80)]),
+        (["", "{60}", "{40}", "*MM90"], [(0, 120), (4, 90)]),
+        (["", "{60}", "", "*MM90\n{40}"], [(0, 120), (4, 90)]),
+        (["", "", "", "*MM90", "{60}"], [(0, 120), (4, 90)]),
+        (["", "", "", "", "{60}"], [(0, 120)]),
+    ],
+    ids=["mark first", "mark last", "mark, then both", "both", "both, mark second", "mark after the music", "nothing else"],
+)
+def test_marks_and_interpretations_hold_until_the_next_tempo(lines: list[str], tempi: list[tuple[float, float]]) -> None:
+    """The lines stand at the top, before bar 1, at its end, in bar 2, and at the end of the file."""
+    top, first, before, second, end = [*lines, ""][:5]
+    rows = [top, "**kern", first, "=1", *["4c"] * 4, before, "=2", second, *["4d"] * 4, "==", "*-", end]
+    text = "\n".join(row for row in rows if row)
+    reading = read_humdrum(re.sub(r"\{(\d+)\}", r"!!!OMD: Allegro [half]=\1", text) + "\n")[1]
+    assert reading.tempo_map(range(2)) == tempi
+
+
+@pytest.mark.parametrize(
+    ("mark", "tempo"),
+    [("M.M. [dotted-half]= 50.", 150), ("[half note] = ca. 84.", 168), ("([quarter-dot]=69.)", 103.5), ("eighth = 100", 50)],
+)
+def test_how_marks_name_their_notes(mark: str, tempo: float) -> None:
+    assert bars(f"!!!OMD: Presto. {mark}\n" + kern("4c"))[0].tempi == ((0, tempo),)
 
 
 def test_an_instrument_is_read_as_it_sounds_and_written_as_it_reads() -> None:

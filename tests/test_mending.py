@@ -184,3 +184,43 @@ def test_a_clef_holds_for_the_notes_that_mending_moves_to_a_new_layer() -> None:
     voice = xml_notes("C3 D3", voice=5, staff=2) + TREBLE + xml_note("C4", 2, voice=5, staff=2)
     overlapping = back(1) + xml_note("E4", 1, voice=5, staff=2)
     assert layers_of_the_left_hand(RIGHT + voice + overlapping) == [["c", "d", "clef", "c"], ["clef", "e"]]
+
+
+@pytest.mark.parametrize(
+    ("bar", "expected"),
+    [
+        (xml_note("R", 1, value=0) + xml_notes("D5 E5 B4"), [(1, 74), (2, 76), (3, 71)]),
+        (xml_note("C5") + xml_note("R", 1, value=0) + xml_notes("D5 B4"), [(0, 72), (2, 74), (3, 71)]),
+        (xml_notes("D5 E5 B4") + xml_note("R", 1, value=0), [(0, 74), (1, 76), (2, 71)]),
+        (xml_note("C5", 0.5) + xml_note("R", 2.5, value=0) + xml_note("D5"), [(0, 72), (3, 74)]),
+        (xml_note("C5", 2) + back(2) + xml_note("R", 3, value=0, voice=2) + xml_note("B4", voice=2), [(0, 72), (3, 71)]),
+        (
+            xml_note("C5", 3, value=0)
+            + xml_note("R", 1 / 3, value=0, tuplet="3:2")
+            + xml_note("B4", 2 / 3, value=1, tuplet="3:2"),
+            [(0, 72), (10 / 3, 71)],
+        ),
+    ],
+    ids=["first", "within", "last", "no single value", "second voice", "tuplet"],
+)
+def test_rests_without_a_type_last_as_long_as_their_duration(bar: str, expected: list[tuple[float, int]]) -> None:
+    """The engraver takes them for the whole bar."""
+    text = score(part(bar, GOOD)).replace("<rest/>", '<rest measure="yes"/>')
+    assert notes_of(engraved("x.musicxml", text))[: len(expected)] == expected
+
+
+def test_a_rest_of_a_whole_bar_is_drawn_as_one() -> None:
+    assert "mRest" in cleaned("x.musicxml", score(part(GOOD, xml_note("R", 4, value=0), GOOD)))
+
+
+OCTAVE = '<direction><direction-type><octave-shift type="{}" size="8"/></direction-type></direction>'
+
+
+@pytest.mark.parametrize("second", ["C5", "C6"])
+def test_an_octave_line_that_only_one_of_two_voices_is_written_under(second: str) -> None:
+    """The engraver would play the other voice of the staff an octave higher, too."""
+    line = OCTAVE.format("down") + xml_note(second, 2, voice=2) + OCTAVE.format("stop")
+    voices = xml_notes("C5 D5 E5 F5") + back(4) + "<forward><duration>24</duration></forward>" + line
+    piece = engraved("x.musicxml", score(part(voices, GOOD)))
+    expected = [(0, 72), (1, 74), (2, 76), (2, 72 if second == "C5" else 84), (3, 77)]
+    assert sorted(notes_of(piece)[:5]) == sorted(expected) and not piece.unshown

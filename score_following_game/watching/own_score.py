@@ -107,5 +107,6 @@ def _require_possible_speed(prepared: PreparedScore, piece: Piece, config: GameC
         compared = f" (the score takes {prepared.seconds:.0f} s{compared})"
     raise UserError(
         f"{prepared.name}: its recording sounds for {lasts:.1f} s{compared}; that is {speed:.2g} px of the sheet per frame; "
-        f"agents follow {slowest(config):.2g} to {fastest(config):.2g}; if it is of a part only, name its bars with --order (of pages, its systems in pages.yaml)"
+        f"agents follow {slowest(config):.2g} to {fastest(config):.2g}; if it is of a part only, "
+        "name its bars with --order (of pages, its systems in pages.yaml)"
     )

@@ -29,6 +29,7 @@ from score_following_game.data_preparation.engraving.reading_order import hold_f
 from score_following_game.data_preparation.engraving.style import STYLES, Style
 from score_following_game.data_preparation.engraving.verovio.accidentals import print_what_sounds
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
+from score_following_game.data_preparation.engraving.verovio.key_signatures import draw_naturals
 from score_following_game.data_preparation.engraving.verovio.layout import parse_mei
 from score_following_game.data_preparation.engraving.verovio.mei import clean_mei
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -219,6 +220,7 @@ def _engrave_tune(tune: Tune, name: str, style: Style, playing: Playing) -> tupl
     except AbcError as error:
         raise EngravingError("unreadable ABC", str(error)) from None
     root = parse_mei(mei)
+    draw_naturals(root)
     print_what_sounds(root)  # a sign may have been on a note of a chord that is left out
     piece = engrave(xml_text(root), style, reading.with_plausible_tempi(), default_tempo(name))
     return piece, check_piece(piece, style)

@@ -45,8 +45,9 @@ def select(
 
     It is an argument so that the pieces left out are known also after a UserError. seconds: shortest and longest length.
 
-    A given split is followed exactly; similar pieces in different sets are only reported. Otherwise no two sets share a tune:
-    one piece of each melody is kept, of the settings of one tune the first by name, and the movements of a work stay together.
+    Without a split all are kept. A given one is followed exactly; similar pieces in different sets are only reported. Otherwise
+    no two sets share a tune: one piece of each melody is kept, of the settings of one tune the first by name, and the movements
+    of a work stay together.
     """
 
     def leave_out(piece: str, reason: str, detail: str = "") -> None:
@@ -79,6 +80,9 @@ def select(
             if chosen.folders[piece] != chosen.folders[other]
         }
         return
+    if split is None:
+        chosen.folders = dict.fromkeys(kept, ".")
+        return
     first: dict[str, str] = {}  # melody -> piece
     for piece in list(kept):
         if not records[piece].made.notes:
@@ -86,9 +90,6 @@ def select(
         if (other := first.setdefault(records[piece].made.melody, piece)) != piece:
             leave_out(piece, "same melody as another piece", other)
             kept.remove(piece)
-    if split is None:
-        chosen.folders = dict.fromkeys(kept, ".")
-        return
     for piece, other in _variants(records, kept).items():
         leave_out(piece, "variant of another piece", other)
         kept.remove(piece)

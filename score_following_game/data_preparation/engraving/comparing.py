@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
-from score_following_game.data_preparation.engraving.reading import DIFFER, SHORTEST, Reading, SoundingNote
+from score_following_game.data_preparation.engraving.read_bar import DIFFER
+from score_following_game.data_preparation.engraving.reading import SHORTEST, Reading, SoundingNote
 from score_following_game.data_preparation.errors import EngravingError
 
 _QUARTERS_OFF = Fraction(1, 100)  # a note ends one tick before its pitch sounds again

@@ -70,6 +70,8 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
     order = playing.order(reading, _marks(root, reading, form))
     if playing.part:
         reading = end_with_part(root, choose_part(root, reading, playing.part))
+    for bar in reading.bars:
+        bar.require_in_step()
     _require_notes(reading)
     lay_in_order(root, order, reading)
     return xml_text(root), reading

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
-from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.read_bar import ReadBar
 
 SIGNS = {"segno": "segno", "coda": "coda", "fine": "fine", "dacapo": "da_capo", "dalsegno": "dal_segno", "tocoda": "to_coda"}
 GLYPHS = {"segno": "segno", "segnoSerpent1": "segno", "coda": "coda", "U+E047": "segno", "U+E048": "coda"}

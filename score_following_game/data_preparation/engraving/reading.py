@@ -12,113 +12,13 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
-from score_following_game.data_preparation.engraving.silent import CUE
+from score_following_game.data_preparation.engraving.read_bar import PartBar, ReadBar, ReadNote
 from score_following_game.data_processing.sheet_map import Bar
 
 SHORTEST = Fraction(1, 20)  # quarters; shortest playing time of a note, unless its own pitch begins again sooner
 PLAUSIBLE_TEMPO = 20.0, 400.0  # quarters per minute; a tempo outside is treated as an error of the score
-DIFFER = "two readings differ"
 LOST = "not drawn by the engraver"
 SIGN, TIE, LENGTH = "accidental", "tie", "length in a chord"  # what is mended
-
-
-@dataclass(frozen=True)
-class ReadNote:
-    """A written note or rest.
-
-    id: of its element in the MEI.  onset: quarters after the start of its bar.  duration: quarters, without ties.
-    pitch: sounding MIDI pitch, None for a rest and a silent note.  alter: sounding alteration of the written step, semitones.
-    staff: 1 is the top staff of the score.  tied_to: id of the earlier note that this one continues, "" if none.
-    transposition: semitones from the written to the sounding pitch.  begins_tie, ends_tie: a tie begins or ends at the note,
-    perhaps one whose other end is in a bar that precedes or follows only when bars are repeated.  silent: why the note is not
-    played, "" if it is.
-    """
-
-    id: str
-    onset: Fraction
-    duration: Fraction
-    pitch: int | None
-    staff: int
-    alter: int = 0
-    tied_to: str = ""
-    transposition: int = 0
-    begins_tie: bool = False
-    ends_tie: bool = False
-    silent: str = ""
-
-    @property
-    def counts(self) -> bool:
-        """Whether it is a loss if the note is not played: not for rests and cue notes."""
-        return self.pitch is not None or self.silent not in ("", CUE)
-
-
-@dataclass(frozen=True)
-class PartBar:
-    """What a part has in a bar. staves: of the score.  length: quarters.  meter: its own time signature, None without one."""
-
-    staves: tuple[int, ...]
-    length: Fraction
-    meter: tuple[int, int] | None
-
-    @property
-    def is_full(self) -> bool:
-        return self.meter is not None and self.length >= Fraction(4 * self.meter[0], self.meter[1])
-
-
-@dataclass(frozen=True)
-class ReadBar:
-    """A bar. name: its number in the score.  length: quarters.  tempi: (quarters after its start, quarters per minute).
-
-    meter: beats and beat unit of the time signature in force, None if there is none.  lost: notes that are not engraved.
-    parts: for formats in which a part may have a time signature, and a length, of its own.
-    """
-
-    name: str
-    length: Fraction
-    notes: tuple[ReadNote, ...]
-    tempi: tuple[tuple[Fraction, float], ...] = ()
-    meter: tuple[int, int] | None = None
-    lost: tuple[ReadNote, ...] = ()
-    parts: tuple[PartBar, ...] = ()
-
-    def alone(self) -> ReadBar:
-        """The bar as long as its parts last, if they are full, when parts that last longer are not played."""
-        if not self.parts or not all(part.is_full for part in self.parts):
-            return self
-        longest = max(self.parts, key=lambda part: part.length)
-        return replace(self, length=min(self.length, longest.length), meter=longest.meter)
-
-    def held_from(self, before: ReadBar) -> dict[str, str]:
-        """Id of a note at the start -> id of the one at the end of `before` that it continues, if that bar is played before it.
-
-        For bars that do not follow each other in the file, as the second ending and the bar before the first: notes of one
-        pitch are tied if a tie begins at the first and one ends at the second.
-        """
-        ending = [
-            note
-            for note in before.notes
-            if note.begins_tie and note.pitch is not None and note.onset + note.duration == before.length
-        ]
-        held: dict[str, str] = {}
-        for note in self.notes:
-            fitting = [first for first in ending if note.ends_tie and not note.onset and first.pitch == note.pitch]
-            if fitting:
-                first = min(fitting, key=lambda first: first.staff != note.staff)
-                ending.remove(first)
-                held[note.id] = first.id
-        return held
-
-    @property
-    def signature(self) -> tuple[int, int] | None:
-        """The time signature of a bar of this length: `meter` for a full bar. None if there is none that MIDI can state."""
-        if self.meter is not None and self.length == Fraction(4 * self.meter[0], self.meter[1]):
-            return self.meter
-        length = self.length / 4
-        unit = max(length.denominator, self.meter[1] if self.meter else 4)
-        beats = length * unit
-        if unit & (unit - 1) or beats.denominator > 1 or not 0 < beats < 256:
-            return None
-        return int(beats), unit
 
 
 @dataclass(frozen=True)
@@ -161,7 +61,7 @@ class Reading:
                 bar,
                 notes=chosen(bar.notes),
                 lost=chosen(bar.lost),
-                parts=tuple(of(part) for part in bar.parts if number.keys() & {*part.staves}),
+                parts=tuple(of(part) for part in bar.parts),
             )
             for bar in self.bars
         )

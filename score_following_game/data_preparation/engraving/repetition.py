@@ -7,11 +7,11 @@ A player repeats a note with strokes through its stem: one stroke in eighths, tw
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from score_following_game.data_preparation.engraving.reading import ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadNote
 
 UNMEASURED = 3  # strokes; more are played no faster
 
@@ -43,6 +43,16 @@ def copy_id(id_: str, kind: str, number: int) -> str:
     return f"{id_ if kind == 'again' else _COPY.sub('', id_)}-{kind}{number}"
 
 
+def is_tremolo(id_: str, ids: Container[str]) -> bool:
+    """Whether the note of this id is the first of several strokes. ids: of all notes."""
+    return copy_id(id_, "again", 1) in ids
+
+
+def _struck(note: ReadNote) -> ReadNote:
+    """A tremolo is struck where it begins, also if a tie leads to it: the tie says that the tremolo before it goes on."""
+    return replace(note, tied_to="", ends_tie=False)
+
+
 def again(notes: Iterable[ReadNote], kind: str, number: int, later: Fraction) -> list[ReadNote]:
     """Copies of notes, `later` quarters later. Their ties to each other are kept."""
     notes = list(notes)
@@ -62,7 +72,7 @@ def again(notes: Iterable[ReadNote], kind: str, number: int, later: Fraction) ->
 def repeated(note: ReadNote, each: Fraction) -> list[ReadNote]:
     """The notes that a note with strokes stands for. each: quarters between two strokes, as they sound."""
     count = stroke_count(note.duration, each)
-    first = replace(note, duration=note.duration / count)
+    first = replace(note if count == 1 else _struck(note), duration=note.duration / count)
     later = [replace(first, id=copy_id(note.id, "again", k), onset=note.onset + k * each, tied_to="") for k in range(1, count)]
     return [first, *later]
 
@@ -73,6 +83,8 @@ def alternating(first: ReadNote, second: ReadNote, together: Fraction, each: Fra
     each: quarters between two strokes, as they sound.
     """
     count = stroke_count(together, 2 * each)
+    if count > 1:
+        first, second = _struck(first), _struck(second)
     step = together / (2 * count)
     pairs = []
     for k in range(count):

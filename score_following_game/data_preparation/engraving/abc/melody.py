@@ -1,7 +1,8 @@
 """Reads the music of one ABC tune: from its tokens to measures of notes and rests.
 
-Accidentals hold for their own octave to the end of the bar, as in standard notation. Of a chord only the top note is kept, and
-its tie. Ties join notes that stand on the same line or space.
+Accidentals hold for their own octave to the end of the bar, as in standard notation, unless the tune says otherwise
+(I:propagate-accidentals), and those of grace notes hold, too. Of a chord only the top note is kept, and its tie. Ties join
+notes that stand on the same line or space.
 """
 
 from __future__ import annotations
@@ -22,16 +23,21 @@ from score_following_game.data_preparation.engraving.abc.notation import Event, 
 from score_following_game.data_preparation.engraving.abc.properties import Clef, Properties, split_properties
 from score_following_game.data_preparation.engraving.abc.tune_book import (
     ALTER,
+    PROPAGATION,
     AbcError,
     Token,
     Tune,
+    grace_notes,
     played_once,
+    propagation_of,
     sounding_tokens,
 )
 from score_following_game.data_preparation.engraving.abc.voices import voice_name, voice_tokens
 from score_following_game.data_preparation.engraving.silent import MICROTONE, NOT_MIDI, UNPITCHED, is_without_pitch
 
 _Spelled = tuple[Pitch | None, int | None, str]  # pitch, printed accidental, why there is no pitch
+_WITHIN_CHORDS = ("space", "plus", "sign", "head", "grace")  # without a meaning there; one old book has a plus
+_REACH = {"not": "not", "octave": "octave", "pitch": "pitch", "n": "not", "o": "octave", "p": "pitch"}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of ...; for 5, 7 and 9 it depends on the meter
 
 
@@ -65,7 +71,8 @@ class MelodyReader:
         self.unit = unit_length(tune.headers, self.meter)
         self.measures: list[Measure] = []
         self.measure = Measure()
-        self.altered: dict[tuple[str, int], int | None] = {}  # (step, octave) -> alter since the bar line, None for a microtone
+        self.altered: dict[tuple[str, int | None], int | None] = {}  # see _spell
+        self.reach = _reach(tune.headers.get(PROPAGATION, "octave"))  # of accidentals
         self.tuplet: Tuplet | None = None
         self.tuplet_left = 0
         self.tuplets = 0
@@ -105,6 +112,8 @@ class MelodyReader:
         elif name == "K":
             key, properties = split_properties(value)
             self._change(parse_key(key), self.meter, properties, always=True)
+        elif name == "I" and (reach := propagation_of(value)) is not None:
+            self.reach = _reach(reach)
 
     def _change(self, key: Key | None, meter: Meter, properties: Properties, always: bool = False) -> None:
         """Begin a bar with another key (None: as before), meter or clef. always: begin one even if nothing changes."""
@@ -172,12 +181,17 @@ class MelodyReader:
                 lengths.append(inner.parts["length"])
             elif inner.kind == "tie" and notes:
                 tied.add(notes[-1][0])
-            elif inner.kind not in ("space", "plus", "sign", "head"):  # a plus has no meaning there, but one old book has it
+            elif inner.kind not in _WITHIN_CHORDS:
                 raise AbcError(f"cannot read chord {token.text!r}")
         if not notes:
             raise AbcError(f"cannot read chord {token.text!r}")
         event = self._add_note(notes, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
         event.tie_to = event.dash = event.pitch is not None and event.pitch in tied
+
+    def _take_grace(self, token: Token) -> None:
+        """Grace notes are not played, but their accidentals reach the notes after them."""
+        for accidental, letter, octave in grace_notes(token):
+            self._spell(accidental, letter, octave)
 
     def _take_rest(self, token: Token) -> None:
         self._add(None, None, parse_length(token.parts["rest_length"]))
@@ -190,12 +204,17 @@ class MelodyReader:
             self.end_measure()
 
     def _spell(self, written: str | None, letter: str, octaves: str) -> _Spelled:
-        """Returns the sounding pitch and the printed accidental."""
+        """Returns the sounding pitch and the printed accidental.
+
+        Remembers, until the bar line, the alter of the accidental, None for a microtone, by its step and octave; for all
+        octaves the octave is None.
+        """
         step = letter.upper()
         octave = 4 + letter.islower() + octaves.count("'") - octaves.count(",") + self.octaves
-        if written:
-            self.altered[step, octave] = ALTER.get(written)
-        alter = self.altered.get((step, octave), self.key.alter(step))
+        place = step, octave if self.reach == "octave" else None
+        alter = ALTER.get(written) if written else self.altered.get(place, self.key.alter(step))
+        if written and self.reach != "not":
+            self.altered[place] = alter
         if alter is None:
             return None, None, MICROTONE
         pitch = Pitch(step, octave, alter, self.transposed)
@@ -230,6 +249,12 @@ class MelodyReader:
         """Tie the two if they have one pitch. A tie carries an accidental over the bar line."""
         carry_accidental(first, second)
         second.tie_from = first.tie_to = second.pitch == first.pitch
+
+
+def _reach(text: str) -> str:
+    if text not in _REACH:
+        raise AbcError(f"cannot read {PROPAGATION} {text!r}; it is not, octave or pitch")
+    return _REACH[text]
 
 
 def carry_accidental(first: Event, second: Event) -> None:

@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.notation import Melody
 from score_following_game.data_preparation.engraving.abc.to_mei import note_values
-from score_following_game.data_preparation.engraving.reading import ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import Reading
 
 
 def reading_of(melody: Melody, tempo: float | None) -> Reading:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from score_following_game.data_preparation.engraving.abc.macros import Macros
+
 
 class AbcError(Exception):
     """A tune cannot be read. The message quotes the text in question."""
@@ -19,7 +21,7 @@ class AbcError(Exception):
 class Tune:
     """One tune. number: of X:.  title: the first T:.  music: the body on one line.  headers: first value of each field.
 
-    voices: all V: values of the header.
+    An instruction that is read (I:propagate-accidentals) has its own name in `headers`.  voices: all V: values of the header.
     """
 
     number: str
@@ -43,6 +45,10 @@ class Token:
 
 ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}  # accidental -> semitones; others, as ^/ and ^3/2, cannot be played
 _FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above; it is dropped
+PROPAGATION = "propagate-accidentals"  # how far an accidental reaches within its bar
+_INSTRUCTION = re.compile(rf"{PROPAGATION}\s+(\S+)")
+_DIRECTIVE = re.compile(rf"(?m)^%%\s*(?={PROPAGATION}\s)")  # %% at the beginning of a line stands for I:
+_VERSION = re.compile(r"%abc-(\d+)\.(\d+)")
 _TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _LENGTH = r"\d*/*\d*"
@@ -56,7 +62,7 @@ _TOKEN = re.compile(
     rf"""
    (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
  | (?P<quoted>"[^"]*")
- | (?P<grace>\{{[^}}]*\}})
+ | (?P<grace>\{{(?P<graces>[^}}]*)\}})
  | (?P<decoration>![^!|]*!|{_PLUS_DECORATION})
  | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
@@ -76,7 +82,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SILENT = {"quoted", "grace", "decoration", "spacer", "nothing"}  # printed or ornamental only, never part of a note or a bar
-_IN_FORCE = {"K", "M", "L", "Q"}  # fields that apply to the music after them
+_IN_FORCE = {"K", "M", "L", "Q", "I"}  # fields that apply to the music after them
 _SIGNS = {  # decorations that say in which order the bars are played, and the letters that stand for them
     "segno": "segno",
     "S": "segno",
@@ -91,22 +97,49 @@ _SIGNS = {  # decorations that say in which order the bars are played, and the l
 
 def read_tune_book(text: str) -> list[Tune]:
     """All tunes of an ABC file, in order. Fields above the first X: line are defaults for every tune."""
-    text = _TEXT_BLOCK.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _DIRECTIVE.sub("I:", _TEXT_BLOCK.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
     file_header, *tunes = re.split(r"(?m)^(?=X:)", text)
-    found = (_FIELD_LINE.match(_without_comment(line)) for line in file_header.split("\n"))
-    common = {field[1]: field[2].strip() for field in found if field}
-    return [_read_tune(tune, common) for tune in tunes]
+    head = [_without_comment(line) for line in file_header.split("\n")]
+    common = dict(filter(None, map(_field_of, head)))
+    if (version := _VERSION.match(text)) and (int(version[1]), int(version[2])) >= (2, 1):
+        common.setdefault(PROPAGATION, "pitch")  # the default of that standard
+    return [_read_tune(tune, common, head) for tune in tunes]
+
+
+def _field_of(line: str) -> tuple[str, str] | None:
+    """Name and value of a field that has a line of its own."""
+    found = _FIELD_LINE.match(line)
+    if not found:
+        return None
+    instruction = _INSTRUCTION.match(found[2]) if found[1] == "I" else None
+    return (PROPAGATION, instruction[1]) if instruction else (found[1], found[2].strip())
+
+
+def propagation_of(instruction: str) -> str | None:
+    """The value of a field I:propagate-accidentals; None for another instruction."""
+    found = _INSTRUCTION.match(instruction.strip())
+    return found[1] if found else None
 
 
 def sounding_tokens(music: str) -> Iterator[Token]:
-    """Tokens of a tune body, or of the inside of a chord, without ornaments and texts; signs such as fine are kept."""
+    """Tokens of a tune body, or of the inside of a chord, without ornaments and texts; signs such as fine are kept.
+
+    Grace notes with accidentals are kept, since those reach further.
+    """
     for token in _tokenise(music):
         if sign := _sign(token):
             yield Token("sign", token.text, {"sign": sign})
         elif head := _head(token):
             yield Token("head", token.text, {"head": head})
-        elif token.kind not in _SILENT:
+        elif token.kind not in _SILENT or (token.kind == "grace" and re.search(r"[_=^]", token.text)):
             yield token
+
+
+def grace_notes(token: Token) -> Iterator[tuple[str | None, str, str]]:
+    """(accidental, letter, octave marks) of each note in a token of grace notes."""
+    for found in _TOKEN.finditer(token.parts["graces"]):
+        if found["note"]:
+            yield found["accidental"], found["letter"], found["octave"]
 
 
 def _sign(token: Token) -> str:
@@ -126,7 +159,11 @@ def _without_comment(line: str) -> str:
     return _COMMENT.sub("", line).rstrip()
 
 
-def _read_tune(text: str, common: dict[str, str]) -> Tune:
+def _read_tune(text: str, common: dict[str, str], head: Iterable[str]) -> Tune:
+    """common, head: the fields and the lines above the first tune."""
+    macros = Macros()
+    for line in head:
+        macros.define(line)
     headers: dict[str, str] = {}
     body: list[str] = []
     voices: list[str] = []
@@ -138,22 +175,25 @@ def _read_tune(text: str, common: dict[str, str]) -> Tune:
         if in_body and not raw.strip():
             break  # an empty line ends a tune; free text follows
         line = _without_comment(raw)
-        if not line:
+        if not line or macros.define(line):
             continue
-        found = _FIELD_LINE.match(line)
-        in_body = in_body or not (found or key_to_come)
-        if not found:
-            body.extend([part + line] if in_body else [])
+        field = _field_of(line)
+        in_body = in_body or not (field or key_to_come)
+        if not field:
+            body.extend([part + macros.written_out(line)] if in_body else [])
             part = ""
-        elif not in_body:
-            name, value = found.groups()
-            headers.setdefault(name, value.strip())
-            voices += [value.strip()] if name == "V" else []
+            continue
+        name, value = field
+        if not in_body:
+            headers.setdefault(name, value)
+            voices += [value] if name == "V" else []
             in_body = name == "K"
-        elif found[1] == "P":
-            part = f"[P:{found[2].replace(']', ')')}]"  # without a space, which would end a beam
-        elif found[1] in _IN_FORCE or found[1] == "V":
-            body.append(f"[{found[1]}:{found[2].replace(']', ')')}]")
+        elif name == "P":
+            part = f"[P:{value.replace(']', ')')}]"  # without a space, which would end a beam
+        elif name == PROPAGATION:
+            body.append(f"[I:{name} {value.replace(']', ')')}]")
+        elif name in _IN_FORCE or name == "V":
+            body.append(f"[{name}:{value.replace(']', ')')}]")
     # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
     music = re.sub(r"\\ ", "", " ".join(body) + " ")
     return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers, tuple(voices))

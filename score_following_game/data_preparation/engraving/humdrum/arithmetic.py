@@ -8,9 +8,10 @@ from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.humdrum.preparing import Lost, prepare
 from score_following_game.data_preparation.engraving.humdrum.spines import Row, Spine, read_rows, unreadable
-from score_following_game.data_preparation.engraving.humdrum.tempo import metronome_mark, quarters_per_minute
+from score_following_game.data_preparation.engraving.humdrum.tempo import metronome_marks, quarters_per_minute
 from score_following_game.data_preparation.engraving.humdrum.tokens import Sign, read_token
-from score_following_game.data_preparation.engraving.reading import LENGTH, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import LENGTH, Reading
 from score_following_game.data_preparation.errors import EngravingError
 
 _INSTRUMENT = re.compile(r"\*ITrd([-+]?\d{1,3})c([-+]?\d{1,3})")  # written so many steps and semitones above the sound
@@ -65,7 +66,10 @@ def read_bars(text: str) -> tuple[list[str], list[OpenBar]]:
     """The lines for the engraver, and the bars. The engraver makes one measure of each."""
     lines, lost = prepare(text)
     reader = _Reader(lost)
+    marks = metronome_marks(lines)
     for row in read_rows(lines):
+        while marks and marks[0][0] < row.number:
+            reader.mark(marks.pop(0)[1])
         if row.is_barline:
             reader.barline(row)
         elif row.is_interpretation:
@@ -75,8 +79,8 @@ def read_bars(text: str) -> tuple[list[str], list[OpenBar]]:
     for line in reader.not_bars:
         lines[line - 1] = "\t".join("!" for _ in lines[line - 1].split("\t"))
     bars = reader.finished()
-    if not any(bar.tempi for bar in bars) and (mark := metronome_mark(lines)):
-        bars[0].tempi[Fraction(0)] = mark
+    if marks:  # after the music stands what is true of its beginning
+        bars[0].tempi = {Fraction(0): marks[0][1], **bars[0].tempi}
     return lines, bars
 
 
@@ -92,6 +96,7 @@ class _Reader:
         self.meter: tuple[int, int] | None = None
         self.staves: dict[int, int] = {}  # number of the column -> staff
         self.instruments: dict[int, tuple[int, int]] = {}  # number of the column -> steps, semitones
+        self.stated: set[Fraction] = set()  # times of the tempi that interpretations state
         self.not_bars: list[int] = []  # lines with an invisible bar line in the middle of a note
 
     def interpretations(self, row: Row) -> None:
@@ -100,10 +105,16 @@ class _Reader:
                 self.instruments[spine.origin] = int(instrument[1]), int(instrument[2])
             if tempo := quarters_per_minute(token):
                 self.bars[-1].tempi[self.now - self.bars[-1].start] = tempo
+                self.stated.add(self.now)
             if meter := _METER.match(token):
                 self.meter = int(meter[1]), int(meter[2])
                 if self.now == self.bars[-1].start:
                     self.bars[-1].meter = self.meter
+
+    def mark(self, tempo: float) -> None:
+        """A metronome mark holds from its place in the file on; an interpretation at the same time counts more."""
+        if self.now not in self.stated:
+            self.bars[-1].tempi.setdefault(self.now - self.bars[-1].start, tempo)
 
     def barline(self, row: Row) -> None:
         tokens = [token for _, token, _ in row.kern()]

@@ -19,7 +19,8 @@ from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi,
 from score_following_game.data_preparation.engraving.mei.ties import Ties, TimedBar, find_ties
 from score_following_game.data_preparation.engraving.mei.timing import read_layers
 from score_following_game.data_preparation.engraving.mei.tree import parse
-from score_following_game.data_preparation.engraving.reading import PartBar, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import PartBar, ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.errors import EngravingError
 

@@ -10,7 +10,7 @@ from score_following_game.data_preparation.engraving.bar_marks import WITHOUT_RE
 from score_following_game.data_preparation.engraving.clear_order import unclear
 from score_following_game.data_preparation.engraving.mei.marks import marks_of
 from score_following_game.data_preparation.engraving.mei.tree import name_of, parse
-from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.read_bar import ReadBar
 from score_following_game.data_preparation.errors import EngravingError
 
 _LONGEST = 20_000  # bars

@@ -21,7 +21,7 @@ from score_following_game.data_preparation.engraving.jump_signs import (
 from score_following_game.data_preparation.engraving.mei.places import target
 from score_following_game.data_preparation.engraving.mei.tree import name_of
 from score_following_game.data_preparation.engraving.mei.values import decimal
-from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.read_bar import ReadBar
 
 _MOST = 64  # highest number of an ending
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.mei.places import place, target
 from score_following_game.data_preparation.engraving.mei.timing import Event
+from score_following_game.data_preparation.engraving.repetition import is_tremolo
 
 Element = ElementTree.Element
 
@@ -65,6 +66,10 @@ def find_ties(bars: Sequence[TimedBar]) -> Ties:
     ties = Ties()
     _by_attributes(ties, notes, _ties_of_chords(bars))
     _by_elements(ties, bars, notes)
+    ids = {note.event.id for note in notes}
+    for struck in [id_ for id_ in ties.end if is_tremolo(id_, ids)]:  # see repetition.py
+        ties.tied.pop(struck, None)
+        ties.end.remove(struck)
     return ties
 
 

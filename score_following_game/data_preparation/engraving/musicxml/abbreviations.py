@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.musicxml.chords import passing
 from score_following_game.data_preparation.engraving.musicxml.document import number
 from score_following_game.data_preparation.engraving.musicxml.values import written_value
-from score_following_game.data_preparation.engraving.reading import ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadNote
 from score_following_game.data_preparation.engraving.repetition import (
     UNMEASURED,
     alternating,

@@ -14,13 +14,15 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
 )
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
 from score_following_game.data_preparation.engraving.musicxml.durations import complete_durations
+from score_following_game.data_preparation.engraving.musicxml.local_meters import undo_stretching
 from score_following_game.data_preparation.engraving.musicxml.marks import PlacedSign, read_marks, signs_at, signs_of
 from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
-from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of
+from score_following_game.data_preparation.engraving.musicxml.pitch import remove_pitches, sound_of, state_type
 from score_following_game.data_preparation.engraving.musicxml.tempo import sounding_offset, tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
-from score_following_game.data_preparation.engraving.reading import DIFFER, PartBar, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import DIFFER, PartBar, ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
@@ -37,6 +39,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     cannot be read.
     """
     root, parts = read_document(text)
+    undo_stretching(parts)
     for part in parts:
         complete_durations(part.measures)
         write_out_bars(part.measures)
@@ -140,6 +143,7 @@ class _Player:
         self.ties.begin_bar()
         chord = Fraction(0), Fraction(0)
         barlines: list[tuple[Element, Fraction]] = []
+        rests: list[tuple[Element, Fraction, Fraction]] = []
         for element in measure:
             if element.tag == "attributes":
                 self._define(element, passage)
@@ -158,11 +162,16 @@ class _Player:
                     counted, exact, certain = self._note_duration(element)
                     chord = clock.now, exact
                     clock.advance(counted, exact, certain)
+                if element.find("rest") is not None:
+                    rests.append((element, *chord))
                 self._take(element, *chord, passage)
             passage.length = max(passage.length, clock.now)
             passage.counted = max(passage.counted, clock.counted)
         for barline, now in barlines:
             passage.signs += signs_at(barline, now, passage.length)
+        for rest, onset, duration in rests:
+            if onset or duration != passage.length:
+                state_type(rest, duration)
         remove_pitches(measure, {note.id: note.duration for note in passage.lost})
         present = {note.get("id") for note in measure.iter("note")}
         passage.notes = [note for note in passage.notes if note.id in present]

@@ -19,7 +19,7 @@ from score_following_game.data_preparation.engraving.jump_signs import (
 )
 from score_following_game.data_preparation.engraving.musicxml.document import sounds_of
 from score_following_game.data_preparation.engraving.musicxml.values import decimal
-from score_following_game.data_preparation.engraving.reading import ReadBar
+from score_following_game.data_preparation.engraving.read_bar import ReadBar
 
 _SOUNDS = {**SIGNS, "forward-repeat": "repeat_start"}  # the latter without a printed sign
 _MOST_TIMES = 16

@@ -7,7 +7,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.musicxml.durations import WITHOUT_DURATION
-from score_following_game.data_preparation.engraving.musicxml.values import decimal, type_of
+from score_following_game.data_preparation.engraving.musicxml.values import decimal, modification_of, type_of
 from score_following_game.data_preparation.engraving.silent import (
     CUE,
     MICROTONE,
@@ -102,7 +102,16 @@ def _make_rest(note: Element, duration: Fraction) -> None:
     for notations in note.findall("notations"):
         notations[:] = [child for child in notations if child.tag in _OF_RESTS]
     note.insert(0, Element("rest"))
-    if note.find("type") is None and (value := type_of(duration)) is not None:  # without one it would last for the whole bar
-        place = max((at for at, child in enumerate(note) if child.tag in ("duration", "voice")), default=0) + 1
-        note[place:place] = [Element("type"), *(Element("dot") for _ in range(value[1]))]
-        note[place].text = value[0]
+    state_type(note, duration)
+
+
+def state_type(rest: Element, duration: Fraction) -> None:
+    """Give a rest without a value one that lasts at most `duration` quarters: the engraver would take it for the whole bar."""
+    rest_sign = rest.find("rest")
+    if rest_sign is not None:
+        rest_sign.attrib.pop("measure", None)
+    if rest.find("type") is not None or (value := type_of(duration / modification_of(rest))) is None:
+        return
+    place = max((at for at, child in enumerate(rest) if child.tag in ("duration", "voice")), default=0) + 1
+    rest[place:place] = [Element("type"), *(Element("dot") for _ in range(value[1]))]
+    rest[place].text = value[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.reading import ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadNote
 
 _KINDS = {  # (which end, whether of a partial tie) -> types of ties
     ("start", False): ("start", "continue"),

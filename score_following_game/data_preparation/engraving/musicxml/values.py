@@ -28,15 +28,21 @@ def written_value(note: ElementTree.Element, modified: bool = True) -> Fraction 
         return None
     dots = len(note.findall("dot"))
     value *= 2 - Fraction(1, 2**dots)
+    return value * modification_of(note) if modified else value
+
+
+def modification_of(note: ElementTree.Element) -> Fraction:
+    """By how much <time-modification> makes a note longer than its value."""
     modification = note.find("time-modification")
-    if modified and modification is not None:
+    if modification is not None:
         actual, normal = number(modification, "actual-notes", 1), number(modification, "normal-notes", 1)
         if actual > 0 and normal > 0:
-            value *= Fraction(normal, actual)
-    return value
+            return Fraction(normal, actual)
+    return Fraction(1)
 
 
 def type_of(quarters: Fraction) -> tuple[str, int] | None:
-    """<type> and number of dots of a duration; None if no single value has it."""
+    """<type> and number of dots of the longest value that lasts at most so many quarters; None for shorter ones."""
     values = ((name, dots) for name in _QUARTERS for dots in range(_MOST_DOTS + 1))
-    return next((value for value in values if _QUARTERS[value[0]] * (2 - Fraction(1, 2 ** value[1])) == quarters), None)
+    lengths = {value: _QUARTERS[value[0]] * (2 - Fraction(1, 2 ** value[1])) for value in values}
+    return max((value for value in lengths if lengths[value] <= quarters), key=lengths.__getitem__, default=None)

@@ -69,7 +69,7 @@ def _readings(root: Element) -> Iterator[_Reading]:
         if element.tag != f"{MEI}measure":
             continue
         signs: dict[tuple[str, ...], int | None] = {}  # (staff, step, octave) -> alter of the last sign in this bar
-        for _, number, item in _in_time_order(element):
+        for _, number, item in in_time_order(element):
             staff = staves.get(number)
             if staff is None:
                 raise EngravingError("unreadable", f"staff {number!r} is not defined")
@@ -111,7 +111,7 @@ def _key(sig: str) -> dict[str, int]:
     return {step.lower(): key_alter(fifths, step) for step in "CDEFGAB"}
 
 
-def _in_time_order(measure: Element) -> list[tuple[Fraction, str, Element]]:
+def in_time_order(measure: Element) -> list[tuple[Fraction, str, Element]]:
     """(onset in whole notes, number of the staff it is printed on, note or keySig)."""
     events: list[tuple[Fraction, str, Element]] = []
     for staff in measure.findall(f"{MEI}staff"):

@@ -7,7 +7,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.reading import ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.values import value_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.reading import ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadBar, ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.items import Item, items_of, note_of
 from score_following_game.data_preparation.engraving.verovio.values import Value, plain_values, simple_ratio, value_of

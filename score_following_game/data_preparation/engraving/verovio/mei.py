@@ -10,6 +10,7 @@ from score_following_game.data_preparation.engraving.mei.timing import ABBREVIAT
 from score_following_game.data_preparation.engraving.silent import MARK
 from score_following_game.data_preparation.engraving.style import Style, style_advice
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, print_what_sounds
+from score_following_game.data_preparation.engraving.verovio.key_signatures import draw_naturals
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import STAVES, EngravingError
@@ -96,6 +97,7 @@ def _mend(root: Element) -> None:
     mend_octave_lines(list(root.iter(f"{MEI}measure")))
     _check_notes(root)
     _stay_on_the_staves(root)
+    draw_naturals(root)
     print_what_sounds(root)
 
 

@@ -8,7 +8,9 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
 from score_following_game.data_preparation.engraving.mei.beats import keep_in_bars
 from score_following_game.data_preparation.engraving.mei.values import ALTER
-from score_following_game.data_preparation.engraving.reading import DIFFER, SIGN, TIE, ReadBar, Reading, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import DIFFER, ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.reading import SIGN, TIE, Reading
+from score_following_game.data_preparation.engraving.repetition import is_tremolo
 from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
 from score_following_game.data_preparation.engraving.verovio.clefs import put_clefs, take_clefs
@@ -169,4 +171,6 @@ def _mend_ties(root: Element, measures: list[Element], read: dict[str, ReadNote]
     added = [(start, end) for start, end in sorted(expected - found) if start in present and end in present]
     for start, end in added:
         ElementTree.SubElement(home[start], f"{MEI}tie", startid=f"#{start}", endid=f"#{end}")
-    return [id_ for id_ in removed if id_ in read] + [end for _, end in added if end not in marked]
+    return [id_ for id_ in removed if id_ in read and not is_tremolo(id_, read)] + [
+        end for _, end in added if end not in marked
+    ]

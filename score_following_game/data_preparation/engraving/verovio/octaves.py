@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, in_time_order
 
 Element = ElementTree.Element
 
@@ -57,21 +57,13 @@ def _notes(measures: Sequence[Element], staff: str) -> Iterator[Element]:
 
 
 def _between(measures: Sequence[Element], staff: str, start: str, end: str) -> Iterator[Element]:
-    """The notes from one element to another of its layer, both included, without grace notes."""
-    number: str | None = None
-    inside = False
+    """The notes of a staff that begin from one element to another, both included, in all layers, without grace notes."""
     for measure in measures:
-        for layer in measure.iterfind(f"{MEI}staff[@n='{staff}']/{MEI}layer"):
-            begins = any(element.get(ID) == start for element in layer.iter())
-            if begins:
-                number = layer.get("n")
-            if layer.get("n") != number or not (begins or inside):
-                continue
-            for element in layer.iter():
-                inside = inside or element.get(ID) == start
-                if inside and element.tag == f"{MEI}note" and not element.get("grace"):
-                    yield element
-                if element.get(ID) == end:
-                    if element.tag == f"{MEI}chord":
-                        yield from element.findall(f"{MEI}note")
-                    return
+        chords = {id(note): chord.get(ID) for chord in measure.iter(f"{MEI}chord") for note in chord}
+        events = [
+            (onset, item) for onset, number, item in in_time_order(measure) if number == staff and item.tag == f"{MEI}note"
+        ]
+        onsets = {name: onset for onset, item in events for name in (item.get(ID), chords.get(id(item)))}
+        for onset, item in events:
+            if onsets.get(start, onset) <= onset <= onsets.get(end, onset) and not item.get("grace"):
+                yield item

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import mido
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.reading import DIFFER
+from score_following_game.data_preparation.engraving.read_bar import DIFFER
 from score_following_game.data_preparation.engraving.silent import MARK
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, sounding_alter, written_pitch
 from score_following_game.data_preparation.errors import EngravingError
