@@ -118,11 +118,11 @@ def _watch(args: argparse.Namespace) -> None:
     if args.params:
         resolve_network_and_config(args.params, args.net, args.game_config)  # before long work
     prepared = own.prepare() if own else None
-    params = args.params or fitting_agent(prepared.height, str(args.score))
+    params = args.params or (fitting_agent(prepared.height, str(args.score)) if prepared else "")
     net, config = resolve_network_and_config(params, args.net, args.game_config)
     agent = load_trained_agent(params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
     check_options(args, agent)
-    if prepared:
+    if own and prepared:
         piece = load_prepared(prepared, config, own.tempo)
     else:
         piece = load_one_piece(args.data_set or DATA_SET, config, args.piece, seed)
