@@ -36,6 +36,7 @@ def load_data_set(
     sound_font: Path | None = None,
     tempo: float = 1.0,
     silent: bool = False,
+    with_notes: bool = False,
 ) -> list[Piece]:
     """Load the pieces of a data set, in name order.
 
@@ -49,6 +50,7 @@ def load_data_set(
             pretty_midi's.
         tempo: Play every MIDI file this many times as fast.
         silent: Do not play MIDI files: their spectrograms have no frames.
+        with_notes: Fill the `notes` of the pieces.
 
     Returns:
         The pieces. Each has a unique name: its file's, preceded by its subfolder where several files share it.
@@ -61,9 +63,9 @@ def load_data_set(
         require_sound_font(Path(sound_font))
     if piece is not None:
         name = choose_piece(piece, list(scores), str(data_set))
-        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent)]
+        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent, with_notes=with_notes)]
     else:
-        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent)
+        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent, with_notes)
     _warn_of_oddities(loaded, config)
     return loaded
 
@@ -139,6 +141,7 @@ def _load_all(
     tempo: float,
     where: str,
     silent: bool,
+    with_notes: bool,
 ) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
@@ -147,7 +150,7 @@ def _load_all(
     def load(name: str) -> Piece | UserError:
         try:
             with reading(scores[name], "cannot be used"):
-                return load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
+                return load_piece(scores[name], config, sound_font, name, reader, tempo, silent, with_notes)
         except UserError as error:
             return error
 

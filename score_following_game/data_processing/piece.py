@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from score_following_game.config import GameConfig, suitable_configs
+from score_following_game.data_processing.midi_files import read_midi
+from score_following_game.data_processing.note_table import NoteTable
 from score_following_game.data_processing.performance import load_performance, performance_source, silent_performance
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.errors import UserError
@@ -34,6 +36,7 @@ class Piece:
         tempo: How many times as fast as written the MIDI file is played.
         remarks: What is odd about its files or left out of them, a phrase each.
         heard_for: The game config it was loaded for, whose audio settings count; None: unknown.
+        notes: What training to read and to hear needs; None: not asked for when it was loaded, or unknown.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Piece:
     tempo: float = 1.0
     heard_for: GameConfig | None = None
     remarks: tuple[str, ...] = ()
+    notes: NoteTable | None = None
 
     @property
     def x_falls(self) -> int:
@@ -79,13 +83,14 @@ def load_piece(
     reader: ScoreReader | None = None,
     tempo: float = 1.0,
     silent: bool = False,
+    with_notes: bool = False,
 ) -> Piece:
     """Read NAME.npz, NAME.mid and the performance in the folder of the MIDI file.
 
     score_path: NAME.npz, or for a tempo variant the path its own npz would have. reader: makes pieces of one score share its
     sheet array. tempo: plays the MIDI file this many times as fast. silent: a MIDI file is not played, and the spectrogram has
-    no frames. Raises UserError naming the file: it is missing or
-    unreadable, has no notes, its note indices or its sheet do not fit, or it is a recording but `tempo` is not 1.
+    no frames. with_notes: also read the MIDI file for `notes`, which takes a while. Raises UserError naming the file: it is
+    missing or unreadable, has no notes, its note indices or its sheet do not fit, or it is a recording but `tempo` is not 1.
     """
     midi_path, score_path = find_midi(score_path), find_score(score_path)
     if not score_path.is_file():
@@ -116,7 +121,15 @@ def load_piece(
         tempo,
         config,
         performance.remarks,
+        _note_table(midi_path, tempo, score, config.spectrogram_params.fps) if with_notes else None,
     )
+
+
+def _note_table(midi_path: Path, tempo: float, score: Score, fps: int) -> NoteTable:
+    from score_following_game.data_processing.acoustics.performing import Notes  # imports pretty_midi, which is slow
+
+    notes = Notes.of(read_midi(midi_path, tempo))
+    return NoteTable.of(score, onset_frames(notes.start, fps), notes.pitch)
 
 
 def can_be_performed(piece: Piece) -> bool:
