@@ -60,7 +60,7 @@ class ReadingAgent(Agent):
     def perform_action(self, game: Game) -> Tensor:
         prior = MotionPrior(self.generator, unit_of(game.config))
         particles = self._before(game, prior)
-        particles = prior.drawn(particles, POWER * self._log_likelihood(game, particles[..., 0]))
+        particles = prior.drawn(particles, POWER * self.log_likelihood(game, particles[..., 0]))
         self._particles, believed = particles, estimate(particles)
         self.confidence = (1 - believed.spread / game.config.threshold).clamp(min=0)
         wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]
@@ -84,8 +84,8 @@ class ReadingAgent(Agent):
         continues = (game.previous_frame < game.frame) & (game.frame > 0)  # a game just begun has not moved yet
         return torch.where(continues[:, None, None], prior.moved(self._particles), begun)
 
-    def _log_likelihood(self, game: Game, position: Tensor) -> Tensor:
-        """Of what is seen and heard now if the music were at positions, padded pixels (N, P)."""
+    def log_likelihood(self, game: Game, position: Tensor) -> Tensor:
+        """Of what is seen and heard now, if the music were at positions: (N, P) both, in padded pixels and in nats."""
         features, config = self._features, game.config
         if features is None or features.bank is not game.bank or features.network is not self.network:
             features = self._features = Features(self.network, game.bank, self.precision)
