@@ -13,7 +13,7 @@ from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy
 from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
 from score_following_game.agents.reading.network import ReadingNetwork, reading_network
-from score_following_game.config import GameConfig
+from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.game import Game
 from score_following_game.environment.live import LiveScore
 from score_following_game.environment.score_bank import ScoreBank
@@ -71,8 +71,8 @@ def test_particles_are_drawn_by_their_weights():
 
 
 @pytest.mark.parametrize("continuous", [False, True])
-def test_an_agent_that_hears_well_follows(bank: ScoreBank, continuous_bank: ScoreBank, network: ReadingNetwork, continuous: bool):
-    played = continuous_bank if continuous else bank
+def test_an_agent_that_hears_well_follows(bank: ScoreBank, network: ReadingNetwork, continuous: bool):
+    played = ScoreBank(bank.pieces, freely_moving(bank.config)) if continuous else bank
     agent = agent_of(network, Knowing)
     for trial in play_data_set(agent, played, trials=2):
         assert [episode.ratio for episode in trial] == [1.0] * len(trial)

@@ -44,7 +44,7 @@ def test_the_centre_of_a_cell_and_of_a_place_is_where_it_says(network: ReadingNe
     places = [network.match(each, query)[0, 0] for each in cells]
     at = CELL * torch.arange(len(places[0])) + PLACE_COLUMNS // 2
     assert torch.equal(places[0] != places[1], (at - column).abs() <= PLACE_COLUMNS // 2)
-    torch.testing.assert_close(place_at(at.double(), config), torch.arange(len(at)).double())  # this config has a pixel a column
+    torch.testing.assert_close(place_at(at.double(), config), torch.arange(len(at)).double())  # its factor is 1
     half = replace(config, sheet_factor=0.5)
     torch.testing.assert_close(place_at(2 * at.double(), half), torch.arange(len(at)).double())
 
