@@ -88,7 +88,7 @@ def play(renewed: Renewal, game: Game, updates: int) -> list[set[int]]:
     for _ in range(updates):
         game.reset(renewed.sampler.draw(2))
         played.append(set(game.piece.tolist()))
-        renewed.after_update(game)
+        renewed.after_update(game.piece)
     return played
 
 
@@ -150,7 +150,7 @@ def test_pieces_that_wait_take_the_places_of_those_that_were_played(folder: Path
     for _ in range(60):
         game.reset(sampler.draw(1))
         heard.add(bank.names[int(game.piece)])
-        renewed.after_update(game)
+        renewed.after_update(game.piece)
     assert heard == {piece.name for piece in silent}
     assert renewed.number.max() - renewed.number.min() <= 2  # each in its turn
 

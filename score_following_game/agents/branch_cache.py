@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from score_following_game.agents.inference import Judgement, chunks
 from score_following_game.agents.layers import parameter_version
@@ -58,7 +58,7 @@ class BranchCache:
         return compute
 
 
-def network_version(network: ActorCritic) -> tuple[list[tuple[int, int]], float]:
+def network_version(network: nn.Module) -> tuple[list[tuple[int, int]], float]:
     """Compares unequal to an earlier value when parameters or buffers have changed since.
 
     torch's fused optimisers do not increment the version counters. They do change the biases, which are cheap to sum.

@@ -9,17 +9,27 @@ from types import NoneType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.inference import choose_precision
 from score_following_game.agents.localisation import N_PLACES, LocalisationAgent, localisation_network
 from score_following_game.agents.networks import network_for
 from score_following_game.agents.parameters import load_parameters, read_parameters
+from score_following_game.agents.reading import network as reading
+from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig, load_game_config, parse_game_config
 from score_following_game.errors import UserError, shown
 from score_following_game.run_files import GAME_CONFIG_FILE, SETTINGS_FILE
 from score_following_game.yaml_files import read_yaml
+
+LearntAgent = TrainedAgent | LocalisationAgent | ReadingAgent
+# Why --deterministic has no effect on an agent.
+WITHOUT_CHOICE = {
+    "localisation": "on a localisation agent, which is always deterministic",
+    "reading": "on a reading agent, which samples no actions",
+}
 
 
 def load_trained_agent(
@@ -31,34 +41,48 @@ def load_trained_agent(
     device: str = "cpu",
     deterministic: bool = False,
     precision: str = "float32",
-) -> TrainedAgent | LocalisationAgent:
-    """Load an agent: a LocalisationAgent for the parameters of one, else a TrainedAgent.
+) -> LearntAgent:
+    """Load an agent: a LocalisationAgent or a ReadingAgent for the parameters of one, else a TrainedAgent.
 
     Args:
         params: a parameter file, a run's checkpoint, or the short name of a shipped agent.
         net: the network's published name.
         config: the game config. The agent plays the game agent.rules(config).
-        seed: seeds the sampling of actions.
+        seed: seeds the sampling of actions, or of a reading agent's beliefs.
         device: cpu, cuda or cuda:N.
-        deterministic: take the most probable action; a localisation agent always does.
+        deterministic: take the most probable action; a localisation agent always does, and a reading agent never samples one.
         precision: float32, bfloat16, or auto (bfloat16 where the hardware multiplies it).
 
     Raises:
         UserError: the file cannot be read, or parameters, network and game config do not fit.
     """
-    localises = is_localisation(params)
+    state, place = read_parameters(params), torch.device(device)
+    arithmetic, generator = choose_precision(precision, place), torch.Generator(place).manual_seed(seed)
+    if net == reading.NAME or reading.READS in state:
+        reader = reading.reading_network(net, config)
+        load_parameters(reader, params)
+        return ReadingAgent(reader.to(place), generator, arithmetic)
+    localises = _localises(state)
     network = localisation_network(net, config) if localises else network_for(net, config)
     load_parameters(network, params)
-    place = torch.device(device)
     network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack this overload
     if localises:
-        return LocalisationAgent(network, choose_precision(precision, place))
-    return TrainedAgent(network, torch.Generator(place).manual_seed(seed), deterministic, choose_precision(precision, place))
+        return LocalisationAgent(network, arithmetic)
+    return TrainedAgent(network, generator, deterministic, arithmetic)
 
 
 def is_localisation(params: str | Path) -> bool:
     """Returns True for the parameters of a localisation agent. Raises UserError for a file that cannot be read."""
-    bias = read_parameters(params).get("policy_out.bias")
+    return _localises(read_parameters(params))
+
+
+def is_reading(params: str | Path) -> bool:
+    """Returns True for the parameters of a reading agent. Raises UserError for a file that cannot be read."""
+    return reading.READS in read_parameters(params)
+
+
+def _localises(state: dict[str, Tensor]) -> bool:
+    bias = state.get("policy_out.bias")
     return bias is not None and bias.shape == (N_PLACES,)
 
 

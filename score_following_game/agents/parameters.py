@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from score_following_game import limits
 from score_following_game.agents.networks import ActorCritic
+from score_following_game.agents.reading.network import ReadingNetwork
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.agents.torch_files import read_tensors
 from score_following_game.errors import UserError, printable
@@ -41,12 +42,15 @@ def read_parameters(path: str | Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def load_initial_parameters(network: ActorCritic, path: str | Path) -> None:
+def load_initial_parameters(network: nn.Module, path: str | Path) -> None:
     """Load parameters from which training begins: as load_parameters, or those of the same network without a long past.
 
     The latter hears nothing of the past at first, and so plays as it did.
     """
-    _load(network, _with_silent_past(read_parameters(path), network), find_parameters(path))
+    state = read_parameters(path)
+    if isinstance(network, ActorCritic):
+        state = _with_silent_past(state, network)
+    _load(network, state, find_parameters(path))
 
 
 def load_parameters(network: nn.Module, path: str | Path) -> None:
@@ -86,7 +90,8 @@ def _load(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         if value.is_floating_point() and not bool((value.abs() <= limits.WEIGHT).all()):  # false for nan too
             raise UserError(f"{path}: {key} has a value that is not finite or beyond {limits.WEIGHT:g}; the file is damaged")
     network.load_state_dict(state)
-    if isinstance(network, ActorCritic) and not _answers(network):
+    answers = network.is_finite if isinstance(network, ReadingNetwork) else lambda: _answers(network)
+    if isinstance(network, (ActorCritic, ReadingNetwork)) and not answers():
         raise UserError(f"{path}: the network's output with these parameters is not finite; the file is damaged")
 
 

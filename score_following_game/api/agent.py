@@ -13,8 +13,9 @@ from torch import Tensor
 
 from score_following_game.agents.agents import Agent, TrainedAgent
 from score_following_game.agents.inference import PRECISIONS
-from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
+from score_following_game.agents.loading import LearntAgent, load_trained_agent, resolve_network_and_config
 from score_following_game.agents.localisation import LocalisationAgent
+from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError, counted
@@ -39,7 +40,7 @@ class LoadedAgent:
         config: the config of the game it was trained on; `sfg.make_env(..., game_config=agent.config)` makes that game.
     """
 
-    def __init__(self, player: TrainedAgent | LocalisationAgent, name: str, net: str, config: GameConfig, seed: int) -> None:
+    def __init__(self, player: LearntAgent, name: str, net: str, config: GameConfig, seed: int) -> None:
         self.name, self.net, self.config = name, net, config
         self._player, self._seed = player, seed
         self._lstm_state: Tensor | None = None
@@ -63,8 +64,11 @@ class LoadedAgent:
 
         Raises:
             UserError: the observation has another shape than this agent's game; the number of games of an LSTM agent changed
-                without `reset`; the agent is a localisation baseline, which chooses positions, not actions.
+                without `reset`; the agent is a localisation baseline, which chooses positions, not actions, or a reading agent,
+                which needs the whole game.
         """
+        if isinstance(self._player, ReadingAgent):
+            raise UserError(f"{self.name}: this agent needs the game, not an observation; use evaluate() or follow()")
         if not isinstance(self._player, TrainedAgent):
             raise UserError(f"{self.name}: this agent chooses positions, not actions; use evaluate() or follow() with it")
         spec, sheet, is_single = self._as_batch(observation)
@@ -104,6 +108,8 @@ class LoadedAgent:
         """A fresh player of batched games with this agent's parameters and seed, as the evaluation uses it."""
         if isinstance(self._player, LocalisationAgent):
             return self._player
+        if isinstance(self._player, ReadingAgent):
+            return ReadingAgent(self._player.network, self._new_generator(), self._player.precision)
         own = self._player
         return TrainedAgent(own.network, self._new_generator(), own.deterministic, own.precision)
 

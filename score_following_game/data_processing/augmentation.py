@@ -48,24 +48,38 @@ def with_varied_sheet(piece: Piece, random: np.random.Generator) -> Piece:
     shift = np.array([[1, 0, 0], [0, 1, random.integers(-SHIFT, SHIFT + 1)]], np.float32)
     ink = cv2.warpAffine(ink, shift, (new_width, height), flags=cv2.INTER_NEAREST)
     ink = cv2.GaussianBlur(ink, (0, 0), max(1e-3, random.uniform(0, BLUR))) * random.uniform(*INK)
+
     # Column x has its centre at x + 0.5, and stretching applies to centres.
-    onset_x = (piece.onset_x + 0.5) * np.float32(new_width / width) - np.float32(0.5)
-    return replace(piece, sheet=255 - ink.clip(0, 255).round().astype(np.uint8), onset_x=onset_x.astype(np.float32))
+    def stretched(x: np.ndarray) -> np.ndarray:
+        return ((x + 0.5) * np.float32(new_width / width) - np.float32(0.5)).astype(np.float32)
+
+    notes = piece.notes and replace(piece.notes, head_x=stretched(piece.notes.head_x))
+    sheet = 255 - ink.clip(0, 255).round().astype(np.uint8)
+    return replace(piece, sheet=sheet, onset_x=stretched(piece.onset_x), notes=notes)
 
 
 def _with_varied_sound(piece: Piece, random: np.random.Generator) -> Piece:
     """Add silence at the beginning, vary the tempo, the frequency response and the level, and add noise."""
-    heard, frames = _with_rubato(piece.spectrogram, piece.onset_frames, random)
+    heard, course = _with_rubato(piece.spectrogram, piece.onset_frames, random)
     silence = int(random.integers(1, LEAD_IN + 1) * (random.random() < 0.5))
     heard = np.pad(heard, ((0, 0), (silence, 0)))
-    frames, first = np.unique(
-        frames + silence, return_index=True
-    )  # where several onsets fall into one frame, the first is kept
-    return replace(piece, onset_frames=frames, onset_x=piece.onset_x[first], spectrogram=_with_varied_recording(heard, random))
+
+    def moved(frames: np.ndarray) -> np.ndarray:
+        return np.searchsorted(course, frames - 0.5).clip(max=len(course) - 1).astype(frames.dtype) + silence
+
+    # Where several onsets fall into one frame, the first is kept.
+    frames, first = np.unique(moved(piece.onset_frames), return_index=True)
+    return replace(
+        piece,
+        onset_frames=frames,
+        onset_x=piece.onset_x[first],
+        spectrogram=_with_varied_recording(heard, random),
+        notes=piece.notes and replace(piece.notes, frame=moved(piece.notes.frame)),
+    )
 
 
 def _with_rubato(heard: np.ndarray, frames: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Play a spectrogram (78, n) at a slowly changing tempo. Returns it, (78, m), and the onset frames in it, (K,)."""
+    """Play a spectrogram (78, n) at a slowly changing tempo. Returns it, (78, m), and where its frames were, float (m,)."""
     heard = np.pad(
         heard, ((0, 0), (0, max(0, int(frames[-1]) + 1 - heard.shape[1])))
     )  # a recording may end before the last onset
@@ -76,8 +90,7 @@ def _with_rubato(heard: np.ndarray, frames: np.ndarray, random: np.random.Genera
     course = course[: np.searchsorted(course, n - 1, side="right")]
     before, share = course.astype(int), (course % 1).astype(np.float32)
     after = np.minimum(before + 1, n - 1)
-    new_frames = np.searchsorted(course, frames - 0.5).clip(max=len(course) - 1)
-    return heard[:, before] * (1 - share) + heard[:, after] * share, new_frames.astype(frames.dtype)
+    return heard[:, before] * (1 - share) + heard[:, after] * share, course
 
 
 def _with_varied_recording(heard: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -36,7 +36,8 @@ def load_data_set(
     sound_font: Path | None = None,
     tempo: float = 1.0,
     silent: bool = False,
-    without_notes: bool = False,
+    untimed: bool = False,
+    with_notes: bool = False,
 ) -> list[Piece]:
     """Load the pieces of a data set, in name order.
 
@@ -50,7 +51,8 @@ def load_data_set(
             pretty_midi's.
         tempo: Play every MIDI file this many times as fast.
         silent: Do not play MIDI files: their spectrograms have no frames.
-        without_notes: Also load pieces made of pages, which can be followed, not trained or judged on.
+        untimed: Also load pieces made of pages, which can be followed, not trained or judged on.
+        with_notes: Fill the `notes` of the pieces.
 
     Returns:
         The pieces. Each has a unique name: its file's, preceded by its subfolder where several files share it.
@@ -63,16 +65,16 @@ def load_data_set(
         require_sound_font(Path(sound_font))
     if piece is not None:
         name = choose_piece(piece, list(scores), str(data_set))
-        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent)]
-        if not without_notes:
-            _require_notes(loaded[0])
+        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent, with_notes=with_notes)]
+        if not untimed:
+            _require_timed(loaded[0])
     else:
-        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent, without_notes)
+        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent, untimed, with_notes)
     _warn_of_oddities(loaded, config)
     return loaded
 
 
-def _require_notes(piece: Piece) -> None:
+def _require_timed(piece: Piece) -> None:
     """Raise UserError for a piece without notes."""
     if not piece.timed:
         raise UserError(
@@ -152,7 +154,8 @@ def _load_all(
     tempo: float,
     where: str,
     silent: bool,
-    without_notes: bool,
+    untimed: bool,
+    with_notes: bool,
 ) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
@@ -161,9 +164,9 @@ def _load_all(
     def load(name: str) -> Piece | UserError:
         try:
             with reading(scores[name], "cannot be used"):
-                piece = load_piece(scores[name], config, sound_font, name, reader, tempo, silent)
-                if not without_notes:
-                    _require_notes(piece)
+                piece = load_piece(scores[name], config, sound_font, name, reader, tempo, silent, with_notes)
+                if not untimed:
+                    _require_timed(piece)
                 return piece
         except UserError as error:
             return error

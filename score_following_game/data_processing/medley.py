@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from score_following_game.data_processing.note_table import NoteTable
 from score_following_game.data_processing.piece import Piece
 
 PASSAGE = (3, 16)  # shortest and longest passage, notes
@@ -45,6 +47,7 @@ def _medley(pieces: Sequence[Piece], name: str, random: np.random.Generator) -> 
     sounds: list[np.ndarray] = []
     frames: list[np.ndarray] = []
     x: list[np.ndarray] = []
+    tables: list[NoteTable | None] = []
     notes = width = length = 0
     while notes < LENGTH:
         piece = pieces[int(random.integers(len(pieces)))]
@@ -59,8 +62,25 @@ def _medley(pieces: Sequence[Piece], name: str, random: np.random.Generator) -> 
         sounds.append(piece.spectrogram[:, begin:end])
         frames.append(piece.onset_frames[passage] - begin + length)
         x.append(piece.onset_x[passage] - np.float32(left) + np.float32(width))
+        heard = int(piece.onset_frames[first]), int(piece.onset_frames[first + count])
+        tables.append(piece.notes and _passage_of(piece.notes, heard, (left, right), length - begin, width - left))
         notes, width, length = notes + count, width + right - left, length + end - begin
-    return Piece(name, np.hstack(sheets), np.concatenate(frames), np.concatenate(x), np.hstack(sounds), Path(name), Path(name))
+    path = Path(name)
+    medley = Piece(name, np.hstack(sheets), np.concatenate(frames), np.concatenate(x), np.hstack(sounds), path, path)
+    return replace(medley, notes=_joined([table for table in tables if table is not None])) if all(tables) else medley
+
+
+def _passage_of(notes: NoteTable, heard: tuple[int, int], seen: tuple[int, int], later: int, further: int) -> NoteTable:
+    """The notes that begin within frames, and the heads within columns, moved by `later` frames and by `further` pixels."""
+    begins = (notes.frame >= heard[0]) & (notes.frame < heard[1])
+    shown = (notes.head_x >= seen[0]) & (notes.head_x < seen[1])
+    head_x = notes.head_x[shown] + np.float32(further)
+    return NoteTable(notes.frame[begins] + later, notes.pitch[begins], head_x, notes.head_pitch[shown])
+
+
+def _joined(tables: list[NoteTable]) -> NoteTable:
+    columns = zip(*((table.frame, table.pitch, table.head_x, table.head_pitch) for table in tables))
+    return NoteTable(*map(np.concatenate, columns))
 
 
 def _cut(piece: Piece, note: int) -> int:

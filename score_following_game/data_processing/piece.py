@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from score_following_game.config import BANDS, GameConfig, suitable_configs
+from score_following_game.data_processing.midi_files import read_midi
+from score_following_game.data_processing.note_table import NoteTable
 from score_following_game.data_processing.page_map import map_path, read_page_map
 from score_following_game.data_processing.performance import (
     load_performance,
@@ -43,6 +45,7 @@ class Piece:
         timed: Whether it is known when its notes are played. A piece that is not timed can be followed, not judged: it has one
             entry in onset_frames, the frame at which its sound ends, and one in onset_x, the x of its first note.
         begins: Seconds of the recording, as it was given, before the sound of the piece.
+        notes: What training to read and to hear needs; None: not asked for when it was loaded, or unknown.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Piece:
     remarks: tuple[str, ...] = ()
     timed: bool = True
     begins: float = 0.0
+    notes: NoteTable | None = None
 
     @property
     def x_falls(self) -> int:
@@ -90,13 +94,14 @@ def load_piece(
     reader: ScoreReader | None = None,
     tempo: float = 1.0,
     silent: bool = False,
+    with_notes: bool = False,
 ) -> Piece:
     """Read NAME.npz, NAME.mid and the performance in the folder of the MIDI file.
 
     score_path: NAME.npz, or for a tempo variant the path its own npz would have. reader: makes pieces of one score share its
     sheet array. tempo: plays the MIDI file this many times as fast. silent: a MIDI file is not played, and the spectrogram has
-    no frames. Raises UserError naming the file: it is missing or
-    unreadable, has no notes, its note indices or its sheet do not fit, or it is a recording but `tempo` is not 1.
+    no frames. with_notes: also read the MIDI file for `notes`, which takes a while. Raises UserError naming the file: it is
+    missing or unreadable, has no notes, its note indices or its sheet do not fit, or it is a recording but `tempo` is not 1.
     """
     midi_path, score_path = find_midi(score_path), find_score(score_path)
     if not score_path.is_file():
@@ -124,6 +129,7 @@ def load_piece(
         tempo,
         config,
         performance.remarks,
+        _note_table(midi_path, tempo, score, config.spectrogram_params.fps) if with_notes else None,
     )
 
 
@@ -169,6 +175,13 @@ def _require_height(path: Path, score: Score, config: GameConfig) -> None:
             f"{path}: sheet is {height} px high, the game config needs staff_height {config.staff_height}; choose a config "
             "that fits this data set" + "".join(f", for instance {name}" for name in suitable_configs(height)[:1])
         )
+
+
+def _note_table(midi_path: Path, tempo: float, score: Score, fps: int) -> NoteTable:
+    from score_following_game.data_processing.acoustics.performing import Notes  # imports pretty_midi, which is slow
+
+    notes = Notes.of(read_midi(midi_path, tempo))
+    return NoteTable.of(score, onset_frames(notes.start, fps), notes.pitch)
 
 
 def can_be_performed(piece: Piece) -> bool:

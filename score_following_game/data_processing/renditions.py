@@ -42,5 +42,11 @@ def _rendition(piece: Piece, config: GameConfig) -> Piece:
     note_frames = onset_frames(performance.onsets, config.spectrogram_params.fps)
     frames, x = merge_onsets(read_score(score_path), note_frames, score_path)
     return replace(
-        piece, onset_frames=frames, onset_x=x, spectrogram=performance.spectrogram, midi_path=midi_path, source=midi_path
+        piece,
+        onset_frames=frames,
+        onset_x=x,
+        spectrogram=performance.spectrogram,
+        midi_path=midi_path,
+        source=midi_path,
+        notes=None,
     )

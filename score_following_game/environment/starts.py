@@ -77,10 +77,7 @@ class StartSampler:
         """Draw n starts."""
         if self.prioritized or self.resting is not None:
             least = LEAST_WEIGHT if self.resting is None else LEAST_WEIGHT_OF_RENDITIONS
-            weights = 1 - self.latest_ratio.clamp(max=1 - least)  # all equal without reports
-            # torch.multinomial would wait for the device
-            bounds = (weights if self.resting is None else weights * ~self.resting).cumsum(0)
-            piece = torch.searchsorted(bounds, self._shares(n) * bounds[-1], right=True).clamp(max=len(self.bank) - 1)
+            piece = self._weighted(n, 1 - self.latest_ratio.clamp(max=1 - least))  # all equal without reports
         else:
             piece = torch.randint(len(self.bank), (n,), generator=self.generator, device=self.bank.device)
         moving = self._shares(n) < self.random_start
@@ -88,6 +85,16 @@ class StartSampler:
         frame = (self._shares(n) * (latest + 1)).long() * moving
         off = (2 * self._shares(n) - 1) * (self.random_offset * moving)
         return Start(piece, frame, moving, off)
+
+    def draw_by_length(self, n: int) -> Tensor:
+        """Draw n pieces, int64 (n,), so that each frame of the music is as likely as every other."""
+        return self._weighted(n, (self.bank.last_onset + 1).double())
+
+    def _weighted(self, n: int, weights: Tensor) -> Tensor:
+        """n of the pieces that do not rest, in proportion to weights, float64 (pieces,)."""
+        # torch.multinomial would wait for the device
+        bounds = (weights if self.resting is None else weights * ~self.resting).cumsum(0)
+        return torch.searchsorted(bounds, self._shares(n) * bounds[-1], right=True).clamp(max=len(self.bank) - 1)
 
     def report(self, piece: Tensor, begun: Tensor, frame: Tensor, ended: Tensor) -> None:
         """Record the tracking ratios of games that have ended, for prioritised sampling.

@@ -15,6 +15,7 @@ from score_following_game.environment.game import Step
 from score_following_game.reinforcement_learning.processes import distributed
 
 OUTCOMES = ("ended", "lost_ahead", "lost_behind", "finished", "frames")  # the rows of outcome counts
+SINGLE = ("approx_kl", "clip_fraction", "gradient_norm", "near")  # means that are logged as they are
 
 
 class Meter:
@@ -80,7 +81,7 @@ def diagnostics(means: dict[str, list[float]], outcomes: Sequence[float], action
         outcomes: Counts of the games ended since the last log line, in the order of OUTCOMES.
         actions: The speed changes of the game's actions, pixels per frame; empty in continuous games.
     """
-    values = {f"training/{name}": means[name][0] for name in ("approx_kl", "clip_fraction", "gradient_norm") if name in means}
+    values = {f"training/{name}": means[name][0] for name in SINGLE if name in means}
     if "moments" in means:
         values["training/explained_variance"] = explained_variance(*means["moments"])
     for change, probability in zip(actions, means.get("probabilities", [])):
@@ -113,6 +114,7 @@ def console_line(values: dict[str, float]) -> str:
         "training/gradient_norm": "gradient norm {:.3g}",
         "training/explained_variance": "explained variance {:.2f}",
         "training/approx_kl": "KL {:.2g}",
+        "training/near": "near the true place {:.0%}",
         "training/clip_fraction": "clipped {:.1%}",
         "episodes/length": "games of {:.0f} frames",
         "episodes/lost_ahead": "lost ahead {:.0%}",

@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from score_following_game.data_processing.acoustics.world import Performer, World
 from score_following_game.data_processing.piece import Piece, can_be_performed
-from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.machine import worker_threads
@@ -57,11 +57,11 @@ class Renewal:
         """Perform the pieces of the first places, if they have no sound yet."""
         self._fill(place for place, piece in enumerate(self.bank.pieces) if not piece.spectrogram.shape[1])
 
-    def after_update(self, game: Game) -> None:
-        """To be called after each update."""
+    def after_update(self, playing: Tensor) -> None:
+        """To be called after each update. playing: int64 (n,), the pieces of which games are being played."""
         self._take()
         self.updates += 1
-        present = torch.bincount(game.piece, minlength=len(self.bank))
+        present = torch.bincount(playing, minlength=len(self.bank))
         self.quiet = torch.where(self.resting & (present == 0), self.quiet + 1, 0)
         if int(self.resting.sum()) < max(1, int(RESTING * len(self.bank))):
             self.resting[self.since.masked_fill(self.resting | self.fixed, 2**62).argmin()] = True

@@ -17,10 +17,10 @@ from score_following_game.reinforcement_learning.knobs import knob, knobs_of
 from score_following_game.reinforcement_learning.optimiser import optimiser_arguments, try_optimiser
 from score_following_game.reinforcement_learning.presets import PRESETS
 
-AGENTS = ("reinforce", "a2c", "a2c_lstm", "ppo", "lookahead", "localisation")
+AGENTS = ("reinforce", "a2c", "a2c_lstm", "ppo", "lookahead", "localisation", "reading")
 # Groups of algorithms, for settings that do not apply to all.
 PLAYERS = ("reinforce", "a2c", "a2c_lstm", "ppo", "lookahead")
-ROLLOUTS = ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation")
+ROLLOUTS = ("a2c", "a2c_lstm", "ppo", "lookahead", "localisation", "reading")
 ENTROPY = ("a2c", "a2c_lstm", "ppo")
 LAMBDA = ("ppo", "lookahead")
 # Groups of the help text, in this order.
@@ -100,7 +100,12 @@ class Settings:
         needs=("random_start",),
     )
 
-    net: str = knob("ScoreFollowingNet", NETWORK, "network, by its published name")
+    net: str = knob(
+        "ScoreFollowingNet",
+        NETWORK,
+        "network, by its published name (reading: ReadingNet)",
+        agent_defaults={"reading": "ReadingNet"},
+    )
     ini_params: str | None = knob(None, NETWORK, "initial parameters (a state_dict)", is_path=True)
     precision: str = knob(
         "float32", NETWORK, "arithmetic of the network; auto: bfloat16 if the processor supports it", choices=PRECISIONS
@@ -125,11 +130,13 @@ class Settings:
     n_worker: int = knob(
         16,
         ALGORITHM,
-        "games played in parallel, even hundreds (REINFORCE: episodes per update, default 1)",
+        "games played in parallel, even hundreds (REINFORCE: episodes per update, default 1; reading: passages per update)",
         at_least=1,
         agent_defaults={"reinforce": 1},
     )
-    t_max: int = knob(15, ALGORITHM, "steps of each game per rollout", at_least=1, agents=ROLLOUTS)
+    t_max: int = knob(
+        15, ALGORITHM, "steps of each game per rollout (reading: frames of each passage)", at_least=1, agents=ROLLOUTS
+    )
     discounting: float = knob(0.9, ALGORITHM, "discount factor gamma", at_least=0, at_most=1, agents=PLAYERS)
     value_coef: float = knob(0.5, ALGORITHM, "weight of the value loss", at_least=0, agents=PLAYERS, unless="no_baseline")
     entropy_coef: float = knob(0.05, ALGORITHM, "A2C, PPO: weight of the entropy bonus", at_least=0, agents=ENTROPY)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from score_following_game.agents.inference import act, choose_precision
-from score_following_game.agents.networks import ActorCritic
+from score_following_game.agents.inference import choose_precision
 from score_following_game.agents.parameters import load_initial_parameters
 from score_following_game.config import GameConfig, config_as_dict
 from score_following_game.environment.starts import StartSampler
@@ -144,10 +144,10 @@ class Trainer:
             rollout = self.collector.collect(settings.t_max)
             self.losses = self.learner.update(rollout)
             self.updates += 1
-            self.steps += round(distributed.mean([len(rollout.states.speed)])[0] * distributed.world_size())
+            self.steps += round(distributed.mean([rollout.n_steps])[0] * distributed.world_size())
             self._anneal()
             if self.renewal is not None:
-                self.renewal.after_update(self.collector.game)
+                self.renewal.after_update(self.collector.playing)
             if self.average is not None:
                 self.average.update_parameters(self.network)
             learning_rate = self.optimiser.param_groups[0]["lr"]
@@ -166,13 +166,9 @@ class Trainer:
         self.watch.stop()
 
     @property
-    def judged(self) -> ActorCritic:
+    def judged(self) -> nn.Module:
         """The network that is evaluated and saved: the trained one, or its moving average."""
-        if self.average is None:
-            return self.network
-        averaged = self.average.module
-        assert isinstance(averaged, ActorCritic)  # a copy of the network
-        return averaged
+        return self.network if self.average is None else self.average.module
 
     def _read_diagnostics(self) -> dict[str, float]:
         """Of all processes together, since the last reading. All processes call it."""
@@ -238,9 +234,9 @@ class Trainer:
     def _require_finite(self) -> None:
         """Raise Diverged instead of evaluating or saving unusable parameters. Draws no random numbers."""
         self.network.eval()
-        judged = act(self.network, self.train_bank, self.collector.game.position(), self.precision, self.collector.lstm_state)
+        finite = self.collector.is_finite()
         self.network.train()
-        if not (judged.output.isfinite().all() and judged.value.isfinite().all()):
+        if not finite:
             raise Diverged("the network's output is not finite")
 
     def _log_directory(self) -> Path | None:

@@ -13,7 +13,13 @@ from typing import Any
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.fitting import require_fitting
 from score_following_game.agents.inference import PRECISIONS
-from score_following_game.agents.loading import is_localisation, load_trained_agent, resolve_network_and_config
+from score_following_game.agents.loading import (
+    WITHOUT_CHOICE,
+    is_localisation,
+    is_reading,
+    load_trained_agent,
+    resolve_network_and_config,
+)
 from score_following_game.agents.shipped import shipped_agents
 from score_following_game.command_line import (
     Parser,
@@ -240,8 +246,11 @@ def report_unused_options(arguments: argparse.Namespace) -> None:
         return
     localises = is_localisation(arguments.params)
     if localises and arguments.deterministic:
-        warn_without_effect("--deterministic", "on a localisation agent, which is always deterministic")
-    if repeated and (localises or arguments.deterministic):
+        warn_without_effect("--deterministic", WITHOUT_CHOICE["localisation"])
+    reads = is_reading(arguments.params)
+    if reads and arguments.deterministic:
+        warn_without_effect("--deterministic", WITHOUT_CHOICE["reading"])
+    if repeated and not reads and (localises or arguments.deterministic):
         warn_without_effect("--trials", "on a deterministic agent: its trials are all the same")
 
 

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from score_following_game.agents.agents import TrainedAgent
 from score_following_game.agents.fitting import fitting_agent, require_fitting
-from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
+from score_following_game.agents.loading import (
+    WITHOUT_CHOICE,
+    LearntAgent,
+    load_trained_agent,
+    resolve_network_and_config,
+)
 from score_following_game.agents.localisation import LocalisationAgent
 from score_following_game.agents.shipped import shipped_agents
 from score_following_game.command_line import (
@@ -95,14 +100,15 @@ def require_outputs(args: argparse.Namespace) -> str | Path | None:
     return plot
 
 
-def check_options(args: argparse.Namespace, agent: TrainedAgent | LocalisationAgent) -> None:
+def check_options(args: argparse.Namespace, agent: LearntAgent) -> None:
     """Refuse or report options that do not apply to the agent."""
     if isinstance(agent, TrainedAgent):
         return
+    kind = "localisation" if isinstance(agent, LocalisationAgent) else "reading"
     if args.saliency:
-        raise UserError("--saliency explains choices among actions; a localisation agent makes none")
+        raise UserError(f"--saliency explains choices among actions; a {kind} agent makes none")
     if args.deterministic:
-        warn_without_effect("--deterministic", "on a localisation agent, which is always deterministic")
+        warn_without_effect("--deterministic", WITHOUT_CHOICE[kind])
 
 
 def _watch(args: argparse.Namespace) -> None:
@@ -131,9 +137,7 @@ def _watch(args: argparse.Namespace) -> None:
     show(args, piece, agent, config, plot)
 
 
-def show(
-    args: argparse.Namespace, piece: Piece, agent: TrainedAgent | LocalisationAgent, config: GameConfig, plot: str | Path | None
-) -> None:
+def show(args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: GameConfig, plot: str | Path | None) -> None:
     """Have the agent follow the piece, and write what the arguments ask for."""
     game = game_of(piece, agent.rules(config), args.device)
     written = args.plot or args.alignment or args.saliency or args.csv

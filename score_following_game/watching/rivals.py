@@ -7,8 +7,9 @@ import threading
 
 from torch import Tensor
 
-from score_following_game.agents.agents import Agent, OptimalAgent, TrainedAgent
+from score_following_game.agents.agents import Agent, OptimalAgent
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
+from score_following_game.agents.localisation import LocalisationAgent
 from score_following_game.agents.shipped import shipped_agents
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.data_processing.piece import Piece
@@ -50,7 +51,7 @@ class Rivals:
             except UserError as error:
                 log.warning("no comparison with the agent %s: %s", name, error)
                 continue
-            if not isinstance(agent, TrainedAgent):
+            if isinstance(agent, LocalisationAgent):
                 continue  # a supervised baseline plays another game
             outcomes[f"the agent {name}"] = self._outcome(agent, piece, agent.rules(own))
             break

@@ -29,7 +29,10 @@ MOST_UNDRAWN = 10  # consecutive frames; a machine too slow for the music still 
 
 
 class Player(Protocol):
-    """A player, for instance an agents.agents.Agent. Attributes `value` (N,) and `policy` (agents.policy) are optional."""
+    """A player, for instance an agents.agents.Agent.
+
+    Attributes `value` (N,), `confidence` (N,), 0 to 1, and `policy` (agents.policy) are optional.
+    """
 
     def perform_action(self, game: Game) -> Tensor: ...
 
@@ -309,7 +312,7 @@ class _Stage:
 
     def _picture(self) -> np.ndarray:
         episode = self.episode
-        value = getattr(self.player, "value", None)
+        value, confidence = (getattr(self.player, name, None) for name in ("value", "confidence"))
         self.controls.peeked |= self.controls.show_target and not episode.over
         return render(
             self.game,
@@ -317,6 +320,7 @@ class _Stage:
                 reward=episode.rewards[-1] if episode.rewards else 0.0,
                 score=episode.score,
                 value=None if value is None else float(value[0]),
+                confidence=None if confidence is None else float(confidence[0]),
                 show_target=self.controls.show_target or episode.over,
                 message=episode.ending if episode.over else (PAUSED if self.controls.paused else ""),
                 hint=self.hint,

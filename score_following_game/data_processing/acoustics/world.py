@@ -18,6 +18,7 @@ from score_following_game.data_processing.acoustics.switches import SWITCHES
 from score_following_game.data_processing.augmentation import with_varied_sheet
 from score_following_game.data_processing.level import gain_for
 from score_following_game.data_processing.midi_files import read_midi
+from score_following_game.data_processing.note_table import NoteTable
 from score_following_game.data_processing.piece import Piece, find_score, merge_onsets, onset_frames, place_of_score
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.data_processing.spectrogram import band_magnitudes, compress
@@ -79,7 +80,8 @@ class Performer:
         rate, fps = params.sample_rate, params.fps
         magnitudes = band_magnitudes(sounding.samples, rate, rate=rate, frame_size=params.frame_size, fps=fps)
         gain = level * gain_for(self.config.audio_peak, sounding.samples, magnitudes, rate / fps)
-        frames, x = merge_onsets(self.score, onset_frames(sounding.onsets, fps), self.piece.midi_path)
+        note_frames = onset_frames(sounding.onsets, fps)
+        frames, x = merge_onsets(self.score, note_frames, self.piece.midi_path)
         return replace(
             self.piece,
             name=name,
@@ -87,6 +89,7 @@ class Performer:
             onset_frames=frames,
             onset_x=x,
             spectrogram=compress(magnitudes * np.float32(gain)),
+            notes=NoteTable.of(self.score, note_frames, self.notes.pitch),
         )
 
 

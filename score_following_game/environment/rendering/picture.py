@@ -41,13 +41,15 @@ class Overlay:
     """Content of the picture that is not part of the game's state.
 
     reward: of the last step. score: sum of rewards since the reset. value: the critic's estimate, None without a critic, nan
-    before its first one. show_target: show the true position, where it is known. message: how the game ended. hint: faint text
-    in the message's place until then. person: a person plays instead of an agent.
+    before its first one. confidence: of the player in its position, 0 to 1; None for players that have none. show_target: show
+    the true position, where it is known. message: how the game ended. hint: faint text in the message's place until then.
+    person: a person plays instead of an agent.
     """
 
     reward: float = 0.0
     score: float = 0.0
     value: float | None = None
+    confidence: float | None = None
     show_target: bool = True
     message: str = ""
     hint: str = ""
@@ -243,6 +245,8 @@ def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> 
                 None,
             )
         )
+    if overlay.confidence is not None:
+        rows.append(("confidence in the position", overlay.confidence, 1.0, f"{overlay.confidence:.2f}", None))
     left, top, width = BARS
     for row, (label, value, most, number, mark) in enumerate(rows):
         bar(image, (left, top + row * BAR_PITCH, width, BAR_HEIGHT), label, value, most, number, mark)

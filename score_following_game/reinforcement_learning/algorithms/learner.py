@@ -14,7 +14,6 @@ from score_following_game.agents.policy import NormalPolicy, Policy
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.reinforcement_learning.algorithms.losses import Losses, backward_chunk, optimiser_step
 from score_following_game.reinforcement_learning.diagnostics import Meter
-from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 from score_following_game.reinforcement_learning.schedule import annealed
 from score_following_game.reinforcement_learning.settings import Settings
 
@@ -51,8 +50,8 @@ class Learner:
         entropy_coef = annealed(self.settings.entropy_coef, self.settings.final_entropy_coef, self.progress)
         return self.settings.value_coef, entropy_coef
 
-    def update(self, rollout: Rollout) -> Losses:
-        """Update the network from a rollout that it has just played; returns the losses to log."""
+    def update(self, rollout: Any) -> Losses:
+        """Update the network from what its collector has just provided, a Rollout of most; returns the losses to log."""
         raise NotImplementedError
 
     def backward(self, losses: Losses, policy: Policy, policy_loss: Tensor, squared_error: Tensor, batch: int) -> None:

@@ -32,6 +32,10 @@ class WindowCollector(RolloutCollector):
         none = torch.zeros_like(place, dtype=torch.float32)
         return Rollout(states, place, none, none, none, none, none[0], states.at(slice(0)), None)
 
+    @property
+    def playing(self) -> Tensor:
+        return self.game.piece[:0]  # no games are played: those of the base class stand where they began
+
     def _shares(self, n: int) -> Tensor:
         return torch.rand(n, generator=self.generator, dtype=torch.float64, device=self.bank.device)
 

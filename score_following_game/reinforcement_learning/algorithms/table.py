@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import nn
 
 from score_following_game.agents.agents import Agent, TrainedAgent
 from score_following_game.agents.localisation import LocalisationAgent, localisation_network
 from score_following_game.agents.networks import ActorCritic, network_for
+from score_following_game.agents.reading.agent import ReadingAgent
+from score_following_game.agents.reading.network import NAME as READING_NETWORK
+from score_following_game.agents.reading.network import ReadingNetwork, reading_network
 from score_following_game.config import GameConfig
 from score_following_game.errors import UserError
 from score_following_game.reinforcement_learning.algorithms.a2c import A2C
 from score_following_game.reinforcement_learning.algorithms.learner import Learner
 from score_following_game.reinforcement_learning.algorithms.lookahead.learner import Lookahead
 from score_following_game.reinforcement_learning.algorithms.ppo import PPO
+from score_following_game.reinforcement_learning.algorithms.reading.learner import Reading
+from score_following_game.reinforcement_learning.algorithms.reading.passages import PassageCollector
 from score_following_game.reinforcement_learning.algorithms.reinforce import EpisodeCollector, Reinforce
 from score_following_game.reinforcement_learning.algorithms.supervised import Localisation, WindowCollector
-from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
+from score_following_game.reinforcement_learning.rollouts.collector import Collector, RolloutCollector
 from score_following_game.reinforcement_learning.settings import Settings
 
 
@@ -28,6 +35,10 @@ def _trained(network: ActorCritic, generator: torch.Generator, precision: torch.
 
 def _localising(network: ActorCritic, _generator: torch.Generator, precision: torch.dtype) -> Agent:
     return LocalisationAgent(network, precision)
+
+
+def _reading(network: ReadingNetwork, generator: torch.Generator, precision: torch.dtype) -> Agent:
+    return ReadingAgent(network, generator, precision)
 
 
 @dataclass(frozen=True)
@@ -45,13 +56,13 @@ class Algorithm:
     """
 
     learner: type[Learner]
-    collector: type[RolloutCollector] = RolloutCollector
+    collector: Callable[..., Collector] = RolloutCollector
     keeps_passes: bool = False
     lstm: bool | None = False
     continuous: bool = True
     critic: bool = True
-    network: Callable[[str, GameConfig], ActorCritic] = network_for
-    player: Callable[[ActorCritic, torch.Generator, torch.dtype], Agent] = _trained
+    network: Callable[[str, GameConfig], nn.Module] = network_for
+    player: Callable[[Any, torch.Generator, torch.dtype], Agent] = _trained
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -61,13 +72,18 @@ ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(PPO, lstm=True),
     "lookahead": Algorithm(Lookahead, continuous=False),
     "localisation": Algorithm(Localisation, WindowCollector, critic=False, network=localisation_network, player=_localising),
+    "reading": Algorithm(Reading, PassageCollector, critic=False, network=reading_network, player=_reading),
 }
 
 
-def algorithm_for(settings: Settings, config: GameConfig) -> tuple[Algorithm, ActorCritic]:
+def algorithm_for(settings: Settings, config: GameConfig) -> tuple[Algorithm, nn.Module]:
     """The algorithm of --agent and a new network. Raises UserError if the network suits neither it nor the game."""
     agent = ALGORITHMS[settings.agent]
+    if settings.net == READING_NETWORK and settings.agent != "reading":
+        raise UserError(f"--agent {settings.agent}: cannot train --net {settings.net}; use --agent reading")
     network = agent.network(settings.net, config)
+    if not isinstance(network, ActorCritic):
+        return agent, network
     architecture = network.architecture
     if architecture.lstm and agent.lstm is False:
         raise UserError(

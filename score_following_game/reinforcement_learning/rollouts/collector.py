@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -33,7 +34,42 @@ class Played(NamedTuple):
     finite: Tensor
 
 
-class RolloutCollector:
+class Collector(ABC):
+    """Provides what each update learns from.
+
+    Attributes:
+        generator: source of its random numbers, and of the learner's.
+        last_return: of the latest finished game of each, float64 (n,); nan where there is none.
+    """
+
+    generator: torch.Generator
+    last_return: Tensor
+
+    @abstractmethod
+    def collect(self, t_max: int) -> Any:
+        """What the algorithm's learner takes; `n_steps` is the number of game steps in it. Raises Diverged."""
+
+    @property
+    @abstractmethod
+    def playing(self) -> Tensor:
+        """The pieces, int64 (n,), of which games go on after the update; none of them may be replaced."""
+
+    @abstractmethod
+    def is_finite(self) -> bool:
+        """Whether the network's output, in evaluation mode, is finite. Draws no random numbers."""
+
+    @abstractmethod
+    def take_outcomes(self) -> Tensor:
+        """Counts of the games that ended since the last call: float64 (5,), in the order of diagnostics.OUTCOMES."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class RolloutCollector(Collector):
     """Plays N games continuously, in rollouts of t_max steps; games that end restart at once.
 
     keep: keep the layers' activations for the gradient, on the CPU only and up to RECORDED_BYTES. graph: on CUDA, replay a
@@ -133,13 +169,20 @@ class RolloutCollector:
         )
 
     @property
+    def playing(self) -> Tensor:
+        return self.game.piece
+
+    def is_finite(self) -> bool:
+        judged = act(self.network, self.bank, self.game.position(), self.precision, self.lstm_state)
+        return bool(judged.output.isfinite().all() and judged.value.isfinite().all())
+
+    @property
     def step_state(self) -> list[tuple[Any, str]]:
         """The attributes, as (object, name), that a step reads and replaces."""
         own = ["running_return", "last_return", "begun", "outcomes", *(["lstm_state"] if self.lstm_state is not None else [])]
         return [*((self.game, name) for name in Game.STATE), *((self, name) for name in own), (self.sampler, "latest_ratio")]
 
     def take_outcomes(self) -> Tensor:
-        """Counts of the games that ended since the last call: float64 (5,), in the order of diagnostics.OUTCOMES."""
         taken, self.outcomes = self.outcomes.clone(), torch.zeros_like(self.outcomes)
         return taken
 

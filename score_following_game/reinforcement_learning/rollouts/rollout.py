@@ -48,6 +48,11 @@ class Rollout:
         return discounted_returns(self.rewards, self.masks, self.last_values, discounting).flatten()
 
     @property
+    def n_steps(self) -> int:
+        """The number of game steps, of all games."""
+        return len(self.states.speed)
+
+    @property
     def games_per_step(self) -> list[int]:
         """The number of games played at each step."""
         return [self.actions.shape[1]] * self.actions.shape[0]

@@ -1,0 +1,116 @@
+"""Plays by reading and listening: a belief about place and tempo, weighed by the reading network, and a controller."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from score_following_game.agents.agents import Agent
+from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy, Policy
+from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
+from score_following_game.agents.reading.features import Features, arithmetic
+from score_following_game.agents.reading.network import (
+    CELL,
+    PLACE_COLUMNS,
+    ReadingNetwork,
+    column_step,
+    place_at,
+    places_in_view,
+)
+from score_following_game.environment.game import Game
+
+# Power of each frame's evidence. Neighbouring frames hear nearly the same sound, so they are not independent.
+POWER = 0.1
+OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely than one at its edge
+BEYOND = 0.5  # places beyond the outermost ones that still count as in view
+GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
+LEAST_STD = 1e-3  # pixels per frame
+
+
+class ReadingAgent(Agent):
+    """Follows with a reading network. It sees the window of the game and hears the sound up to the present frame.
+
+    Each game has a belief of its own, which begins anew when the game does.
+
+    Args:
+        network: put into evaluation mode; its parameters may change between calls.
+        generator: source of its random numbers, on the games' device.
+        precision: dtype of the network's arithmetic.
+
+    Attributes:
+        policy: a distribution over actions, the share of particles for which each would be the right one; None at first. The
+            agent does not sample it: it does what is right for the mean of its particles.
+        confidence: (N,), 1 for a belief in one place, 0 for one as wide as the distance at which games are lost; None at first.
+    """
+
+    def __init__(
+        self,
+        network: ReadingNetwork,
+        generator: torch.Generator,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.network = network.eval()
+        self.generator, self.precision = generator, precision
+        self.policy: Policy | None = None
+        self.confidence: Tensor | None = None
+        self._particles: Tensor | None = None
+        self._features: Features | None = None
+
+    @torch.no_grad()
+    def perform_action(self, game: Game) -> Tensor:
+        prior = MotionPrior(self.generator, unit_of(game.config))
+        particles = self._before(game, prior)
+        particles = prior.drawn(particles, POWER * self.log_likelihood(game, particles[..., 0]))
+        self._particles, believed = particles, estimate(particles)
+        self.confidence = (1 - believed.spread / game.config.threshold).clamp(min=0)
+        wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]
+        each = _speed_towards(game, *particles.unbind(dim=2))
+        if game.config.continuous:
+            self.policy = NormalPolicy((wanted - game.speed).float(), each.std(dim=1).float() + LEAST_STD)
+            return wanted - game.speed
+        shares = torch.nn.functional.one_hot(_nearest_action(game, each), len(game.actions)).double().mean(dim=1)
+        self.policy = CategoricalPolicy((shares + 1e-6).log().log_softmax(dim=1).float())
+        return _nearest_action(game, wanted[:, None])[:, 0]
+
+    def keep(self, games: Tensor) -> None:
+        if self._particles is not None:
+            self._particles = self._particles[games]
+
+    def _before(self, game: Game, prior: MotionPrior) -> Tensor:
+        """The particles of every game at the present frame, before what is heard in it."""
+        begun = prior.begun(game.x, game.speed)
+        if self._particles is None or len(self._particles) != len(game):
+            return begun
+        continues = (game.previous_frame < game.frame) & (game.frame > 0)  # a game just begun has not moved yet
+        return torch.where(continues[:, None, None], prior.moved(self._particles), begun)
+
+    def log_likelihood(self, game: Game, position: Tensor) -> Tensor:
+        """Of what is seen and heard now, if the music were at positions: (N, P) both, in padded pixels and in nats."""
+        features, config = self._features, game.config
+        if features is None or features.bank is not game.bank or features.network is not self.network:
+            features = self._features = Features(self.network, game.bank, self.precision)
+        step, half = column_step(config), config.sheet_context / 2
+        # The places whose columns lie within the window. The window's phase decides whether the last one does.
+        first = ((game.x - half) / (CELL * step)).ceil().clamp(min=0).long()
+        last = ((game.x + half - PLACE_COLUMNS * step) / (CELL * step)).floor().long() - first
+        places = places_in_view(config)
+        cells, query = features.at(game.piece, game.frame, first, places + 2)
+        with arithmetic(self.precision, game.bank.device):
+            logits = self.network.match(cells, query[:, None])[:, 0]
+        numbers = torch.arange(places, device=logits.device)
+        likelihood = logits.masked_fill(numbers > last[:, None], -torch.inf).log_softmax(dim=1)
+        at = place_at(position, config) - first[:, None]
+        before = at.floor().clamp(min=0).minimum(last[:, None] - 1.0).long()
+        share = (at - before).clamp(0, 1).float()
+        between = likelihood.gather(1, before) * (1 - share) + likelihood.gather(1, before + 1) * share
+        return between - OUT_OF_VIEW * ((at < -BEYOND) | (at > last[:, None] + BEYOND))
+
+
+def _speed_towards(game: Game, position: Tensor, speed: Tensor) -> Tensor:
+    """The speeds, (N, n), of games that are to move with the music at positions and speeds (N, n), and to meet it."""
+    return (speed + GAIN * (position - game.x[:, None])).clamp(min=0)
+
+
+def _nearest_action(game: Game, speed: Tensor) -> Tensor:
+    """The actions, int64 (N, n), after which the games' speeds are nearest to speeds (N, n)."""
+    return (game.speed[:, None, None] + game.actions - speed[..., None]).abs().argmin(dim=2)

@@ -1,0 +1,82 @@
+"""Where the music may be and how fast it moves: particles that go on at their speeds and are drawn again by what is heard.
+
+A window of two seconds says nothing in the middle of a long note, or in a figure that is repeated. The music then goes on at
+its tempo; that is the motion prior, in the form of a bootstrap particle filter (Gordon, Salmond and Smith, 1993).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from score_following_game.config import GameConfig
+
+LEAST_UNIT, WIDE = 0.5, 512  # pixels per frame; width in pixels of the window for which it is 1
+# In units of speed (unit_of):
+FASTEST_START = 6.0  # speeds at which the music may begin, above that of the game
+NEAR_START = 4.0  # width of the range of places around the first position
+SPEED_NOISE, PLACE_NOISE = 0.1, 0.15  # standard deviations per frame
+# The tempo may change at once, as after a fermata: share of particles per frame, and the range of the factor.
+TEMPO_CHANGES, SLOWER, FASTER = 0.01, 0.5, 2.0
+
+
+class Estimate(NamedTuple):
+    """What N beliefs amount to, (N,) each.
+
+    position: its mean, pixels. speed: its mean, pixels per frame. spread: standard deviation of the position, pixels.
+    """
+
+    position: Tensor
+    speed: Tensor
+    spread: Tensor
+
+
+def unit_of(config: GameConfig) -> float:
+    """The scale of speeds in a game, pixels per frame. Wide windows are for piano music, which takes more room per second."""
+    return max(LEAST_UNIT, config.sheet_context / WIDE)
+
+
+class MotionPrior:
+    """Draws particles, float64 (N, P, 2): positions in pixels of the padded sheet and speeds in pixels per frame.
+
+    generator: source of all its random numbers, on the device of the games. unit: of speed, pixels per frame. n: particles of
+    each game, P.
+    """
+
+    def __init__(self, generator: torch.Generator, unit: float, n: int = 256) -> None:
+        self.generator, self.unit, self.n = generator, unit, n
+
+    def begun(self, x: Tensor, speed: Tensor) -> Tensor:
+        """Particles of games that begin at positions x with speeds, float64 (N,) each."""
+        shares = self._rand(len(x), 2)
+        position = x[:, None] + NEAR_START * self.unit * (shares[..., 0] - 0.5)
+        return torch.stack([position, speed[:, None] + FASTEST_START * self.unit * shares[..., 1]], dim=2)
+
+    def moved(self, particles: Tensor) -> Tensor:
+        """The particles a frame later."""
+        noise = self.unit * torch.randn(particles.shape, generator=self.generator, dtype=torch.float64, device=particles.device)
+        chances = self._rand(len(particles), 2)
+        speed = (particles[..., 1] + SPEED_NOISE * noise[..., 1]).clamp(min=0)
+        changed = speed * (SLOWER + (FASTER - SLOWER) * chances[..., 1])
+        speed = torch.where(chances[..., 0] < TEMPO_CHANGES, changed, speed)
+        return torch.stack([particles[..., 0] + speed + PLACE_NOISE * noise[..., 0], speed], dim=2)
+
+    def drawn(self, particles: Tensor, log_weights: Tensor) -> Tensor:
+        """Particles drawn in proportion to exp(log_weights), (N, P), systematically: equal weights leave all of them."""
+        bounds = log_weights.double().softmax(dim=1).cumsum(dim=1)
+        first = torch.rand(len(particles), 1, generator=self.generator, dtype=torch.float64, device=particles.device)
+        ticks = (torch.arange(self.n, device=particles.device) + first) / self.n
+        chosen = torch.searchsorted(bounds, ticks).clamp(max=self.n - 1)
+        return particles.gather(1, chosen[..., None].expand_as(particles))
+
+    def _rand(self, games: int, numbers: int) -> Tensor:
+        shape = (games, self.n, numbers)
+        return torch.rand(shape, generator=self.generator, dtype=torch.float64, device=self.generator.device)
+
+
+def estimate(particles: Tensor) -> Estimate:
+    """The mean of particles (N, P, 2) that all count the same."""
+    position, speed = particles.mean(dim=1).unbind(dim=1)
+    return Estimate(position, speed, particles[..., 0].std(dim=1))

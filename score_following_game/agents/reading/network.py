@@ -1,0 +1,158 @@
+"""ReadingNet: reads the sheet and hears the sound, once each, and compares each place with each frame.
+
+The published networks see a pair of windows and judge it as a whole, so each frame costs a pass over both. Here what is read
+does not depend on what is heard: a passage's cells and queries are computed once and compared in every frame of it.
+
+Nothing is padded. A cell is the same whether it is computed with the whole sheet or with a strip of it, and a query depends
+on the `past` rows of sound that end with its own.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from score_following_game.config import GameConfig
+from score_following_game.errors import UserError
+
+NAME, READS = "ReadingNet", "read_notes.weight"  # and a parameter that no other network has
+LOWEST, KEYS = 21, 88  # MIDI pitch of the lowest note that is read and heard; their number
+CELL = 8  # columns from one cell, or place, to the next
+CELL_COLUMNS, PLACE_COLUMNS = 49, 65  # that a cell, or a place, depends on; its centre is in their middle
+LEAST_PLACES = 5  # in the window of a game
+CELL_FEATURES, QUERY_FEATURES, MATCH_FEATURES = 64, 96, 64
+# (channels, kernel, stride), (rows, columns). Rows are halved by the first layer only, until the last: pitch is a matter of
+# few rows. Halved four times, it could not be read (KL 2.8 nats after the 10 minutes in which this came to 1.7).
+SHEET = ((16, (5, 5), (2, 2)), (32, (3, 3), (1, 2)), (48, (3, 3), (1, 2)), (64, (3, 3), (2, 1)))
+SHEET_TOP = 96
+SOUND = ((16, (5, 3), (2, 1)), (32, (3, 3), (2, 1)), (48, (3, 3), (2, 1)))  # (bands, frames)
+DILATIONS = (1, 2, 4, 8, 16, 32, 64)  # as many as the window of sound has frames for
+RARE = -3.0  # initial bias of the notes' logits: few of the 88 are there
+
+
+class ReadingNetwork(nn.Module):
+    """See above.
+
+    Args:
+        rows: of the sheet.
+        bands: of the sound.
+        frames: rows of sound that a query may depend on.
+
+    Attributes:
+        past: rows of sound that a query does depend on, at most `frames`.
+    """
+
+    has_dropout = False
+    has_batch_norm = False
+
+    def __init__(self, rows: int, bands: int, frames: int) -> None:
+        super().__init__()
+        self.rows, self.bands = rows, bands
+        self.sheet_layers, channels, left = _stack(SHEET, rows)
+        self.sheet_layers.append(nn.Conv2d(channels, SHEET_TOP, (left, 1)))
+        self.cells = nn.Conv1d(SHEET_TOP, CELL_FEATURES, 3)
+        self.sound_layers, channels, left = _stack(SOUND, bands)
+        self.sound_layers.append(nn.Conv2d(channels, QUERY_FEATURES, (left, 1)))
+        self.past = 1 + sum(kernel[1] - 1 for _, kernel, _ in SOUND)
+        self.queries = nn.ModuleList()
+        for dilation in DILATIONS:
+            if self.past + 2 * dilation > frames:
+                break
+            self.queries.append(nn.Conv1d(QUERY_FEATURES, QUERY_FEATURES, 3, dilation=dilation))
+            self.past += 2 * dilation
+        self.cell_part = nn.Linear(CELL_FEATURES, MATCH_FEATURES)
+        self.query_part = nn.Linear(QUERY_FEATURES, MATCH_FEATURES)
+        self.neighbours = nn.Conv1d(MATCH_FEATURES, MATCH_FEATURES, 3)
+        self.place = nn.Linear(MATCH_FEATURES, 1)
+        self.read_notes = nn.Linear(CELL_FEATURES, KEYS)
+        self.hear_notes = nn.Linear(QUERY_FEATURES, KEYS)
+        self.cell_key = nn.Linear(CELL_FEATURES + KEYS, CELL_FEATURES)
+        self.query_key = nn.Linear(QUERY_FEATURES + KEYS, CELL_FEATURES)
+        for head in (self.read_notes, self.hear_notes):
+            nn.init.constant_(head.bias, RARE)
+
+    def sheet(self, strips: Tensor) -> Tensor:
+        """Read strips of sheet, uint8 (B, W, rows), 255 = ink. Returns cells, (B, C, 64), of which number c has its centre at
+        column CELL * c + CELL_COLUMNS // 2."""
+        ink = strips.transpose(1, 2)[:, None].float().div_(255).contiguous(memory_format=torch.channels_last)
+        for layer in self.sheet_layers:
+            ink = functional.elu(layer(ink))
+        return functional.elu(self.cells(ink[:, :, 0])).transpose(1, 2)
+
+    def sound(self, rows: Tensor) -> Tensor:
+        """Hear sound, float32 (B, T + past - 1, bands). Returns queries, (B, T, 96); number t hears rows t to t + past - 1."""
+        heard = rows.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
+        for layer in self.sound_layers:
+            heard = functional.elu(layer(heard))
+        heard = heard[:, :, 0]
+        for layer in self.queries:
+            (dilation,) = layer.dilation
+            heard = functional.elu(layer(heard)) + heard[..., 2 * dilation :]
+        return heard.transpose(1, 2)
+
+    def match(self, cells: Tensor, queries: Tensor) -> Tensor:
+        """Compare cells (B, C, 64) with queries (B, T, 96).
+
+        Returns logits of the places, float32 (B, T, C - 2). Place p is where cell p + 1 is.
+        """
+        pairs = functional.elu(self.cell_part(cells)[:, None] + self.query_part(queries)[:, :, None])  # (B, T, C, features)
+        beside = self.neighbours(pairs.flatten(0, 1).transpose(1, 2)).transpose(1, 2).unflatten(0, pairs.shape[:2])
+        judged = self.place(pairs[:, :, 1:-1] + functional.elu(beside))[..., 0]
+        cell_keys = self.cell_key(torch.cat([cells, self.read_notes(cells).sigmoid()], dim=2))[:, 1:-1]
+        query_keys = self.query_key(torch.cat([queries, self.hear_notes(queries).sigmoid()], dim=2))
+        alike = query_keys @ cell_keys.transpose(1, 2) / CELL_FEATURES**0.5
+        return (judged + alike).float()
+
+    @torch.no_grad()
+    def is_finite(self) -> bool:
+        """Whether the network's answer to some sheet and sound is finite. Draws no random numbers."""
+        device = self.place.weight.device
+        strip = torch.arange(PLACE_COLUMNS * self.rows, device=device).remainder(256).to(torch.uint8)
+        sound = torch.linspace(0, 1, self.past * self.bands, device=device)
+        cells = self.sheet(strip.view(1, PLACE_COLUMNS, self.rows))
+        queries = self.sound(sound.view(1, self.past, self.bands))
+        return all(bool(each.isfinite().all()) for each in (self.match(cells, queries), cells, queries))
+
+
+def _stack(layers: tuple[tuple[int, tuple[int, int], tuple[int, int]], ...], rows: int) -> tuple[nn.ModuleList, int, int]:
+    """Convolutions, their last number of channels, and the rows that they leave."""
+    stack, before = nn.ModuleList(), 1
+    for channels, kernel, stride in layers:
+        stack.append(nn.Conv2d(before, channels, kernel, stride))
+        before, rows = channels, (rows - kernel[0]) // stride[0] + 1
+    return stack, before, rows
+
+
+def rows_heard(config: GameConfig) -> int:
+    """Rows of a ScoreBank's sound in a window. At factor 0.5 a row is the mean of two frames, so there is one less."""
+    return config.spec_context - round(1 / config.spec_factor) + 1
+
+
+def column_step(config: GameConfig) -> int:
+    """Pixels of a sheet per column that the network sees."""
+    return round(1 / config.sheet_factor)
+
+
+def reading_network(name: str, config: GameConfig) -> ReadingNetwork:
+    """A new network for a game. Raises UserError for another name than ReadingNet, and for windows that are too small."""
+    if name != NAME:
+        raise UserError(f"--net {name}: reading and listening is what {NAME} does; use --net {NAME}")
+    columns, least = config.sheet_shape[2], PLACE_COLUMNS + CELL * LEAST_PLACES
+    if columns < least:
+        raise UserError(f"network {NAME} needs a sheet window of {least} columns, but the game config shows {columns}")
+    try:
+        return ReadingNetwork(config.sheet_shape[1], config.spec_shape[1], rows_heard(config))
+    except RuntimeError:
+        sizes = f"sheet {config.sheet_shape[1:]} and spectrogram {config.spec_shape[1:]}"
+        raise UserError(f"network {NAME}: the windows of the game config are too small for it ({sizes})") from None
+
+
+def places_in_view(config: GameConfig) -> int:
+    """The largest number of places whose columns all lie within the window of a game."""
+    return (config.sheet_shape[2] - PLACE_COLUMNS) // CELL + 1
+
+
+def place_at(x: Tensor, config: GameConfig) -> Tensor:
+    """Places, with fractions, at distances x from the left edge of a strip; pixels of the sheet before it is resized."""
+    return (x / column_step(config) - PLACE_COLUMNS // 2) / CELL

@@ -1,0 +1,65 @@
+"""Trains the reading network to place the music in a strip of sheet, to read noteheads and to hear onsets."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from score_following_game.agents.reading.features import arithmetic
+from score_following_game.agents.reading.network import KEYS, ReadingNetwork
+from score_following_game.reinforcement_learning.algorithms.learner import Learner
+from score_following_game.reinforcement_learning.algorithms.losses import Losses
+from score_following_game.reinforcement_learning.algorithms.reading.passages import STRIDE, Passages
+
+WIDTH = 0.6  # standard deviation of the target around the true place, places
+NEAR = 1.5  # places; the share of answers within it is logged
+READ, HEARD = 0.6, 0.3  # weights of the two cross-entropies, which are sums over the 88 keys
+
+
+class Reading(Learner):
+    """Loss: KL(target || places) + READ * (noteheads of the cells) + HEARD * (onsets of the frames); one step per collection.
+
+    The place alone teaches nothing for long, since hearing and reading help only together; each has a target of its own here.
+    """
+
+    network: ReadingNetwork  # type: ignore[assignment]  # the table gives this learner no other
+
+    def update(self, passages: Passages) -> Losses:
+        """Take one gradient step. Losses: policy, the KL divergence; value, the weighted cross-entropies; entropy."""
+        network = self.network
+        with arithmetic(self.precision, self.bank.device):
+            cells = network.sheet(passages.strip)
+            queries = network.sound(passages.sound)[:, ::STRIDE]
+            places = network.match(cells, queries).log_softmax(dim=2)
+            read, heard = network.read_notes(cells).float(), network.hear_notes(queries).float()
+        divergence = _mean(_divergence(places, passages.place), passages.counts)
+        notes = READ * _entropy(read, passages.heads, passages.labelled)
+        notes = notes + HEARD * _entropy(heard, passages.begun, passages.labelled)
+        self.optimiser.zero_grad()
+        (divergence + notes).backward()
+        with torch.no_grad():
+            uncertainty = _mean(-(places.exp() * places).sum(dim=2), passages.counts)
+            near = (places.argmax(dim=2) - passages.place).abs() <= NEAR
+            self.meter.add("near", _mean(near, passages.counts)[None])
+        losses = Losses(*torch.stack([divergence, notes, uncertainty]).tolist())
+        self.step(losses)
+        return losses
+
+
+def _divergence(log_probabilities: Tensor, place: Tensor) -> Tensor:
+    """KL divergence (B, T) from a Gaussian around each place, (B, T), to probabilities (B, T, P)."""
+    numbers = torch.arange(log_probabilities.shape[2], device=place.device)
+    target = (-((numbers - place[..., None]) / WIDTH).square() / 2).log_softmax(dim=2).float()
+    return (target.exp() * (target - log_probabilities)).sum(dim=2)
+
+
+def _mean(values: Tensor, counts: Tensor) -> Tensor:
+    """The mean of the values that count; 0 where none does."""
+    return (values * counts).sum() / counts.sum().clamp(min=1)
+
+
+def _entropy(logits: Tensor, targets: Tensor, labelled: Tensor) -> Tensor:
+    """Cross-entropy per cell or frame, summed over the keys; of passages without labels 0."""
+    each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=(1, 2))
+    return KEYS * _mean(each, labelled)

@@ -1,0 +1,165 @@
+"""The belief and the agent that plays by it: motion prior, control, what it may use, games that begin and end."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy
+from score_following_game.agents.reading.agent import ReadingAgent
+from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
+from score_following_game.agents.reading.network import ReadingNetwork, reading_network
+from score_following_game.config import GameConfig, freely_moving
+from score_following_game.environment.game import Game
+from score_following_game.environment.live import LiveScore
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.starts import Start
+from score_following_game.evaluation.evaluator import play_data_set
+
+
+@pytest.fixture(scope="module")
+def network(config: GameConfig) -> ReadingNetwork:
+    torch.manual_seed(0)
+    return reading_network("ReadingNet", config)
+
+
+def agent_of(network: ReadingNetwork, kind: type[ReadingAgent] = ReadingAgent) -> ReadingAgent:
+    return kind(network, torch.Generator().manual_seed(1))
+
+
+class Knowing(ReadingAgent):
+    """What a network would say that places the music within 10 px; in frames 20 to 34 it is deaf."""
+
+    def log_likelihood(self, game: Game, position: Tensor) -> Tensor:
+        deaf = (game.frame >= 20) & (game.frame < 35)
+        sure = -((position - game.true_position()[:, None]) / 10).square() / 2
+        return torch.where(deaf[:, None], torch.zeros_like(sure), sure).float()
+
+
+def test_a_belief_goes_on_through_three_seconds_of_silence(config: GameConfig):
+    prior = MotionPrior(torch.Generator().manual_seed(0), unit_of(config))
+    speed = torch.tensor([1.0, 2.5], dtype=torch.float64)  # pixels per frame, of two games
+    true_x = torch.tensor([400.0, 300.0], dtype=torch.float64)
+    particles, spreads = prior.begun(true_x, torch.zeros(2, dtype=torch.float64)), {}
+    for frame in range(200):
+        heard = not 100 <= frame < 160
+        evidence = -((particles[..., 0] - true_x[:, None]) / 12).square() / 2
+        particles = prior.drawn(particles, 0.1 * evidence * heard)
+        found = estimate(particles)
+        spreads[frame] = found.spread
+        if frame >= 60:
+            assert (found.position - true_x).abs().max() < (10 if heard and frame < 160 else 40), frame
+        if frame == 99:
+            torch.testing.assert_close(found.speed, speed, atol=0.3, rtol=0)
+        particles, true_x = prior.moved(particles), true_x + speed
+    assert (spreads[159] > 1.5 * spreads[99]).all() and (spreads[199] < spreads[159]).all()
+    assert (found.position - true_x + speed).abs().max() < 10
+
+
+def test_particles_are_drawn_by_their_weights():
+    prior = MotionPrior(torch.Generator().manual_seed(0), 0.5, 8)
+    particles = torch.arange(16.0, dtype=torch.float64).view(1, 8, 2).repeat(2, 1, 1)
+    log_weights = torch.zeros(2, 8)
+    log_weights[1, [0, 1, 2, 4, 5, 6, 7]] = -50.0
+    drawn = prior.drawn(particles, log_weights)
+    assert torch.equal(drawn[0], particles[0]) and torch.equal(drawn[1], particles[1, 3].expand(8, 2))
+    assert torch.equal(MotionPrior(torch.Generator().manual_seed(0), 0.5, 8).drawn(particles, log_weights), drawn)
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_an_agent_that_hears_well_follows(bank: ScoreBank, network: ReadingNetwork, continuous: bool):
+    played = ScoreBank(bank.pieces, freely_moving(bank.config)) if continuous else bank
+    agent = agent_of(network, Knowing)
+    for trial in play_data_set(agent, played, trials=2):
+        assert [episode.ratio for episode in trial] == [1.0] * len(trial)
+        assert max(abs(episode.errors[-3:]).max() for episode in trial) < 12
+    assert isinstance(agent.policy, NormalPolicy if continuous else CategoricalPolicy)
+
+
+def test_policy_and_confidence_tell_what_the_belief_is(bank: ScoreBank, network: ReadingNetwork):
+    agent, game = agent_of(network, Knowing), Game(bank, 2)
+    confident = []
+    for _ in range(40):
+        action = agent.perform_action(game)
+        probabilities = agent.policy.log_probabilities.exp()
+        torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
+        assert agent.policy.entropy().isfinite().all() and (probabilities.gather(1, action[:, None]) > 0.01).all()
+        confident.append(float(agent.confidence.mean()))
+        game.step(action)
+    assert all(0 <= value <= 1 for value in confident)
+    assert confident[33] < confident[19] < confident[39] + 0.1  # less so after 15 frames in which nothing was heard
+
+
+@pytest.mark.parametrize("games", [1, 3])  # a single game computes its queries frame by frame
+def test_the_agent_uses_nothing_that_it_has_not_heard_or_seen(bank: ScoreBank, network: ReadingNetwork, games: int):
+    """Later sound and the sheet outside the window change nothing; the newest sound and the sheet within it do."""
+    frames = 6
+    generator = torch.Generator().manual_seed(0)
+    changed = copy.copy(bank)
+    changed.spec, changed.ink = bank.spec.clone(), bank.ink.clone()
+    half, context = bank.config.sheet_context // 2, bank.config.spec_context
+
+    def evidence(heard: ScoreBank) -> Tensor:
+        agent, game, found = agent_of(network), Game(heard, games), []
+        game.reset(Start.from_beginning(torch.arange(games)))
+        for frame in range(frames):
+            found.append(agent.log_likelihood(game, game.x[:, None] + torch.linspace(-60, 60, 25)))
+            game.step(torch.full((games,), 2 if frame < 2 else 1))
+        return torch.stack(found)
+
+    expected = evidence(bank)
+    reach = 5  # pixels that the games move
+    for piece in range(games):
+        sound = int(bank.spec_offset[piece]) + frames - 1 + context - 1  # at factor 0.5 a row is the mean of two frames
+        changed.spec[sound : sound + 20] = torch.rand(20, changed.spec.shape[1], generator=generator)
+        begin = Game(bank, 1)
+        begin.reset(Start.from_beginning(torch.tensor([piece])))
+        x = int(begin.x) + int(bank.ink_offset[piece])
+        for far in (slice(x - half - 60, x - half), slice(x + half + reach, x + half + reach + 60)):
+            changed.ink[far] = 255
+    torch.testing.assert_close(evidence(changed), expected, atol=1e-5, rtol=0)
+    for name, row in (("spec", int(bank.spec_offset[0]) + frames - 1 + context - 3), ("ink", int(bank.ink_offset[0]) + 380)):
+        near = copy.copy(bank)
+        setattr(near, name, getattr(bank, name).clone())
+        getattr(near, name)[row : row + 2] = 200
+        assert (evidence(near)[-1, 0] - expected[-1, 0]).abs().max() > 1e-4, name
+
+
+def test_a_live_game_is_that_of_the_recording(bank: ScoreBank, network: ReadingNetwork):
+    piece, config = bank.pieces[0], bank.config
+    live = LiveScore(piece.sheet, float(piece.onset_x[0]), config, minutes=0.2)
+    agent, whole, game = agent_of(network), agent_of(network), Game(bank, 1)
+    for frame in range(20):
+        live.hear(piece.spectrogram[:, frame : frame + 1])
+        while live.ready and int(live.game.frame[0]) < 20:
+            live.step(agent.perform_action(live.game))
+            game.step(whole.perform_action(game))
+            assert live.x == float(game.x[0]) - config.sheet_pad
+
+
+def test_a_game_that_begins_again_has_a_new_belief(bank: ScoreBank, network: ReadingNetwork):
+    agent, game = agent_of(network), Game(bank, 3)
+    for _ in range(30):
+        game.step(agent.perform_action(game) * 0 + 2)
+    before = agent._particles.clone()
+    begun = torch.tensor([False, True, False])
+    game.reset(Start.from_beginning(torch.tensor([0, 1, 2])), begun)
+    agent.perform_action(game)
+    start = estimate(agent._particles).position
+    assert abs(float(start[1] - game.x[1])) < 10 and (agent._particles[1] - before[1]).abs().max() > 50
+    assert (start - estimate(before).position).abs()[~begun].max() < 30
+    kept = agent._particles[torch.tensor([True, False, True])]
+    agent.keep(torch.tensor([True, False, True]))
+    game.keep(torch.tensor([True, False, True]))
+    assert torch.equal(agent._particles, kept)
+    agent.perform_action(game)
+    assert agent.confidence.shape == (2,)
+
+
+def test_the_unit_of_speed_does_not_depend_on_the_actions(config: GameConfig):
+    assert unit_of(config) == unit_of(replace(config, continuous=True, actions=())) == 0.5
+    assert unit_of(replace(config, sheet_context=512)) == 1.0
