@@ -129,7 +129,7 @@ def load_piece(
         tempo,
         config,
         performance.remarks,
-        _note_table(midi_path, tempo, score, config.spectrogram_params.fps) if with_notes else None,
+        notes=_note_table(midi_path, tempo, score, config.spectrogram_params.fps) if with_notes else None,
     )
 
 
