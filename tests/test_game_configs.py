@@ -21,9 +21,10 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 
-# spec_context, sheet_context, staff_height, spec_factor, sheet_factor, spec_shape, sheet_shape, actions; the first is our own
+# spec_context, sheet_context, staff_height, spec_factor, sheet_factor, spec_shape, sheet_shape, actions; the first two are our own
 NUMBERS = {
     "long_past": (160, 150, 40, 0.5, 1.0, (2, 39, 80), (2, 40, 150), 0.5),
+    "nottingham_reading": (40, 150, 40, 1.0, 1.0, (2, 78, 40), (2, 40, 150), 0.5),
     "nottingham": (40, 150, 40, 0.5, 1.0, (2, 39, 20), (2, 40, 150), 0.5),
     "nottingham_ls1": (40, 150, 40, 1.0, 1.0, (2, 78, 40), (2, 40, 150), 1.0),
     "mutopia": (40, 256, 128, 0.5, 0.5, (2, 39, 20), (2, 64, 128), 0.5),
@@ -69,7 +70,7 @@ def noise(config: GameConfig, onsets: list[int], name: str = "noise") -> Piece:
 
 def test_there_are_these_and_no_others():
     assert {path.stem for path in (ROOT / "game_configs").glob("*.yaml")} == set(CONFIGS)
-    assert len(CONFIGS) == 14
+    assert len(CONFIGS) == 15
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -20,7 +20,7 @@ from score_following_game.agents.reading.network import (
 from score_following_game.environment.game import Game
 
 # Power of each frame's evidence. Neighbouring frames hear nearly the same sound, so they are not independent.
-POWER = 0.1
+POWER = 0.05
 OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely than one at its edge
 BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
