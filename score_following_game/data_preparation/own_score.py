@@ -30,7 +30,7 @@ from score_following_game.data_preparation.building.build import require_tools
 from score_following_game.data_preparation.building.fingerprint import fingerprint
 from score_following_game.data_preparation.building.make_piece import PieceFacts, PieceTask, make_piece
 from score_following_game.data_preparation.building.sources import Source, find_sources
-from score_following_game.data_preparation.engraving.isolation import PASSING, TaskOutcome, run_isolated
+from score_following_game.data_preparation.engraving.isolation import CRASHED, PASSING, TaskOutcome, run_isolated
 from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.errors import STAVES, UNREADABLE
@@ -283,4 +283,7 @@ def _why_not(wish: Wish, outcome: TaskOutcome) -> str:
         whole = wish.score.suffix.lower() == ".ly"
         advice = "LilyPond scores are read whole" if whole else "name one part: --part NAME_OR_NUMBER (--part ? lists them)"
         return f"{wish.score}: has {staves} staves, and agents read one staff, or the two of a piano; {advice}"
+    if outcome.reason == CRASHED:
+        guard = 'a program that calls this needs `if __name__ == "__main__":` around it'
+        return f"{wish.score}: {outcome.reason} ({outcome.detail}); {guard}"
     return f"{wish.score}: {outcome.reason}" + (f": {outcome.detail}" if outcome.detail else "")
