@@ -21,7 +21,7 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 
-# spec_context, sheet_context, staff_height, spec_factor, sheet_factor, spec_shape, sheet_shape, actions; the first two are our own
+# spec_context, sheet_context, staff_height, spec_factor, sheet_factor, spec_shape, sheet_shape, actions; two are our own
 NUMBERS = {
     "long_past": (160, 150, 40, 0.5, 1.0, (2, 39, 80), (2, 40, 150), 0.5),
     "nottingham_reading": (40, 150, 40, 1.0, 1.0, (2, 78, 40), (2, 40, 150), 0.5),

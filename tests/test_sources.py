@@ -334,7 +334,7 @@ def test_building_again_repeats_nothing(book: Path, tmp_path: Path, monkeypatch:
     shutil.rmtree(tmp_path / "out")
     build(find_sources([book]), options)
     same = [path for path in before if "Tune_3" not in path.name]
-    assert len(same) == 21 and all(path.read_bytes() == before[path][1] for path in same)
+    assert len(same) == 28 and all(path.read_bytes() == before[path][1] for path in same)
 
 
 def test_split_build(book: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from score_following_game.data_preparation.building.build import require_tools
 from score_following_game.data_preparation.building.fingerprint import fingerprint
 from score_following_game.data_preparation.building.make_piece import PieceFacts, PieceTask, make_piece
 from score_following_game.data_preparation.building.sources import Source, find_sources
-from score_following_game.data_preparation.engraving.isolation import PASSING, TaskOutcome, run_isolated
+from score_following_game.data_preparation.engraving.isolation import CRASHED, PASSING, TaskOutcome, run_isolated
 from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.errors import STAVES, UNREADABLE
@@ -44,7 +44,7 @@ from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sheet_map import SUFFIX as MAP_SUFFIX
 from score_following_game.data_processing.sheet_map import read_map
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
-from score_following_game.errors import UserError
+from score_following_game.errors import UserError, counted
 from score_following_game.files import cause_of_writing, file_digest, make_folder, replacing
 from score_following_game.reading import read_bytes
 
@@ -213,7 +213,7 @@ def _chosen(wish: Wish) -> Source:
     if wish.piece is None and len(sources) > 1:
         names = list(sources)
         listed = ", ".join(names[:8]) + (f", and {len(names) - 8} more" if len(names) > 8 else "")
-        raise UserError(f"--score {wish.score}: holds {len(sources)} pieces; choose one with --piece NAME: {listed}")
+        raise UserError(f"--score {wish.score}: holds {counted(len(sources), 'piece')}; choose one with --piece NAME: {listed}")
     name = next(iter(sources)) if wish.piece is None else choose_piece(wish.piece, list(sources), str(wish.score))
     return sources[name]
 
@@ -271,9 +271,9 @@ def _staves_of(outcome: TaskOutcome) -> int | None:
 
 def _telling(outcomes: dict[str, TaskOutcome]) -> TaskOutcome:
     """Of the failures in all styles that in the style with as many staves as the score, else that which says how many."""
-    counted = [outcome for outcome in outcomes.values() if _staves_of(outcome) is not None]
-    own = [outcome for style, outcome in outcomes.items() if style and STYLES[style].staves in map(_staves_of, counted[:1])]
-    return next(iter([*own, *counted, *outcomes.values()]))
+    telling = [outcome for outcome in outcomes.values() if _staves_of(outcome) is not None]
+    own = [outcome for style, outcome in outcomes.items() if style and STYLES[style].staves in map(_staves_of, telling[:1])]
+    return next(iter([*own, *telling, *outcomes.values()]))
 
 
 def _why_not(wish: Wish, outcome: TaskOutcome) -> str:
@@ -283,4 +283,7 @@ def _why_not(wish: Wish, outcome: TaskOutcome) -> str:
         whole = wish.score.suffix.lower() == ".ly"
         advice = "LilyPond scores are read whole" if whole else "name one part: --part NAME_OR_NUMBER (--part ? lists them)"
         return f"{wish.score}: has {staves} staves, and agents read one staff, or the two of a piano; {advice}"
+    if outcome.reason == CRASHED:
+        guard = 'a program that calls this needs `if __name__ == "__main__":` around it'
+        return f"{wish.score}: {outcome.reason} ({outcome.detail}); {guard}"
     return f"{wish.score}: {outcome.reason}" + (f": {outcome.detail}" if outcome.detail else "")

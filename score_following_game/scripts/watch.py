@@ -2,6 +2,7 @@
 
 import argparse
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from score_following_game.agents.agents import TrainedAgent
@@ -33,7 +34,7 @@ from score_following_game.evaluation.saliency_film import write_saliency_film
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
 from score_following_game.watching.arguments import DATA_SET, add_own_score_arguments, add_watching_arguments, own_score
-from score_following_game.watching.own_score import load_prepared
+from score_following_game.watching.own_score import OwnScore, load_prepared
 from score_following_game.watching.positions import onsets_path, write_positions
 from score_following_game.watching.setup import game_of, load_one_piece, perform
 from score_following_game.watching.summary import report
@@ -123,18 +124,23 @@ def _watch(args: argparse.Namespace) -> None:
     prepare_machine(seed, args.device, args.threads)
     if args.params:
         resolve_network_and_config(args.params, args.net, args.game_config)  # before long work
-    prepared = own.prepare() if own else None
-    params = args.params or (fitting_agent(prepared.height, str(args.score)) if prepared else "")
+    params, load = chosen(args, own, seed)
     net, config = resolve_network_and_config(params, args.net, args.game_config)
     agent = load_trained_agent(params, net, config, seed=seed, device=args.device, deterministic=args.deterministic)
     check_options(args, agent)
-    if own and prepared:
-        piece = load_prepared(prepared, config, own.tempo)
-    else:
-        piece = load_one_piece(args.data_set or DATA_SET, config, args.piece, seed)
+    piece = load(config)
     require_fitting([piece], config, params)
     print(f"Tracking piece: {piece.name}", flush=True)
     show(args, piece, agent, config, plot)
+
+
+def chosen(args: argparse.Namespace, own: OwnScore | None, seed: int) -> tuple[str, Callable[[GameConfig], Piece]]:
+    """The agent's parameters, and how the piece is loaded for its game."""
+    if own is None:
+        return args.params, lambda config: load_one_piece(args.data_set or DATA_SET, config, args.piece, seed)
+    prepared, tempo = own.prepare(), own.tempo
+    params = args.params or fitting_agent(prepared.height, str(own.score))
+    return params, lambda config: load_prepared(prepared, config, tempo)
 
 
 def show(args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: GameConfig, plot: str | Path | None) -> None:
