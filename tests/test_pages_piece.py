@@ -56,7 +56,7 @@ def test_the_files_of_the_piece(made: Path, run):
 
 def test_it_is_loaded_to_be_followed_only(made: Path):
     config = load_game_config("nottingham.yaml")
-    (piece,) = load_data_set(made, config, untimed=True)
+    (piece,) = load_data_set(made, config, without_notes=True)
     assert not piece.timed
     assert piece.spectrogram.shape == (78, 40)
     with pytest.raises(UserError, match=r"song\.npz: has no notes, since it is made of pages; it can be followed and filmed"):

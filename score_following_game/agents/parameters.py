@@ -90,14 +90,17 @@ def _load(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         if value.is_floating_point() and not bool((value.abs() <= limits.WEIGHT).all()):  # false for nan too
             raise UserError(f"{path}: {key} has a value that is not finite or beyond {limits.WEIGHT:g}; the file is damaged")
     network.load_state_dict(state)
-    answers = network.is_finite if isinstance(network, ReadingNetwork) else lambda: _answers(network)
-    if isinstance(network, (ActorCritic, ReadingNetwork)) and not answers():
+    if not _answers(network):
         raise UserError(f"{path}: the network's output with these parameters is not finite; the file is damaged")
 
 
 @torch.no_grad()
-def _answers(network: ActorCritic) -> bool:
+def _answers(network: nn.Module) -> bool:
     """Whether the output for an observation is finite. Draws no random numbers."""
+    if isinstance(network, ReadingNetwork):
+        return network.is_finite()
+    if not isinstance(network, ActorCritic):
+        return True  # its observations are unknown
     sizes = network.architecture.spec_size, network.architecture.sheet_size
     place = network.concat_fc.weight.device
     windows = [

@@ -73,7 +73,7 @@ class LoadedAgent:
             raise UserError(f"{self.name}: this agent chooses positions, not actions; use evaluate() or follow() with it")
         spec, sheet, is_single = self._as_batch(observation)
         with torch.no_grad():
-            output, _value, *state = self._player.network((spec, sheet), lstm_state=self._state_of(len(spec)))
+            output, _value, *state = self._player.network((spec, sheet), lstm_state=self._state_of(self._player, len(spec)))
         self._lstm_state = state[0] if state else None
         policy = self._player.network.policy(output)
         actions = (policy.mode() if self._player.deterministic else policy.sample(self._generator)).cpu().numpy()
@@ -145,9 +145,9 @@ class LoadedAgent:
         )
         return spec, sheet, is_single
 
-    def _state_of(self, n: int) -> Tensor | None:
+    def _state_of(self, player: TrainedAgent, n: int) -> Tensor | None:
         if self._lstm_state is None:
-            return self._player.network.initial_lstm_state(n)
+            return player.network.initial_lstm_state(n)
         if len(self._lstm_state) != n:
             raise UserError(
                 f"{self.name}: {counted(n, 'game')}, but {len(self._lstm_state)} before; call agent.reset() in between"

@@ -36,8 +36,8 @@ def load_data_set(
     sound_font: Path | None = None,
     tempo: float = 1.0,
     silent: bool = False,
-    untimed: bool = False,
-    with_notes: bool = False,
+    without_notes: bool = False,
+    note_tables: bool = False,
 ) -> list[Piece]:
     """Load the pieces of a data set, in name order.
 
@@ -51,8 +51,8 @@ def load_data_set(
             pretty_midi's.
         tempo: Play every MIDI file this many times as fast.
         silent: Do not play MIDI files: their spectrograms have no frames.
-        untimed: Also load pieces made of pages, which can be followed, not trained or judged on.
-        with_notes: Fill the `notes` of the pieces.
+        without_notes: Also load pieces made of pages, which can be followed, not trained or judged on.
+        note_tables: Fill the `notes` of the pieces.
 
     Returns:
         The pieces. Each has a unique name: its file's, preceded by its subfolder where several files share it.
@@ -65,16 +65,16 @@ def load_data_set(
         require_sound_font(Path(sound_font))
     if piece is not None:
         name = choose_piece(piece, list(scores), str(data_set))
-        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent, with_notes=with_notes)]
-        if not untimed:
-            _require_timed(loaded[0])
+        loaded = [load_piece(scores[name], config, sound_font, name, tempo=tempo, silent=silent, note_table=note_tables)]
+        if not without_notes:
+            _require_notes(loaded[0])
     else:
-        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent, untimed, with_notes)
+        loaded = _load_all(scores, config, sound_font, tempo, str(data_set), silent, without_notes, note_tables)
     _warn_of_oddities(loaded, config)
     return loaded
 
 
-def _require_timed(piece: Piece) -> None:
+def _require_notes(piece: Piece) -> None:
     """Raise UserError for a piece without notes."""
     if not piece.timed:
         raise UserError(
@@ -154,8 +154,8 @@ def _load_all(
     tempo: float,
     where: str,
     silent: bool,
-    untimed: bool,
-    with_notes: bool,
+    without_notes: bool,
+    note_tables: bool,
 ) -> list[Piece]:
     loaded: list[Piece] = []
     problems: list[str] = []
@@ -164,9 +164,9 @@ def _load_all(
     def load(name: str) -> Piece | UserError:
         try:
             with reading(scores[name], "cannot be used"):
-                piece = load_piece(scores[name], config, sound_font, name, reader, tempo, silent, with_notes)
-                if not untimed:
-                    _require_timed(piece)
+                piece = load_piece(scores[name], config, sound_font, name, reader, tempo, silent, note_tables)
+                if not without_notes:
+                    _require_notes(piece)
                 return piece
         except UserError as error:
             return error

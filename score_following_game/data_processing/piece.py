@@ -94,13 +94,13 @@ def load_piece(
     reader: ScoreReader | None = None,
     tempo: float = 1.0,
     silent: bool = False,
-    with_notes: bool = False,
+    note_table: bool = False,
 ) -> Piece:
     """Read NAME.npz, NAME.mid and the performance in the folder of the MIDI file.
 
     score_path: NAME.npz, or for a tempo variant the path its own npz would have. reader: makes pieces of one score share its
     sheet array. tempo: plays the MIDI file this many times as fast. silent: a MIDI file is not played, and the spectrogram has
-    no frames. with_notes: also read the MIDI file for `notes`, which takes a while. Raises UserError naming the file: it is
+    no frames. note_table: also read the MIDI file for `notes`, which takes a while. Raises UserError naming the file: it is
     missing or unreadable, has no notes, its note indices or its sheet do not fit, or it is a recording but `tempo` is not 1.
     """
     midi_path, score_path = find_midi(score_path), find_score(score_path)
@@ -129,7 +129,7 @@ def load_piece(
         tempo,
         config,
         performance.remarks,
-        notes=_note_table(midi_path, tempo, score, config.spectrogram_params.fps) if with_notes else None,
+        notes=_note_table(midi_path, tempo, score, config.spectrogram_params.fps) if note_table else None,
     )
 
 

@@ -62,7 +62,7 @@ def load_pieces(settings: Settings, config: GameConfig, rules: GameConfig, devic
     changing = bool(settings.world and settings.pieces_at_once)
     reads = settings.agent == "reading"
     with distributed.first_on_each_machine():
-        train_set = load_data_set(settings.train_set, config, sound_font=sound_font, silent=changing, with_notes=reads)
+        train_set = load_data_set(settings.train_set, config, sound_font=sound_font, silent=changing, note_tables=reads)
         eval_set = load_data_set(settings.eval_set, config, sound_font=sound_font)
     train_set = [*train_set, *medleys(train_set, settings.medleys, settings.seed)]
     if settings.eval_conditions:

@@ -33,13 +33,13 @@ def load_one_piece(data_set: str | os.PathLike[str], config: GameConfig, piece: 
     Raises UserError when the piece, or every piece of the set, cannot be used.
     """
     if piece is not None:
-        return load_data_set(data_set, config, piece=piece, untimed=True)[0]
+        return load_data_set(data_set, config, piece=piece, without_notes=True)[0]
     names = list(score_paths(data_set))
     random.Random(seed).shuffle(names)
     problems = []
     for name in names:
         try:
-            chosen = load_data_set(data_set, config, piece=name, untimed=True)[0]
+            chosen = load_data_set(data_set, config, piece=name, without_notes=True)[0]
         except UserError as error:
             problems.append(str(error))
             continue

@@ -86,8 +86,7 @@ class ReadingNetwork(nn.Module):
         for layer in self.sound_layers:
             heard = functional.elu(layer(heard))
         heard = heard[:, :, 0]
-        for layer in self.queries:
-            (dilation,) = layer.dilation
+        for layer, dilation in zip(self.queries, DILATIONS):
             heard = functional.elu(layer(heard)) + heard[..., 2 * dilation :]
         return heard.transpose(1, 2)
 

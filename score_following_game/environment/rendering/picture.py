@@ -41,9 +41,9 @@ class Overlay:
     """Content of the picture that is not part of the game's state.
 
     reward: of the last step. score: sum of rewards since the reset. value: the critic's estimate, None without a critic, nan
-    before its first one. confidence: of the player in its position, 0 to 1; None for players that have none. show_target: show
-    the true position, where it is known. message: how the game ended. hint: faint text in the message's place until then.
-    person: a person plays instead of an agent.
+    before its first one. confidence: of the player in its position, 0 to 1; None for players that have none. show_target:
+    show the true position, where it is known. message: how the game ended. hint: faint text in the message's place until
+    then. person: a person plays instead of an agent.
     """
 
     reward: float = 0.0

@@ -55,7 +55,7 @@ class Algorithm:
         player: Builds the agent that plays with the network in evaluations.
     """
 
-    learner: type[Learner]
+    learner: Callable[..., Learner]
     collector: Callable[..., Collector] = RolloutCollector
     keeps_passes: bool = False
     lstm: bool | None = False

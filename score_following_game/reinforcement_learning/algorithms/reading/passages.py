@@ -36,6 +36,8 @@ class Passages:
     """B passages of T frames, every STRIDE-th, each beside a strip of sheet of W columns with C cells.
 
     Attributes:
+        piece: int64 (B,).
+        frame: int64 (B, T).
         strip: uint8 (B, W, rows).
         sound: float32 (B, rows of sound, bands).
         place: float64 (B, T): the music's place in the strip, with fractions.
@@ -45,6 +47,8 @@ class Passages:
         labelled: bool (B,): heads and begun are known.
     """
 
+    piece: Tensor
+    frame: Tensor
     strip: Tensor
     sound: Tensor
     place: Tensor
@@ -93,6 +97,8 @@ class PassageCollector(Collector):
         places = (self.columns - CELL_COLUMNS) // CELL - 1
         heads, begun, labelled = self._labels(piece.tolist(), left.tolist(), frame, places + 2)
         return Passages(
+            piece,
+            frame,
             strips(bank, piece, left, self.columns),
             sounds(bank, piece, first, span, self.network.past),
             place,
