@@ -217,6 +217,9 @@ def test_interrupts_wait_for_the_end_of_a_block_and_only_there() -> None:
 def test_a_missing_library_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("score_following_game.optional_libraries.find_spec", lambda name: None)
     monkeypatch.delitem(sys.modules, "verovio", raising=False)
-    with pytest.raises(UserError, match=r"engraving needs verovio, .* pip install 'score_following_game\[prepare\]'"):
-        build([], BuildOptions(tmp_path / "out"))
+    monkeypatch.delitem(sys.modules, "pypdfium2", raising=False)
+    (tmp_path / "pages.pdf").write_bytes(b"%PDF-1.4")
+    for source, need in ((TUNES, "engraving needs verovio"), (tmp_path / "pages.pdf", "reading a PDF needs pypdfium2")):
+        with pytest.raises(UserError, match=rf"{need}, .* pip install 'score_following_game\[prepare\]'"):
+            build(find_sources([source]), BuildOptions(tmp_path / "out"))
     assert not (tmp_path / "out").exists()

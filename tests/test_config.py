@@ -12,7 +12,7 @@ from score_following_game.errors import UserError
 
 def test_every_config_loads_and_survives_a_round_trip():
     paths = sorted((ROOT / "game_configs").glob("*.yaml"))
-    assert len(paths) == 14
+    assert len(paths) == 15
     for path in paths:
         config = load_game_config(path)
         assert parse_game_config(config_as_dict(config), "again") == config

@@ -20,12 +20,14 @@ WITHOUT_INFLUENCE = {
     "opencv.py",  # loads a library
     "reading.py",  # the boundary of readers
     "yaml_files.py",
+    "data_processing/acoustics/performing.py",  # renditions, which are made while an agent trains
     "data_processing/arrays.py",  # reads what is written
     "data_processing/bars.py",  # counts the bars of pieces without a map
     "data_preparation/building/xml_metadata.py",  # as metadata.py
     "optional_libraries.py",  # looks whether a library is installed
     "data_preparation/building/metadata.py",  # licences and works, which only the manifest and the split use
     "data_preparation/building/naming.py",  # makes names; a piece's name is part of its fingerprint
+    "data_processing/note_table.py",  # the labels of a piece that is trained on
     "data_processing/manifest.py",  # read when a data set is loaded
     "data_processing/performance_cache.py",  # keeps spectrograms, which are not among a piece's files
     "data_processing/piece.py",  # used for names only

@@ -32,11 +32,11 @@ def agent_of(network: ReadingNetwork, kind: type[ReadingAgent] = ReadingAgent) -
 
 
 class Knowing(ReadingAgent):
-    """What a network would say that places the music within 10 px; in frames 20 to 34 it is deaf."""
+    """What a network would say that places the music within 7 px; in frames 20 to 34 it is deaf."""
 
     def log_likelihood(self, game: Game, position: Tensor) -> Tensor:
         deaf = (game.frame >= 20) & (game.frame < 35)
-        sure = -((position - game.true_position()[:, None]) / 10).square() / 2
+        sure = -((position - game.true_position()[:, None]) / 7).square() / 2
         return torch.where(deaf[:, None], torch.zeros_like(sure), sure).float()
 
 

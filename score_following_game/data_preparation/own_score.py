@@ -109,7 +109,7 @@ def prepare(wish: Wish) -> PreparedScore:
         find_recordings(wish.audio)
         if wish.audio.is_dir():
             raise UserError(f"--audio {wish.audio}: is a folder; name one recording")
-    require_tools([] if source.pages else [source.path], wish.audio is not None)
+    require_tools([source], wish.audio is not None)
     by_staves = [""] if source.pages else sorted(STYLES, key=lambda name: STYLES[name].staves)
     tasks = [
         PieceTask(source, style, Path(), wish.time_limit, (1.0,), wish.audio, wish.playing, staff=wish.staff)

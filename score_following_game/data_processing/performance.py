@@ -105,7 +105,9 @@ def load_sound(recording: Path, config: GameConfig) -> tuple[np.ndarray, tuple[s
     """
     _require_fitting_parameters(recording, config.spectrogram_params)
     if recording.name.endswith(".spec.npy"):
-        return _require_length(recording, _read_spectrogram(recording), config), ()
+        spectrogram = _read_spectrogram(recording)
+        _require_length(recording, spectrogram, config)
+        return spectrogram, ()
     fingerprint = make_fingerprint(recording, recording, config, None, 1.0)
     paths = cache_paths(recording, fingerprint)
     cached = next(filter(None, (read_cache(path, fingerprint) for path in paths)), None)
@@ -113,22 +115,20 @@ def load_sound(recording: Path, config: GameConfig) -> tuple[np.ndarray, tuple[s
         spectrogram, remarks = _spectrogram_of_recording(recording, config)
         cached = Cached(np.zeros(1), spectrogram, _named(recording, remarks))
         write_cache(paths, fingerprint, cached)
-    return _require_length(recording, cached.spectrogram, config), cached.remarks
-
-
-def _require_length(source: Path, spectrogram: np.ndarray, config: GameConfig) -> np.ndarray:
-    """The spectrogram itself. Raises UserError naming its source where it lasts too long."""
-    with reading(source, "cannot be used"):
-        limits.require_length(spectrogram.shape[1] / config.spectrogram_params.fps)
-    return spectrogram
+    _require_length(recording, cached.spectrogram, config)
+    return cached.spectrogram, cached.remarks
 
 
 def _of_fitting_length(performance: Performance, config: GameConfig) -> Performance:
     """The performance itself. Raises UserError naming its source where it lasts too long."""
-    seconds = max(performance.spectrogram.shape[1] / config.spectrogram_params.fps, float(performance.onsets[-1]))
-    with reading(performance.source, "cannot be used"):
-        limits.require_length(seconds)
+    _require_length(performance.source, performance.spectrogram, config, float(performance.onsets[-1]))
     return performance
+
+
+def _require_length(source: Path, spectrogram: np.ndarray, config: GameConfig, last: float = 0.0) -> None:
+    """Raise UserError naming a source whose sound lasts too long, or whose last onset, in seconds, is too late."""
+    with reading(source, "cannot be used"):
+        limits.require_length(max(spectrogram.shape[1] / config.spectrogram_params.fps, last))
 
 
 def silent_performance(midi_path: Path, tempo: float = 1.0) -> Performance:

@@ -27,6 +27,7 @@ from score_following_game.data_preparation.engraving.isolation import PASSING, r
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_preparation.engraving.lilypond.piece import WORK_PREFIX
 from score_following_game.data_preparation.pages.check import draw_page_checks
+from score_following_game.data_preparation.pages.files import PDF
 from score_following_game.data_preparation.recordings.pairing import find_recordings, pair
 from score_following_game.data_processing.manifest import EVALUATION_ONLY, MANIFEST_NAME, remove_manifest, write_manifest
 from score_following_game.data_processing.page_map import map_path
@@ -48,7 +49,7 @@ def build(found: Sequence[Source], options: BuildOptions) -> BuildReport:
     another process is building in the destination.
     """
     sources = {source.name: source for source in found}
-    require_tools([source.path for source in found if not source.pages], options.performances.recordings is not None)
+    require_tools(found, options.performances.recordings is not None)
     make_folder(options.destination)
     with locked(options.destination):
         return _build(sources, options)
@@ -80,14 +81,16 @@ def _build(sources: dict[str, Source], options: BuildOptions) -> BuildReport:
     return make_report(records, sources, chosen, options, engraved, removed, unpaired)
 
 
-def require_tools(scores: Sequence[Path], recordings: bool) -> None:
+def require_tools(found: Sequence[Source], recordings: bool) -> None:
     """Raise UserError now for a missing program or library; otherwise every piece would fail in its child process.
 
     recordings: they are aligned with the scores.
     """
-    if scores:
+    if not all(source.pages for source in found):
         require_libraries("engraving", "prepare", "verovio", "resvg_py")
-    if any(score.suffix.lower() == ".ly" for score in scores):
+    if any(page.suffix.lower() == PDF for source in found for page in source.pages):
+        require_libraries("reading a PDF", "prepare", "pypdfium2")
+    if any(source.path.suffix.lower() == ".ly" for source in found):
         require_lilypond()
     if recordings:
         require_sound_font(default_sound_font())

@@ -10,7 +10,7 @@ import numpy as np
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.pages.corrections import corrections_file, read_corrections
 from score_following_game.data_preparation.pages.reading import PagesPiece, read_piece
-from score_following_game.data_processing.audio import SAMPLE_RATE, load_recording
+from score_following_game.data_processing.audio import SAMPLE_RATE, load_recording, write_recording
 from score_following_game.data_processing.page_map import SUFFIX as PAGES_SUFFIX
 from score_following_game.data_processing.page_map import write_page_map
 from score_following_game.data_processing.score_npz import Score, write_score
@@ -66,14 +66,9 @@ def _write(piece: PagesPiece, stem: Path, recording: Path | None, written: dict[
 
 
 def _write_recording(target: Path, recording: Path) -> float:
-    """Write a recording as 16-bit wav, mono, 22 050 Hz. Returns its seconds."""
-    import soundfile
-
+    """Write a recording as a wav. Returns its seconds."""
     samples = load_recording(recording, SAMPLE_RATE)
     if not len(samples):
         raise EngravingError("empty recording", str(recording))
-    with replacing(target) as temporary:
-        soundfile.write(
-            temporary, samples / max(1.0, float(np.abs(samples).max())), SAMPLE_RATE, format="WAV", subtype="PCM_16"
-        )
+    write_recording(target, samples)
     return len(samples) / SAMPLE_RATE

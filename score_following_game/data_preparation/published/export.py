@@ -22,7 +22,7 @@ from numpy.lib import format as npy_format
 from tqdm import tqdm
 
 from score_following_game.config import SpectrogramParams
-from score_following_game.data_processing.audio import is_recording, load_recording
+from score_following_game.data_processing.audio import is_recording, load_recording, write_recording
 from score_following_game.data_processing.dataset import find_data_set, score_paths
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi
@@ -36,7 +36,6 @@ from score_following_game.data_processing.piece import (
     onset_frames,
 )
 from score_following_game.data_processing.score_npz import Score, read_score
-from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.errors import UserError, counted
 from score_following_game.files import WriteError, make_folder, replacing
 
@@ -207,14 +206,10 @@ def write_published_score(path: Path, score: Score) -> None:
 
 def _write_wav(recording: Path, target: Path) -> None:
     """Copy a 16-bit wav; convert any other recording to one (mono, 22 050 Hz), since the old decoders read few formats."""
-    import soundfile
-
     if recording.suffix.lower() == ".wav" and _is_16_bit(recording):
         _copy(recording, target)
-        return
-    samples = load_recording(recording)
-    with replacing(target) as temporary:
-        soundfile.write(temporary, samples / max(1.0, np.abs(samples).max()), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    else:
+        write_recording(target, load_recording(recording))
 
 
 def _is_16_bit(recording: Path) -> bool:
