@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +131,12 @@ def load_piece(
         performance.remarks,
         notes=_note_table(midi_path, tempo, score, config.spectrogram_params.fps) if note_table else None,
     )
+
+
+def untimed(piece: Piece) -> Piece:
+    """The piece, as if it were not known when its notes are played. Its game lasts as long as its sound."""
+    frames = np.array([max(piece.spectrogram.shape[1], 1)], np.int64)
+    return replace(piece, onset_frames=frames, onset_x=piece.onset_x[:1], timed=False)
 
 
 def load_untimed_piece(

@@ -136,6 +136,14 @@ class Game:
         self.x = self.on_sheet(self.x + self.speed, self.piece)
         self.frame = self.frame + 1
 
+    def put(self, x: Tensor) -> None:
+        """Let the games go on from other positions, standing still. x: float64 (N,), padded pixels.
+
+        This is no move of the game; it is for a follower that has been lost and found.
+        """
+        self.x = self.on_sheet(x, self.piece)
+        self.previous_x, self.previous_frame, self.speed = self.x, self.frame, torch.zeros_like(self.speed)
+
     def on_sheet(self, x: Tensor, piece: Tensor) -> Tensor:
         """The nearest x, (n,), at which the window lies within the padded sheet of the piece."""
         half = self.config.sheet_context / 2

@@ -14,6 +14,8 @@ from score_following_game.agents.loading import (
     resolve_network_and_config,
 )
 from score_following_game.agents.localisation import LocalisationAgent
+from score_following_game.agents.reading.agent import ReadingAgent
+from score_following_game.agents.reading.finding import Finder
 from score_following_game.agents.shipped import shipped_agents
 from score_following_game.command_line import (
     Parser,
@@ -24,7 +26,7 @@ from score_following_game.command_line import (
     warn_without_effect,
 )
 from score_following_game.config import GameConfig
-from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.piece import Piece, untimed
 from score_following_game.environment.rendering.display import has_display
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.errors import UserError
@@ -52,6 +54,12 @@ def make_parser() -> Parser:
     parser.add_argument("--game_config", help="game config (default: read from the parameters' run folder)")
     add_watching_arguments(parser)
     add_own_score_arguments(parser)
+    parser.add_argument(
+        "--find",
+        action="store_true",
+        help="do not judge the agent: when it is lost, it looks for the music over the whole sheet and goes on there (agents "
+        "that read; they always do where nobody knows when the notes are played)",
+    )
     parser.add_argument("--dump_images", action="store_true", help="write video_frames/%%06d.png; earlier ones are deleted")
     parser.add_argument(
         "--plot",
@@ -103,6 +111,8 @@ def require_outputs(args: argparse.Namespace) -> str | Path | None:
 
 def check_options(args: argparse.Namespace, agent: LearntAgent) -> None:
     """Refuse or report options that do not apply to the agent."""
+    if args.find and not isinstance(agent, ReadingAgent):
+        raise UserError("--find: this agent does not read the whole sheet; leave it out, or take an agent that reads")
     if isinstance(agent, TrainedAgent):
         return
     kind = "localisation" if isinstance(agent, LocalisationAgent) else "reading"
@@ -145,6 +155,9 @@ def chosen(args: argparse.Namespace, own: OwnScore | None, seed: int) -> tuple[s
 
 def show(args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: GameConfig, plot: str | Path | None) -> None:
     """Have the agent follow the piece, and write what the arguments ask for."""
+    if args.find:
+        piece = untimed(piece)
+    searcher = Finder(agent) if isinstance(agent, ReadingAgent) and not piece.timed else None
     game = game_of(piece, agent.rules(config), args.device)
     written = args.plot or args.alignment or args.saliency or args.csv
     episode = perform(
@@ -155,6 +168,7 @@ def show(args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: Gam
         sound=not args.no_sound,
         finale=episode_picture,
         unseen=written is not None and not has_display(),
+        searcher=searcher,
     )
     if episode.judged:
         print(f"Total reward {int(episode.score)}")

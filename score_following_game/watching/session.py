@@ -37,6 +37,12 @@ class Player(Protocol):
     def perform_action(self, game: Game) -> Tensor: ...
 
 
+class Searcher(Protocol):
+    """Looks for the music where the player is not, for instance an agents.reading.finding.Finder."""
+
+    def look(self, game: Game) -> Tensor | None: ...
+
+
 @dataclass
 class Controls:
     """The state set by a person's keys. direction: +1 (w, faster), -1 (s, slower) or 0 in this frame.
@@ -87,6 +93,7 @@ class WatchedGame:
             standard deviation in continuous games.
         lost: whether the game ended because the player lost track.
         most_reward: the reward of a player that is always at the true position.
+        found: frames in which the player was lost and put where the music is.
         judged: whether true positions are known. If not, true_x, errors and rewards are nan, and last_frame ends the sound.
         player: AGENT or PERSON, what plots call the player.
     """
@@ -110,6 +117,7 @@ class WatchedGame:
     most_reward: float = 0.0
     player: str = AGENT
     judged: bool = True
+    found: list[int] = field(default_factory=list)
 
     @property
     def score(self) -> float:
@@ -147,6 +155,7 @@ def watch(
     clock: Clock | None = None,
     controls: Controls | None = None,
     global_keys: GlobalKeys | None = None,
+    searcher: Searcher | None = None,
 ) -> WatchedGame:
     """Play a game to its end, or until the player leaves it or closes the window, and show it.
 
@@ -159,6 +168,7 @@ def watch(
         clock: paces the window; default: the machine's clock.
         controls: set when a person plays.
         global_keys: source of the keys pressed outside the window.
+        searcher: puts a player that is lost where the music is.
 
     Returns:
         The record of the game.
@@ -189,7 +199,7 @@ def watch(
                     _pause(stage, window, clock, global_keys)
                 if controls.quit:
                     return episode
-            ended = _play_frame(game, player, episode)
+            ended = _play_frame(game, player, episode, searcher)
             frames.update()
             late = clock is not None and clock.until(int(game.frame[0]) + 1) <= 0
             stage.show(draw_window=ended or not late or len(episode.frames) - stage.drawn >= MOST_UNDRAWN)
@@ -239,8 +249,11 @@ def _pause(stage: _Stage, window: Window, clock: Clock, global_keys: GlobalKeys 
     clock.resume()
 
 
-def _play_frame(game: Game, player: Player, episode: WatchedGame) -> bool:
+def _play_frame(game: Game, player: Player, episode: WatchedGame, searcher: Searcher | None) -> bool:
     """Play one frame and record it. Returns True when the game has ended."""
+    if searcher is not None and (place := searcher.look(game)) is not None:
+        game.put(place)
+        episode.found.append(int(game.frame[0]))
     before = float(game.speed[0])
     step: Step = game.step(player.perform_action(game))
     pad, x, speed = game.config.sheet_pad, float(game.x[0]), float(game.speed[0])

@@ -20,7 +20,7 @@ from score_following_game.environment.rendering.window import Window
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError, counted
 from score_following_game.watching.playback import Clock, open_time_source, piece_audio
-from score_following_game.watching.session import Player, WatchedGame, watch
+from score_following_game.watching.session import Player, Searcher, WatchedGame, watch
 
 FINALE_SECONDS = 20.0  # after that the finale closes by itself, so that an unattended run ends
 
@@ -81,6 +81,7 @@ def perform(
     sound: bool = True,
     finale: Callable[[WatchedGame], np.ndarray] | None = None,
     unseen: bool = False,
+    searcher: Searcher | None = None,
 ) -> WatchedGame:
     """Have an agent play a game in a window, or into a film (`video`) or a folder of pictures (`pictures`).
 
@@ -93,6 +94,7 @@ def perform(
         finale: makes the picture that the window shows after the game until a key is pressed. It is not shown when the
             player has left the game.
         unseen: open no window although nothing is recorded.
+        searcher: puts a player that is lost where the music is.
 
     Raises:
         UserError: no window can be opened, or the film cannot be written.
@@ -114,7 +116,7 @@ def perform(
             recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio)))
         if window:
             clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
-        episode = watch(game, player, recorders, window, clock)
+        episode = watch(game, player, recorders, window, clock, searcher=searcher)
         if window and finale and episode.over and not window.closed():
             window.show(finale(episode))
             window.wait_for_key(FINALE_SECONDS)

@@ -29,7 +29,8 @@ def summary(episode: WatchedGame, piece: Piece) -> str:
     """
     if not piece.timed:
         whole = "" if episode.finished else f" of {clock(episode.last_frame / episode.fps)}"
-        return f"{episode.ending.capitalize()}{whole}; the agent was {_last_place(episode, piece)}"
+        found = f"; lost and found again {counted(len(episode.found), 'time')}" if episode.found else ""
+        return f"{episode.ending.capitalize()}{whole}; the agent was {_last_place(episode, piece)}{found}"
     outcome = Outcome.of_game(episode, piece)
     end = outcome.ending.capitalize()
     if not outcome.finished:

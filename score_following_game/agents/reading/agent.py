@@ -18,6 +18,7 @@ from score_following_game.agents.reading.network import (
     places_in_view,
 )
 from score_following_game.environment.game import Game
+from score_following_game.environment.score_bank import ScoreBank
 
 # Power of each frame's evidence. Neighbouring frames hear nearly the same sound, so they are not independent.
 POWER = 0.05
@@ -84,11 +85,15 @@ class ReadingAgent(Agent):
         continues = (game.previous_frame < game.frame) & (game.frame > 0)  # a game just begun has not moved yet
         return torch.where(continues[:, None, None], prior.moved(self._particles), begun)
 
+    def features(self, bank: ScoreBank) -> Features:
+        """What the network has read and heard of the pieces of a bank."""
+        if self._features is None or self._features.bank is not bank or self._features.network is not self.network:
+            self._features = Features(self.network, bank, self.precision)
+        return self._features
+
     def log_likelihood(self, game: Game, position: Tensor) -> Tensor:
         """Of what is seen and heard now, if the music were at positions: (N, P) both, in padded pixels and in nats."""
-        features, config = self._features, game.config
-        if features is None or features.bank is not game.bank or features.network is not self.network:
-            features = self._features = Features(self.network, game.bank, self.precision)
+        features, config = self.features(game.bank), game.config
         step, half = column_step(config), config.sheet_context / 2
         # The places whose columns lie within the window. The window's phase decides whether the last one does.
         first = ((game.x - half) / (CELL * step)).ceil().clamp(min=0).long()

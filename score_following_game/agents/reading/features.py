@@ -57,10 +57,19 @@ class Features:
         Returns n cells of each sheet from number `first`, (N, n, features), of which the last is repeated beyond the end, and
         the query of each frame, (N, features).
         """
+        self._forget_what_changed()
+        return self._cells_at(piece, first, n), self._queries_at(piece, frame)
+
+    def whole(self, piece: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """All cells of a sheet, (1, C, features), and the query of a frame, (1, features). piece, frame: int64 (1,)."""
+        self._forget_what_changed()
+        begin, end = self._cells.places(piece, self._read)
+        return self._cells.values[int(begin) : int(end)][None], self._queries_at(piece, frame)
+
+    def _forget_what_changed(self) -> None:
         if (version := network_version(self.network)) != self._version:
             self._cells, self._queries = self._empty()
             self._version = version
-        return self._cells_at(piece, first, n), self._queries_at(piece, frame)
 
     def _cells_at(self, piece: Tensor, first: Tensor, n: int) -> Tensor:
         begin, end = self._cells.places(piece, self._read)

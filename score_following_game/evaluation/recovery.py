@@ -1,0 +1,120 @@
+"""Performances that jump, stop and go wrong, and how long a follower takes to be with the music again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from score_following_game.agents.reading.agent import ReadingAgent
+from score_following_game.agents.reading.finding import Finder
+from score_following_game.config import GameConfig
+from score_following_game.data_processing.piece import Piece
+from score_following_game.environment.live import LiveScore
+
+SHORTEST, LONGEST = 5.0, 15.0  # seconds of music that are left out or played again
+STOP = 5.0  # seconds of silence, or of other music
+LEFT = 15.0  # seconds that a performance goes on after the interruption, at least
+WITH_THE_MUSIC, KEPT = 0.5, 2.0  # seconds: largest distance of a follower that is with the music; how long it is, to count
+SHARE_KEPT = 0.9  # of the frames of KEPT
+INTERRUPTIONS = ("none", "jump forward", "jump back", "stop", "other music", "other music, jump back")
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A performance with an interruption.
+
+    Attributes:
+        piece: whose sheet it is.
+        spectrogram: float32 (78, n).
+        heard: float64 (n,): the frame of the piece that sounds in each frame; nan where it is not the piece.
+        again: the frame in which the piece goes on.
+    """
+
+    piece: Piece
+    spectrogram: np.ndarray
+    heard: np.ndarray
+    again: int
+
+
+def interrupted(piece: Piece, other: Piece, how: str, fps: int, random: np.random.Generator) -> Interrupted | None:
+    """Interrupt a piece in one of INTERRUPTIONS; None where it is too short. other: of whose middle the other music is."""
+    last, stop = int(piece.onset_frames[-1]), round(STOP * fps)
+    skipped = round(random.uniform(SHORTEST, LONGEST) * fps)
+    forward, back = how == "jump forward", how.endswith("jump back")
+    first, latest = (skipped if back else stop), last - round(LEFT * fps) - (skipped if forward else 0)
+    if latest <= first:
+        return None
+    at = int(random.integers(first, latest))
+    after = at + skipped * (forward - back)
+    between = np.zeros((len(piece.spectrogram), 0), np.float32)
+    if how == "stop":
+        between = np.zeros((len(piece.spectrogram), stop), np.float32)
+    elif how.startswith("other music"):
+        middle = other.spectrogram.shape[1] // 2
+        between = other.spectrogram[:, middle : middle + stop]
+    frames = np.arange(last + 1, dtype=float)
+    return Interrupted(
+        piece,
+        np.concatenate([piece.spectrogram[:, :at], between, piece.spectrogram[:, after : last + 1]], axis=1),
+        np.concatenate([frames[:at], np.full(between.shape[1], np.nan), frames[after:]]),
+        at + between.shape[1],
+    )
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A performance as it was followed.
+
+    Attributes:
+        distance: float64 (n,), seconds by which the follower is ahead of the music in each frame; nan where there is none.
+        confidence: float64 (n,), of the agent.
+        again: the frame in which the music goes on.
+        found: frames in which the follower was put elsewhere.
+    """
+
+    distance: np.ndarray
+    confidence: np.ndarray
+    again: int
+    found: tuple[int, ...]
+
+    def seconds_until_found(self, fps: int) -> float:
+        """Seconds from when the music goes on until the follower is with it, and stays there; inf if it never is."""
+        with_it, kept = np.abs(self.distance) <= WITH_THE_MUSIC, round(KEPT * fps)
+        for frame in range(self.again, len(with_it) - kept):
+            if with_it[frame : frame + kept].mean() >= SHARE_KEPT:
+                return (frame - self.again) / fps
+        return math.inf
+
+
+def follow(performance: Interrupted, agent: ReadingAgent, config: GameConfig, finds: bool) -> Followed:
+    """Let an agent follow a performance to its end, whatever happens. finds: it looks for the music over the whole sheet."""
+    piece, n, fps = performance.piece, performance.spectrogram.shape[1], config.spectrogram_params.fps
+    live = LiveScore(piece.sheet, float(piece.onset_x[0]), config, minutes=(n + 1) / fps / 60)
+    live.hear(performance.spectrogram)
+    finder = Finder(agent) if finds else None
+    x, confidence, found = np.zeros(n), np.zeros(n), []
+    frame_at = _frame_at(piece)
+    for frame in range(n):
+        x[frame] = live.x
+        if finder is not None and (place := finder.look(live.game)) is not None:
+            live.game.put(place)
+            found.append(frame)
+        live.step(agent.perform_action(live.game))
+        confidence[frame] = float(agent.confidence[0]) if agent.confidence is not None else np.nan
+    return Followed((frame_at(x) - performance.heard) / fps, confidence, performance.again, tuple(found))
+
+
+def _frame_at(piece: Piece) -> Callable[[np.ndarray], np.ndarray]:
+    """The frame in which the piece is at positions, unpadded pixels."""
+    x, first = np.unique(piece.onset_x, return_index=True)
+    frames = piece.onset_frames[first]
+    speed = (x[-1] - x[0]) / max(float(frames[-1] - frames[0]), 1.0)  # pixels per frame
+
+    def frame_at(positions: np.ndarray) -> np.ndarray:
+        beyond = positions - np.clip(positions, x[0], x[-1])
+        return np.interp(positions, x, frames) + beyond / max(speed, 1e-6)
+
+    return frame_at

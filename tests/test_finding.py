@@ -1,0 +1,160 @@
+"""Looking for the music over the whole sheet, and the performances on which that is judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from score_following_game.agents.reading.agent import ReadingAgent
+from score_following_game.agents.reading.features import Features
+from score_following_game.agents.reading.finding import LOOKS, MARGIN, STRIDE, Finder
+from score_following_game.agents.reading.network import CELL, PLACE_COLUMNS, reading_network
+from score_following_game.config import GameConfig
+from score_following_game.data_processing.piece import Piece
+from score_following_game.environment.game import Game
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.evaluation.recovery import INTERRUPTIONS, Followed, follow, interrupted
+
+FPS = 20
+
+
+@pytest.fixture
+def agent(config: GameConfig) -> ReadingAgent:
+    torch.manual_seed(0)
+    return ReadingAgent(reading_network("ReadingNet", config), torch.Generator().manual_seed(1))
+
+
+class Knowing(Finder):
+    """Hears that the music is at `place`, or anywhere where that is None."""
+
+    place: float | None = None
+
+    def _likelihood(self, game: Game) -> Tensor:
+        numbers = torch.arange(160)
+        if self.place is None:
+            return torch.zeros(len(numbers))
+        return 3 * torch.exp(-(numbers - self.place).square() / 2) - 1
+
+
+def looks(finder: Finder, game: Game, n: int) -> list[tuple[int, float]]:
+    """Frames in which the music was found elsewhere, and where; the game goes on at its speed."""
+    found = []
+    for _ in range(n):
+        if (place := finder.look(game)) is not None:
+            found.append((int(game.frame[0]), float(place)))
+        game.move(torch.ones(1, dtype=torch.int64))
+    return found
+
+
+def test_music_that_is_elsewhere_for_some_time_is_found(bank: ScoreBank, agent: ReadingAgent):
+    game, finder = Game(bank, 1), Knowing(agent)
+    here = (float(game.x[0]) - PLACE_COLUMNS // 2) / CELL
+    finder.place = here
+    assert looks(finder, game, 120) == [] and finder.advantage < 0
+    finder.place = here + 40
+    found = looks(finder, game, 240)
+    frame, x = found[0]
+    assert abs(x - (CELL * (here + 40) + PLACE_COLUMNS // 2)) < CELL
+    assert frame > 120 + STRIDE * (MARGIN / 3 + LOOKS - 2)  # it is ahead by 3 nats more after each look
+    game.put(torch.tensor([x], dtype=torch.float64))
+    assert looks(finder, game, 120) == []
+
+
+def test_of_equal_passages_the_nearest_is_taken(bank: ScoreBank, agent: ReadingAgent):
+    class Repeated(Knowing):
+        def _likelihood(self, game: Game) -> Tensor:
+            self.place = here + 30
+            once = super()._likelihood(game)
+            self.place = here + 60
+            return torch.maximum(once, super()._likelihood(game))
+
+    game, finder = Game(bank, 1), Repeated(agent)
+    here = (float(game.x[0]) - PLACE_COLUMNS // 2) / CELL
+    assert abs(looks(finder, game, 240)[0][1] - (CELL * (here + 30) + PLACE_COLUMNS // 2)) <= 2 * CELL
+
+
+def test_silence_and_neighbouring_places_move_nothing(bank: ScoreBank, agent: ReadingAgent):
+    game, finder = Game(bank, 1), Knowing(agent)
+    assert looks(finder, game, 200) == []
+    finder.place = (float(game.x[0]) - PLACE_COLUMNS // 2) / CELL + 5  # the agent itself goes there
+    assert looks(finder, game, 200) == []
+
+
+def test_the_music_of_other_pieces_in_the_bank_is_not_looked_at(bank: ScoreBank, agent: ReadingAgent):
+    """Of each piece the whole sheet is read, and its own sound is heard."""
+    for index in (0, 2, 1):
+        alone = Features(agent.network, ScoreBank([bank.pieces[index]], bank.config), torch.float32)
+        frame, first = torch.tensor([7]), torch.tensor([0])
+        cells, query = alone.whole(first, frame)
+        ours, ours_query = agent.features(bank).whole(torch.tensor([index]), frame)
+        torch.testing.assert_close(ours, cells, atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours_query, query, atol=1e-5, rtol=0)
+        part, _ = agent.features(bank).at(torch.tensor([index]), frame, torch.tensor([3]), 5)
+        assert torch.equal(part, ours[:, 3:8])
+
+
+def test_a_game_that_is_put_elsewhere_stands_there_and_its_belief_begins_anew(bank: ScoreBank, agent: ReadingAgent):
+    game = Game(bank, 1)
+    for _ in range(30):
+        game.step(agent.perform_action(game))
+    x = game.x + 200
+    game.put(x)
+    assert torch.equal(game.x, x) and float(game.speed) == 0 and int(game.frame) == 30
+    agent.perform_action(game)
+    assert (agent._particles[..., 0] - x).abs().max() < 10
+    game.put(torch.tensor([1e9], dtype=torch.float64))
+    assert float(game.x) == float(game.on_sheet(torch.tensor([1e9]), game.piece))
+
+
+@pytest.fixture
+def long_piece(bank: ScoreBank) -> Piece:
+    """A minute of music: random sound, notes of unequal distance."""
+    random = np.random.default_rng(0)
+    frames = np.arange(0, 1201, 10)
+    x = 100 + np.cumsum(random.integers(4, 12, len(frames))).astype(np.float32)
+    sheet = np.full((bank.pieces[0].sheet.shape[0], int(x[-1]) + 100), 255, np.uint8)
+    sound = random.random((78, 1301), np.float32)
+    return replace(bank.pieces[0], name="long", sheet=sheet, onset_frames=frames, onset_x=x, spectrogram=sound)
+
+
+@pytest.mark.parametrize("how", INTERRUPTIONS)
+def test_what_is_heard_of_an_interrupted_performance_is_known(long_piece: Piece, bank: ScoreBank, how: str):
+    found = interrupted(long_piece, bank.pieces[1], how, FPS, np.random.default_rng(3))
+    known = np.isfinite(found.heard)
+    at = found.heard[known].astype(int)
+    assert len(found.heard) == found.spectrogram.shape[1] and found.spectrogram.dtype == np.float32
+    assert np.array_equal(found.spectrogram[:, known], long_piece.spectrogram[:, at])
+    jumps = np.flatnonzero(np.diff(at) != 1)
+    step = 0 if not len(jumps) else at[jumps[0] + 1] - at[jumps[0]] - 1
+    assert {"jump forward": step >= 100, "jump back": step <= -100}.get(how.split(", ")[-1], step == 0)
+    assert (~known).sum() == (100 if "stop" in how or "other" in how else 0)
+    assert known[found.again :].all() and len(found.heard) - found.again >= 15 * FPS
+    assert interrupted(bank.pieces[0], bank.pieces[1], how, FPS, np.random.default_rng(3)) is None  # it is too short
+
+
+def test_distances_are_seconds_of_the_music(long_piece: Piece, config: GameConfig, agent: ReadingAgent):
+    """An agent that stands still is behind by as much as has been played; one that stands in the gap is nowhere."""
+
+    class Standing(ReadingAgent):
+        def perform_action(self, game: Game) -> Tensor:
+            return torch.ones(1, dtype=torch.int64)
+
+    standing = Standing(agent.network, agent.generator)
+    performance = interrupted(long_piece, long_piece, "stop", FPS, np.random.default_rng(3))
+    followed = follow(performance, standing, config, finds=False)
+    at = performance.heard
+    np.testing.assert_allclose(followed.distance, -at / FPS, atol=1e-6)
+    assert followed.found == () and followed.seconds_until_found(FPS) == math.inf
+
+
+def test_a_follower_is_found_when_it_stays_with_the_music():
+    distance = np.full(400, -3.0)
+    distance[250:253] = 0.1  # it only passes by
+    distance[300:] = -0.4
+    seconds = Followed(distance, distance, 200, ()).seconds_until_found(FPS)
+    assert seconds == pytest.approx((300 - 4 - 200) / FPS)  # a tenth of the two seconds may be outside
