@@ -13,7 +13,7 @@ import score_following_game as sfg
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.parameters import load_parameters
 from score_following_game.agents.reading.agent import ReadingAgent
-from score_following_game.agents.reading.network import LOWEST, reading_network
+from score_following_game.agents.reading.network import CELL, LOWEST, PLACE_COLUMNS, reading_network
 from score_following_game.config import GameConfig, load_game_config
 from score_following_game.data_processing.acoustics.conditions import under
 from score_following_game.data_processing.acoustics.world import Performer, World
@@ -24,7 +24,7 @@ from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
-from score_following_game.reinforcement_learning.algorithms.reading.learner import Reading
+from score_following_game.reinforcement_learning.algorithms.reading.learner import Reading, _pace_error
 from score_following_game.reinforcement_learning.algorithms.reading.passages import PassageCollector
 from score_following_game.reinforcement_learning.algorithms.supervised import WindowCollector
 from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
@@ -100,6 +100,39 @@ def test_a_passage_has_its_place_its_heads_and_its_onsets(tunes: list[Piece], na
     assert seen > 30
 
 
+def test_the_pace_of_a_place_is_how_fast_the_music_passes_it(tunes: list[Piece], config: GameConfig):
+    bank = ScoreBank(tunes, config)
+    passages = PassageCollector(
+        bank, 20, reading_network("ReadingNet", config), StartSampler(bank, 0), 0, torch.float32
+    ).collect(8)
+    assert 0.5 < passages.paced.float().mean() < 1  # not beyond the last onset
+    for number, piece in enumerate(passages.piece.tolist()):
+        frames = torch.arange(0, int(bank.last_onset[piece]), 0.01, dtype=torch.float64)
+        x = np.interp(
+            frames,
+            np.arange(int(bank.last_onset[piece]) + 1),
+            bank.true_position(passages.piece[number], torch.arange(int(bank.last_onset[piece]) + 1)),
+        )
+        left = x[int(passages.frame[number, 0] * 100)] - (float(passages.place[number, 0]) * CELL + PLACE_COLUMNS // 2)
+        for place in passages.paced[number].nonzero()[::5, 0].tolist():
+            middle = left + CELL * place + PLACE_COLUMNS // 2
+            passing = (np.abs(x - middle) < CELL / 2).sum() / 100  # frames in which the music is within the place
+            assert float(passages.log_pace[number, place]) == pytest.approx(np.log(CELL / passing), abs=0.02)
+
+
+def test_the_pace_is_learnt_whatever_the_tempo(tunes: list[Piece], config: GameConfig):
+    learner, collector = learner_of(ScoreBank(tunes, config), n_worker=3)
+    passages = collector.collect(6)
+    slower = replace(passages, log_pace=passages.log_pace - 1)
+    assert torch.equal(_pace_error(passages.log_pace, slower), torch.tensor(0.0))
+    before = float(_pace_error(torch.zeros_like(passages.log_pace), passages))
+    for _ in range(60):
+        learner.update(passages)
+    with torch.no_grad():
+        after = float(_pace_error(learner.network.paces(learner.network.sheet(passages.strip)), slower))
+    assert after < 0.85 * before
+
+
 def learner_of(bank: ScoreBank, **more: object) -> tuple[Reading, PassageCollector]:
     settings = settings_from({"preset": "reading", **more})
     torch.manual_seed(0)
@@ -119,10 +152,10 @@ def test_the_loss_falls(tunes: list[Piece], config: GameConfig):
     assert learner.meter.read()["near"][0] > 0.1
 
 
-def test_passages_without_labels_teach_the_place_only(tunes: list[Piece], config: GameConfig):
+def test_passages_without_labels_teach_the_place_and_the_pace_only(tunes: list[Piece], config: GameConfig):
     learner, collector = learner_of(ScoreBank([replace(piece, notes=None) for piece in tunes], config), n_worker=2)
     losses = learner.update(collector.collect(3))
-    assert losses.value == 0 and losses.policy > 1
+    assert 0 < losses.value < 0.5 and losses.policy > 1  # the notes of 88 keys would cost more
     assert learner.network.read_notes.weight.grad is not None  # the heads still take part in the match
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from score_following_game.agents.reading.network import (
     place_at,
     places_in_view,
 )
+from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 
@@ -26,6 +29,30 @@ OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely
 BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
 LEAST_STD = 1e-3  # pixels per frame
+MOST_PACE = 8.0  # times as fast as usual, or as slow
+
+
+class View(NamedTuple):
+    """What N games show of P places now.
+
+    first: int64 (N, 1), number of the first place. last: int64 (N, 1), the last one within the window, from the first.
+    log_likelihood: float32 (N, P), nats, of what is heard, at each place; -inf beyond the last. log_pace: float32 (N, P).
+    """
+
+    first: Tensor
+    last: Tensor
+    log_likelihood: Tensor
+    log_pace: Tensor
+
+    def at(self, position: Tensor, config: GameConfig) -> Tensor:
+        """Numbers of places, with fractions, from the first; of positions (N, n), padded pixels."""
+        return place_at(position, config) - self.first
+
+    def between(self, values: Tensor, at: Tensor) -> Tensor:
+        """Interpolate values (N, P) at places (N, n); beyond the outermost places, theirs."""
+        before = at.floor().clamp(min=0).minimum(self.last - 1.0).long()
+        share = (at - before).clamp(0, 1).float()
+        return values.gather(1, before) * (1 - share) + values.gather(1, before + 1) * share
 
 
 class ReadingAgent(Agent):
@@ -59,13 +86,14 @@ class ReadingAgent(Agent):
 
     @torch.no_grad()
     def perform_action(self, game: Game) -> Tensor:
-        prior = MotionPrior(self.generator, unit_of(game.config))
-        particles = self._before(game, prior)
-        particles = prior.drawn(particles, POWER * self.log_likelihood(game, particles[..., 0]))
-        self._particles, believed = particles, estimate(particles)
+        prior, view = MotionPrior(self.generator, unit_of(game.config)), self.view(game)
+        particles = self._before(game, prior, view)
+        particles = prior.drawn(particles, POWER * self.log_likelihood(game, view, particles[..., 0]))
+        pace = self.pace(game, view, particles[..., 0])
+        self._particles, believed = particles, estimate(particles, pace)
         self.confidence = (1 - believed.spread / game.config.threshold).clamp(min=0)
         wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]
-        each = _speed_towards(game, *particles.unbind(dim=2))
+        each = _speed_towards(game, particles[..., 0], particles[..., 1] * pace)
         if game.config.continuous:
             self.policy = NormalPolicy((wanted - game.speed).float(), each.std(dim=1).float() + LEAST_STD)
             return wanted - game.speed
@@ -77,13 +105,14 @@ class ReadingAgent(Agent):
         if self._particles is not None:
             self._particles = self._particles[games]
 
-    def _before(self, game: Game, prior: MotionPrior) -> Tensor:
+    def _before(self, game: Game, prior: MotionPrior, view: View) -> Tensor:
         """The particles of every game at the present frame, before what is heard in it."""
         begun = prior.begun(game.x, game.speed)
         if self._particles is None or len(self._particles) != len(game):
             return begun
+        moved = prior.moved(self._particles, self.pace(game, view, self._particles[..., 0]))
         continues = (game.previous_frame < game.frame) & (game.frame > 0)  # a game just begun has not moved yet
-        return torch.where(continues[:, None, None], prior.moved(self._particles), begun)
+        return torch.where(continues[:, None, None], moved, begun)
 
     def features(self, bank: ScoreBank) -> Features:
         """What the network has read and heard of the pieces of a bank."""
@@ -91,24 +120,30 @@ class ReadingAgent(Agent):
             self._features = Features(self.network, bank, self.precision)
         return self._features
 
-    def log_likelihood(self, game: Game, position: Tensor) -> Tensor:
-        """Of what is seen and heard now, if the music were at positions: (N, P) both, in padded pixels and in nats."""
-        features, config = self.features(game.bank), game.config
+    def log_likelihood(self, game: Game, view: View, position: Tensor) -> Tensor:
+        """Of what is seen and heard now, if the music were at positions: (N, n) both, in padded pixels and in nats."""
+        at = view.at(position, game.config)
+        outside = (at < -BEYOND) | (at > view.last + BEYOND)
+        return view.between(view.log_likelihood, at) - OUT_OF_VIEW * outside
+
+    def pace(self, game: Game, view: View, position: Tensor) -> Tensor:
+        """How fast music moves over positions, (N, n) both, relative to its tempo."""
+        return view.between(view.log_pace, view.at(position, game.config)).double().exp().clamp(1 / MOST_PACE, MOST_PACE)
+
+    def view(self, game: Game) -> View:
+        """What the windows of the games show, and how well it fits what is heard."""
+        config = game.config
         step, half = column_step(config), config.sheet_context / 2
         # The places whose columns lie within the window. The window's phase decides whether the last one does.
         first = ((game.x - half) / (CELL * step)).ceil().clamp(min=0).long()
         last = ((game.x + half - PLACE_COLUMNS * step) / (CELL * step)).floor().long() - first
         places = places_in_view(config)
-        cells, query = features.at(game.piece, game.frame, first, places + 2)
+        cells, query = self.features(game.bank).at(game.piece, game.frame, first, places + 2)
         with arithmetic(self.precision, game.bank.device):
-            logits = self.network.match(cells, query[:, None])[:, 0]
+            logits, log_pace = self.network.match(cells, query[:, None])[:, 0], self.network.paces(cells)
         numbers = torch.arange(places, device=logits.device)
         likelihood = logits.masked_fill(numbers > last[:, None], -torch.inf).log_softmax(dim=1)
-        at = place_at(position, config) - first[:, None]
-        before = at.floor().clamp(min=0).minimum(last[:, None] - 1.0).long()
-        share = (at - before).clamp(0, 1).float()
-        between = likelihood.gather(1, before) * (1 - share) + likelihood.gather(1, before + 1) * share
-        return between - OUT_OF_VIEW * ((at < -BEYOND) | (at > last[:, None] + BEYOND))
+        return View(first[:, None], last[:, None], likelihood, log_pace)
 
 
 def _speed_towards(game: Game, position: Tensor, speed: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""Where the music may be and how fast it moves: particles that go on at their speeds and are drawn again by what is heard.
+"""Where the music may be and how fast it moves: particles that go on at their tempi and are drawn again by what is heard.
 
 A window of two seconds says nothing in the middle of a long note, or in a figure that is repeated. The music then goes on at
-its tempo; that is the motion prior, in the form of a bootstrap particle filter (Gordon, Salmond and Smith, 1993).
+its tempo; that is the motion prior, in the form of a bootstrap particle filter (Gordon, Salmond and Smith, 1993). Its speed is
+the tempo times the pace of the place: music moves slowly over long notes and fast from one system to the next.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from score_following_game.config import GameConfig
 
 LEAST_UNIT, WIDE = 0.5, 512  # pixels per frame; width in pixels of the window for which it is 1
 # In units of speed (unit_of):
-FASTEST_START = 6.0  # speeds at which the music may begin, above that of the game
+FASTEST_START = 6.0  # tempi at which the music may begin, above the speed of the game
 NEAR_START = 4.0  # width of the range of places around the first position
-SPEED_NOISE, PLACE_NOISE = 0.1, 0.15  # standard deviations per frame
+TEMPO_NOISE, PLACE_NOISE = 0.05, 0.15  # standard deviations per frame
 # The tempo may change at once, as after a fermata: share of particles per frame, and the range of the factor.
 TEMPO_CHANGES, SLOWER, FASTER = 0.01, 0.5, 2.0
 
@@ -39,7 +40,7 @@ def unit_of(config: GameConfig) -> float:
 
 
 class MotionPrior:
-    """Draws particles, float64 (N, P, 2): positions in pixels of the padded sheet and speeds in pixels per frame.
+    """Draws particles, float64 (N, P, 2): positions in pixels of the padded sheet and tempi, the pixels per frame at pace 1.
 
     generator: source of all its random numbers, on the device of the games. unit: of speed, pixels per frame. n: particles of
     each game, P.
@@ -48,20 +49,20 @@ class MotionPrior:
     def __init__(self, generator: torch.Generator, unit: float, n: int = 256) -> None:
         self.generator, self.unit, self.n = generator, unit, n
 
-    def begun(self, x: Tensor, speed: Tensor) -> Tensor:
-        """Particles of games that begin at positions x with speeds, float64 (N,) each."""
+    def begun(self, x: Tensor, tempo: Tensor) -> Tensor:
+        """Particles of games that begin at positions x with tempi, float64 (N,) each."""
         shares = self._rand(len(x), 2)
         position = x[:, None] + NEAR_START * self.unit * (shares[..., 0] - 0.5)
-        return torch.stack([position, speed[:, None] + FASTEST_START * self.unit * shares[..., 1]], dim=2)
+        return torch.stack([position, tempo[:, None] + FASTEST_START * self.unit * shares[..., 1]], dim=2)
 
-    def moved(self, particles: Tensor) -> Tensor:
-        """The particles a frame later."""
+    def moved(self, particles: Tensor, pace: Tensor) -> Tensor:
+        """The particles a frame later. pace: of the places where they are, (N, P)."""
         noise = self.unit * torch.randn(particles.shape, generator=self.generator, dtype=torch.float64, device=particles.device)
         chances = self._rand(len(particles), 2)
-        speed = (particles[..., 1] + SPEED_NOISE * noise[..., 1]).clamp(min=0)
-        changed = speed * (SLOWER + (FASTER - SLOWER) * chances[..., 1])
-        speed = torch.where(chances[..., 0] < TEMPO_CHANGES, changed, speed)
-        return torch.stack([particles[..., 0] + speed + PLACE_NOISE * noise[..., 0], speed], dim=2)
+        tempo = (particles[..., 1] + TEMPO_NOISE * noise[..., 1]).clamp(min=0)
+        changed = tempo * (SLOWER + (FASTER - SLOWER) * chances[..., 1])
+        tempo = torch.where(chances[..., 0] < TEMPO_CHANGES, changed, tempo)
+        return torch.stack([particles[..., 0] + tempo * pace + PLACE_NOISE * noise[..., 0], tempo], dim=2)
 
     def drawn(self, particles: Tensor, log_weights: Tensor) -> Tensor:
         """Particles drawn in proportion to exp(log_weights), (N, P), systematically: equal weights leave all of them."""
@@ -76,7 +77,7 @@ class MotionPrior:
         return torch.rand(shape, generator=self.generator, dtype=torch.float64, device=self.generator.device)
 
 
-def estimate(particles: Tensor) -> Estimate:
-    """The mean of particles (N, P, 2) that all count the same."""
-    position, speed = particles.mean(dim=1).unbind(dim=1)
-    return Estimate(position, speed, particles[..., 0].std(dim=1))
+def estimate(particles: Tensor, pace: Tensor) -> Estimate:
+    """The mean of particles (N, P, 2) that all count the same. pace: of the places where they are, (N, P)."""
+    position, tempo = particles.unbind(dim=2)
+    return Estimate(position.mean(dim=1), (tempo * pace).mean(dim=1), position.std(dim=1))

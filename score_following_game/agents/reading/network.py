@@ -1,4 +1,4 @@
-"""ReadingNet: reads the sheet and hears the sound, once each, and compares each place with each frame.
+"""ReadingNet: reads the sheet and hears the sound, once each, compares each place with each frame, and estimates the pace.
 
 The published networks see a pair of windows and judge it as a whole, so each frame costs a pass over both. Here what is read
 does not depend on what is heard: a passage's cells and queries are computed once and compared in every frame of it.
@@ -21,7 +21,7 @@ LOWEST, KEYS = 21, 88  # MIDI pitch of the lowest note that is read and heard; t
 CELL = 8  # columns from one cell, or place, to the next
 CELL_COLUMNS, PLACE_COLUMNS = 49, 65  # that a cell, or a place, depends on; its centre is in their middle
 LEAST_PLACES = 5  # in the window of a game
-CELL_FEATURES, QUERY_FEATURES, MATCH_FEATURES = 64, 96, 64
+CELL_FEATURES, QUERY_FEATURES, MATCH_FEATURES, PACE_FEATURES = 64, 96, 64, 32
 # (channels, kernel, stride), (rows, columns). Rows are halved by the first layer only, until the last: pitch is a matter of
 # few rows. Halved four times, it could not be read (KL 2.8 nats after the 10 minutes in which this came to 1.7).
 SHEET = ((16, (5, 5), (2, 2)), (32, (3, 3), (1, 2)), (48, (3, 3), (1, 2)), (64, (3, 3), (2, 1)))
@@ -69,8 +69,12 @@ class ReadingNetwork(nn.Module):
         self.hear_notes = nn.Linear(QUERY_FEATURES, KEYS)
         self.cell_key = nn.Linear(CELL_FEATURES + KEYS, CELL_FEATURES)
         self.query_key = nn.Linear(QUERY_FEATURES + KEYS, CELL_FEATURES)
+        self.pace_part = nn.Conv1d(CELL_FEATURES, PACE_FEATURES, 3)
+        self.pace = nn.Linear(PACE_FEATURES, 1)
         for head in (self.read_notes, self.hear_notes):
             nn.init.constant_(head.bias, RARE)
+        nn.init.zeros_(self.pace.weight)  # at first the same everywhere
+        nn.init.zeros_(self.pace.bias)
 
     def sheet(self, strips: Tensor) -> Tensor:
         """Read strips of sheet, uint8 (B, W, rows), 255 = ink. Returns cells, (B, C, 64), of which number c has its centre at
@@ -103,6 +107,13 @@ class ReadingNetwork(nn.Module):
         alike = query_keys @ cell_keys.transpose(1, 2) / CELL_FEATURES**0.5
         return (judged + alike).float()
 
+    def paces(self, cells: Tensor) -> Tensor:
+        """How fast music moves over the places of cells (B, C, 64) at a steady tempo, as the spacing and the notes tell.
+
+        Returns float32 (B, C - 2): the logarithm of its pixels per frame, up to a number that is the same for all places.
+        """
+        return self.pace(functional.elu(self.pace_part(cells.transpose(1, 2))).transpose(1, 2))[..., 0].float()
+
     @torch.no_grad()
     def is_finite(self) -> bool:
         """Whether the network's answer to some sheet and sound is finite. Draws no random numbers."""
@@ -111,7 +122,8 @@ class ReadingNetwork(nn.Module):
         sound = torch.linspace(0, 1, self.past * self.bands, device=device)
         cells = self.sheet(strip.view(1, PLACE_COLUMNS, self.rows))
         queries = self.sound(sound.view(1, self.past, self.bands))
-        return all(bool(each.isfinite().all()) for each in (self.match(cells, queries), cells, queries))
+        answers = (self.match(cells, queries), self.paces(cells), cells, queries)
+        return all(bool(each.isfinite().all()) for each in answers)
 
 
 def _stack(layers: tuple[tuple[int, tuple[int, int], tuple[int, int]], ...], rows: int) -> tuple[nn.ModuleList, int, int]:

@@ -1,4 +1,4 @@
-"""Trains the reading network to place the music in a strip of sheet, to read noteheads and to hear onsets."""
+"""Trains the reading network to place the music in a strip of sheet, to read noteheads and pace, and to hear onsets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from score_following_game.reinforcement_learning.algorithms.reading.passages imp
 WIDTH = 0.6  # standard deviation of the target around the true place, places
 NEAR = 1.5  # places; the share of answers within it is logged
 READ, HEARD = 0.6, 0.3  # weights of the two cross-entropies, which are sums over the 88 keys
+PACE = 1.0  # weight of the error of the pace
+LEVEL = 0.01  # weight of the level of all paces, which no music determines
 
 
 class Reading(Learner):
-    """Loss: KL(target || places) + READ * (noteheads of the cells) + HEARD * (onsets of the frames); one step per collection.
+    """Loss: KL(target || places) + READ * (noteheads of the cells) + HEARD * (onsets of the frames) + PACE * (pace of the
+    places); one step per collection.
 
     The place alone teaches nothing for long, since hearing and reading help only together; each has a target of its own here.
     """
@@ -26,16 +29,18 @@ class Reading(Learner):
     network: ReadingNetwork  # type: ignore[assignment]  # the table gives this learner no other
 
     def update(self, passages: Passages) -> Losses:
-        """Take one gradient step. Losses: policy, the KL divergence; value, the weighted cross-entropies; entropy."""
+        """Take one gradient step. Losses: policy, the KL divergence; value, all others, weighted; entropy."""
         network = self.network
         with arithmetic(self.precision, self.bank.device):
             cells = network.sheet(passages.strip)
             queries = network.sound(passages.sound)[:, ::STRIDE]
             places = network.match(cells, queries).log_softmax(dim=2)
             read, heard = network.read_notes(cells).float(), network.hear_notes(queries).float()
+            paces = network.paces(cells)
         divergence = _mean(_divergence(places, passages.place), passages.counts)
         notes = READ * _entropy(read, passages.heads, passages.labelled)
         notes = notes + HEARD * _entropy(heard, passages.begun, passages.labelled)
+        notes = notes + PACE * _pace_error(paces, passages) + LEVEL * _mean(paces, passages.paced).square()
         self.optimiser.zero_grad()
         (divergence + notes).backward()
         with torch.no_grad():
@@ -57,6 +62,14 @@ def _divergence(log_probabilities: Tensor, place: Tensor) -> Tensor:
 def _mean(values: Tensor, counts: Tensor) -> Tensor:
     """The mean of the values that count; 0 where none does."""
     return (values * counts).sum() / counts.sum().clamp(min=1)
+
+
+def _pace_error(paces: Tensor, passages: Passages) -> Tensor:
+    """Huber loss of the logarithm of the pace, after the tempo of each passage has been taken away."""
+    error, counts = paces - passages.log_pace, passages.paced
+    tempo = (error * counts).sum(dim=1) / counts.sum(dim=1).clamp(min=1)
+    each = functional.huber_loss(paces - tempo[:, None], passages.log_pace, reduction="none")
+    return _mean(each, counts)
 
 
 def _entropy(logits: Tensor, targets: Tensor, labelled: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from score_following_game.agents.reading.network import (
     CELL_COLUMNS,
     KEYS,
     LOWEST,
+    PLACE_COLUMNS,
     ReadingNetwork,
     column_step,
     place_at,
@@ -45,6 +47,8 @@ class Passages:
         heads: float32 (B, C, 88): 1 where a cell has a notehead of that pitch.
         begun: float32 (B, T, 88): 1 where a note of that pitch has just begun.
         labelled: bool (B,): heads and begun are known.
+        log_pace: float32 (B, P): logarithm of the pixels per frame with which the music moves over each place.
+        paced: bool (B, P): log_pace is known, since the place is between two onsets.
     """
 
     piece: Tensor
@@ -56,6 +60,8 @@ class Passages:
     heads: Tensor
     begun: Tensor
     labelled: Tensor
+    log_pace: Tensor
+    paced: Tensor
 
     @property
     def n_steps(self) -> int:
@@ -106,6 +112,7 @@ class PassageCollector(Collector):
             heads,
             begun,
             labelled,
+            *self._paces(piece.tolist(), left.tolist(), places),
         )
 
     def _labels(self, pieces: list[int], left: list[int], frame: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,6 +133,21 @@ class PassageCollector(Collector):
             _mark(begun[number], at, torch.from_numpy(notes.pitch)[note])
         labelled = torch.tensor([notes is not None for notes in tables])
         return heads.to(device), begun.to(device), labelled.to(device)
+
+    def _paces(self, pieces: list[int], left: list[int], places: int) -> tuple[Tensor, Tensor]:
+        """log_pace and paced of Passages."""
+        config, device = self.bank.config, self.bank.device
+        width = CELL * column_step(config)
+        middle = width * np.arange(places) + column_step(config) * (PLACE_COLUMNS // 2)
+        log_pace, paced = np.zeros((2, len(pieces), places))
+        for number, index in enumerate(pieces):
+            edges = left[number] - config.sheet_pad + middle[:, None] + np.array([-width / 2, width / 2])
+            piece = self.bank.pieces[index]
+            x, first = np.unique(np.maximum.accumulate(piece.onset_x.astype(np.float64)), return_index=True)
+            frames = np.diff(np.interp(edges, x, piece.onset_frames[first]), axis=1)[:, 0]
+            paced[number] = (edges[:, 0] >= x[0]) & (edges[:, 1] <= x[-1]) & (frames > 0)
+            log_pace[number] = np.log(width / np.where(frames > 0, frames, 1))
+        return torch.from_numpy(log_pace).float().to(device), torch.from_numpy(paced).bool().to(device)
 
     @property
     def playing(self) -> Tensor:
