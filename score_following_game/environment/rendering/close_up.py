@@ -71,5 +71,5 @@ class CloseUp:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        image[top : top + height, left : left + drawn.shape[1]] = drawn[:, :, None]
+        drawing.paste_grey(image, drawn, (left, top))
         return left + (x - first) * scale

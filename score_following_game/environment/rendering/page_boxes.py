@@ -9,7 +9,7 @@ import numpy as np
 from score_following_game.data_processing.page_map import PageMap, SystemPlace
 from score_following_game.environment.rendering.page_source import Pages
 
-_AROUND = 4.0  # staff spaces above and below the lines that belong to a system, where its neighbours leave them
+_AROUND = 6.0  # staff spaces above and below the lines that belong to a system, where its neighbours leave them
 _BESIDE = 2.0  # staff spaces left and right of it, for a brace
 _DARK = 0.6  # of the paper's brightness: ink
 _INKED = 0.003  # share of a row that is dark where there is print

@@ -61,7 +61,9 @@ def pages_of(piece: Piece, fps: int, size: tuple[int, int]) -> Pages:
 
 def _require_picture(folder: Path, page: PageOfScore) -> None:
     if not (page.picture and (folder / page.picture).is_file()):
-        raise UserError(f"{folder / (page.picture or page.file)}: the picture of page {page.number} is missing; make the piece again")
+        raise UserError(
+            f"{folder / (page.picture or page.file)}: the picture of page {page.number} is missing; make the piece again"
+        )
 
 
 def _reader(folder: Path, pages: PageMap) -> Callable[[int], np.ndarray]:

@@ -18,8 +18,9 @@ from score_following_game.environment.rendering.page_source import Pages
 from score_following_game.opencv import cv2
 
 LIT = (185, 240, 255)  # BGR: the paper of the system that is played
+_UNDER_LIGHT = (np.arange(256)[None, :, None] * np.array(LIT) // 255).astype(np.uint8)  # of each level, per channel
 _LEAST_PART = 0.25  # of the height: less is no room for the next page's beginning
-_DIVIDER = 6  # pixels
+_DIVIDER = 1 / 32  # of the height
 _KEPT = 4  # drawn pages, and pages with a system lit
 
 
@@ -36,7 +37,7 @@ class Spread:
     """Pages as they are drawn into pictures of a width and height."""
 
     def __init__(self, pages: Pages, size: tuple[int, int]) -> None:
-        self.pages, self.size = pages, size
+        self.pages, self.size, self._divider = pages, size, round(_DIVIDER * size[1])
         self.fit = functools.cache(self._fit)
         self._part = functools.cache(self._part_for)
         self._drawn = functools.lru_cache(maxsize=_KEPT)(self._draw)
@@ -45,7 +46,7 @@ class Spread:
     def next_page(self, system: int) -> int | None:
         """The page to turn to after a system, None where the next system is on the same page, or there is none."""
         systems = self.pages.map.systems
-        if system + 1 == len(systems) or systems[system + 1].page == systems[system].page:
+        if system + 1 >= len(systems) or systems[system + 1].page == systems[system].page:
             return None
         return systems[system + 1].page
 
@@ -64,7 +65,11 @@ class Spread:
         bottom = middle + (half + box.bottom - lines.bottom) * fit.scale
         if place.page == page:
             return None if part and part.top <= middle < part.bottom else (x, top, bottom)
-        if part is None or place.page != self.next_page(system) or not part.first <= middle < part.first + part.bottom - part.top:
+        if (
+            part is None
+            or place.page != self.next_page(system)
+            or not part.first <= middle < part.first + part.bottom - part.top
+        ):
             return None
         down = part.top - part.first
         return x, top + down, bottom + down
@@ -84,7 +89,7 @@ class Spread:
         x, y = round(edges.left), round(edges.top)
         size = min(round(edges.width), self.size[0] - x), min(round(edges.height), self.size[1] - y)
         drawn = cv2.resize(grey[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
-        picture[y : y + size[1], x : x + size[0]] = drawn[:, :, None]
+        drawing.paste_grey(picture, drawn, (x, y))
         return picture
 
     def _picture(self, system: int) -> np.ndarray:
@@ -104,7 +109,7 @@ class Spread:
         if self.next_page(system) is None:
             return None
         own = self.fit(pages.systems[system].page).edges(box_of(pages, system))
-        above, below = (0, math.floor(own.top)), (math.ceil(own.bottom), height)
+        above, below = (0, math.floor(own.top) - self._divider), (math.ceil(own.bottom) + self._divider, height)
         top, bottom = above if above[1] >= _LEAST_PART * height else below
         if bottom - top < _LEAST_PART * height:
             return None
@@ -123,13 +128,12 @@ class Spread:
         target[:] = drawing.RULE
         ahead = drawn[part.first : part.first + min(shown, room)]
         target[: len(ahead)] = ahead
-        edge = part.bottom if part.top == 0 else part.top
-        drawing.filled(picture, (0, edge - _DIVIDER // 2, picture.shape[1], _DIVIDER), drawing.TARGET)
-        words = f"page {page + 1}, to come"
-        wide = drawing.text_width(words, 16, bold=True) + 20
-        box = (picture.shape[1] - wide, edge - 26 if part.top == 0 else edge, wide, 26)
-        drawing.filled(picture, box, drawing.TARGET)
-        drawing.text(picture, words, (box[0] + 10, box[1] + 19), 16, drawing.PAPER, bold=True)
+        thick = self._divider
+        edge = part.bottom if part.top == 0 else part.top - thick
+        drawing.filled(picture, (0, edge, picture.shape[1], thick), drawing.TARGET)
+        arrow = "above" if part.top == 0 else "below"
+        words, size = f"{arrow}: page {page + 1}, to come", round(0.75 * thick)
+        drawing.text(picture, words, (picture.shape[1] // 2, edge + round(0.78 * thick)), size, drawing.PAPER, True, "centre")
 
 
 def _light(picture: np.ndarray, edges: Edges) -> None:
@@ -137,4 +141,4 @@ def _light(picture: np.ndarray, edges: Edges) -> None:
     left, top, right, bottom = (max(0, round(edge)) for edge in (edges.left, edges.top, edges.right, edges.bottom))
     part = picture[top:bottom, left:right]
     if part.size:
-        part[:] = (part.astype(np.uint16) * np.array(LIT, np.uint16) // 255).astype(np.uint8)
+        part[:] = cv2.LUT(part, _UNDER_LIGHT)

@@ -18,7 +18,7 @@ from score_following_game.environment.rendering.drawing import AGENT, FAINT, INK
 from score_following_game.environment.rendering.lights import draw_light
 from score_following_game.environment.rendering.names import clock, title
 from score_following_game.environment.rendering.page_source import Pages, pages_of
-from score_following_game.environment.rendering.page_spread import LIT, Spread
+from score_following_game.environment.rendering.page_spread import Spread
 from score_following_game.environment.rendering.picture import HEIGHT, WIDTH, Overlay
 from score_following_game.errors import UserError
 
@@ -112,8 +112,8 @@ class PageView:
         if self._close_up:
             self._close_up.draw_next(image, system)
         self._draw_legend(image, with_target, person)
-        if (page := self._spread.next_page(system + 1)) is not None if system + 1 < len(self._pages.map.systems) else False:
-            # A scan takes longer to decode than a picture may take, and the next system will show the next page.
+        if (page := self._spread.next_page(system + 1)) is not None:
+            # The next system will show that page, and to decode it takes longer than a picture may take.
             threading.Thread(target=self._spread.prepare, args=(page,), daemon=True).start()
         return image
 
@@ -134,7 +134,15 @@ class PageView:
         (left, top, width, _), unit = self._frame.head, self._frame.unit
         frame, last = int(game.frame[0]), int(game.bank.last_onset[int(game.piece[0])])
         right, line, second = left + width, top + round(34 * unit), top + round(62 * unit)
-        used = text(image, f"{clock(frame / self._fps)} / {clock(last / self._fps)}", (right, line), round(22 * unit), INK, True, "right")
+        used = text(
+            image,
+            f"{clock(frame / self._fps)} / {clock(last / self._fps)}",
+            (right, line),
+            round(22 * unit),
+            INK,
+            True,
+            "right",
+        )
         name = drawing.shortened(self._name, round(26 * unit), width - used - round(30 * unit), bold=True)
         text(image, name, (left, line), round(26 * unit), INK, bold=True)
         if overlay.confidence is not None:
