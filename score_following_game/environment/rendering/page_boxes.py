@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from score_following_game.data_processing.page_map import PageMap, SystemPlace
+from score_following_game.data_processing.page_map import PageMap, PageOfScore, SystemPlace
 from score_following_game.environment.rendering.page_source import Pages
 
 _AROUND = 6.0  # staff spaces above and below the lines that belong to a system, where its neighbours leave them
@@ -47,10 +47,15 @@ class Fit:
     top: float
 
     @classmethod
-    def inside(cls, shown: Edges, size: tuple[int, int]) -> Fit:
-        """As large as it can be in a picture of this width and height, in its middle."""
-        scale = min(size[0] / shown.width, size[1] / shown.height)
-        return cls(shown, scale, (size[0] - shown.width * scale) / 2, (size[1] - shown.height * scale) / 2)
+    def inside(cls, printed: Edges, page: PageOfScore, size: tuple[int, int]) -> Fit:
+        """The printed part as large as it can be in a picture of this width and height, with what else of the page has room.
+
+        Where the page is smaller than the picture, it is in the middle at the top.
+        """
+        scale = min(size[0] / printed.width, size[1] / printed.height)
+        left, right = _widened(printed.left, printed.right, size[0] / scale, page.width, 0.5)
+        top, bottom = _widened(printed.top, printed.bottom, size[1] / scale, page.height, 0.0)
+        return cls(Edges(left, top, right, bottom), scale, (size[0] - (right - left) * scale) / 2, 0.0)
 
     def x(self, x: float) -> float:
         return self.left + (x - self.shown.left) * self.scale
@@ -61,6 +66,12 @@ class Fit:
     def edges(self, part: Edges) -> Edges:
         """A part of the page in pixels of the picture."""
         return Edges(self.x(part.left), self.y(part.top), self.x(part.right), self.y(part.bottom))
+
+
+def _widened(first: float, last: float, room: float, whole: float, share: float) -> tuple[float, float]:
+    """A stretch of a side of the page made as long as there is room, on the page. share: of what is added before it."""
+    first = max(0.0, min(first - share * (room - (last - first)), whole - room))
+    return first, min(whole, max(last, first + room))
 
 
 def lines_of(system: SystemPlace) -> Edges:

@@ -65,17 +65,13 @@ class Spread:
         bottom = middle + (half + box.bottom - lines.bottom) * fit.scale
         if place.page == page:
             return None if part and part.top <= middle < part.bottom else (x, top, bottom)
-        if (
-            part is None
-            or place.page != self.next_page(system)
-            or not part.first <= middle < part.first + part.bottom - part.top
-        ):
+        if part is None or place.page != self.next_page(system):
             return None
         down = part.top - part.first
-        return x, top + down, bottom + down
+        return (x, top + down, bottom + down) if part.top <= middle + down < part.bottom else None
 
     def _fit(self, page: int) -> Fit:
-        return Fit.inside(printed_part(self.pages, page), self.size)
+        return Fit.inside(printed_part(self.pages, page), self.pages.map.pages[page], self.size)
 
     def _draw(self, page: int) -> np.ndarray:
         """uint8 (height, width, 3)."""
@@ -125,14 +121,13 @@ class Spread:
         whole = [end - part.first for end in ends if 0 < end - part.first <= room]
         shown = math.ceil(max(whole)) if whole else room
         target = picture[part.top : part.bottom]
-        target[:] = drawing.RULE
+        target[:] = drawing.BACKGROUND
         ahead = drawn[part.first : part.first + min(shown, room)]
         target[: len(ahead)] = ahead
         thick = self._divider
         edge = part.bottom if part.top == 0 else part.top - thick
         drawing.filled(picture, (0, edge, picture.shape[1], thick), drawing.TARGET)
-        arrow = "above" if part.top == 0 else "below"
-        words, size = f"{arrow}: page {page + 1}, to come", round(0.75 * thick)
+        words, size = f"next: page {page + 1}", round(0.75 * thick)
         drawing.text(picture, words, (picture.shape[1] // 2, edge + round(0.78 * thick)), size, drawing.PAPER, True, "centre")
 
 

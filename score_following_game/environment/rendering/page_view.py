@@ -68,7 +68,7 @@ class _Frame:
 
 
 class PageView:
-    """Draws game 0 of a batch on the pages of its piece. It is called like picture.render.
+    """Draws game 0 of a batch on the pages of its piece.
 
     Args:
         piece: what the games play.
@@ -89,7 +89,7 @@ class PageView:
         self._close_up = CloseUp(self._pages, self._frame.close_up, size[1]) if self._frame.close_up else None
         self._base = functools.lru_cache(maxsize=2)(self._draw_base)
 
-    def __call__(self, game: Game, overlay: Overlay = Overlay()) -> np.ndarray:
+    def __call__(self, game: Game, overlay: Overlay) -> np.ndarray:
         """uint8 (height, width, 3), BGR."""
         x, true_x = (float(place[0]) - game.config.sheet_pad for place in (game.x, game.true_position()))
         with_target = overlay.show_target and game.bank.pieces[int(game.piece[0])].timed
@@ -134,17 +134,9 @@ class PageView:
         (left, top, width, _), unit = self._frame.head, self._frame.unit
         frame, last = int(game.frame[0]), int(game.bank.last_onset[int(game.piece[0])])
         right, line, second = left + width, top + round(34 * unit), top + round(62 * unit)
-        used = text(
-            image,
-            f"{clock(frame / self._fps)} / {clock(last / self._fps)}",
-            (right, line),
-            round(22 * unit),
-            INK,
-            True,
-            "right",
-        )
-        name = drawing.shortened(self._name, round(26 * unit), width - used - round(30 * unit), bold=True)
-        text(image, name, (left, line), round(26 * unit), INK, bold=True)
+        now, size = f"{clock(frame / self._fps)} / {clock(last / self._fps)}", round(26 * unit)
+        used = text(image, now, (right, line), round(22 * unit), INK, bold=True, align="right")
+        text(image, drawing.shortened(self._name, size, width - used - size, bold=True), (left, line), size, INK, bold=True)
         if overlay.confidence is not None:
             draw_light(image, overlay.confidence, (left, second), round(20 * unit))
         text(image, self._place_in_words(x), (right, second), round(17 * unit), FAINT, align="right")

@@ -53,8 +53,8 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where the systems of a page are. count: of systems.  scale: pixels of the page per pixel of the sheet.  left, system, gap:
-    the column at which systems begin, their height, and the room between them, pixels of the page.
+    """Where the systems of a page are. size: of the page.  count: of systems.  scale: pixels of the page per pixel of the
+    sheet.  left, system, gap: the column at which systems begin, their height, and the room between them, pixels of the page.
     """
 
     size: tuple[int, int]
