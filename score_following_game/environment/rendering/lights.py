@@ -19,10 +19,11 @@ class Light:
     colour: Colour
 
 
-# Green, amber and red that differ in brightness too; the word is always beside them.
+# With the folk network, of confidences of 0.8 and more 95 % are within 14 px, which is about half a second; below 0.5 most are
+# off by a bar (5 pieces). The colours differ in brightness too; the word is always beside them.
 LIGHTS = (
-    Light(0.7, "sure", (115, 158, 0)),
-    Light(0.35, "unsure", (0, 165, 240)),
+    Light(0.8, "sure", (115, 158, 0)),
+    Light(0.5, "unsure", (0, 165, 240)),
     Light(0.0, "lost", (40, 30, 190)),
 )
 

@@ -127,7 +127,7 @@ class Spread:
         thick = self._divider
         edge = part.bottom if part.top == 0 else part.top - thick
         drawing.filled(picture, (0, edge, picture.shape[1], thick), drawing.TARGET)
-        words, size = f"next: page {page + 1}", round(0.75 * thick)
+        words, size = f"next: page {page + 1}" if self.pages.printed else "next page", round(0.75 * thick)
         drawing.text(picture, words, (picture.shape[1] // 2, edge + round(0.78 * thick)), size, drawing.PAPER, True, "centre")
 
 

@@ -100,7 +100,7 @@ class PageView:
         self._draw_cursor(image, place, place.system, AGENT)
         if self._close_up:
             self._draw_close_up(image, self._close_up, place)
-        self._draw_head(image, game, overlay, x)
+        self._draw_head(image, game, overlay, self._place_in_words(place, x))
         self._draw_foot(image, overlay)
         return image
 
@@ -129,7 +129,7 @@ class PageView:
         x = close_up.draw_now(image, place)
         _draw_line(image, x, *close_up.rows(place.system), AGENT, self._frame.unit)
 
-    def _draw_head(self, image: np.ndarray, game: Game, overlay: Overlay, x: float) -> None:
+    def _draw_head(self, image: np.ndarray, game: Game, overlay: Overlay, place: str) -> None:
         """The piece's name, the time, how sure the player is, the place in words, and a progress bar."""
         (left, top, width, _), unit = self._frame.head, self._frame.unit
         frame, last = int(game.frame[0]), int(game.bank.last_onset[int(game.piece[0])])
@@ -139,16 +139,18 @@ class PageView:
         text(image, drawing.shortened(self._name, size, width - used - size, bold=True), (left, line), size, INK, bold=True)
         if overlay.confidence is not None:
             draw_light(image, overlay.confidence, (left, second), round(20 * unit))
-        text(image, self._place_in_words(x), (right, second), round(17 * unit), FAINT, align="right")
+        text(image, place, (right, second), round(17 * unit), FAINT, align="right")
         bar = (left, top + round(72 * unit), width, round(6 * unit))
         filled(image, bar, drawing.RULE)
         filled(image, (*bar[:2], round(width * min(frame / max(last, 1), 1.0)), bar[3]), drawing.VALUE)
 
-    def _place_in_words(self, x: float) -> str:
-        place, pages = self._pages.map.place(x), len(self._pages.map.pages)
-        bar = self._sheet_map.place(x).bar
-        words = [f"page {place.page + 1} of {pages}", f"system {self._pages.map.systems[place.system].number}"]
-        return ", ".join([*words, *([f"bar {bar}"] if bar else [])])
+    def _place_in_words(self, place: Place, x: float) -> str:
+        pages, bar = self._pages.map, self._sheet_map.place(x).bar
+        if self._pages.printed:
+            words = f"page {place.page + 1} of {len(pages.pages)}, system {pages.systems[place.system].number}"
+        else:
+            words = f"system {place.system + 1} of {len(pages.systems)}"
+        return f"{words}, bar {bar}" if bar else words
 
     def _draw_legend(self, image: np.ndarray, with_target: bool, person: bool) -> None:
         (left, top, _, height), unit = self._frame.foot, self._frame.unit
