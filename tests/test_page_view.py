@@ -230,9 +230,9 @@ def test_the_strip_is_laid_out_as_a_page(engraved: Piece):
     for number in range(NOTES):
         x = FIRST_X + 30 * number
         place = pages.map.place(x)
-        picture, scale = pages.picture(place.page), pages.map.pages[0].width / 500
-        row = picture[round(place.y - 1.0) : round(place.y + 2.0)].max(axis=0)
-        dots = np.flatnonzero(row < 128)
+        picture, system = pages.picture(place.page), pages.map.systems[place.system]
+        scale = (system.page_x[1] - system.page_x[0]) / (system.sheet_x[1] - system.sheet_x[0])
+        dots = np.flatnonzero(picture[round(place.y + 1.5 * scale)] < 128)  # between two staff lines
         near = dots[np.abs(dots - place.x) < 5 * scale]
         assert near.mean() == pytest.approx(place.x, abs=1.5)
         part = page_part(view, picture_at(view, engraved, x))

@@ -13,7 +13,7 @@ from score_following_game.environment.rendering.page_boxes import Edges, box_of
 from score_following_game.environment.rendering.page_source import Pages
 from score_following_game.opencv import cv2
 
-_SPACE = 11 / 720  # of the picture's height: the largest staff space
+_SPACE = 10 / 720  # of the picture's height: the largest staff space
 _AHEAD = 0.6  # share of the close-up that shows what comes after the cursor
 _GAP = 30 / 720  # of the picture's height, between the two systems, for a word
 

@@ -70,6 +70,13 @@ def _font() -> Any | None:
     return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
 
 
+def blank(size: tuple[int, int]) -> np.ndarray:
+    """A picture of this width and height in the colour of the background, uint8 (height, width, 3)."""
+    image = np.empty((size[1], size[0], 3), np.uint8)
+    cv2.rectangle(image, (0, 0), size, BACKGROUND, cv2.FILLED)  # 10 times as fast as NumPy
+    return image
+
+
 def filled(image: np.ndarray, box: Box, colour: Colour) -> None:
     left, top, width, height = box
     image[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = colour

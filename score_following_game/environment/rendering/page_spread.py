@@ -76,7 +76,7 @@ class Spread:
     def _draw(self, page: int) -> np.ndarray:
         """uint8 (height, width, 3)."""
         fit, grey = self.fit(page), self.pages.picture(page)
-        picture = np.full((self.size[1], self.size[0], 3), drawing.BACKGROUND, np.uint8)
+        picture = drawing.blank(self.size)
         scale = grey.shape[1] / self.pages.map.pages[page].width
         left, top, right, bottom = (
             round(edge * scale) for edge in (fit.shown.left, fit.shown.top, fit.shown.right, fit.shown.bottom)

@@ -106,7 +106,7 @@ class PageView:
 
     def _draw_base(self, system: int, with_target: bool, person: bool) -> np.ndarray:
         """What stays while a system is played, uint8 (height, width, 3)."""
-        image = np.full((self.size[1], self.size[0], 3), drawing.BACKGROUND, np.uint8)
+        image = drawing.blank(self.size)
         left, top, width, height = self._frame.page
         image[top : top + height, left : left + width] = self._spread.picture(system)
         if self._close_up:
