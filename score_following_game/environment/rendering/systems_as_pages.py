@@ -104,8 +104,8 @@ def lay_out(piece: Piece, columns: Sequence[float], size: tuple[int, int]) -> tu
 
 
 def _place(grid: _Grid, page: int, index: int, span: Span) -> SystemPlace:
-    left, right, top = grid.left, grid.left + (span[1] - span[0]) * grid.scale, grid.top(index)
-    middle, bottom = top + grid.system / 2, top + grid.system
+    left, top = float(grid.left), float(grid.top(index))
+    right, middle, bottom = left + (span[1] - span[0]) * grid.scale, top + grid.system / 2, top + grid.system
     columns = [span[0] - 0.5, span[1] - 0.5]  # a pixel's number is its middle
     corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
     return SystemPlace(page, index + 1, *span, columns, [left - 0.5, right - 0.5], [middle, middle], corners)
