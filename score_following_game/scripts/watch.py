@@ -28,6 +28,7 @@ from score_following_game.command_line import (
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece, untimed
 from score_following_game.environment.rendering.display import has_display
+from score_following_game.environment.rendering.page_view import require_size
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import plot_alignment
@@ -97,12 +98,14 @@ def make_parser() -> Parser:
 
 
 def require_outputs(args: argparse.Namespace) -> str | Path | None:
-    """Check before the game that every output can be written. Returns the path of the plot, None for no plot.
+    """Check before the game that every output can be made and written. Returns the path of the plot, None for no plot.
 
     Raises UserError.
     """
     require_plottable(args.plot)
     require_plottable(args.alignment, "--alignment")
+    if args.size is not None:
+        require_size(args.size)
     for film in (args.video, args.saliency):
         if film is not None:
             require_filmable(film)

@@ -134,9 +134,8 @@ def perform(
         if pictures:
             recorders.append(stack.enter_context(picture_folder()))
         if video:
-            recorders.append(
-                stack.enter_context(film(video, config.spectrogram_params.fps, audio, view.size if view else (WIDTH, HEIGHT)))
-            )
+            size = view.size if view else (WIDTH, HEIGHT)
+            recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio, size)))
         if window:
             clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
         episode = watch(game, player, recorders, window, clock, searcher=searcher, draw=view or render)
