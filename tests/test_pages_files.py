@@ -15,8 +15,8 @@ from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.pages.corrections import Corrections
 from score_following_game.data_preparation.pages.files import pictures_in, read_pages
 from score_following_game.data_preparation.pages.reading import read_piece
-from score_following_game.data_preparation.pictures import decode_picture
 from score_following_game.data_processing.page_map import read_page_map, write_page_map
+from score_following_game.data_processing.pictures import decode_picture
 from score_following_game.errors import UserError
 
 

@@ -73,12 +73,19 @@ class SheetMap:
 
     systems: by x, at least one. onset_x, onset_quarters: of each onset of the score, in the order in which they are played: the
     x of its notehead, pixels of the sheet, which never falls, and quarters from the beginning; equally many. bars: by start.
+    pages: of a sheet that was cut from pages: where its systems are, in the place of `systems`; it has a file of its own.
     """
 
     systems: tuple[System, ...] = (System(0.0),)
     onset_x: tuple[float, ...] = ()
     onset_quarters: tuple[float, ...] = ()
     bars: tuple[Bar, ...] = ()
+    pages: page_map.PageMap | None = None
+
+    @property
+    def columns(self) -> list[float]:
+        """The first column of each system, pixels of the sheet."""
+        return [float(system.begin) for system in self.pages.systems] if self.pages else [system.x for system in self.systems]
 
     def place(self, x: float) -> Place:
         """The place of a position, pixels of the sheet. Between two onsets the music is taken to move evenly."""
@@ -92,8 +99,11 @@ class SheetMap:
         return self._on_page(self.onset_x[index], self.onset_quarters[index])
 
     def _on_page(self, x: float, quarter: float | None) -> Place:
-        system = self.systems[max(bisect.bisect_right([system.x for system in self.systems], x) - 1, 0)]
         bar, beat = (None, None) if quarter is None else self._bar(quarter)
+        if self.pages:
+            on_page = self.pages.place(x)
+            return Place(on_page.page + 1, self.pages.systems[on_page.system].number, on_page.x, bar, beat)
+        system = self.systems[max(bisect.bisect_right(self.columns, x) - 1, 0)]
         return Place(system.page, system.number, system.left + (x - system.x) * system.scale, bar, beat)
 
     def _bar(self, quarter: float) -> tuple[str | None, float | None]:
@@ -109,9 +119,10 @@ def map_path(score: Path) -> Path:
 
 
 def write_map(path: str | os.PathLike[str], sheet_map: SheetMap) -> None:
-    """Write a map. Raises WriteError."""
+    """Write a map without its `pages`. Raises WriteError."""
+    content = {name: value for name, value in asdict(sheet_map).items() if name != "pages"}
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(asdict(sheet_map), ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_map(path: Path) -> SheetMap:
@@ -159,18 +170,8 @@ def map_of(piece: Piece, fps: int) -> SheetMap:
         if path.is_file():
             return _read_once(path, path.stat().st_mtime_ns)
         if pages.is_file():
-            return of_pages(page_map.read_page_map(pages, piece.sheet.shape[1]))
+            return SheetMap(pages=page_map.read_page_map(pages, piece.sheet.shape[1]))  # where its notes are is unknown
     return _counted_map(piece, fps)
-
-
-def of_pages(pages: page_map.PageMap) -> SheetMap:
-    """The map of a sheet that was cut from pages: its systems; where its notes are is unknown."""
-    systems = []
-    for place in pages.systems:
-        (begin, end), (left, right) = (place.sheet_x[0], place.sheet_x[-1]), (place.page_x[0], place.page_x[-1])
-        scale = (right - left) / (end - begin)
-        systems.append(System(float(place.begin), place.page + 1, place.number, left + (place.begin - begin) * scale, scale))
-    return SheetMap(tuple(systems))
 
 
 @lru_cache(maxsize=16)

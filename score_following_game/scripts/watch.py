@@ -28,6 +28,7 @@ from score_following_game.command_line import (
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece, untimed
 from score_following_game.environment.rendering.display import has_display
+from score_following_game.environment.rendering.page_view import require_size
 from score_following_game.environment.rendering.video import require_filmable
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import plot_alignment
@@ -35,10 +36,16 @@ from score_following_game.evaluation.plots import episode_picture, plot_episode,
 from score_following_game.evaluation.saliency_film import write_saliency_film
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
-from score_following_game.watching.arguments import DATA_SET, add_own_score_arguments, add_watching_arguments, own_score
+from score_following_game.watching.arguments import (
+    DATA_SET,
+    add_own_score_arguments,
+    add_view_arguments,
+    add_watching_arguments,
+    own_score,
+)
 from score_following_game.watching.own_score import OwnScore, load_prepared
 from score_following_game.watching.positions import onsets_path, write_positions
-from score_following_game.watching.setup import game_of, load_one_piece, perform
+from score_following_game.watching.setup import game_of, load_one_piece, perform, view_of
 from score_following_game.watching.summary import report
 
 
@@ -60,6 +67,7 @@ def make_parser() -> Parser:
         help="do not judge the agent: when it is lost, it looks for the music over the whole sheet and goes on there (agents "
         "that read; they always do where nobody knows when the notes are played)",
     )
+    add_view_arguments(parser)
     parser.add_argument("--dump_images", action="store_true", help="write video_frames/%%06d.png; earlier ones are deleted")
     parser.add_argument(
         "--plot",
@@ -90,12 +98,14 @@ def make_parser() -> Parser:
 
 
 def require_outputs(args: argparse.Namespace) -> str | Path | None:
-    """Check before the game that every output can be written. Returns the path of the plot, None for no plot.
+    """Check before the game that every output can be made and written. Returns the path of the plot, None for no plot.
 
     Raises UserError.
     """
     require_plottable(args.plot)
     require_plottable(args.alignment, "--alignment")
+    if args.size is not None:
+        require_size(args.size)
     for film in (args.video, args.saliency):
         if film is not None:
             require_filmable(film)
@@ -169,6 +179,7 @@ def show(args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: Gam
         finale=episode_picture,
         unseen=written is not None and not has_display(),
         searcher=searcher,
+        view=view_of(piece, config, args.view, args.size),
     )
     if episode.judged:
         print(f"Total reward {int(episode.score)}")

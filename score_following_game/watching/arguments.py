@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from score_following_game.command_line import add_music_limit, add_playing_arguments
 from score_following_game.data_processing.tempo import parse_tempi
+from score_following_game.environment.rendering.picture import HEIGHT, WIDTH
 from score_following_game.errors import UserError
 from score_following_game.watching.own_score import OwnScore
+from score_following_game.watching.setup import PAGE, STRIP, VIEWS
 
 DATA_SET = "test_sample"
 _OF_OWN_SCORES = {"audio": None, "style": None, "part": None, "repeats": "once", "order": "", "tempo": "1.0", "staff": 0}
@@ -25,6 +28,30 @@ def add_watching_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_music_limit(parser)
     parser.add_argument("--no_sound", action="store_true", help="play no sound and write none into the film")
+
+
+def add_view_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --view and --size; both are None where they are not given."""
+    parser.add_argument(
+        "--view",
+        choices=VIEWS,
+        help=f"{PAGE}: the pages of the score, with a cursor; {STRIP}: what the agent sees and hears (default: {PAGE} for a "
+        f"score made of pages, else {STRIP})",
+    )
+    parser.add_argument(
+        "--size",
+        type=picture_size,
+        metavar="WIDTHxHEIGHT",
+        help=f"pixels of the pictures with --view {PAGE} (default {WIDTH}x{HEIGHT})",
+    )
+
+
+def picture_size(words: str) -> tuple[int, int]:
+    """Width and height from words such as 1920x1080. Raises ArgumentTypeError."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", words)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{words!r}: expected pixels, for instance 1920x1080")
+    return int(found[1]), int(found[2])
 
 
 def add_own_score_arguments(parser: argparse.ArgumentParser) -> None:

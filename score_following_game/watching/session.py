@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,7 @@ PAUSED = "paused; space goes on"
 AGENT, PERSON = "agent", "you"  # who plays, in plots
 FASTER, SLOWER = ("w", UP), ("s", DOWN)
 PAUSE_SLICE = 0.05  # seconds
+Draw = Callable[[Game, Overlay], np.ndarray]  # the picture of a batch of one game, uint8 (H, W, 3), BGR
 MOST_UNDRAWN = 10  # consecutive frames; a machine too slow for the music still draws now and then
 
 
@@ -156,6 +157,7 @@ def watch(
     controls: Controls | None = None,
     global_keys: GlobalKeys | None = None,
     searcher: Searcher | None = None,
+    draw: Draw = render,
 ) -> WatchedGame:
     """Play a game to its end, or until the player leaves it or closes the window, and show it.
 
@@ -169,6 +171,7 @@ def watch(
         controls: set when a person plays.
         global_keys: source of the keys pressed outside the window.
         searcher: puts a player that is lost where the music is.
+        draw: makes the pictures.
 
     Returns:
         The record of the game.
@@ -178,7 +181,7 @@ def watch(
     hint = (KEYS_TO_PLAY if controls else KEYS_TO_WATCH) if window else ""
     person = controls is not None
     controls = controls or Controls()
-    stage = _Stage(game, player, episode, controls, recorders, window, hint, person)
+    stage = _Stage(game, player, episode, controls, recorders, window, hint, person, draw)
     clock = (clock or Clock(episode.fps, first=int(game.frame[0]))) if window else None
     stage.show(draw_window=True)
     if clock:
@@ -295,6 +298,7 @@ class _Stage:
     window: Window | None
     hint: str
     person: bool
+    draw: Draw
     drawn: int = 0  # how many frames had been played when the window was last drawn
 
     def show(self, draw_window: bool) -> None:
@@ -327,7 +331,7 @@ class _Stage:
         episode = self.episode
         value, confidence = (getattr(self.player, name, None) for name in ("value", "confidence"))
         self.controls.peeked |= self.controls.show_target and not episode.over
-        return render(
+        return self.draw(
             self.game,
             Overlay(
                 reward=episode.rewards[-1] if episode.rewards else 0.0,

@@ -15,6 +15,9 @@ from score_following_game.config import GameConfig
 from score_following_game.data_processing.dataset import load_data_set, score_paths
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
+from score_following_game.environment.rendering.page_source import has_pages
+from score_following_game.environment.rendering.page_view import PageView
+from score_following_game.environment.rendering.picture import HEIGHT, WIDTH, render
 from score_following_game.environment.rendering.video import film, picture_folder, require_filmable
 from score_following_game.environment.rendering.window import Window
 from score_following_game.environment.score_bank import ScoreBank
@@ -23,6 +26,8 @@ from score_following_game.watching.playback import Clock, open_time_source, piec
 from score_following_game.watching.session import Player, Searcher, WatchedGame, watch
 
 FINALE_SECONDS = 20.0  # after that the finale closes by itself, so that an unattended run ends
+
+VIEWS = PAGE, STRIP = ("page", "strip")
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +78,20 @@ def game_of(piece: Piece, config: GameConfig, device: torch.device | str = "cpu"
     return Game(bank, 1)
 
 
+def view_of(piece: Piece, config: GameConfig, view: str | None, size: tuple[int, int] | None) -> PageView | None:
+    """The view of a piece that the user asks for: the page view, or None for the strip.
+
+    view: a name of VIEWS; None: pages for a piece made of pages, else the strip. size: of the pictures, None for the usual one.
+    Raises UserError where they do not fit together, or the size cannot be drawn.
+    """
+    fps = config.spectrogram_params.fps
+    if (view or (PAGE if has_pages(piece, fps) else STRIP)) == PAGE:
+        return PageView(piece, fps, size or (WIDTH, HEIGHT))
+    if size is not None:
+        raise UserError(f"--size: the strip is always {WIDTH}x{HEIGHT}; leave --size out, or add --view {PAGE}")
+    return None
+
+
 def perform(
     game: Game,
     player: Player,
@@ -82,6 +101,7 @@ def perform(
     finale: Callable[[WatchedGame], np.ndarray] | None = None,
     unseen: bool = False,
     searcher: Searcher | None = None,
+    view: PageView | None = None,
 ) -> WatchedGame:
     """Have an agent play a game in a window, or into a film (`video`) or a folder of pictures (`pictures`).
 
@@ -95,6 +115,7 @@ def perform(
             player has left the game.
         unseen: open no window although nothing is recorded.
         searcher: puts a player that is lost where the music is.
+        view: draws the pictures; None: the strip.
 
     Raises:
         UserError: no window can be opened, or the film cannot be written.
@@ -113,10 +134,11 @@ def perform(
         if pictures:
             recorders.append(stack.enter_context(picture_folder()))
         if video:
-            recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio)))
+            size = view.size if view else (WIDTH, HEIGHT)
+            recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio, size)))
         if window:
             clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
-        episode = watch(game, player, recorders, window, clock, searcher=searcher)
+        episode = watch(game, player, recorders, window, clock, searcher=searcher, draw=view or render)
         if window and finale and episode.over and not window.closed():
             window.show(finale(episode))
             window.wait_for_key(FINALE_SECONDS)

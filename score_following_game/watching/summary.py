@@ -56,6 +56,8 @@ def _last_place(episode: WatchedGame, piece: Piece) -> str:
     """Where in the score the agent was at the end, and where the score ends."""
     sheet_map = map_of(piece, episode.fps)
     end = sheet_map.place(episode.x[-1])
+    if sheet_map.pages is not None:
+        return f"on page {end.page} of {len(sheet_map.pages.pages)}, in system {end.system}"
     if end.bar is None:
         return f"{episode.x[-1] / max(piece.sheet.shape[1], 1):.0%} through the sheet"
     return f"in bar {end.bar}, the last is {sheet_map.bars[-1].name}"

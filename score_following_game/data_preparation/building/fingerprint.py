@@ -46,7 +46,7 @@ _MSMD_MODULES = ("data_preparation/msmd/*.py",)
 _PERFORMANCE_MODULES = ("data_preparation/performances/*.py",)
 _PAGES_MODULES = (
     "data_preparation/pages/*.py",
-    "data_preparation/pictures.py",
+    "data_processing/pictures.py",
     "data_preparation/building/make_pages.py",
     "data_processing/page_map.py",
     "data_processing/audio*.py",

@@ -8,8 +8,8 @@ import numpy as np
 
 from score_following_game import limits
 from score_following_game.data_preparation.errors import EngravingError, leaving_out
-from score_following_game.data_preparation.pictures import PNG, decode_picture
 from score_following_game.data_processing.arrays import parse_array
+from score_following_game.data_processing.pictures import PNG, decode_picture
 
 _LARGEST_FILE = 2**25  # bytes
 

@@ -13,7 +13,7 @@ from score_following_game import limits
 from score_following_game.data_preparation.errors import UNREADABLE, EngravingError, leaving_out
 from score_following_game.data_preparation.pages.paper import SPACE
 from score_following_game.data_preparation.pages.staff_lines import StaffLines
-from score_following_game.data_preparation.pictures import decode_picture
+from score_following_game.data_processing.pictures import decode_picture
 from score_following_game.opencv import cv2
 from score_following_game.reading import read_bytes
 

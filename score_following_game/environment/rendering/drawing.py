@@ -70,6 +70,13 @@ def _font() -> Any | None:
     return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
 
 
+def blank(size: tuple[int, int]) -> np.ndarray:
+    """A picture of this width and height in the colour of the background, uint8 (height, width, 3)."""
+    image = np.empty((size[1], size[0], 3), np.uint8)
+    cv2.rectangle(image, (0, 0), size, BACKGROUND, cv2.FILLED)  # 10 times as fast as NumPy
+    return image
+
+
 def filled(image: np.ndarray, box: Box, colour: Colour) -> None:
     left, top, width, height = box
     image[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = colour
@@ -90,6 +97,12 @@ def tinted(image: np.ndarray, box: Box, colour: Colour, share: float) -> None:
     part = image[max(top, 0) : top + height, max(left, 0) : max(left + width, 0)]
     if part.size:
         part[:] = cv2.addWeighted(part, 1 - share, np.full_like(part, colour), share, 0)
+
+
+def paste_grey(image: np.ndarray, grey: np.ndarray, at: tuple[int, int]) -> None:
+    """Put a grey picture, uint8 (H, W), with its upper left corner at (x, y); it must lie within the image."""
+    x, y = at
+    image[y : y + grey.shape[0], x : x + grey.shape[1]] = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)  # 5 times as fast as NumPy
 
 
 def upright(image: np.ndarray, x: float, top: int, bottom: int, colour: Colour, width: int = 3, dash: int = 0) -> None:

@@ -74,8 +74,7 @@ def render(game: Game, overlay: Overlay = Overlay(), index: int = 0) -> np.ndarr
     view = _view(game, index)
     if not view.timed:
         overlay = replace(overlay, show_target=False)
-    image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
-    image[:] = drawing.BACKGROUND
+    image = drawing.blank((WIDTH, HEIGHT))
     _draw_header(image, game, view)
     _draw_sheet(image, game, view, overlay)
     _draw_legend(image, view, overlay)
