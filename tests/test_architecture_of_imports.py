@@ -37,6 +37,7 @@ ENTRY_POINTS = {
     "environment.live",
     "data_processing.streaming",
     "evaluation.real_world",  # for benchmarks/real_world.py
+    "evaluation.recovery",  # for benchmarks/recovery.py
 }
 Imports = dict[str, set[str]]
 
