@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from small_piece import write_small_piece
+from sound_tools import without_alsa, without_sound_server
 
 from score_following_game.config import GameConfig, freely_moving, load_game_config
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
@@ -52,6 +53,10 @@ def missing(need: str) -> str:
         except UserError as error:
             return str(error)
         return ""
+    if need == "alsa":
+        return without_alsa()
+    if need == "pulseaudio":
+        return without_sound_server()
     if need == "linux":
         return "" if sys.platform.startswith("linux") else f"this is {sys.platform}"
     raise ValueError(f"no such need: {need}")
@@ -68,7 +73,8 @@ LEFT_OUT: Counter[str] = Counter()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "needs(name, ...): runs only where it is there: shared, screen, lilypond, linux, stable_baselines3"
+        "markers",
+        "needs(name, ...): runs only where it is there: shared, screen, lilypond, alsa, pulseaudio, linux, stable_baselines3",
     )
 
 

@@ -14,7 +14,7 @@ PACKAGE = "score_following_game"
 FLOORS = [  # each may import itself and those before it
     {
         *("errors", "limits", "reading", "zip_files", "yaml_files", "files", "machine", "compiled", "config"),
-        *("command_line", "run_files", "optional_libraries", "streams", "opencv"),
+        *("command_line", "run_files", "optional_libraries", "streams", "interrupts", "opencv"),
     },
     {"data_processing"},
     {"environment"},
@@ -34,8 +34,6 @@ ENTRY_POINTS = {
     "demo",
     *(f"scripts.{name}" for name in ("train", "evaluate", "watch", "play", "prepare")),
     "environment.vector_env",
-    "environment.live",
-    "data_processing.streaming",
     "evaluation.real_world",  # for benchmarks/real_world.py
     "evaluation.recovery",  # for benchmarks/recovery.py
 }

@@ -5,7 +5,7 @@ What a maker leaves in a folder, and `PreparedScore` describes:
 * NAME.npz, perhaps NAME.sheet.png, and NAME.map.json, or NAME.pages.json and pictures of the pages;
 * with NAME.mid a piece that is timed: it can be judged. NAME.wav beside it is the recording that it is timed by;
 * without, NAME.wav is a recording of which nobody knows when it plays the notes: the piece can be followed, not judged. So it
-  is with all pages, since nobody knows their notes.
+  is with all pages, since nobody knows their notes; those without NAME.wav are followed live.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Wish:
     score: a file, or a folder of pictures.  audio: a recording of it, else it is synthesised.  piece: which tune of a book or
     movement of a file, by its name or a part of it.  style: a key of STYLES, None for the one with as many staves as the score.
     playing: what of it is played, and in which order.  staff: for pages, which staff of each system, 1 is the highest; 0: all.
-    time_limit: seconds for engraving it.
+    live: it will be heard live, so that pages need no recording.  time_limit: seconds for engraving it.
     """
 
     score: Path
@@ -73,6 +73,7 @@ class Wish:
     style: str | None = None
     playing: Playing = WHOLE
     staff: int = 0
+    live: bool = False
     time_limit: float = 120.0
 
 
@@ -146,7 +147,8 @@ def read_prepared(folder: Path) -> PreparedScore | None:
     try:
         found = PreparedScore(folder, **json.loads(read_bytes(folder / FACTS, limits.TABLE_FILE)))
         score = folder / f"{found.name}.npz"
-        complete = score.is_file() and score.with_suffix(".mid" if found.timed else ".wav").is_file()
+        sound = [".mid"] if found.timed else [".wav"] if found.sounding else []
+        complete = score.is_file() and all(score.with_suffix(suffix).is_file() for suffix in sound)
     except (OSError, ValueError, TypeError, limits.TooLarge):
         return None
     return found if complete else None
@@ -224,8 +226,10 @@ def _require_fitting(wish: Wish, source: Source) -> None:
         if wish.staff:
             raise UserError(f"--staff {wish.staff}: is for pages; of {wish.score} --part takes one part, or one hand")
         return
-    if wish.audio is None:
-        raise UserError(f"{wish.score}: is made of pages, and their notes are unknown; name a recording with --audio")
+    if wish.audio is None and not wish.live:
+        raise UserError(
+            f"{wish.score}: is made of pages, and their notes are unknown; name a recording with --audio, or play: --audio mic"
+        )
     if wish.playing != WHOLE:
         raise UserError(
             f"{wish.score}: is made of pages: --staff takes one staff, and pages.yaml beside it says what is repeated or left "

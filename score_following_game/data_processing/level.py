@@ -57,12 +57,16 @@ def frame_levels(samples: np.ndarray | SampleFile, magnitudes: np.ndarray, hop: 
     return FrameLevels(blocks[:, -1], blocks[:, -1 - BURSTS], tones, flatness)
 
 
+def tones_of(magnitudes: np.ndarray) -> np.ndarray:
+    """The magnitude of the spectrum's peaks of frames, float (78, n): float64 (n,)."""
+    magnitudes = magnitudes.astype(np.float64)
+    return np.linalg.norm((magnitudes - median_filter(magnitudes, (TONE, 1))).clip(min=0), axis=0)
+
+
 def _tones_and_flatness(magnitudes: np.ndarray) -> np.ndarray:
     """Of n frames, float64 (2, n)."""
-    magnitudes = magnitudes.astype(np.float64)
-    tones = (magnitudes - median_filter(magnitudes, (TONE, 1))).clip(min=0)
-    upper = magnitudes[LOWEST_BAND:] + 1e-9
-    return np.array([np.sqrt((tones**2).sum(axis=0)), np.exp(np.log(upper).mean(axis=0)) / upper.mean(axis=0)])
+    upper = magnitudes[LOWEST_BAND:].astype(np.float64) + 1e-9
+    return np.array([tones_of(magnitudes), np.exp(np.log(upper).mean(axis=0)) / upper.mean(axis=0)])
 
 
 def equivalent_peak(levels: FrameLevels) -> float:

@@ -144,12 +144,13 @@ def load_untimed_piece(
 ) -> Piece:
     """Read NAME.npz and the recording beside it, of which it is not known when it plays the notes. There is no MIDI file.
 
-    first_x: x of the first note, pixels. Raises UserError as load_piece, and where there is no recording.
+    first_x: x of the first note, pixels. silent: the recording is not read, and may be missing. Raises UserError as load_piece,
+    and where there is no recording.
     """
     score, midi_path = read_score(score_path), score_path.with_suffix(".mid")
     _require_height(score_path, score, config)
     source = performance_source(midi_path)
-    if source == midi_path:
+    if source == midi_path and not silent:
         raise UserError(f"{score_path}: has no notes and no recording; put {score_path.stem}.wav beside it")
     spectrogram, remarks = (np.zeros((BANDS, 1), np.float32), ()) if silent else load_sound(source, config)
     return Piece(

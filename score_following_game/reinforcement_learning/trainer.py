@@ -17,13 +17,13 @@ from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import AlignmentStats, alignment_stats, mean_stats
+from score_following_game.interrupts import interruptible
 from score_following_game.reinforcement_learning import advice
 from score_following_game.reinforcement_learning.algorithms.losses import Diverged, Losses
 from score_following_game.reinforcement_learning.algorithms.table import algorithm_for
 from score_following_game.reinforcement_learning.best_model import save_if_best, save_until_evaluated
 from score_following_game.reinforcement_learning.checkpoint import Progress, RunState, Stateful, parameter_digest
 from score_following_game.reinforcement_learning.diagnostics import diagnostics
-from score_following_game.reinforcement_learning.interrupts import interruptible
 from score_following_game.reinforcement_learning.logger import Stopwatch, TrainingLog, add_to_curve, last_update
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
 from score_following_game.reinforcement_learning.processes import distributed

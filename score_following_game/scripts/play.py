@@ -13,7 +13,7 @@ from score_following_game.machine import prepare_machine
 from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.games import Games
 from score_following_game.watching.session import WatchedGame
-from score_following_game.watching.setup import game_of, load_one_piece, perform, pieces_in_turn
+from score_following_game.watching.setup import Outputs, game_of, load_one_piece, perform, pieces_in_turn
 from score_following_game.watching.summary import report
 
 
@@ -61,7 +61,7 @@ def _play(args: argparse.Namespace) -> None:
         play_games(args, config, seed)
         return
     piece = load_one_piece(args.data_set, config, args.piece, seed)
-    episode = perform(game_of(piece, config), OptimalAgent(), args.video, sound=not args.no_sound)
+    episode = perform(game_of(piece, config), OptimalAgent(), Outputs(args.video), sound=not args.no_sound)
     print_episode(episode)
     report(episode, piece, [args.video] if episode.frames else ())
 

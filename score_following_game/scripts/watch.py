@@ -27,9 +27,11 @@ from score_following_game.command_line import (
 )
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece, untimed
+from score_following_game.environment.live import LiveScore
 from score_following_game.environment.rendering.display import has_display
 from score_following_game.environment.rendering.page_view import require_size
 from score_following_game.environment.rendering.video import require_filmable
+from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 from score_following_game.evaluation.alignment_plots import plot_alignment
 from score_following_game.evaluation.plots import episode_picture, plot_episode, require_plottable
@@ -41,12 +43,19 @@ from score_following_game.watching.arguments import (
     add_own_score_arguments,
     add_view_arguments,
     add_watching_arguments,
+    live_wish,
     own_score,
 )
+from score_following_game.watching.listening.performing import Listening, perform_live
+from score_following_game.watching.listening.recording import require_recordable
+from score_following_game.watching.listening.sources import MicrophoneWish
 from score_following_game.watching.own_score import OwnScore, load_prepared
 from score_following_game.watching.positions import onsets_path, write_positions
-from score_following_game.watching.setup import game_of, load_one_piece, perform, view_of
+from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.setup import Outputs, game_of, load_one_piece, perform, view_of
 from score_following_game.watching.summary import report
+
+Heard = Listening | None
 
 
 def make_parser() -> Parser:
@@ -112,9 +121,19 @@ def require_outputs(args: argparse.Namespace) -> str | Path | None:
     plot = args.plot or (Path(args.video).with_suffix(".png") if args.video else None)
     tables = {"--csv": args.csv, "the onsets of --csv": onsets_path(args.csv)} if args.csv else {}
     require_writable(*tables.values())
+    if args.record:
+        require_recordable(args.record)
+    audio = args.audio.which if isinstance(args.audio, MicrophoneWish) else args.audio
     require_separate_files(
-        {"--video": args.video, "--plot": plot, "--alignment": args.alignment, "--saliency": args.saliency, **tables},
-        {"--params": args.params, "--game_config": args.game_config, "--score": args.score, "--audio": args.audio},
+        {
+            "--video": args.video,
+            "--plot": plot,
+            "--alignment": args.alignment,
+            "--saliency": args.saliency,
+            "--record": args.record,
+            **tables,
+        },
+        {"--params": args.params, "--game_config": args.game_config, "--score": args.score, "--audio": audio},
     )
     return plot
 
@@ -133,15 +152,17 @@ def check_options(args: argparse.Namespace, agent: LearntAgent) -> None:
 
 
 def _watch(args: argparse.Namespace) -> None:
-    own = own_score(args)
+    microphone, own = live_wish(args), own_score(args)
     if not args.params and own is None:
         raise UserError(
             f"--params is missing: give an agent that comes with the project ({', '.join(shipped_agents())}), or a parameter "
             f"file, for instance PARAM_ROOT/RUN/best_model.pt; {command_name('sfg-train')} trains an agent"
         )
     plot = require_outputs(args)
+    heard = Listening(microphone.source(), args.gain, args.record) if microphone else None
     seed = random.randrange(2**32) if args.seed is None else args.seed
-    prepare_machine(seed, args.device, args.threads)
+    # Live, one game leaves little to share, and a thread that waits for a busy core delays every step.
+    prepare_machine(seed, args.device, args.threads or (1 if microphone else None))
     if args.params:
         resolve_network_and_config(args.params, args.net, args.game_config)  # before long work
     params, load = chosen(args, own, seed)
@@ -151,40 +172,45 @@ def _watch(args: argparse.Namespace) -> None:
     piece = load(config)
     require_fitting([piece], config, params)
     print(f"Tracking piece: {piece.name}", flush=True)
-    show(args, piece, agent, config, plot)
+    show(args, piece, agent, config, plot, heard)
 
 
 def chosen(args: argparse.Namespace, own: OwnScore | None, seed: int) -> tuple[str, Callable[[GameConfig], Piece]]:
     """The agent's parameters, and how the piece is loaded for its game."""
     if own is None:
-        return args.params, lambda config: load_one_piece(args.data_set or DATA_SET, config, args.piece, seed)
-    prepared, tempo = own.prepare(), own.tempo
+        live = isinstance(args.audio, MicrophoneWish)
+        return args.params, lambda config: load_one_piece(args.data_set or DATA_SET, config, args.piece, seed, live)
+    prepared, tempo, live = own.prepare(), own.tempo, own.live
     params = args.params or fitting_agent(prepared.height, str(own.score))
-    return params, lambda config: load_prepared(prepared, config, tempo)
+    return params, lambda config: load_prepared(prepared, config, tempo, live)
 
 
-def show(args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: GameConfig, plot: str | Path | None) -> None:
-    """Have the agent follow the piece, and write what the arguments ask for."""
-    if args.find:
+def played(
+    args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: GameConfig, heard: Heard
+) -> tuple[WatchedGame, Piece, ScoreBank]:
+    """The record of the game, the piece as it was played, and the bank that holds it."""
+    if args.find and heard is None:
         piece = untimed(piece)
-    searcher = Finder(agent) if isinstance(agent, ReadingAgent) and not piece.timed else None
-    game = game_of(piece, agent.rules(config), args.device)
-    written = args.plot or args.alignment or args.saliency or args.csv
-    episode = perform(
-        game,
-        agent,
-        args.video,
-        args.dump_images,
-        sound=not args.no_sound,
-        finale=episode_picture,
-        unseen=written is not None and not has_display(),
-        searcher=searcher,
-        view=view_of(piece, config, args.view, args.size),
-    )
+    searcher = Finder(agent) if isinstance(agent, ReadingAgent) and (heard is not None or not piece.timed) else None
+    written = args.plot or args.alignment or args.saliency or args.csv or args.record
+    unseen, view = written is not None and not has_display(), view_of(piece, config, args.view, args.size)
+    outputs = Outputs(args.video, args.dump_images, episode_picture, unseen, view)
+    if heard is None:
+        game = game_of(piece, agent.rules(config), args.device)
+        return perform(game, agent, outputs, sound=not args.no_sound, searcher=searcher), piece, game.bank
+    live = LiveScore.of_piece(piece, agent.rules(config), device=args.device)
+    return *perform_live(piece, live, agent, heard, outputs, searcher), live.bank
+
+
+def show(
+    args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: GameConfig, plot: str | Path | None, heard: Heard
+) -> None:
+    """Have the agent follow the piece, and write what the arguments ask for. heard: what of it is heard live."""
+    episode, piece, bank = played(args, piece, agent, config, heard)
     if episode.judged:
         print(f"Total reward {int(episode.score)}")
     if not episode.frames:
-        report(episode, piece, [args.video])
+        report(episode, piece, [args.video, args.record])
         return
     if plot:
         plot_episode(episode, plot)
@@ -196,10 +222,10 @@ def show(args: argparse.Namespace, piece: Piece, agent: LearntAgent, config: Gam
     if args.alignment:
         plot_alignment(episode, piece, args.alignment)
     if args.saliency and isinstance(agent, TrainedAgent):
-        write_saliency_film(episode, game.bank, agent.network, args.saliency, sound=not args.no_sound)
+        write_saliency_film(episode, bank, agent.network, args.saliency, sound=not args.no_sound)
     pictures = "video_frames/" if args.dump_images else None
     tables = [args.csv, onsets_path(args.csv)] if args.csv else []
-    report(episode, piece, [args.video, plot, args.alignment, args.saliency, *tables, pictures])
+    report(episode, piece, [args.video, args.record, plot, args.alignment, args.saliency, *tables, pictures])
 
 
 def main() -> None:

@@ -10,10 +10,12 @@ from score_following_game.command_line import add_music_limit, add_playing_argum
 from score_following_game.data_processing.tempo import parse_tempi
 from score_following_game.environment.rendering.picture import HEIGHT, WIDTH
 from score_following_game.errors import UserError
+from score_following_game.watching.listening.sources import MicrophoneWish, parse_audio
 from score_following_game.watching.own_score import OwnScore
 from score_following_game.watching.setup import PAGE, STRIP, VIEWS
 
 DATA_SET = "test_sample"
+LOUDEST_GAIN = 80  # dB
 _OF_OWN_SCORES = {"audio": None, "style": None, "part": None, "repeats": "once", "order": "", "tempo": "1.0", "staff": 0}
 
 
@@ -68,9 +70,11 @@ def add_own_score_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--audio",
-        type=Path,
-        metavar="FILE",
-        help="a recording of the score, to be followed (default: the score is synthesised)",
+        type=parse_audio,
+        metavar="FILE|mic",
+        help="a recording of the score, to be followed (default: the score is synthesised), or what is played into a "
+        "microphone: mic, mic:NAME_OR_NUMBER for one of several, mic:FILE.wav to rehearse with a recording in real time. "
+        "mic also follows a piece of --data_set",
     )
     add_playing_arguments(group)
     group.add_argument("--style", help="nottingham: one staff; msmd: two staves (default: as many as the score has)")
@@ -83,13 +87,40 @@ def add_own_score_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FACTOR",
         help="play the synthesised score this many times as fast (default %(default)s)",
     )
+    live = parser.add_argument_group("with --audio mic")
+    live.add_argument(
+        "--gain",
+        type=float,
+        metavar="DB",
+        help="amplify the microphone by so many dB (default: its level is measured and followed)",
+    )
+    live.add_argument("--record", type=Path, metavar="FILE.wav", help="keep what is heard, also when you leave by Ctrl-C")
+
+
+def live_wish(args: argparse.Namespace) -> MicrophoneWish | None:
+    """The microphone that --audio names, None where it names none. Raises UserError for options that do not go with it."""
+    if isinstance(args.audio, MicrophoneWish):
+        if args.tempo != "1.0":
+            raise UserError(f"--tempo {args.tempo}: a microphone hears what is played; leave --tempo out")
+        if args.saliency:
+            raise UserError(
+                "--saliency goes with a recording: keep one with --record FILE.wav, then follow it: --audio FILE.wav"
+            )
+        if args.gain is not None and not abs(args.gain) <= LOUDEST_GAIN:
+            raise UserError(f"--gain {args.gain:g}: expected dB from -{LOUDEST_GAIN} to {LOUDEST_GAIN}")
+        return args.audio
+    for name in ("gain", "record"):
+        if getattr(args, name) is not None:
+            raise UserError(f"--{name} goes with --audio mic, which is missing")
+    return None
 
 
 def own_score(args: argparse.Namespace) -> OwnScore | None:
     """The score that the arguments name, None where they name a data set. Raises UserError where they do not fit together."""
+    live = isinstance(args.audio, MicrophoneWish)
     if args.score is None:
         for name, usual in _OF_OWN_SCORES.items():
-            if getattr(args, name) != usual:
+            if getattr(args, name) != usual and not (name == "audio" and live):
                 raise UserError(f"--{name} goes with --score FILE, which is missing")
         return None
     if args.data_set is not None:
@@ -98,5 +129,14 @@ def own_score(args: argparse.Namespace) -> OwnScore | None:
     if len(tempi) > 1:
         raise UserError(f"--tempo {args.tempo}: expected one number")
     return OwnScore(
-        args.score, args.audio, args.piece, args.style, args.part or "", args.repeats, args.order, tempi[0], args.staff
+        args.score,
+        None if live else args.audio,
+        args.piece,
+        args.style,
+        args.part or "",
+        args.repeats,
+        args.order,
+        tempi[0],
+        args.staff,
+        live,
     )

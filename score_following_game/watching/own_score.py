@@ -25,7 +25,7 @@ class OwnScore:
 
     score, audio: files; without a recording the score is played.  piece: which tune of a book, or movement.  style: of the
     sheet, None for that with as many staves as the score.  part, repeats, order: what of it is played, as sfg-prepare takes
-    them.  tempo: of the played score, in multiples of its own.  staff: of pages, from 1; 0 for all.
+    them.  tempo: of the played score, in multiples of its own.  staff: of pages, from 1; 0 for all.  live: it is heard live.
     """
 
     score: Path
@@ -37,6 +37,7 @@ class OwnScore:
     order: str = ""
     tempo: float = 1.0
     staff: int = 0
+    live: bool = False
 
     def prepare(self) -> PreparedScore:
         """Engrave the score and align the recording, or find what was made before.
@@ -53,16 +54,20 @@ class OwnScore:
         if self.audio is not None and self.tempo != 1.0:
             raise UserError(f"--tempo {self.tempo:g}: a recording ({self.audio}) is heard as it is; leave --tempo out")
         playing = Playing(self.part, self.repeats, self.order)
-        return prepare(Wish(self.score, self.audio, self.piece, self.style, playing, self.staff))
+        return prepare(Wish(self.score, self.audio, self.piece, self.style, playing, self.staff, self.live))
 
 
-def load_prepared(prepared: PreparedScore, config: GameConfig, tempo: float = 1.0) -> Piece:
-    """The piece of a prepared score, for a game.
+def load_prepared(prepared: PreparedScore, config: GameConfig, tempo: float = 1.0, live: bool = False) -> Piece:
+    """The piece of a prepared score, for a game. live: without its performance, since another one will be heard.
 
     A recording that could not be timed is reported in one line. Raises UserError where the files do not fit the game, or where
     the recording is so fast or slow that no agent follows it.
     """
     path = prepared.folder / f"{prepared.name}.npz"
+    if live:
+        if prepared.timed:
+            return load_piece(path, config, silent=True)
+        return load_untimed_piece(path, config, prepared.first_x, silent=True)
     if prepared.timed:
         piece = load_piece(path, config, tempo=tempo)
     else:

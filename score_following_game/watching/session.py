@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from score_following_game.environment.game import Game, GameState, Step
 from score_following_game.environment.rendering import names
-from score_following_game.environment.rendering.picture import Overlay, render
+from score_following_game.environment.rendering.picture import Meter, Overlay, render
 from score_following_game.environment.rendering.video import Recorder
 from score_following_game.environment.rendering.window import DOWN, ESCAPE, SPACE, UP, GlobalKeys, Window
 from score_following_game.watching.playback import Clock
@@ -181,7 +182,7 @@ def watch(
     hint = (KEYS_TO_PLAY if controls else KEYS_TO_WATCH) if window else ""
     person = controls is not None
     controls = controls or Controls()
-    stage = _Stage(game, player, episode, controls, recorders, window, hint, person, draw)
+    stage = Stage(game, player, episode, controls, recorders, window, hint, person, draw)
     clock = (clock or Clock(episode.fps, first=int(game.frame[0]))) if window else None
     stage.show(draw_window=True)
     if clock:
@@ -238,42 +239,53 @@ def _keys(window: Window, global_keys: GlobalKeys | None, seconds: float) -> lis
     return [key for key in pressed if key not in (*global_keys.PLAYING, *global_keys.SWITCHING)] + global_keys.take()
 
 
-def _pause(stage: _Stage, window: Window, clock: Clock, global_keys: GlobalKeys | None) -> None:
+def _pause(stage: Stage, window: Window, clock: Clock, global_keys: GlobalKeys | None) -> None:
     """Stop the music until the person goes on or leaves."""
     controls = stage.controls
     clock.pause()
-    stage.show_pause()
+    stage.refresh()
     while controls.paused and not controls.quit:
         shown = controls.show_target
         controls.press(_keys(window, global_keys, PAUSE_SLICE))
         if controls.show_target != shown:
-            stage.show_pause()
+            stage.refresh()
     controls.direction = 0
     clock.resume()
 
 
 def _play_frame(game: Game, player: Player, episode: WatchedGame, searcher: Searcher | None) -> bool:
     """Play one frame and record it. Returns True when the game has ended."""
-    if searcher is not None and (place := searcher.look(game)) is not None:
-        game.put(place)
-        episode.found.append(int(game.frame[0]))
+    search(game, searcher, episode)
     before = float(game.speed[0])
     step: Step = game.step(player.perform_action(game))
-    pad, x, speed = game.config.sheet_pad, float(game.x[0]), float(game.speed[0])
-    episode.frames.append(int(game.frame[0]))
-    episode.x.append(x - pad)
-    episode.true_x.append(float(game.true_position()[0]) - pad)
-    episode.speeds.append(speed)
-    episode.actions.append(speed - before)
-    episode.errors.append(float(step.error[0]))
-    episode.rewards.append(float(step.reward[0]))
+    note_frame(game, episode, before)
+    episode.true_x[-1] = float(game.true_position()[0]) - game.config.sheet_pad
+    episode.errors[-1], episode.rewards[-1] = float(step.error[0]), float(step.reward[0])
     episode.lost = bool(step.lost[0])
-    episode.states.append(game.state().at(slice(1)))
-    _note_outputs(player, episode)
+    note_outputs(player, episode)
     return bool(step.terminated[0])
 
 
-def _note_outputs(player: Player, episode: WatchedGame) -> None:
+def search(game: Game, searcher: Searcher | None, episode: WatchedGame) -> None:
+    """Let the searcher, if there is one, put a lost player where the music is, and record it."""
+    if searcher is not None and (place := searcher.look(game)) is not None:
+        game.put(place)
+        episode.found.append(int(game.frame[0]))
+
+
+def note_frame(game: Game, episode: WatchedGame, before: float) -> None:
+    """Record the frame just played, without what only a judged game knows. before: the speed before it, pixels per frame."""
+    speed = float(game.speed[0])
+    episode.frames.append(int(game.frame[0]))
+    episode.x.append(float(game.x[0]) - game.config.sheet_pad)
+    episode.speeds.append(speed)
+    episode.actions.append(speed - before)
+    for unknown in (episode.true_x, episode.errors, episode.rewards):
+        unknown.append(math.nan)
+    episode.states.append(game.state().at(slice(1)))
+
+
+def note_outputs(player: Player, episode: WatchedGame) -> None:
     """Record the player's value and policy for the frame just played, if it has them."""
     value, policy = getattr(player, "value", None), getattr(player, "policy", None)
     if value is not None:
@@ -287,8 +299,8 @@ def _note_outputs(player: Player, episode: WatchedGame) -> None:
 
 
 @dataclass
-class _Stage:
-    """Draws the present frame into the window and the recorders."""
+class Stage:
+    """Draws the present frame into the window and the recorders. notice: shown until the game is over, unless it is paused."""
 
     game: Game
     player: Player
@@ -300,6 +312,8 @@ class _Stage:
     person: bool
     draw: Draw
     drawn: int = 0  # how many frames had been played when the window was last drawn
+    notice: str = ""
+    meters: tuple[Meter, ...] = ()
 
     def show(self, draw_window: bool) -> None:
         window = self.window if draw_window else None
@@ -312,10 +326,11 @@ class _Stage:
             window.show(picture)
             self.drawn = len(self.episode.frames)
 
-    def show_pause(self) -> None:
-        """Show in the window that the game is paused; a film has no pauses."""
+    def refresh(self) -> None:
+        """Draw the window alone, for instance because the game is paused; a film has no pauses."""
         if self.window:
             self.window.show(self._picture())
+            self.drawn = len(self.episode.frames)
 
     def hold(self) -> None:
         """Show the last picture, with the ending, for FINAL_SECONDS."""
@@ -339,8 +354,9 @@ class _Stage:
                 value=None if value is None else float(value[0]),
                 confidence=None if confidence is None else float(confidence[0]),
                 show_target=self.controls.show_target or episode.over,
-                message=episode.ending if episode.over else (PAUSED if self.controls.paused else ""),
+                message=episode.ending if episode.over else (PAUSED if self.controls.paused else self.notice),
                 hint=self.hint,
                 person=self.person,
+                meters=self.meters,
             ),
         )

@@ -7,23 +7,25 @@ import logging
 import os
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from score_following_game.config import GameConfig
+from score_following_game.data_processing.audio import Audio
 from score_following_game.data_processing.dataset import load_data_set, score_paths
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
 from score_following_game.environment.rendering.page_source import has_pages
 from score_following_game.environment.rendering.page_view import PageView
 from score_following_game.environment.rendering.picture import HEIGHT, WIDTH, render
-from score_following_game.environment.rendering.video import film, picture_folder, require_filmable
+from score_following_game.environment.rendering.video import Recorder, film, picture_folder, require_filmable
 from score_following_game.environment.rendering.window import Window
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError, counted
 from score_following_game.watching.playback import Clock, open_time_source, piece_audio
-from score_following_game.watching.session import Player, Searcher, WatchedGame, watch
+from score_following_game.watching.session import Draw, Player, Searcher, WatchedGame, watch
 
 FINALE_SECONDS = 20.0  # after that the finale closes by itself, so that an unattended run ends
 
@@ -32,19 +34,22 @@ VIEWS = PAGE, STRIP = ("page", "strip")
 log = logging.getLogger(__name__)
 
 
-def load_one_piece(data_set: str | os.PathLike[str], config: GameConfig, piece: str | None, seed: int) -> Piece:
+def load_one_piece(
+    data_set: str | os.PathLike[str], config: GameConfig, piece: str | None, seed: int, silent: bool = False
+) -> Piece:
     """Load the piece named `piece`, or, when it is None, a random usable one. No other piece is kept.
 
-    Raises UserError when the piece, or every piece of the set, cannot be used.
+    silent: its performance is not played, since another one will be heard. Raises UserError when the piece, or every piece of
+    the set, cannot be used.
     """
     if piece is not None:
-        return load_data_set(data_set, config, piece=piece, without_notes=True)[0]
+        return load_data_set(data_set, config, piece=piece, silent=silent, without_notes=True)[0]
     names = list(score_paths(data_set))
     random.Random(seed).shuffle(names)
     problems = []
     for name in names:
         try:
-            chosen = load_data_set(data_set, config, piece=name, without_notes=True)[0]
+            chosen = load_data_set(data_set, config, piece=name, silent=silent, without_notes=True)[0]
         except UserError as error:
             problems.append(str(error))
             continue
@@ -92,54 +97,74 @@ def view_of(piece: Piece, config: GameConfig, view: str | None, size: tuple[int,
     return None
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Where a game is shown: in a window, unless it is recorded.
+
+    video: path of the film to write. pictures: write every frame to video_frames/. finale: makes the picture that the window
+    shows after the game until a key is pressed; it is not shown when the player has left the game. unseen: open no window
+    although nothing is recorded. view: draws the pictures; None: the strip.
+    """
+
+    video: str | None = None
+    pictures: bool = False
+    finale: Callable[[WatchedGame], np.ndarray] | None = None
+    unseen: bool = False
+    view: PageView | None = None
+
+    @property
+    def draw(self) -> Draw:
+        """What makes the pictures."""
+        return self.view or render
+
+    def open_window(self, stack: contextlib.ExitStack, advice: str) -> Window | None:
+        """The window, to be closed by the stack. Raises UserError where there is to be one and none is possible."""
+        if self.video or self.pictures or self.unseen:
+            return None
+        return stack.enter_context(contextlib.closing(Window(advice=advice)))
+
+    def open_recorders(self, stack: contextlib.ExitStack, fps: int, audio: Audio | None = None) -> list[Recorder]:
+        """The recorders, which write until the stack ends. Raises UserError where the film cannot be written."""
+        recorders = [stack.enter_context(picture_folder())] if self.pictures else []
+        if self.video:
+            size = self.view.size if self.view else (WIDTH, HEIGHT)
+            recorders.append(stack.enter_context(film(self.video, fps, audio, size)))
+        return recorders
+
+    def show_finale(self, window: Window | None, episode: WatchedGame) -> None:
+        """Show the finale of a game that is over, for FINALE_SECONDS or until a key is pressed."""
+        if window and self.finale and episode.over and not window.closed():
+            window.show(self.finale(episode))
+            window.wait_for_key(FINALE_SECONDS)
+
+
+UNSEEN = Outputs(unseen=True)
+
+
 def perform(
-    game: Game,
-    player: Player,
-    video: str | None = None,
-    pictures: bool = False,
-    sound: bool = True,
-    finale: Callable[[WatchedGame], np.ndarray] | None = None,
-    unseen: bool = False,
-    searcher: Searcher | None = None,
-    view: PageView | None = None,
+    game: Game, player: Player, outputs: Outputs = UNSEEN, sound: bool = True, searcher: Searcher | None = None
 ) -> WatchedGame:
-    """Have an agent play a game in a window, or into a film (`video`) or a folder of pictures (`pictures`).
+    """Have an agent play a game, shown by the outputs.
 
     Args:
         game: a batch of one game.
         player: plays it.
-        video: path of the film to write.
-        pictures: write every frame to video_frames/.
+        outputs: where.
         sound: play sound, or write it into the film.
-        finale: makes the picture that the window shows after the game until a key is pressed. It is not shown when the
-            player has left the game.
-        unseen: open no window although nothing is recorded.
         searcher: puts a player that is lost where the music is.
-        view: draws the pictures; None: the strip.
 
     Raises:
         UserError: no window can be opened, or the film cannot be written.
     """
     config, piece = game.config, game.bank.pieces[int(game.piece[0])]
-    first = int(game.frame[0])
+    first, fps = int(game.frame[0]), game.config.spectrogram_params.fps
+    if outputs.video:
+        require_filmable(outputs.video)
     with contextlib.ExitStack() as stack:
-        window: Window | None = None
-        clock: Clock | None = None
-        if not (video or pictures or unseen):
-            window = stack.enter_context(contextlib.closing(Window(advice="write a film instead: --video FILE.mp4")))
-        audio = piece_audio(piece, config, first) if sound and (video or window) else None
-        if video:
-            require_filmable(video)
-        recorders = []
-        if pictures:
-            recorders.append(stack.enter_context(picture_folder()))
-        if video:
-            size = view.size if view else (WIDTH, HEIGHT)
-            recorders.append(stack.enter_context(film(video, config.spectrogram_params.fps, audio, size)))
-        if window:
-            clock = Clock(config.spectrogram_params.fps, open_time_source(audio), first)
-        episode = watch(game, player, recorders, window, clock, searcher=searcher, draw=view or render)
-        if window and finale and episode.over and not window.closed():
-            window.show(finale(episode))
-            window.wait_for_key(FINALE_SECONDS)
+        window = outputs.open_window(stack, "write a film instead: --video FILE.mp4")
+        audio = piece_audio(piece, config, first) if sound and (outputs.video or window) else None
+        recorders = outputs.open_recorders(stack, fps, audio)
+        clock = Clock(fps, open_time_source(audio), first) if window else None
+        episode = watch(game, player, recorders, window, clock, searcher=searcher, draw=outputs.draw)
+        outputs.show_finale(window, episode)
     return episode

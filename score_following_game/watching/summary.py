@@ -28,7 +28,7 @@ def summary(episode: WatchedGame, piece: Piece) -> str:
     Of a piece that is not timed: where the agent was at the end.
     """
     if not piece.timed:
-        whole = "" if episode.finished else f" of {clock(episode.last_frame / episode.fps)}"
+        whole = "" if episode.finished or not episode.last_frame else f" of {clock(episode.last_frame / episode.fps)}"
         found = f"; lost and found again {counted(len(episode.found), 'time')}" if episode.found else ""
         return f"{episode.ending.capitalize()}{whole}; the agent was {_last_place(episode, piece)}{found}"
     outcome = Outcome.of_game(episode, piece)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.sharp_sheet import sharp_sheet_of
 from score_following_game.environment.game import Game
@@ -37,13 +38,23 @@ MOST_VALUE, MOST_SPEED = 25.0, 15.0  # full length of the bars, as in 2018 (spee
 
 
 @dataclass(frozen=True)
+class Meter:
+    """A bar of the picture for something outside the game. value: from 0 to `most`. number: the value as it is written."""
+
+    label: str
+    value: float
+    most: float
+    number: str
+
+
+@dataclass(frozen=True)
 class Overlay:
     """Content of the picture that is not part of the game's state.
 
     reward: of the last step. score: sum of rewards since the reset. value: the critic's estimate, None without a critic, nan
     before its first one. confidence: of the player in its position, 0 to 1; None for players that have none. show_target:
     show the true position, where it is known. message: how the game ended. hint: faint text in the message's place until
-    then. person: a person plays instead of an agent.
+    then. person: a person plays instead of an agent. meters: further bars.
     """
 
     reward: float = 0.0
@@ -54,6 +65,7 @@ class Overlay:
     message: str = ""
     hint: str = ""
     person: bool = False
+    meters: tuple[Meter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,13 +114,16 @@ def _draw_header(image: np.ndarray, game: Game, view: _View) -> None:
     """The piece's name, the time and a progress bar."""
     fps = game.config.spectrogram_params.fps
     left, _, width, _ = SHEET
-    now = f"{clock(view.frame / fps)} / {clock(view.last_frame / fps)}"
+    ends = view.last_frame > 0  # not known of music that is played live; the bar then shows the place in the sheet
+    now = f"{clock(view.frame / fps)}" + (f" / {clock(view.last_frame / fps)}" if ends else "")
+    frame = f"frame {view.frame}" + (f" of {view.last_frame}" if ends else "")
     used = text(image, now, (left + width, 42), 24, INK, bold=True, align="right")
-    used += text(image, f"frame {view.frame} of {view.last_frame}", (left + width - used - 24, 42), 17, FAINT, align="right")
+    used += text(image, frame, (left + width - used - 24, 42), 17, FAINT, align="right")
     name = drawing.shortened(title(game.bank.names[view.piece]), 28, width - used - 60, bold=True)
     text(image, name, (left, 43), 28, INK, bold=True)
     filled(image, (left, 62, width, 6), drawing.RULE)
-    filled(image, (left, 62, round(width * min(view.frame / max(view.last_frame, 1), 1)), 6), drawing.VALUE)
+    share = view.frame / view.last_frame if ends else view.x / game.bank.pieces[view.piece].sheet.shape[1]
+    filled(image, (left, 62, round(width * min(max(share, 0.0), 1.0)), 6), drawing.VALUE)
 
 
 def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> None:
@@ -117,8 +132,7 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     piece = game.bank.pieces[view.piece]
     left, top, width, height = SHEET
     rows = piece.sheet.shape[0]
-    # The panel shows twice the width of the agent's window; a high sheet is limited by the panel's height and shows more.
-    scale = min(width / (2 * config.sheet_context), (height - 2 * POINTERS) / rows)
+    scale = _strip_scale(config, rows)
     shown = round(rows * scale)
     top += (height - shown) // 2
     filled(image, SHEET, (232, 230, 228))
@@ -142,6 +156,24 @@ def _draw_sheet(image: np.ndarray, game: Game, view: _View, overlay: Overlay) ->
     drawing.tinted(panel, (round(middle) - 6, 0, 12, shown), AGENT, 0.25)
     drawing.upright(panel, middle, 0, shown, AGENT, 3)
     drawing.pointer(image, left + middle, top + shown, AGENT, down=False)
+
+
+def _strip_scale(config: GameConfig, rows: int) -> float:
+    """Pixels of the picture per pixel of a sheet of some rows."""
+    _, _, width, height = SHEET
+    # The panel shows twice the width of the agent's window; a high sheet is limited by the panel's height and shows more.
+    return min(width / (2 * config.sheet_context), (height - 2 * POINTERS) / rows)
+
+
+def sheet_x_at(game: Game, point: tuple[float, float], index: int = 0) -> float | None:
+    """The x of the sheet, unpadded pixels, that the picture of a game shows at a point (x, y); None outside the sheet."""
+    left, top, width, height = SHEET
+    view = _view(game, index)
+    sheet = game.bank.pieces[view.piece].sheet
+    if not (left <= point[0] < left + width and top <= point[1] < top + height):
+        return None
+    x = view.x + (point[0] - left - width / 2) / _strip_scale(game.config, sheet.shape[0])
+    return x if 0 <= x < sheet.shape[1] else None
 
 
 def _sheet_excerpt(piece: Piece, x: float, scale: float, width: int, height: int) -> np.ndarray:
@@ -246,6 +278,7 @@ def _draw_bars(image: np.ndarray, game: Game, view: _View, overlay: Overlay) -> 
         )
     if overlay.confidence is not None:
         rows.append(("confidence in the position", overlay.confidence, 1.0, f"{overlay.confidence:.2f}", None))
+    rows += [(meter.label, meter.value, meter.most, meter.number, None) for meter in overlay.meters]
     left, top, width = BARS
     for row, (label, value, most, number, mark) in enumerate(rows):
         bar(image, (left, top + row * BAR_PITCH, width, BAR_HEIGHT), label, value, most, number, mark)

@@ -42,7 +42,9 @@ class Window:
         self._shown = False
         self._picture = np.zeros((1, 1, 3), np.uint8)  # shown last
         self._size = (0, 0)  # width and height of the window when it was drawn
+        self._shrunk = 1.0  # by which the picture was made smaller
         self._pressed: list[str] = []  # not yet returned by keys()
+        self._clicked: list[tuple[float, float]] = []  # not yet returned by clicks()
 
     def show(self, picture: np.ndarray) -> None:
         """Show a picture, uint8 (H, W, 3), BGR."""
@@ -51,6 +53,7 @@ class Window:
             _give_qt_fonts()
             cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
+            cv2.setMouseCallback(self.title, self._note_click)
             self._shown = True
         self._picture = picture
         self._draw()
@@ -63,7 +66,8 @@ class Window:
         self._size = self._size_now()
         rows, columns = self._picture.shape[:2]
         scale = min(self._size[0] / columns, self._size[1] / rows)
-        if 0 < scale < 1:
+        self._shrunk = scale if 0 < scale < 1 else 1.0
+        if self._shrunk < 1:
             size = max(1, round(columns * scale)), max(1, round(rows * scale))
             cv2.imshow(self.title, cv2.resize(self._picture, size, interpolation=cv2.INTER_AREA))
         else:
@@ -90,6 +94,15 @@ class Window:
             if time.monotonic() >= end or ESCAPE in self._pressed:
                 pressed, self._pressed = self._pressed, []
                 return pressed
+
+    def clicks(self) -> list[tuple[float, float]]:
+        """The points of the picture, (x, y) in its pixels, clicked since the last call; noticed while keys are polled."""
+        clicked, self._clicked = self._clicked, []
+        return clicked
+
+    def _note_click(self, event: int, x: int, y: int, *_: object) -> None:
+        if event == cv2.EVENT_LBUTTONDOWN:
+            self._clicked.append((x / self._shrunk, y / self._shrunk))
 
     def _note(self, code: int) -> None:
         if key := key_of(code):
