@@ -134,7 +134,8 @@ class PageView:
         (left, top, width, _), unit = self._frame.head, self._frame.unit
         frame, last = int(game.frame[0]), int(game.bank.last_onset[int(game.piece[0])])
         right, line, second = left + width, top + round(34 * unit), top + round(62 * unit)
-        now, size = f"{clock(frame / self._fps)} / {clock(last / self._fps)}", round(26 * unit)
+        ends = f" / {clock(last / self._fps)}" if last else ""  # not known of music that is played live
+        now, size = f"{clock(frame / self._fps)}{ends}", round(26 * unit)
         used = text(image, now, (right, line), round(22 * unit), INK, bold=True, align="right")
         text(image, drawing.shortened(self._name, size, width - used - size, bold=True), (left, line), size, INK, bold=True)
         if overlay.confidence is not None:
@@ -142,7 +143,7 @@ class PageView:
         text(image, place, (right, second), round(17 * unit), FAINT, align="right")
         bar = (left, top + round(72 * unit), width, round(6 * unit))
         filled(image, bar, drawing.RULE)
-        filled(image, (*bar[:2], round(width * min(frame / max(last, 1), 1.0)), bar[3]), drawing.VALUE)
+        filled(image, (*bar[:2], round(width * min(frame / last, 1.0)) if last else 0, bar[3]), drawing.VALUE)
 
     def _place_in_words(self, place: Place, x: float) -> str:
         pages, bar = self._pages.map, self._sheet_map.place(x).bar

@@ -32,7 +32,7 @@ from score_following_game.watching.session import (
     search,
 )
 
-KEYS = "keys: space pause, arrows or a click move the cursor, q leave"
+KEYS = "keys: space pause, arrows move the cursor, q leave"
 WAITING = "waiting for the first note"
 BEGIN = "; enter begins at once"
 SILENT = 10.0  # seconds after which a silent microphone is told
