@@ -398,7 +398,7 @@ def test_pages_are_followed_live(tune: Path, tmp_path: Path, run_here: Run, monk
     pdf, positions = write_pdf(tmp_path / "page.pdf"), tmp_path / "positions.csv"
     done = run_here(SCRIPT, "--score", pdf, "--audio", f"mic:{tune.with_name('heard.wav')}", "--csv", positions, "--seed", 1)
     assert done.returncode == 0, done.stderr
-    assert "through the sheet" in done.stderr and {row["page"] for row in table(positions)} == {"1"}
+    assert "the agent was on page 1" in done.stderr and {row["page"] for row in table(positions)} == {"1"}
 
 
 @pytest.mark.parametrize(
