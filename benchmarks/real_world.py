@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--recorded", nargs="*", default=[], metavar="FOLDER", help="sets that are heard as they are")
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS), metavar="NAME")
     parser.add_argument("--font", type=Path, metavar="FILE.sf2", help="SoundFont of the instruments (default: pretty_midi's)")
+    parser.add_argument("--no_baselines", action="store_true", help="judge the agents only, which takes half the time")
     parser.add_argument("--limit", type=int, metavar="N", help="use only the first N pieces")
     parser.add_argument("--trials", type=int, default=3, help="plays of every piece (default %(default)s)")
     parser.add_argument("--precision", choices=("float32", "bfloat16", "auto"), default="float32")
@@ -64,7 +65,9 @@ def main() -> None:
     config = agents[0][1]
     if any(own != config for _, own in agents):
         raise UserError(f"--params {' '.join(arguments.params)}: are made for different games; judge them one after the other")
-    contestants = [*(agent for agent, _ in agents), *(one for one in baselines(None) if one.name != "optimal")]
+    contestants = [agent for agent, _ in agents]
+    if not arguments.no_baselines:
+        contestants += [one for one in baselines(None) if one.name != "optimal"]
     found = play_conditions(
         load_data_set(arguments.data_set, config)[: arguments.limit],
         contestants,

@@ -86,6 +86,8 @@ def test_an_unsuitable_network_is_refused(config: GameConfig, options: dict, mes
     ("agent", "net", "lr", "budget"),
     [
         ("reinforce", "Tiny", 3e-3, {"n_worker": 16, "max_updates": 45}),
+        ("a2c", "Tiny", 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 150}),
+        ("ppo", "Tiny", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 60}),
         ("reinforce", "TinyPolicy", 3e-3, {"n_worker": 16, "max_updates": 45, "no_baseline": True}),
         ("reinforce", "TinyContinuous", 1e-3, {"n_worker": 64, "max_updates": 80}),
         ("a2c", "TinyContinuous", 3e-4, {"n_worker": 64, "t_max": 8, "max_updates": 300}),

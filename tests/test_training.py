@@ -207,32 +207,26 @@ def copy_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("agent", "budget", "reward"),
-    [
-        ("a2c", {"n_worker": 16, "t_max": 4, "max_updates": 250}, 0.9),
-        ("ppo", {"n_worker": 32, "t_max": 8, "max_updates": 80}, 0.9),
-        ("lookahead", {"n_worker": 32, "t_max": 8, "max_updates": 60, "temperature": 0.05, "random_start": 1.0}, 0.85),
-    ],
-)
-def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, agent: str, budget: dict, reward: float):
+def test_lookahead_learns_a_trivial_game(config: GameConfig, tmp_path: Path):
     """Music that stands still: the agent must learn to stay where it is, while a random policy drifts away."""
     standing = write_small_piece(tmp_path / "data", notes=40, spacing=0)
     torch.manual_seed(1)
     trainer = Trainer(
         settings_from(
             {
-                "agent": agent,
+                "agent": "lookahead",
                 "train_set": str(standing),
                 "eval_set": str(standing),
                 "no_log": True,
                 "threads": 1,
-                **budget,
+                "n_worker": 32,
+                "t_max": 8,
+                "max_updates": 60,
+                "temperature": 0.05,
+                "random_start": 1.0,
                 "entropy_coef": 0.01,
                 "max_grad_norm": 0.5,
                 "optim_params": "{lr: 1e-3}",
-                "ppo_epochs": 2,
-                "batch_size": 4,
                 "eval_trials": 3,
                 "log_interval": 1000,
                 "precision": "auto",
@@ -244,7 +238,7 @@ def test_the_learner_learns_a_trivial_game(config: GameConfig, tmp_path: Path, a
     before = trainer.collector.collect(60).rewards.mean()
     trainer.train()
     after = trainer.collector.collect(60).rewards.mean()
-    assert after > reward > before
+    assert after > 0.85 > before
     assert yaml.safe_load((tmp_path / "best_model.yaml").read_text())["global_tracking_ratio"] == 1
 
 

@@ -28,6 +28,7 @@ POWER = 0.05
 OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely than one at its edge
 BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
+LEAD = 0.5  # frames by which the believed position is ahead of the heard one: an onset is heard after it has happened
 LEAST_STD = 1e-3  # pixels per frame
 MOST_PACE = 8.0  # times as fast as usual, or as slow
 
@@ -148,7 +149,7 @@ class ReadingAgent(Agent):
 
 def _speed_towards(game: Game, position: Tensor, speed: Tensor) -> Tensor:
     """The speeds, (N, n), of games that are to move with the music at positions and speeds (N, n), and to meet it."""
-    return (speed + GAIN * (position - game.x[:, None])).clamp(min=0)
+    return (speed + GAIN * (position + LEAD * speed - game.x[:, None])).clamp(min=0)
 
 
 def _nearest_action(game: Game, speed: Tensor) -> Tensor:
