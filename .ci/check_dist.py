@@ -22,6 +22,9 @@ TRAVELLING = (  # at the top level of the source
     "models/nottingham_lookahead/best_model.pt",
     "models/nottingham_lookahead/best_model.safetensors",
     "models/localisation_baseline/best_model.pt",
+    "models/folk_reading/best_model.pt",
+    "models/folk_reading/best_model.safetensors",
+    "models/reading_nottingham/best_model.pt",
 )
 SOURCE = (
     "pyproject.toml",
