@@ -1,4 +1,4 @@
-"""Write tunes of ABC books again in notes that are longer by a factor, as old music is written (white notation), at the same speed.
+"""Write tunes of ABC books again in notes that are longer by a factor, at the same speed, as in white notation.
 
     python experiments/reading/in_longer_notes.py 4 tunes.abc ... > longer.abc
 
