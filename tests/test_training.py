@@ -227,6 +227,8 @@ def test_lookahead_learns_a_trivial_game(config: GameConfig, tmp_path: Path):
                 "entropy_coef": 0.01,
                 "max_grad_norm": 0.5,
                 "optim_params": "{lr: 1e-3}",
+                "ppo_epochs": 2,
+                "batch_size": 4,
                 "eval_trials": 3,
                 "log_interval": 1000,
                 "precision": "auto",
