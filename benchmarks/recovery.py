@@ -41,7 +41,7 @@ def main() -> None:
     require_writable(arguments.json)
     prepare_machine(arguments.seed, arguments.device, arguments.threads)
     net, config = resolve_network_and_config(arguments.params, arguments.net, arguments.game_config)
-    agent = load_trained_agent(arguments.params, net, config, seed=arguments.seed)
+    agent = load_trained_agent(arguments.params, net, config, seed=arguments.seed, device=arguments.device)
     if not isinstance(agent, ReadingAgent):
         raise UserError(f"--params {arguments.params}: is no reading agent; only those look for the music")
     pieces, fps = load_data_set(arguments.data_set, config)[: arguments.limit], config.spectrogram_params.fps
@@ -57,7 +57,7 @@ def main() -> None:
             continue
         for finds in (False, True):
             bar = tqdm(plays, desc=how, leave=False, disable=None)
-            followed = [follow(play, agent, config, finds) for play in bar]
+            followed = [follow(play, agent, config, finds, arguments.device) for play in bar]
             seconds = np.array([one.seconds_until_found(fps) for one in followed])
             moved = sum(frame < one.again for one in followed for frame in one.found)
             minutes = sum(one.again for one in followed) / fps / 60

@@ -70,6 +70,11 @@ class GameConfig:
         return 2 * self.spec_context
 
     @property
+    def frames_ahead(self) -> int:
+        """How many frames after the present one an excerpt of the spectrogram shows."""
+        return 0 if self.target_frame == "right_most" else self.spec_context - self.spec_context // 2
+
+    @property
     def sheet_pad(self) -> int:
         """Blank columns added before and after a sheet."""
         return 2 * self.sheet_context

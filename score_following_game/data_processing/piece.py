@@ -153,17 +153,18 @@ def load_untimed_piece(
     if source == midi_path and not silent:
         raise UserError(f"{score_path}: has no notes and no recording; put {score_path.stem}.wav beside it")
     spectrogram, remarks = (np.zeros((BANDS, 1), np.float32), ()) if silent else load_sound(source, config)
-    return Piece(
-        name or score_path.stem,
-        score.sheet,
-        np.array([max(spectrogram.shape[1], 1)], np.int64),
-        np.array([first_x], np.float32),
-        spectrogram,
-        midi_path,
-        source,
-        heard_for=config,
-        remarks=remarks,
-        timed=False,
+    return untimed(
+        Piece(
+            name or score_path.stem,
+            score.sheet,
+            np.zeros(1, np.int64),
+            np.array([first_x], np.float32),
+            spectrogram,
+            midi_path,
+            source,
+            heard_for=config,
+            remarks=remarks,
+        )
     )
 
 

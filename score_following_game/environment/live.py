@@ -89,9 +89,7 @@ class LiveScore:
     @property
     def ready(self) -> bool:
         """Returns True if all frames that the current observation shows have been heard."""
-        context = self.config.spec_context
-        ahead = 0 if self.config.target_frame == "right_most" else context - context // 2
-        return int(self.game.frame[0]) + ahead <= self.heard
+        return int(self.game.frame[0]) + self.config.frames_ahead <= self.heard
 
     def step(self, actions: Tensor) -> None:
         """Play a frame. actions: (1,), as for Game.step. Raises ValueError unless `ready`."""

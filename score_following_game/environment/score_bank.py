@@ -57,7 +57,7 @@ class ScoreBank:
         sheets = [_ink_rows(piece, config) for piece in sheet_of.values()]
         stored = {key: index for index, key in enumerate(sheet_of)}
         tables = [_frame_tables(piece, config) for piece in pieces]
-        lead = config.spec_context if config.target_frame == "right_most" else config.spec_context // 2
+        lead = config.spec_context - config.frames_ahead
         largest = _largest([self._rows_of(piece) for piece in guests])
         self._spaces = {  # rows for each piece
             "spec": _spaces(specs, room, largest["spec"]),
@@ -199,3 +199,12 @@ def interpolate(frames: np.ndarray, onset_frames: np.ndarray, onset_x: np.ndarra
     x[frames <= onset_frames[0]] = onset_x[0]
     x[frames > onset_frames[-1]] = onset_x[-1]
     return x
+
+
+def first_at(onset_x: np.ndarray, onset_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The other way round: positions that rise strictly, float64 (k,), and the frames in which the music is first there.
+
+    x may fall or stand still in onset_x, (K,); onset_frames: int64 (K,).
+    """
+    x, first = np.unique(np.maximum.accumulate(onset_x.astype(np.float64)), return_index=True)
+    return x, onset_frames[first]

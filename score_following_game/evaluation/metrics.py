@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 
-from score_following_game.environment.score_bank import interpolate
+from score_following_game.environment.score_bank import first_at, interpolate
 from score_following_game.evaluation.evaluator import Episode
 
 UNITS = ("px", "cm", "seconds")
@@ -88,11 +88,11 @@ def errors_in_seconds(episode: Episode, onset_x: np.ndarray, fps: int) -> np.nda
     stands still), the first time counts.
     """
     frames = episode.onset_frames
-    forward_x, first = np.unique(np.maximum.accumulate(onset_x.astype(np.float64)), return_index=True)
+    forward_x, first = first_at(onset_x, frames)
     agent_x = interpolate(episode.frames, frames, onset_x) + episode.errors
-    heard = np.interp(agent_x, forward_x, frames[first])
+    heard = np.interp(agent_x, forward_x, first)
     # While the true position stands still (equal x), an agent at that position is on time.
-    truth = np.interp(agent_x - episode.errors, forward_x, frames[first])
+    truth = np.interp(agent_x - episode.errors, forward_x, first)
     return (heard - truth) / fps
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.reading.finding import Finder
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.live import LiveScore
+from score_following_game.environment.score_bank import first_at
 
 SHORTEST, LONGEST = 5.0, 15.0  # seconds of music that are left out or played again
 STOP = 5.0  # seconds of silence, or of other music
@@ -89,10 +91,15 @@ class Followed:
         return math.inf
 
 
-def follow(performance: Interrupted, agent: ReadingAgent, config: GameConfig, finds: bool) -> Followed:
-    """Let an agent follow a performance to its end, whatever happens. finds: it looks for the music over the whole sheet."""
+def follow(
+    performance: Interrupted, agent: ReadingAgent, config: GameConfig, finds: bool, device: torch.device | str = "cpu"
+) -> Followed:
+    """Let an agent follow a performance to its end, whatever happens.
+
+    finds: it looks for the music over the whole sheet. device: that of the agent.
+    """
     piece, n, fps = performance.piece, performance.spectrogram.shape[1], config.spectrogram_params.fps
-    live = LiveScore(piece.sheet, float(piece.onset_x[0]), config, minutes=(n + 1) / fps / 60)
+    live = LiveScore.of_piece(piece, config, minutes=(n + 1) / fps / 60, device=device)
     live.hear(performance.spectrogram)
     finder = Finder(agent) if finds else None
     x, confidence, found = np.zeros(n), np.zeros(n), []
@@ -109,8 +116,7 @@ def follow(performance: Interrupted, agent: ReadingAgent, config: GameConfig, fi
 
 def _frame_at(piece: Piece) -> Callable[[np.ndarray], np.ndarray]:
     """The frame in which the piece is at positions, unpadded pixels."""
-    x, first = np.unique(piece.onset_x, return_index=True)
-    frames = piece.onset_frames[first]
+    x, frames = first_at(piece.onset_x, piece.onset_frames)
     speed = (x[-1] - x[0]) / max(float(frames[-1] - frames[0]), 1.0)  # pixels per frame
 
     def frame_at(positions: np.ndarray) -> np.ndarray:

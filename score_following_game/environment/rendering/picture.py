@@ -223,7 +223,7 @@ def _draw_spectrogram(image: np.ndarray, game: Game, view: _View, overlay: Overl
     """The spectrogram excerpt, low bands at the bottom; in a right_most game the current frame is at the right."""
     config = game.config
     left, top, width, height = SPECTROGRAM
-    first = view.frame - (config.spec_context if config.target_frame == "right_most" else config.spec_context // 2)
+    first = view.frame + config.frames_ahead - config.spec_context
     spectrogram = game.bank.pieces[view.piece].spectrogram
     excerpt = _heard(spectrogram, first, config.spec_context)
     loudest = (

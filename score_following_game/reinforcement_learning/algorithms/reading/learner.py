@@ -40,14 +40,14 @@ class Reading(Learner):
         divergence = _mean(_divergence(places, passages.place), passages.counts)
         notes = READ * _entropy(read, passages.heads, passages.labelled)
         notes = notes + HEARD * _entropy(heard, passages.begun, passages.labelled)
-        notes = notes + PACE * _pace_error(paces, passages) + LEVEL * _mean(paces, passages.paced).square()
+        others = notes + PACE * _pace_error(paces, passages) + LEVEL * _mean(paces, passages.paced).square()
         self.optimiser.zero_grad()
-        (divergence + notes).backward()
+        (divergence + others).backward()
         with torch.no_grad():
             uncertainty = _mean(-(places.exp() * places).sum(dim=2), passages.counts)
             near = (places.argmax(dim=2) - passages.place).abs() <= NEAR
             self.meter.add("near", _mean(near, passages.counts)[None])
-        losses = Losses(*torch.stack([divergence, notes, uncertainty]).tolist())
+        losses = Losses(*torch.stack([divergence, others, uncertainty]).tolist())
         self.step(losses)
         return losses
 

@@ -22,7 +22,7 @@ from score_following_game.agents.reading.network import (
     place_at,
 )
 from score_following_game.config import GameConfig
-from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.score_bank import ScoreBank, first_at
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.diagnostics import no_outcomes
 from score_following_game.reinforcement_learning.rollouts.collector import Collector
@@ -120,7 +120,7 @@ class PassageCollector(Collector):
         config, device = self.bank.config, self.bank.device
         heads = torch.zeros(len(pieces), cells, KEYS)
         begun = torch.zeros(len(pieces), frame.shape[1], KEYS)
-        newest = (frame + frames_ahead(config)).cpu()
+        newest = (frame + config.frames_ahead).cpu()
         tables = [self.bank.pieces[index].notes for index in pieces]
         for number, notes in enumerate(tables):
             if notes is None:
@@ -143,8 +143,8 @@ class PassageCollector(Collector):
         for number, index in enumerate(pieces):
             edges = left[number] - config.sheet_pad + middle[:, None] + np.array([-width / 2, width / 2])
             piece = self.bank.pieces[index]
-            x, first = np.unique(np.maximum.accumulate(piece.onset_x.astype(np.float64)), return_index=True)
-            frames = np.diff(np.interp(edges, x, piece.onset_frames[first]), axis=1)[:, 0]
+            x, first = first_at(piece.onset_x, piece.onset_frames)
+            frames = np.diff(np.interp(edges, x, first), axis=1)[:, 0]
             paced[number] = (edges[:, 0] >= x[0]) & (edges[:, 1] <= x[-1]) & (frames > 0)
             log_pace[number] = np.log(width / np.where(frames > 0, frames, 1))
         return torch.from_numpy(log_pace).float().to(device), torch.from_numpy(paced).bool().to(device)
@@ -173,11 +173,6 @@ class PassageCollector(Collector):
 def strip_columns(config: GameConfig) -> int:
     """Width of a strip, a whole number of cells. A padded sheet has the width of four windows and more."""
     return CELL_COLUMNS + CELL * round((WINDOWS * config.sheet_shape[2] - CELL_COLUMNS) / CELL)
-
-
-def frames_ahead(config: GameConfig) -> int:
-    """How many frames after the present one a window hears."""
-    return 0 if config.target_frame == "right_most" else config.spec_context - config.spec_context // 2
 
 
 def _mark(table: Tensor, row: Tensor, pitch: Tensor) -> None:
