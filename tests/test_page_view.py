@@ -109,6 +109,33 @@ def test_the_cursor_is_at_its_share_of_the_staff_and_on_it(printed: Piece):
             assert (rows.min() + rows.max()) / 2 - lit.min() == pytest.approx(lines.mean(), abs=4)
 
 
+def test_a_click_is_where_the_cursor_would_be(printed: Piece):
+    """Also on the next page, which is shown above the last system of this one."""
+    view, pages = PageView(printed, FPS), map_of(printed, FPS).pages
+    left, top = view._frame.page[:2]
+    game = Game(ScoreBank([printed], CONFIG), 1)
+    for now, seen in ((0, 0), (0, 3), (4, 4), (4, 5), (7, 9)):
+        game.x[:] = middle_of(printed, now) + CONFIG.sheet_pad
+        x = middle_of(printed, seen) + 20
+        cursor, first, last = view._spread.cursor(pages.place(x), now)
+        assert view.sheet_x_at(game, (left + cursor, top + (first + last) / 2)) == pytest.approx(x, abs=0.1)
+    assert view.sheet_x_at(game, (left - 3.0, top + 50.0)) is None
+
+
+def test_a_click_into_a_repeat_means_the_pass_that_is_nearest(printed: Piece):
+    pages = map_of(printed, FPS).pages
+    width = pages.systems[-1].end
+    again = [
+        replace(system, begin=system.begin + width, end=system.end + width, sheet_x=[x + width for x in system.sheet_x])
+        for system in pages.systems
+    ]
+    twice = replace(pages, systems=[*pages.systems, *again])
+    x = middle_of(printed, 3)
+    place = twice.place(x)
+    assert twice.column(place.page, place.x, place.y, near=x - 500) == pytest.approx(x)
+    assert twice.column(place.page, place.x, place.y + 5, near=x + width - 200) == pytest.approx(x + width)
+
+
 def around(picture: np.ndarray, x: float, y: float, reach: float) -> np.ndarray:
     """What is around a point, without the columns of a cursor, as 16 x 12 numbers."""
     part = picture[round(y - reach) : round(y + reach), round(x - reach) : round(x + reach)]

@@ -1,17 +1,22 @@
 """Write tunes of ABC books again in notes that are longer by a factor, at the same speed, as in white notation.
 
-    python experiments/reading/in_longer_notes.py 4 tunes.abc ... > longer.abc
+    python experiments/reading/in_longer_notes.py 4 DATA_ROOT/score_following_game_data/folk/folk_train > longer.abc
 
-Only the fields L:, M: and Q: change; a tune whose fields cannot be scaled is left out.
+The tunes are those of a prepared set, whose manifest names their sources. So none of its validation and test sets comes in,
+and no variant of one. Only the fields L:, M: and Q: change; a tune whose fields cannot be scaled is left out.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
+ORIGIN = re.compile(r"(?P<book>.+\.abc) X:(?P<number>\d+)")
 FIELD = re.compile(r"^([LMQ]):\s*([^%\n]*?)\s*$|\[([LMQ]):\s*([^\]\n]*?)\s*\]", re.MULTILINE)
 METERS = {"C": "4/4", "C|": "2/2"}
 
@@ -54,18 +59,30 @@ def _tempo(value: str, factor: int) -> str:
     return f"{_length(beat, factor)}={int(speed)}"
 
 
+def tunes_of(data_set: Path) -> Iterator[str]:
+    """The ABC texts of the pieces of a prepared set."""
+    listed = json.loads((data_set.parent / "prepared.json").read_text(encoding="utf-8"))["pieces"]
+    for midi in sorted(data_set.glob("*.mid")):
+        origin = ORIGIN.match(listed[midi.stem]["origin"])
+        if origin is None:
+            raise SystemExit(f"{midi.stem}: not from a tune book")
+        yield _books(origin["book"])[origin["number"]]
+
+
+@cache
+def _books(book: str) -> dict[str, str]:
+    """X: -> tune, of a book."""
+    tunes = re.split(r"\n\s*\n", Path(book).read_text(encoding="utf-8", errors="replace"))
+    return {found[1]: tune for tune in tunes if (found := re.search(r"^X:\s*(\d+)", tune, re.MULTILINE))}
+
+
 def main() -> None:
-    factor, books = int(sys.argv[1]), sys.argv[2:]
-    kept = tried = 0
-    for book in books:
-        for tune in re.split(r"\n\s*\n", Path(book).read_text(encoding="utf-8", errors="replace")):
-            if not re.search(r"^X:", tune, re.MULTILINE):
-                continue
-            tried += 1
-            if (written := longer(tune, factor)) is not None:
-                kept += 1
-                print(written.strip() + "\n")
-    print(f"{kept} of {tried} tunes", file=sys.stderr)
+    factor, data_set = int(sys.argv[1]), Path(sys.argv[2])
+    tried = list(tunes_of(data_set))
+    kept = [written for tune in tried if (written := longer(tune, factor)) is not None]
+    for number, tune in enumerate(kept, 1):
+        print(re.sub(r"^X:.*", f"X:{number}", tune.strip(), count=1, flags=re.MULTILINE) + "\n")
+    print(f"{len(kept)} of {len(tried)} tunes", file=sys.stderr)
 
 
 if __name__ == "__main__":

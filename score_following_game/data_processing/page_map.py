@@ -62,6 +62,11 @@ class SystemPlace:
     corners: list[list[float]]
     staves: list[StaffPlace] = field(default_factory=list)
 
+    def distance(self, x: float, y: float) -> float:
+        """From a point of the page to the course of its middle, pixels."""
+        beside = max(self.page_x[0] - x, x - self.page_x[-1], 0.0)
+        return math.hypot(beside, float(np.interp(x, self.page_x, self.page_y)) - y)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -91,6 +96,19 @@ class PageMap:
         system = self.systems[index]
         page_x, page_y = (float(np.interp(x, system.sheet_x, values)) for values in (system.page_x, system.page_y))
         return Place(system.page, index, page_x, page_y)
+
+    def column(self, page: int, x: float, y: float, near: float) -> float | None:
+        """The column of the sheet at a point of a page: in the system that is nearest. None on a page without systems.
+
+        page: index into `pages`.  x, y: pixels of the page.  near: column of the sheet; where the sheet shows the system more
+        than once, as with written repeats, the pass nearest to it counts.
+        """
+        own = [system for system in self.systems if system.page == page]
+        columns = [float(np.interp(x, system.page_x, system.sheet_x)) for system in own]
+        found = [
+            (round(system.distance(x, y)), abs(column - near), column) for system, column in zip(own, columns, strict=True)
+        ]
+        return min(found)[2] if found else None
 
 
 def map_path(score: Path) -> Path:

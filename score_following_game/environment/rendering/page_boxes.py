@@ -63,6 +63,10 @@ class Fit:
     def y(self, y: float) -> float:
         return self.top + (y - self.shown.top) * self.scale
 
+    def page_point(self, point: tuple[float, float]) -> tuple[float, float]:
+        """A point of the picture in pixels of the page."""
+        return self.shown.left + (point[0] - self.left) / self.scale, self.shown.top + (point[1] - self.top) / self.scale
+
     def edges(self, part: Edges) -> Edges:
         """A part of the page in pixels of the picture."""
         return Edges(self.x(part.left), self.y(part.top), self.x(part.right), self.y(part.bottom))

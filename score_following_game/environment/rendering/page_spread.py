@@ -70,6 +70,14 @@ class Spread:
         down = part.top - part.first
         return (x, top + down, bottom + down) if part.top <= middle + down < part.bottom else None
 
+    def column(self, point: tuple[float, float], now: float) -> float | None:
+        """The column of the sheet that is seen at a point while the music is at column `now`; None on a page without music."""
+        system = self.pages.map.place(now).system
+        (x, y), page, part, following = point, self.pages.map.systems[system].page, self._part(system), self.next_page(system)
+        if part is not None and following is not None and part.top <= y < part.bottom:
+            page, y = following, y - part.top + part.first
+        return self.pages.map.column(page, *self.fit(page).page_point((x, y)), near=now)
+
     def _fit(self, page: int) -> Fit:
         return Fit.inside(printed_part(self.pages, page), self.pages.map.pages[page], self.size)
 

@@ -104,6 +104,14 @@ class PageView:
         self._draw_foot(image, overlay)
         return image
 
+    def sheet_x_at(self, game: Game, point: tuple[float, float]) -> float | None:
+        """The x of the sheet, unpadded pixels, that a game's picture shows at a point (x, y); None beside the page."""
+        left, top, width, height = self._frame.page
+        x, y = point[0] - left, point[1] - top
+        if not (0 <= x < width and 0 <= y < height):
+            return None
+        return self._spread.column((x, y), float(game.x[0]) - game.config.sheet_pad)
+
     def _draw_base(self, system: int, with_target: bool, person: bool) -> np.ndarray:
         """What stays while a system is played, uint8 (height, width, 3)."""
         image = drawing.blank(self.size)

@@ -12,6 +12,7 @@ import numpy as np
 
 from score_following_game.environment.live import LiveScore
 from score_following_game.environment.rendering.names import clock
+from score_following_game.environment.rendering.page_view import PageView
 from score_following_game.environment.rendering.picture import Meter, render, sheet_x_at
 from score_following_game.environment.rendering.video import Recorder
 from score_following_game.environment.rendering.window import ENTER, LEFT, RIGHT, Window
@@ -80,7 +81,7 @@ class LiveSession:
         window: shows the game, and gives keys and clicks.
         keep: called with all samples, float32 (n,), as they are heard.
         searcher: puts a player that is lost where the music is.
-        draw: makes the pictures. Clicks count in the strip only.
+        draw: makes the pictures.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class LiveSession:
     ) -> None:
         self.live, self.player, self.microphone, self.window, self.keep = live, player, microphone, window, keep
         self.ears, self._searcher = Ears(live, gain), searcher
+        self._sheet_x_at = draw.sheet_x_at if isinstance(draw, PageView) else sheet_x_at
         fps = live.config.spectrogram_params.fps
         first_state = [live.game.state().at(slice(1))]
         self.episode = LiveGame(live.piece.name, fps, live.config.threshold, 0, live.config.actions, first_state, judged=False)
@@ -207,7 +209,7 @@ class LiveSession:
             elif key in (LEFT, RIGHT):
                 self.live.put(self._beside(key))
         for point in self.window.clicks():
-            if self._stage.draw is render and (x := sheet_x_at(self.live.game, point)) is not None:
+            if (x := self._sheet_x_at(self.live.game, point)) is not None:
                 self.live.put(x)
 
     def _beside(self, key: str) -> float:
