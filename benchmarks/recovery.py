@@ -25,7 +25,7 @@ from score_following_game.evaluation.report import write_json
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
 
-BOUNDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01)  # of confidence
+BOUNDS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 1.01)  # of confidence
 
 
 def main() -> None:
@@ -66,13 +66,13 @@ def main() -> None:
             row = f"{how:<24}{'yes' if finds else 'no':<5}{len(seconds):7}  {shares}"
             print(f"{row}  {np.median(seconds):8.1f}  {moved / minutes:8.2f}")
             everything += followed
-    print("\nconfidence  share of frames  within half a second")
+    print("\nconfidence   share of frames  within half a second")
     confidence, distance = (np.concatenate([getattr(one, name) for one in everything]) for name in ("confidence", "distance"))
     known = np.isfinite(distance)
     for low, high in pairwise(BOUNDS):
         chosen = known & (confidence >= low) & (confidence < high)
         within = (np.abs(distance[chosen]) <= WITH_THE_MUSIC).mean() if chosen.any() else float("nan")
-        print(f"{low:.1f}-{min(high, 1):.1f}  {chosen.sum() / known.sum():15.3f}  {within:20.3f}")
+        print(f"{low:.2f}-{min(high, 1):.2f}  {chosen.sum() / known.sum():15.3f}  {within:20.3f}")
     if arguments.json:
         write_json(arguments.json, numbers)
 

@@ -55,7 +55,7 @@ def test_music_that_is_elsewhere_for_some_time_is_found(bank: ScoreBank, agent: 
     game, finder = Game(bank, 1), Knowing(agent)
     here = (float(game.x[0]) - PLACE_COLUMNS // 2) / CELL
     finder.place = here
-    assert looks(finder, game, 120) == [] and finder.advantage < 0
+    assert looks(finder, game, 120) == [] and agent.elsewhere < 0
     finder.place = here + 40
     found = looks(finder, game, 240)
     frame, x = found[0]

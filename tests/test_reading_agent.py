@@ -101,7 +101,25 @@ def test_policy_and_confidence_tell_what_the_belief_is(bank: ScoreBank, network:
         confident.append(float(agent.confidence.mean()))
         game.step(action)
     assert all(0 <= value <= 1 for value in confident)
-    assert confident[33] < confident[19] < confident[39] + 0.1  # less so after 15 frames in which nothing was heard
+
+
+def test_confidence_falls_where_nothing_fits_and_where_another_place_does(bank: ScoreBank, network: ReadingNetwork):
+    class Puzzled(Knowing):
+        """In frames 20 to 34 it hears what is nowhere near."""
+
+        def log_likelihood(self, game: Game, view: View, position: Tensor) -> Tensor:
+            known = super().log_likelihood(game, view, position)
+            return torch.where(((game.frame >= 20) & (game.frame < 35))[:, None], known - 6, known)
+
+    agent, game, confident = agent_of(network, Puzzled), Game(bank, 2), []
+    for _ in range(45):
+        game.step(agent.perform_action(game))
+        confident.append(agent.confidence.clone())
+    assert (confident[19] > 0.95).all() and (confident[34] < 0.7).all()
+    assert (confident[24] > 0.9).all() and (confident[44] > confident[34] + 0.1).all()  # both take a while
+    before, agent.elsewhere = agent.confidence.clone(), 15.0
+    agent.perform_action(game)
+    assert (agent.confidence < before - 0.5).all()
 
 
 @pytest.mark.parametrize("games", [1, 3])  # a single game computes its queries frame by frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,11 @@ GAIN = 0.3  # share of the distance to the believed position that is made up in 
 LEAD = 0.5  # frames by which the believed position is ahead of the heard one: an onset is heard after it has happened
 LEAST_STD = 1e-3  # pixels per frame
 MOST_PACE = 8.0  # times as fast as usual, or as slow
+# Confidence: the logistic function of these, fitted to the folk agent's plays (docs/results.md).
+SURE, FITS, ELSEWHERE = 2.9, 2.0, -3.7  # constant, and weights of the fit and of doubt
+FIT_MEMORY = 1.0  # seconds after which a frame counts 1 / e
+MOST_FIT = 6.0  # nats
+DOUBT_FROM, DOUBT_UNIT = -10.0, 20.0  # nats by which another place of the sheet is better
 
 
 class View(NamedTuple):
@@ -69,7 +75,9 @@ class ReadingAgent(Agent):
     Attributes:
         policy: a distribution over actions, the share of particles for which each would be the right one; None at first. The
             agent does not sample it: it does what is right for the mean of its particles.
-        confidence: (N,), 1 for a belief in one place, 0 for one as wide as the distance at which games are lost; None at first.
+        confidence: (N,), the probability that the position is within half a second of the music: by how well the place has
+            fitted the sound of the last second, and by `elsewhere`; None at first.
+        elsewhere: nats by which another place of the sheet fits the last seconds better, as a finder sees it.
     """
 
     def __init__(
@@ -82,6 +90,8 @@ class ReadingAgent(Agent):
         self.generator, self.precision = generator, precision
         self.policy: Policy | None = None
         self.confidence: Tensor | None = None
+        self.elsewhere = -torch.inf
+        self._fit: Tensor | None = None
         self._particles: Tensor | None = None
         self._features: Features | None = None
 
@@ -89,10 +99,11 @@ class ReadingAgent(Agent):
     def perform_action(self, game: Game) -> Tensor:
         prior, view = MotionPrior(self.generator, unit_of(game.config)), self.view(game)
         particles = self._before(game, prior, view)
-        particles = prior.drawn(particles, POWER * self.log_likelihood(game, view, particles[..., 0]))
+        likelihood = self.log_likelihood(game, view, particles[..., 0])
+        particles = prior.drawn(particles, POWER * likelihood)
         pace = self.pace(game, view, particles[..., 0])
         self._particles, believed = particles, estimate(particles, pace)
-        self.confidence = (1 - believed.spread / game.config.threshold).clamp(min=0)
+        self.confidence = self._judge(game, view, likelihood)
         wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]
         each = _speed_towards(game, particles[..., 0], particles[..., 1] * pace)
         if game.config.continuous:
@@ -105,6 +116,8 @@ class ReadingAgent(Agent):
     def keep(self, games: Tensor) -> None:
         if self._particles is not None:
             self._particles = self._particles[games]
+        if self._fit is not None:
+            self._fit = self._fit[games]
 
     def _before(self, game: Game, prior: MotionPrior, view: View) -> Tensor:
         """The particles of every game at the present frame, before what is heard in it."""
@@ -112,8 +125,17 @@ class ReadingAgent(Agent):
         if self._particles is None or len(self._particles) != len(game):
             return begun
         moved = prior.moved(self._particles, self.pace(game, view, self._particles[..., 0]))
-        continues = (game.previous_frame < game.frame) & (game.frame > 0)  # a game just begun has not moved yet
-        return torch.where(continues[:, None, None], moved, begun)
+        return torch.where(_continues(game)[:, None, None], moved, begun)
+
+    def _judge(self, game: Game, view: View, likelihood: Tensor) -> Tensor:
+        """The confidence, (N,). likelihood: of the particles, (N, P), nats."""
+        fit = (likelihood.mean(dim=1) + (view.last[:, 0] + 1.0).log()).clamp(-MOST_FIT, MOST_FIT)  # above a place at chance
+        if self._fit is not None and len(self._fit) == len(game):
+            kept = math.exp(-1 / (FIT_MEMORY * game.config.spectrogram_params.fps))
+            fit = torch.where(_continues(game), kept * self._fit + (1 - kept) * fit, fit)
+        self._fit = fit
+        doubt = max(self.elsewhere - DOUBT_FROM, 0.0) / DOUBT_UNIT
+        return (SURE + FITS * fit + ELSEWHERE * doubt).sigmoid()
 
     def features(self, bank: ScoreBank) -> Features:
         """What the network has read and heard of the pieces of a bank."""
@@ -145,6 +167,11 @@ class ReadingAgent(Agent):
         numbers = torch.arange(places, device=logits.device)
         likelihood = logits.masked_fill(numbers > last[:, None], -torch.inf).log_softmax(dim=1)
         return View(first[:, None], last[:, None], likelihood, log_pace)
+
+
+def _continues(game: Game) -> Tensor:
+    """bool (N,): the game has moved since it began."""
+    return (game.previous_frame < game.frame) & (game.frame > 0)
 
 
 def _speed_towards(game: Game, position: Tensor, speed: Tensor) -> Tensor:

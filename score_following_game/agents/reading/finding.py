@@ -31,14 +31,12 @@ class Finder:
     """Looks over the sheet of one game in which an agent plays.
 
     The whole sheet is read, also what the agent's window does not show; so this is for following music, not for judging agents.
-
-    Attributes:
-        advantage: nats by which the best other place is better than the follower's own; negative while it is worse.
+    The agent is told how much better another place is (ReadingAgent.elsewhere).
     """
 
     def __init__(self, agent: ReadingAgent) -> None:
         self.agent = agent
-        self.advantage = 0.0
+        agent.elsewhere = -torch.inf
         self._scores: Tensor | None = None
         self._looks = 0
 
@@ -58,8 +56,8 @@ class Finder:
         own = distance <= OWN
         others = self._scores.masked_fill(own, -torch.inf)
         best, own_score = others.max(), self._scores[own].max() if own.any() else self._scores.min()
-        self.advantage = float(best - own_score)
-        self._looks = self._looks + 1 if self.advantage > MARGIN else 0
+        self.agent.elsewhere = float(best - own_score)
+        self._looks = self._looks + 1 if self.agent.elsewhere > MARGIN else 0
         if self._looks < LOOKS:
             return None
         self._looks = 0

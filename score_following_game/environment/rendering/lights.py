@@ -19,10 +19,10 @@ class Light:
     colour: Colour
 
 
-# With the folk network, of confidences of 0.8 and more 95 % are within 14 px, which is about half a second; below 0.5 most are
-# off by a bar (5 pieces). The colours differ in brightness too; the word is always beside them.
+# Bounds of the probability to be within half a second of the music (docs/results.md). The colours differ in brightness too; the
+# word is always beside them.
 LIGHTS = (
-    Light(0.8, "sure", (115, 158, 0)),
+    Light(0.95, "sure", (115, 158, 0)),
     Light(0.5, "unsure", (0, 165, 240)),
     Light(0.0, "lost", (40, 30, 190)),
 )
