@@ -314,7 +314,7 @@ def test_the_page_is_drawn_once_per_system(printed: Piece):
 
 
 def test_the_confidence_light(printed: Piece):
-    assert [light_of(value).word for value in (1.0, 0.8, 0.79, 0.5, 0.49, 0.0, float("nan"))] == [
+    assert [light_of(value).word for value in (1.0, 0.95, 0.94, 0.5, 0.49, 0.0, float("nan"))] == [
         *("sure", "sure", "unsure", "unsure", "lost", "lost", "lost")
     ]
     view = PageView(printed, FPS)
