@@ -9,7 +9,7 @@ demo: setup
 	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
 test: setup lint
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --durations 30
 
 lint: setup
 	.venv/bin/ruff check .

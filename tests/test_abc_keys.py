@@ -136,6 +136,18 @@ def test_changes_within_the_tune() -> None:
     assert [measure.clef for measure in melody.measures] == [None, Clef("F", 4), None, Clef("G", 2, -1)]
 
 
+def test_midi_transpose_changes_the_sound_and_not_the_print() -> None:
+    """The directive of abc2midi, in the head for all voices, in the music from there on."""
+    plain = [pitch for _, _, pitch in melody_of("C").notes()]
+    for tune in (melody_of("C", TUNE, "%%MIDI transpose -12\n"), melody_of("C", f"%%MIDI transpose -12\n{TUNE}")):
+        assert [pitch for _, _, pitch in tune.notes()] == [pitch - 12 for pitch in plain]
+        assert next(event.pitch.octave for event in tune.measures[0].events if event.pitch) == 4
+    melody = melody_of("C", "CD|EF|\n%%MIDI transpose 2\nGA|\nI:MIDI transpose 0\nGA|")
+    assert [pitch for _, _, pitch in melody.notes()] == [60, 62, 64, 65, 69, 71, 67, 69]
+    with pytest.raises(AbcError, match="transpose=up"):
+        melody_of("C", TUNE, "%%MIDI transpose up\n")
+
+
 @pytest.mark.parametrize("clef", ["treble^8", "treble_8", "clef=perc", "clef=Q", "perc", "bass middle=c"])
 def test_clefs_that_are_not_read(clef: str) -> None:
     with pytest.raises(AbcError):

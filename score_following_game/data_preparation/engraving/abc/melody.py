@@ -24,12 +24,13 @@ from score_following_game.data_preparation.engraving.abc.properties import Clef,
 from score_following_game.data_preparation.engraving.abc.tune_book import (
     ALTER,
     PROPAGATION,
+    TRANSPOSITION,
     AbcError,
     Token,
     Tune,
     grace_notes,
+    instruction_of,
     played_once,
-    propagation_of,
     sounding_tokens,
 )
 from score_following_game.data_preparation.engraving.abc.voices import voice_name, voice_tokens
@@ -64,6 +65,8 @@ class MelodyReader:
         self.first_meter = self.meter = parse_meter(tune.headers.get("M", "4/4"))
         key, self.properties = split_properties(tune.headers["K"])
         self.first_key = self.key = parse_key(key) or Key()
+        if TRANSPOSITION in tune.headers:
+            self.properties = self.properties.changed_by(split_properties(f"transpose={tune.headers[TRANSPOSITION]}")[1])
         for value in (value for value in tune.voices if voice_name(value) == voice):
             self.properties = self.properties.changed_by(_properties_of_voice(value))
         self.first_clef = self.properties.clef or Clef()
@@ -112,8 +115,14 @@ class MelodyReader:
         elif name == "K":
             key, properties = split_properties(value)
             self._change(parse_key(key), self.meter, properties, always=True)
-        elif name == "I" and (reach := propagation_of(value)) is not None:
-            self.reach = _reach(reach)
+        elif name == "I" and (instruction := instruction_of(value)) is not None:
+            self._follow(*instruction)
+
+    def _follow(self, instruction: str, value: str) -> None:
+        if instruction == PROPAGATION:
+            self.reach = _reach(value)
+        else:
+            self._change(None, self.meter, split_properties(f"transpose={value}")[1])
 
     def _change(self, key: Key | None, meter: Meter, properties: Properties, always: bool = False) -> None:
         """Begin a bar with another key (None: as before), meter or clef. always: begin one even if nothing changes."""

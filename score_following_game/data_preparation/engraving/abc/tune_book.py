@@ -46,8 +46,9 @@ class Token:
 ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}  # accidental -> semitones; others, as ^/ and ^3/2, cannot be played
 _FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above; it is dropped
 PROPAGATION = "propagate-accidentals"  # how far an accidental reaches within its bar
-_INSTRUCTION = re.compile(rf"{PROPAGATION}\s+(\S+)")
-_DIRECTIVE = re.compile(rf"(?m)^%%\s*(?={PROPAGATION}\s)")  # %% at the beginning of a line stands for I:
+TRANSPOSITION = "MIDI transpose"  # semitones from print to sound
+_INSTRUCTION = re.compile(rf"({PROPAGATION}|{TRANSPOSITION})\s+(\S+)")
+_DIRECTIVE = re.compile(rf"(?m)^%%\s*(?=(?:{PROPAGATION}|{TRANSPOSITION})\s)")  # %% at the beginning of a line stands for I:
 _VERSION = re.compile(r"%abc-(\d+)\.(\d+)")
 _TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
@@ -111,14 +112,14 @@ def _field_of(line: str) -> tuple[str, str] | None:
     found = _FIELD_LINE.match(line)
     if not found:
         return None
-    instruction = _INSTRUCTION.match(found[2]) if found[1] == "I" else None
-    return (PROPAGATION, instruction[1]) if instruction else (found[1], found[2].strip())
+    instruction = instruction_of(found[2]) if found[1] == "I" else None
+    return instruction or (found[1], found[2].strip())
 
 
-def propagation_of(instruction: str) -> str | None:
-    """The value of a field I:propagate-accidentals; None for another instruction."""
-    found = _INSTRUCTION.match(instruction.strip())
-    return found[1] if found else None
+def instruction_of(text: str) -> tuple[str, str] | None:
+    """Name and value of an I: field that is read, PROPAGATION or TRANSPOSITION; None for another one."""
+    found = _INSTRUCTION.match(text.strip())
+    return (found[1], found[2]) if found else None
 
 
 def sounding_tokens(music: str) -> Iterator[Token]:
@@ -190,7 +191,7 @@ def _read_tune(text: str, common: dict[str, str], head: Iterable[str]) -> Tune:
             in_body = name == "K"
         elif name == "P":
             part = f"[P:{value.replace(']', ')')}]"  # without a space, which would end a beam
-        elif name == PROPAGATION:
+        elif name in (PROPAGATION, TRANSPOSITION):
             body.append(f"[I:{name} {value.replace(']', ')')}]")
         elif name in _IN_FORCE or name == "V":
             body.append(f"[{name}:{value.replace(']', ')')}]")
