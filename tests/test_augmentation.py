@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from score_following_game.config import GameConfig
-from score_following_game.data_processing.augmentation import LEAD_IN, STRETCH, augmented
+from score_following_game.data_processing.augmentation import LEAD_IN, STRETCH, as_scanned, augmented
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.score_bank import ScoreBank
@@ -32,6 +32,29 @@ def test_variants_keep_ink_and_positions_together(bank: ScoreBank):
         # The columns where the notes stand are as dark, next to those of the sheet as a whole, as they were.
         assert np.corrcoef(_ink(original), _ink(variant))[0, 1] > 0.7
     assert len(widths) > len(bank)
+
+
+def test_a_scanned_sheet_shows_the_same_in_the_same_columns(bank: ScoreBank):
+    """By the course of the ink over the columns: it fits best where it is, and its rows move slowly."""
+    for seed, piece in enumerate(bank.pieces * 3):
+        scan = as_scanned(piece, np.random.default_rng(seed))
+        assert scan.sheet.shape == piece.sheet.shape and scan.sheet.dtype == np.uint8
+        assert np.array_equal(scan.sheet, as_scanned(piece, np.random.default_rng(seed)).sheet)
+        assert (scan.onset_x == piece.onset_x).all() and (scan.spectrogram == piece.spectrogram).all()
+        before, after = ((255 - sheet.astype(float)).sum(axis=0) for sheet in (piece.sheet, scan.sheet))
+        fits = [np.corrcoef(before[10:-10], np.roll(after, shift)[10:-10])[0, 1] for shift in range(-4, 5)]
+        assert int(np.argmax(fits)) == 4 and fits[4] > 0.8
+        assert (scan.sheet != piece.sheet).mean() > 0.05
+        heights = [
+            _shift(piece.sheet[:, x : x + 60], scan.sheet[:, x : x + 60]) for x in range(0, scan.sheet.shape[1] - 60, 60)
+        ]
+        assert max(map(abs, heights)) <= 5
+
+
+def _shift(one: np.ndarray, other: np.ndarray) -> int:
+    """Rows by which the other is lower."""
+    profiles = [(255 - sheet.astype(float)).mean(axis=1) for sheet in (one, other)]
+    return max(range(-6, 7), key=lambda rows: float(np.dot(np.roll(profiles[0], rows), profiles[1])))
 
 
 def test_variants_keep_sound_and_onsets_together(bank: ScoreBank):

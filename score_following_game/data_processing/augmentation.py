@@ -15,6 +15,13 @@ STRETCH = 0.12  # largest relative change of the width
 SHIFT = 2  # largest vertical shift, pixels
 INK = (0.75, 1.15)  # range of the factor for the ink
 BLUR = 0.7  # largest standard deviation of the Gaussian blur, pixels
+# Of a scan of it:
+WAVE, WAVELENGTH = 1.2, 300  # standard deviation of its vertical course, pixels; between two independent heights, pixels
+HEIGHT = 0.03  # largest relative change of the height
+FATTER = 0.7  # largest share of the ink that spreads to the next pixel, or is lost there
+PAPER = 30.0  # darkest paper, grey levels; it changes slowly
+GRAIN = 12.0  # largest standard deviation of the noise, grey levels
+SPECKS = 3.0  # most specks per 100 columns
 # Of the performance:
 LEAD_IN = 30  # largest number of silent frames added at the beginning; half of the variants have none
 RUBATO = 0.1  # standard deviation of the logarithm of the local tempo
@@ -22,6 +29,7 @@ PHRASE = 30  # frames between two independent local tempi
 LEVEL = 0.3  # largest change of the level, in powers of ten
 COLOUR, KNOTS = 0.12, 6  # frequency response: standard deviation in powers of ten, at so many bands; linear in between
 NOISE = (-4.0, -1.7)  # range of the noise's magnitude, in powers of ten
+_MOST_COLUMNS = 16_384  # that OpenCV maps at once
 
 
 def augmented(pieces: Sequence[Piece], variants: int, seed: int) -> list[Piece]:
@@ -56,6 +64,41 @@ def with_varied_sheet(piece: Piece, random: np.random.Generator) -> Piece:
     notes = piece.notes and replace(piece.notes, head_x=stretched(piece.notes.head_x))
     sheet = 255 - ink.clip(0, 255).round().astype(np.uint8)
     return replace(piece, sheet=sheet, onset_x=stretched(piece.onset_x), notes=notes)
+
+
+def as_scanned(piece: Piece, random: np.random.Generator) -> Piece:
+    """The piece with a sheet as from a scanner: not level, thicker or thinner, on grey paper, with grain and specks.
+
+    Columns stay where they are.
+    """
+    height, width = piece.sheet.shape
+    ink: np.ndarray = 255 - piece.sheet.astype(np.float32)
+    share, spread = random.uniform(0, FATTER), cv2.dilate if random.random() < 0.5 else cv2.erode
+    ink += share * (spread(ink, np.ones((2, 2), np.uint8)) - ink)
+
+    rows = (np.arange(height) - height / 2) / random.uniform(1 - HEIGHT, 1 + HEIGHT) + height / 2
+    y = rows[:, None] + WAVE * _course(width, random)
+    x = np.broadcast_to(np.arange(width, dtype=np.float32), y.shape)
+    parts = [slice(begin, begin + _MOST_COLUMNS) for begin in range(0, width, _MOST_COLUMNS)]
+    moved = [
+        cv2.remap(ink[:, part], x[:, part] - x[:, part][:1, :1], y[:, part].astype(np.float32), cv2.INTER_LINEAR)
+        for part in parts
+    ]
+    ink = np.concatenate(moved, axis=1)
+
+    ink += random.uniform(0, PAPER) * np.abs(_course(width, random)).clip(max=1)
+    ink += random.uniform(0, GRAIN) * random.standard_normal(ink.shape, dtype=np.float32)
+    specks = int(random.uniform(0, SPECKS) * width / 100)
+    ink[random.integers(0, height, specks), random.integers(0, width, specks)] += random.uniform(60, 255, specks).astype(
+        np.float32
+    )
+    return replace(piece, sheet=255 - ink.clip(0, 255).round().astype(np.uint8))
+
+
+def _course(width: int, random: np.random.Generator) -> np.ndarray:
+    """A curve over the columns that changes slowly, (width,), with a standard deviation of 1 at its knots."""
+    knots = np.arange(0, width + WAVELENGTH, WAVELENGTH)
+    return np.interp(np.arange(width), knots, random.normal(0, 1, len(knots)))
 
 
 def _with_varied_sound(piece: Piece, random: np.random.Generator) -> Piece:

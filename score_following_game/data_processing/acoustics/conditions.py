@@ -17,6 +17,7 @@ from score_following_game.data_processing.acoustics.noises import with_noise
 from score_following_game.data_processing.acoustics.performing import perform
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room
 from score_following_game.data_processing.acoustics.world import Performer, Sounding
+from score_following_game.data_processing.augmentation import as_scanned
 from score_following_game.data_processing.piece import Piece, can_be_performed
 from score_following_game.data_processing.synthesis import default_sound_font
 from score_following_game.machine import worker_threads
@@ -38,8 +39,8 @@ CHANGES: dict[str, Change] = {
     ),
     "coded": lambda samples, rate, random: coded(samples, rate, 30.0, 6000.0),
 }
-EXPRESSIVE, RETUNED = "expressive", "50 cents higher"
-CONDITIONS = (DEFAULT, *PROGRAMS, EXPRESSIVE, RETUNED, *CHANGES)
+EXPRESSIVE, RETUNED, SCANNED = "expressive", "50 cents higher", "scanned sheet"
+CONDITIONS = (DEFAULT, *PROGRAMS, EXPRESSIVE, RETUNED, *CHANGES, SCANNED)
 
 
 def under(condition: str, pieces: Sequence[Piece], config: GameConfig, seed: int = 0, font: Path | None = None) -> list[Piece]:
@@ -55,6 +56,8 @@ def under(condition: str, pieces: Sequence[Piece], config: GameConfig, seed: int
 
     def change(piece: Piece) -> Piece:
         random = np.random.default_rng([seed, zlib.crc32(condition.encode()), *piece.name.encode()])
+        if condition == SCANNED:
+            return as_scanned(piece, random)
         performer = Performer(piece, config)
         return performer.piece_of(_sounding(condition, performer, random, font), piece.name)
 

@@ -15,7 +15,7 @@ from score_following_game.data_processing.acoustics.noises import STEADY, SUDDEN
 from score_following_game.data_processing.acoustics.performing import Notes, perform
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room, through_microphone
 from score_following_game.data_processing.acoustics.switches import SWITCHES
-from score_following_game.data_processing.augmentation import with_varied_sheet
+from score_following_game.data_processing.augmentation import as_scanned, with_varied_sheet
 from score_following_game.data_processing.level import gain_for
 from score_following_game.data_processing.midi_files import read_midi
 from score_following_game.data_processing.note_table import NoteTable
@@ -29,6 +29,7 @@ SHARES = dict(zip(SWITCHES, (0.9, 0.9, 0.5, 0.6, 0.5, 0.6, 0.2, 0.9)))
 # Share of renditions on which no room, noise, gain and coding acts. By SHARES hardly one in ten would be clean. An agent that
 # has always heard a noise floor follows clean sound worse than noisy sound (R_on .85 against .97 on test tunes).
 CLEAN, CHANNEL = 0.3, frozenset(("rooms", "gain", "noise", "coding"))
+SCANNED = 0.4  # share of the varied sheets
 CENTS = 50.0  # of another tuning
 WOW = (0.006, 0.3, 3.0)  # largest relative depth, and range of the frequency in Hz
 GAIN = 12.0  # decibels, largest drift
@@ -120,7 +121,10 @@ class World:
                 sounding = stage(sounding, rate, random)
         level = 10 ** (random.uniform(-LEVEL, LEVEL) / 20) if "gain" in applied else 1.0
         piece = performer.piece_of(sounding, performer.piece.name, level)
-        return with_varied_sheet(piece, random) if "sheets" in applied else piece
+        if "sheets" in applied:
+            piece = with_varied_sheet(piece, random)
+            piece = as_scanned(piece, random) if random.random() < SCANNED else piece
+        return piece
 
 
 def _begun_later(sounding: Sounding, rate: int, random: np.random.Generator) -> Sounding:
