@@ -17,16 +17,17 @@ from score_following_game.environment.starts import StartSampler
 from score_following_game.machine import worker_threads
 
 RESTING = 0.25  # largest share of the pieces that wait for a new rendition
-_STATE = ("original", "number", "since", "updates", "quiet", "resting")
+FRAMES = 200  # of a piece that are performed in the time of an update: on one core, about as long as that takes
+_STATE = ("original", "number", "since", "updates", "due", "quiet", "resting")
 ATTEMPTS = 20  # renditions that may be too long for their place, one after the other
 
 
 class Renewal:
-    """Replaces one rendition in the bank after each update, the one that has been there longest.
+    """Replaces renditions in the bank, one after the other: the one that has been there longest.
 
     Its piece first rests: no game begins with it. It is replaced when its last game has ended and the learner has forgotten its
-    states. A new rendition is computed in another thread during an update and taken after it, so that a run depends on its seed
-    alone. Where more pieces wait than the bank has places for, it is one of the piece that was performed least.
+    states. A new rendition is computed in another thread and taken after a number of updates that the length of the piece
+    decides, so that a run depends on its seed alone. Where more pieces wait than the bank has places for, it is one of the piece that was performed least.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Renewal:
         self.number = torch.zeros(len(self._originals), dtype=torch.int64)  # of each original's latest rendition; 0: as on disk
         self.since = torch.arange(len(bank), device=device) - len(bank)  # update in which each place got its rendition
         self.updates = torch.zeros(1, dtype=torch.int64)
+        self.due = torch.zeros(1, dtype=torch.int64)  # update after which the rendition that is computed is taken
         self.quiet = torch.zeros(len(bank), dtype=torch.int64, device=device)  # updates since the last game of a resting piece
         self.resting = torch.zeros(len(bank), dtype=torch.bool, device=device)
         self.fixed = torch.tensor([not can_be_performed(piece) for piece in bank.pieces], device=device)
@@ -59,15 +61,18 @@ class Renewal:
 
     def after_update(self, playing: Tensor) -> None:
         """To be called after each update. playing: int64 (n,), the pieces of which games are being played."""
-        self._take()
+        if int(self.updates) + 1 >= int(self.due):
+            self._take()
         self.updates += 1
         present = torch.bincount(playing, minlength=len(self.bank))
         self.quiet = torch.where(self.resting & (present == 0), self.quiet + 1, 0)
         if int(self.resting.sum()) < max(1, int(RESTING * len(self.bank))):
             self.resting[self.since.masked_fill(self.resting | self.fixed, 2**62).argmin()] = True
         ripe = (self.quiet * self.resting).masked_fill(self.fixed, 0)
-        if int(ripe.max()) > self.remembered:
-            self._begin(int(ripe.argmax()))
+        if self._pending is None and int(ripe.max()) > self.remembered:
+            place = int(ripe.argmax())
+            self._begin(place)
+            self.due[0] = int(self.updates) + max(1, int(self.bank.last_onset[place]) // FRAMES)
 
     def _begin(self, place: int) -> None:
         own = int(self.original[place])
