@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,20 @@ def test_renditions_replace_pieces_that_are_no_longer_remembered(pieces: list[Pi
     assert names == {piece.name for piece in pieces}
     changed = [not np.array_equal(new.spectrogram, old.spectrogram) for new, old in zip(renewed.bank.pieces, pieces)]
     assert sum(changed) >= 3  # by chance a switch may leave a rendition as it is
+
+
+def test_the_rendition_of_a_long_piece_is_taken_after_more_updates(pieces: list[Piece], monkeypatch: pytest.MonkeyPatch):
+    """So that no update waits for it; the number of updates depends on the piece alone."""
+    made = {}
+    for frames in (10_000, 20):
+        monkeypatch.setattr("score_following_game.reinforcement_learning.renewal.FRAMES", frames)
+        renewed, game = renewal(pieces, 0)
+        play(renewed, game, 60)
+        taken = sorted(renewed.since[renewed.since > 0].tolist())
+        least = int(renewed.bank.last_onset.min()) // frames
+        assert all(later - earlier >= least for earlier, later in pairwise(taken))
+        made[frames] = int(renewed.number.sum())
+    assert 0 < 2 * made[20] < made[10_000]
 
 
 def test_state_restores_the_same_renditions(pieces: list[Piece]):

@@ -1,7 +1,7 @@
 """The results of an evaluation by composer: the part of a piece's name before the first "__", as in the MSMD.
 
-    python eval_score_following.py --params piano --data_set msmd_all_test --trials 10 --csv plays.csv
-    python experiments/reading/by_composer.py plays.csv
+python eval_score_following.py --params piano --data_set msmd_all_test --trials 10 --csv plays.csv
+python experiments/reading/by_composer.py plays.csv
 """
 
 from __future__ import annotations
