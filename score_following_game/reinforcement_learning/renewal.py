@@ -27,8 +27,8 @@ class Renewal:
 
     Its piece first rests: no game begins with it. It is replaced when its last game has ended and the learner has forgotten its
     states. A new rendition is computed in another thread and taken after a number of updates that the length of the piece
-    decides, so that a run depends on its seed alone. Where more pieces wait than the bank has places for, it is one of the piece
-    that was performed least.
+    decides, so that a run depends on its seed alone. Where more pieces wait than the bank has places for, it is one of that
+    piece which was performed least.
     """
 
     def __init__(
