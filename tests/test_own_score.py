@@ -18,6 +18,7 @@ from pages_tools import write_pdf
 
 import score_following_game as sfg
 from score_following_game.agents.agents import OptimalAgent
+from score_following_game.agents.fitting import fitting_agent
 from score_following_game.config import load_game_config
 from score_following_game.data_processing.sheet_map import Bar, SheetMap, System, map_of, read_map, write_map
 from score_following_game.data_processing.spectrogram import SAMPLE_RATE
@@ -252,12 +253,20 @@ def test_how_fast_music_may_be() -> None:
     assert slowest(config) == pytest.approx(0.05) and (slowest(CONTINUOUS), fastest(CONTINUOUS)) == (0.0, np.inf)
 
 
-def test_scores_that_no_agent_reads(run_here: Run, tmp_path: Path) -> None:
+def test_the_agent_is_the_one_for_the_sheet() -> None:
+    assert fitting_agent(40, "tune.abc") == "folk" and fitting_agent(200, "sonata.musicxml") == "piano"
+    with pytest.raises(UserError, match=r"trio.musicxml: its sheet is 90 px high; no agent .* reads such sheets"):
+        fitting_agent(90, "trio.musicxml")
+
+
+def test_a_piano_score_is_followed_by_the_agent_for_pianists(run_here: Run, tmp_path: Path) -> None:
     hands = notes("C5 D5 E5 F5", staff=1) + back(4) + notes("C3 D3 E3 F3", staff=2)
-    piano = part(*[hands] * 4, staves=TWO_STAVES)
-    (tmp_path / "piano.musicxml").write_text(score(piano))
-    message = "piano.musicxml: its sheet is 200 px high; no agent that comes with the project reads such sheets; train one"
-    expect_one_line(run_here(SCRIPT, "--score", tmp_path / "piano.musicxml"), message)
+    (tmp_path / "piano.musicxml").write_text(score(part(*[hands] * 4, staves=TWO_STAVES)))
+    done = run_here(SCRIPT, "--score", tmp_path / "piano.musicxml", "--csv", tmp_path / "x.csv")
+    assert done.returncode == 0 and "Followed to the end: 16 of 16 onsets tracked" in done.stderr
+
+
+def test_scores_that_no_agent_reads(run_here: Run, tmp_path: Path) -> None:
     trio = score(*[part(*[notes(f"C{octave} D{octave} E{octave} F{octave}")] * 4) for octave in (5, 4, 3)])
     (tmp_path / "trio.musicxml").write_text(trio)
     message = r"trio.musicxml: has 3 staves, and agents read one staff, or the two of a piano; name one part: --part"
