@@ -261,6 +261,26 @@ def test_ornaments_and_texts_do_not_sound() -> None:
     assert pitches('"Am"A "^text"B {gf}c !trill!d ~e .f|y A(BA)u|+trill+B|') == [69, 71, 72, 74, 76, 77, 69, 71, 69, 71]
 
 
+@pytest.mark.parametrize(
+    "music", ["A2 B2!\nc2 d2!\n|e4", "A2! B2! c2 d2|!\ne4!", "A2!B2c2!d2|!!fermata!e4!trill!!", "A2!B2 !\nc2|d2 !f!e4"]
+)
+def test_exclamation_marks_that_end_lines_hide_no_note(music: str) -> None:
+    assert pitches(music) == [69, 71, 72, 74, 76]
+
+
+NAMES = "f ff p sfz mf 1 > + ^ <( >) ~( -) // trill( 8va( 15mb) D.C. D.C.alfine dacapo style=normal fermata beambr1 trem2 GP"
+
+
+@pytest.mark.parametrize("name", [*NAMES.split(), "D.C. al Fine", "D. S. al coda", "da capo", "to coda"])
+def test_decorations_do_not_sound(name: str) -> None:
+    assert melody_of(f"A2!{name}!B2|!{name}!c4|").notes() == [(0, 2, 69), (2, 2, 71), (4, 4, 72)]
+
+
+def test_macros_are_written_out_between_exclamation_marks_that_end_lines() -> None:
+    (tune,) = read_tune_book("X:1\nM:4/4\nL:1/4\nm: ~c2 = c d\nU: T = !f!\nK:C\nA2! ~c2 TB2! |\n")
+    assert [pitch for *_, pitch in read_melody(tune).notes()] == [69, 72, 74, 71]
+
+
 def test_chords_keep_their_top_note() -> None:
     assert melody_of("[GB]2 [+ce]|[c/2G/2] [A,^c]|").notes() == [
         (0, 2, 71),

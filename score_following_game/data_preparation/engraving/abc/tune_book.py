@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from score_following_game.data_preparation.engraving.abc.decorations import EXCLAIMED, PLUSSED
 from score_following_game.data_preparation.engraving.abc.macros import Macros
 
 
@@ -53,18 +54,12 @@ _VERSION = re.compile(r"%abc-(\d+)\.(\d+)")
 _TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _LENGTH = r"\d*/*\d*"
-# Old books put decorations and also chords between + signs. Only these are decorations.
-_PLUS_DECORATION = r"""\+(?:
-   [.0-5] | [<>][()]? | accent | arpeggio | breath | coda | (?:crescendo|diminuendo)[()] | D\.C\. | D\.S\. | dacapo | dacoda
- | downbow | emphasis | fermata | fine | f{1,4} | inverted(?:fermata|turnx?) | (?:long|medium|short)phrase | mf | mp | open
- | plus | p{1,4} | (?:lower|upper)?mordent | pralltriller | roll | segno | sfz | slide | snap | tenuto | thumb | trill[()]?
- | turnx? | upbow | wedge)\+"""
 _TOKEN = re.compile(
     rf"""
    (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
  | (?P<quoted>"[^"]*")
  | (?P<grace>\{{(?P<graces>[^}}]*)\}})
- | (?P<decoration>![^!|]*!|{_PLUS_DECORATION})
+ | (?P<decoration>{EXCLAIMED}|{PLUSSED})
  | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
  | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
