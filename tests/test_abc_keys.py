@@ -83,6 +83,28 @@ def test_the_printed_signature_implies_the_sound(key: str) -> None:
     assert [note.pitch for bar in bars for note in bar.notes] == [pitch for _, _, pitch in melody.notes()]
 
 
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+
+
+@pytest.mark.parametrize("mode", ["", "m", "dor", "phr", "lyd", "mix", "loc"])
+@pytest.mark.parametrize("sign", ["", "#", "b"])
+@pytest.mark.parametrize("letter", "CDEFGAB")
+def test_any_tonic_and_mode_with_up_to_seven_signs(letter: str, sign: str, mode: str) -> None:
+    """The scale on the tonic, spelled with one note on each step, needs these signs. None needs a double one."""
+    degree = {"": 0, "dor": 1, "phr": 2, "lyd": 3, "mix": 4, "m": 5, "loc": 6}[mode]
+    tonic = STEPS[letter] + {"": 0, "#": 1, "b": -1}[sign]
+    names = ("CDEFGAB" * 2)["CDEFGAB".index(letter) :][:7]
+    sounds = [tonic + (MAJOR * 2)[degree + place] - MAJOR[degree] + (12 if degree + place >= 7 else 0) for place in range(7)]
+    alters = {name: (sound - STEPS[name] + 6) % 12 - 6 for name, sound in zip(names, sounds, strict=True)}
+    if any(abs(alter) > 1 for alter in alters.values()):
+        with pytest.raises(AbcError, match="has no key signature"):
+            parse_key(letter + sign + mode)
+    else:
+        key = parse_key(letter + sign + mode)
+        assert key is not None and dict(key.signs()) == {name: alter for name, alter in alters.items() if alter}
+
+
 def test_a_key_of_pipes_changes_back() -> None:
     assert pitches("HP", "F[K:C]F[K:Hp]F|") == [66, 65, 66]
 
