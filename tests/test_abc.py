@@ -104,8 +104,10 @@ def test_keys_that_cannot_be_engraved(text: str) -> None:
 
 def test_meters() -> None:
     assert [parse_meter(text) for text in ("6/8", "C", "C|", "none", " 3/4 ")] == [(6, 8), (4, 4), (2, 2), None, (3, 4)]
-    with pytest.raises(AbcError, match="2\\+3/8"):
-        parse_meter("2+3/8")
+    assert [parse_meter(text) for text in ("2+3/8", "(2+3)/8", "(2 + 2 + 3) / 8", "(3)/4")] == [(5, 8), (5, 8), (7, 8), (3, 4)]
+    for text in ("(2+3/8", "2+/8", "0+0/8", "2+3", "2+3/7", "2/4+3/8"):
+        with pytest.raises(AbcError, match="cannot read meter"):
+            parse_meter(text)
 
 
 def test_note_lengths() -> None:
@@ -133,6 +135,9 @@ def test_tuplets() -> None:
     assert lengths("(3A/B/c/ d|") == [Fraction(1, 3)] * 3 + [1]
     assert lengths("(2AB|", L="1/8", M="6/8") == [Fraction(3, 4)] * 2
     assert lengths("(5ABcde f|", L="1/8", M="6/8") == [Fraction(3, 10)] * 5 + [Fraction(1, 2)]
+    for meter, base in {"6/8": 3, "9/8": 3, "12/8": 3, "3/8": 2, "(2+3)/8": 2, "3/4": 2, "none": 2}.items():
+        for number in (5, 7, 9):
+            assert lengths(f"({number}{number * 'A'}|", L="1/8", M=meter) == [Fraction(base, 2 * number)] * number
     assert lengths("(3:2:4 ABcd e|", L="1/8") == [Fraction(1, 3)] * 4 + [Fraction(1, 2)]
     assert lengths("(3A>BA|", L="1/8") == [Fraction(1, 2), Fraction(1, 6), Fraction(1, 3)]
 

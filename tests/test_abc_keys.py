@@ -17,6 +17,7 @@ from score_following_game.data_preparation.engraving.abc.to_mei import NAMESPACE
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, read_tune_book
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
 from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.verovio.accidentals import print_what_sounds
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 
 MEI = f"{{{NAMESPACE}}}"
@@ -156,6 +157,39 @@ def test_changes_within_the_tune() -> None:
     melody = melody_of("C", "CD[K:bass]EF|[K:G transpose=12]F|[V:1 clef=treble-8 transpose=0]F|")
     assert [pitch for _, _, pitch in melody.notes()] == [60, 62, 64, 65, 78, 54]
     assert [measure.clef for measure in melody.measures] == [None, Clef("F", 4), None, Clef("G", 2, -1)]
+
+
+UNCHANGED = [
+    "[K:treble]",
+    "[K:C]",
+    "[K:]",
+    "[M:4/4]",
+    "\nM:C\n",
+    "[L:1/8]",
+    "[V:1]",
+    "[P:B]",
+    "[Q:1/4=90]",
+    "\n%%MIDI transpose 0\n",
+]
+
+
+@pytest.mark.parametrize("field", UNCHANGED)
+def test_a_field_that_changes_nothing_on_the_sheet_leaves_the_bar_whole(field: str) -> None:
+    melody = melody_of("C", f"^F2F2{field}F2_B2|F4B4|")
+    assert [pitch for _, _, pitch in melody.notes()] == [66, 66, 66, 70, 65, 71] and len(melody.measures) == 2
+
+
+@pytest.mark.parametrize("field", ["[K:bass]", "[M:3/4]", "[K:Gm]", "\nV:1 clef=treble-8 octave=1\n"])
+def test_accidentals_hold_where_a_change_splits_the_bar_and_are_printed_again(field: str) -> None:
+    """Also a sign that the new key has, and a tied note, after which the sign is needed."""
+    melody = melody_of("C", f"^F2_B2=E2A2-{field}A2F2B2E2|F2B2E2A2|")
+    assert [pitch for _, _, pitch in melody.notes()][:7] == [66, 70, 64, 69, 66, 70, 64]
+    after = dict.fromkeys("FBEA", 0) | ({"B": -1, "E": -1} if "Gm" in field else {})
+    assert [pitch for _, _, pitch in melody.notes()][7:] == [65 + after["F"], 71 + after["B"], 64 + after["E"], 69]
+    root = ElementTree.fromstring(melody_to_mei(melody))
+    print_what_sounds(root)
+    signs = [note.get("accid") for note in root.iter(f"{MEI}note")][4:]
+    assert signs == [None, "s", None if after["B"] else "f", "n" if after["E"] else None, None, None, None, None]
 
 
 def test_midi_transpose_changes_the_sound_and_not_the_print() -> None:

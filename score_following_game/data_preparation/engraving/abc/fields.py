@@ -8,6 +8,8 @@ from fractions import Fraction
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune
 
 _SHARPS = "FCGDAEB"
+_BEATS = r"\d+(?:\s*\+\s*\d+)*"
+_METER = re.compile(rf"(?P<beats>{_BEATS}|\(\s*{_BEATS}\s*\))\s*/\s*(?P<unit>\d+)")
 
 Meter = tuple[int, int] | None  # (beats, unit); None: no meter
 
@@ -28,14 +30,20 @@ def parse_tempo(text: str, unit: Fraction) -> float | None:
 
 
 def parse_meter(text: str) -> Meter:
-    """(beats, unit) of an M: value, or None for no meter."""
+    """(beats, unit) of an M: value, or None for no meter. (2+3)/8 has five beats."""
     text = text.strip()
     if text in ("C", "C|", "none", ""):
         return {"C": (4, 4), "C|": (2, 2)}.get(text)
-    found = re.match(r"(\d+)\s*/\s*(\d+)$", text)
-    if not found or int(found[1]) == 0 or int(found[2]) not in (1, 2, 4, 8, 16, 32):
+    found = _METER.fullmatch(text)
+    beats = sum(map(int, re.findall(r"\d+", found["beats"]))) if found else 0
+    if not found or beats == 0 or int(found["unit"]) not in (1, 2, 4, 8, 16, 32):
         raise AbcError(f"cannot read meter {text!r}")
-    return int(found[1]), int(found[2])
+    return beats, int(found["unit"])
+
+
+def is_compound(meter: Meter) -> bool:
+    """Whether the beats are dotted quarters: 6/8, 9/8, 12/8 ..."""
+    return meter is not None and meter[1] == 8 and meter[0] % 3 == 0 and meter[0] > 3
 
 
 def parse_length(text: str) -> Fraction:

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import (
     Meter,
+    is_compound,
     parse_length,
     parse_meter,
     parse_tempo,
@@ -102,6 +103,12 @@ class MelodyReader:
         self.altered.clear()
         self.new_beam = True
 
+    def split_bar(self) -> None:
+        """End a measure where the text has no bar line. Its accidentals hold on, with signs from accidentals.py."""
+        altered = dict(self.altered)
+        self.end_measure()
+        self.altered = altered
+
     def _take_field(self, token: Token) -> None:
         name, value = token.parts["name"], token.parts["value"]
         if name == "L":
@@ -111,10 +118,10 @@ class MelodyReader:
         elif name == "V":
             self._change(None, self.meter, _properties_of_voice(value))
         elif name == "M":
-            self._change(None, parse_meter(value), Properties(), always=True)
+            self._change(None, parse_meter(value), Properties())
         elif name == "K":
             key, properties = split_properties(value)
-            self._change(parse_key(key), self.meter, properties, always=True)
+            self._change(parse_key(key), self.meter, properties)
         elif name == "I" and (instruction := instruction_of(value)) is not None:
             self._follow(*instruction)
 
@@ -124,14 +131,14 @@ class MelodyReader:
         else:
             self._change(None, self.meter, split_properties(f"transpose={value}")[1])
 
-    def _change(self, key: Key | None, meter: Meter, properties: Properties, always: bool = False) -> None:
-        """Begin a bar with another key (None: as before), meter or clef. always: begin one even if nothing changes."""
+    def _change(self, key: Key | None, meter: Meter, properties: Properties) -> None:
+        """Begin a bar with another key (None: as before), meter or clef. If nothing on the sheet changes, the bar goes on."""
         clef = self.properties.clef or Clef()
         self.properties = self.properties.changed_by(properties)
         self.octaves, self.transposed = self.properties.octaves()
         now = self.properties.clef or Clef()
-        if self.measure.events and (always or now != clef):  # a change within a bar ends the bar there
-            self.end_measure()
+        if key not in (None, self.key) or meter != self.meter or now != clef:
+            self.split_bar()
         if key not in (None, self.key):
             self.key = self.measure.key = key
         if meter != self.meter:
@@ -153,8 +160,7 @@ class MelodyReader:
 
     def _take_tuplet(self, token: Token) -> None:
         number = int(token.parts["p"])
-        compound = self.meter is not None and self.meter[1] == 8 and self.meter[0] % 3 == 0
-        base = int(token.parts.get("q") or _TUPLET_TIME.get(number, 3 if compound else 2))
+        base = int(token.parts.get("q") or _TUPLET_TIME.get(number, 3 if is_compound(self.meter) else 2))
         if base == 0 or token.parts.get("r") == "0":
             raise AbcError(f"{token.text!r} is not a tuplet")
         self.tuplets += 1
