@@ -295,6 +295,15 @@ def test_chords_keep_their_top_note() -> None:
     ]
 
 
+def test_rests_inside_chords_do_not_count() -> None:
+    assert melody_of("[zC]2 [E2x]/ [z3/C2G]|[z]3 [zx]2 [Fz-]|F4|").notes() == [
+        (0, 2, 60),
+        (2, 1, 64),
+        (3, 2, 67),
+        (10, 5, 65),
+    ]
+
+
 def test_ties_and_texts_inside_chords() -> None:
     assert melody_of("[A-c-][Ac][Ac]|").notes() == [(0, 2, 72), (2, 1, 72)]
     assert melody_of("[A-c][Ac]|").notes() == [(0, 1, 72), (1, 1, 72)]  # only the lower note is tied
@@ -320,10 +329,10 @@ def test_rests() -> None:
         "A (3B/c/[d e|",
         "[V:1]AB|\nV:2\nAB|",
         "A#B|",
-        "[z]|",
         ">A",
         "A0|",
-        "[CEz]|",
+        "[]|",
+        "[Cz-Z]|",
         "[C>E]|",
         "[A#c]|",
         '["Bm"]|',
@@ -361,6 +370,36 @@ def test_note_values() -> None:
     assert note_values(Fraction(2)) == [(1, 0), (1, 0)]
     with pytest.raises(AbcError, match="1/3"):
         note_values(Fraction(1, 3))
+
+
+@pytest.mark.parametrize(
+    ("music", "written", "beats"),
+    [
+        ("G2/3A4/3 z2|", ["1/4 3:2", "1/2 3:2", "1/2"], "2/3 4/3"),
+        ("G/3A/3z/3 c2/3d2/3e2/3|", ["1/8 3:2"] * 3 + ["1/4 3:2"] * 3, "1/3 1/3 2/3 2/3 2/3"),
+        ("G2/3 A B/3 c2|", ["1/4 3:2", "3/8 3:2", "1/8 3:2", "1/2"], "2/3 1 1/3 2"),
+        ("G2/5A2/5B4/5[c2/5e] z2|", ["1/8 5:4"] * 2 + ["1/4 5:4", "1/8 5:4", "1/2"], "2/5 2/5 4/5 2/5"),
+        (
+            "(3GAB c/3(d2/3(3efg)|",
+            ["1/4 3:2"] * 3 + ["1/8 3:2", "1/4 3:2"] + ["1/4 3:2"] * 3,
+            "2/3 2/3 2/3 1/3 2/3 2/3 2/3 2/3",
+        ),
+        ("G2/3>A2/3c2/3 z2|", ["1/4", "1/8 3:2", "1/4 3:2", "1/2"], "1 1/3 2/3"),
+    ],
+)
+def test_lengths_that_no_note_value_has_are_written_as_tuplets(music: str, written: list[str], beats: str) -> None:
+    melody = melody_of(music)
+    events = melody.measures[0].events
+    assert [f"{e.written}" + (f" {e.tuplet.number}:{e.tuplet.base}" if e.tuplet else "") for e in events] == written
+    assert [length for _, length, _ in melody.notes()] == [Fraction(beat) for beat in beats.split()]
+    drawn = ElementTree.fromstring(melody_to_mei(melody)).findall(".//{*}tuplet")
+    assert len(drawn) == len({event.tuplet for event in events if event.tuplet})
+
+
+@pytest.mark.parametrize("music", ["G2/3 A z2|", "(3G/3AB c|", "A/3B/5c|", "A2/3|A4/3|"])
+def test_lengths_that_cannot_be_written_are_named(music: str) -> None:
+    with pytest.raises(AbcError, match="note values cannot add up to"):
+        melody_to_mei(melody_of(music))
 
 
 def test_mei() -> None:

@@ -1,8 +1,8 @@
 """Reads the music of one ABC tune: from its tokens to measures of notes and rests.
 
 Accidentals hold for their own octave to the end of the bar, as in standard notation, unless the tune says otherwise
-(I:propagate-accidentals), and those of grace notes hold, too. Of a chord only the top note is kept, and its tie. Ties join
-notes that stand on the same line or space.
+(I:propagate-accidentals), and those of grace notes hold, too. Of a chord only the top note is kept, and its tie, and a rest
+only if it is alone. Ties join notes that stand on the same line or space.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from score_following_game.data_preparation.engraving.abc.fields import (
 from score_following_game.data_preparation.engraving.abc.keys import Key, parse_key
 from score_following_game.data_preparation.engraving.abc.notation import Event, Measure, Melody, Pitch, Tuplet
 from score_following_game.data_preparation.engraving.abc.properties import Clef, Properties, split_properties
+from score_following_game.data_preparation.engraving.abc.thirds import write_as_tuplets
 from score_following_game.data_preparation.engraving.abc.tune_book import (
     ALTER,
     PROPAGATION,
@@ -38,7 +39,7 @@ from score_following_game.data_preparation.engraving.abc.voices import voice_nam
 from score_following_game.data_preparation.engraving.silent import MICROTONE, NOT_MIDI, UNPITCHED, is_without_pitch
 
 _Spelled = tuple[Pitch | None, int | None, str]  # pitch, printed accidental, why there is no pitch
-_WITHIN_CHORDS = ("space", "plus", "sign", "head", "grace")  # without a meaning there; one old book has a plus
+_WITHIN_CHORDS = ("rest", "space", "plus", "sign", "head", "grace")  # without a meaning there; one old book has a plus
 _REACH = {"not": "not", "octave": "octave", "pitch": "pitch", "n": "not", "o": "octave", "p": "pitch"}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of ...; for 5, 7 and 9 it depends on the meter
 
@@ -98,6 +99,7 @@ class MelodyReader:
 
     def end_measure(self) -> None:
         if self.measure.events:
+            write_as_tuplets(self.measure.events, self._next_tuplet)
             self.measures.append(self.measure)
             self.measure = Measure()
         self.altered.clear()
@@ -163,9 +165,12 @@ class MelodyReader:
         base = int(token.parts.get("q") or _TUPLET_TIME.get(number, 3 if is_compound(self.meter) else 2))
         if base == 0 or token.parts.get("r") == "0":
             raise AbcError(f"{token.text!r} is not a tuplet")
-        self.tuplets += 1
-        self.tuplet = Tuplet(number, base, self.tuplets)
+        self.tuplet = Tuplet(number, base, self._next_tuplet())
         self.tuplet_left = int(token.parts.get("r") or number)
+
+    def _next_tuplet(self) -> int:
+        self.tuplets += 1
+        return self.tuplets
 
     def _take_plus(self, _token: Token) -> None:
         raise AbcError("+ does not begin a known decoration; write an old-style chord +CEG+ as [CEG]")
@@ -188,19 +193,21 @@ class MelodyReader:
 
     def _take_chord(self, token: Token) -> None:
         notes: list[_Spelled] = []
-        lengths: list[str] = []
+        lengths: dict[str, list[str]] = {"note": [], "rest": []}
         tied: set[Pitch | None] = set()
         for inner in sounding_tokens(token.parts["inside"]):
+            if inner.kind in lengths:
+                lengths[inner.kind].append(inner.parts.get("length", inner.parts.get("rest_length", "")))
             if inner.kind == "note":
                 notes.append(self._spell(inner.parts.get("accidental"), inner.parts["letter"], inner.parts["octave"]))
-                lengths.append(inner.parts["length"])
             elif inner.kind == "tie" and notes:
                 tied.add(notes[-1][0])
             elif inner.kind not in _WITHIN_CHORDS:
                 raise AbcError(f"cannot read chord {token.text!r}")
-        if not notes:
+        if not any(lengths.values()):
             raise AbcError(f"cannot read chord {token.text!r}")
-        event = self._add_note(notes, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
+        length = parse_length((lengths["note"] or lengths["rest"])[0]) * parse_length(token.parts["chord_length"])
+        event = self._add_note(notes, length) if notes else self._add(None, None, length)
         event.tie_to = event.dash = event.pitch is not None and event.pitch in tied
 
     def _take_grace(self, token: Token) -> None:
