@@ -355,12 +355,30 @@ def test_music_that_is_refused(music: str) -> None:
         ({"Q": "1/4 1/8=80"}, 120),
         ({"Q": "160", "L": "1/8"}, 80),
         ({"Q": "120", "M": "2/4"}, 30),
+        ({"Q": "C=160", "L": "1/8"}, 80),
+        ({"Q": "C3=80", "L": "1/8"}, 120),
+        ({"Q": "C3/2 = 80", "L": "1/4"}, 120),
+        ({"Q": "C/=80", "L": "1/4"}, 40),
+        ({"Q": '"Andante" 1/4=100-110'}, 100),
+        ({"Q": "1/4=ca.60"}, 60),
+        ({"Q": 'Andante 1/4 = ca. 60.5 "or 70"'}, 60.5),
+        ({"Q": "Allegro 120 - 130", "L": "1/8"}, 60),
+        ({"Q": "1/4=80/min"}, 80),
+        ({"Q": "13/8"}, None),
+        ({"Q": '"C=80"'}, None),
+        ({"Q": "1/4=Lento"}, None),
         ({}, None),
         ({"Q": "Lento"}, None),
     ],
 )
 def test_tempo(headers: dict[str, str], tempo: float | None) -> None:
     assert quarter_tempo(Tune("1", "", "", headers)) == tempo
+
+
+@pytest.mark.parametrize("text", ["120=1/4", "4=60", "mm=60", "C0=60", "1/4=1/8"])
+def test_a_tempo_of_an_unknown_note_value_is_refused(text: str) -> None:
+    with pytest.raises(AbcError, match=r"cannot read tempo|contains a zero"):
+        quarter_tempo(Tune("1", "", "", {"Q": text}))
 
 
 def test_note_values() -> None:

@@ -20,13 +20,24 @@ def quarter_tempo(tune: Tune) -> float | None:
 
 
 def parse_tempo(text: str, unit: Fraction) -> float | None:
-    """Quarters per minute of a Q: value; None if it holds no number. unit: the unit length, in whole notes."""
+    """Quarters per minute of a Q: value; None if it holds no number. unit: the unit length, in whole notes.
+
+    Of several numbers, as in 1/4=100-110 and 1/4=ca.60, the first counts. Raises AbcError for a number of unknown note values.
+    """
     value = re.sub(r'"[^"]*"', "", text).strip()
-    if found := re.match(r"((?:\d+/\d+\s*)+)=\s*(\d+(?:\.\d+)?)", value):
-        return float(sum(Fraction(part) for part in found[1].split()) * 4) * float(found[2])
-    if found := re.match(r"(?:C\s*=\s*)?(\d+(?:\.\d+)?)\s*$", value):  # old style: unit lengths per minute
-        return float(unit * 4) * float(found[1])
-    return None
+    beat, equals, tempo = value.rpartition("=")
+    number = re.match(r"[^\d/]*(\d+(?:\.\d+)?)(?!\.?\d|\s*/\s*\d)", tempo)
+    if not number:
+        if equals and re.search(r"\d", tempo):
+            raise AbcError(f"cannot read tempo {text!r}; write it as 1/4=100")
+        return None
+    if found := re.fullmatch(
+        r"(?:[^\d=]*\s)?C\s*([\d/]*)\s*" if equals else "()", beat
+    ):  # old style: of one or more unit lengths
+        return float(unit * 4 * parse_length(found[1])) * float(number[1])
+    if fractions := re.findall(r"\d+/[1-9]\d*", beat):
+        return float(sum(map(Fraction, fractions)) * 4) * float(number[1])
+    raise AbcError(f"cannot read tempo {text!r}; write it as 1/4=100")
 
 
 def parse_meter(text: str) -> Meter:
