@@ -202,6 +202,30 @@ def test_midi_transpose_changes_the_sound_and_not_the_print() -> None:
     assert [pitch for _, _, pitch in melody.notes()] == [60, 62, 64, 65, 69, 71, 67, 69]
     with pytest.raises(AbcError, match="transpose=up"):
         melody_of("C", TUNE, "%%MIDI transpose up\n")
+    with pytest.raises(AbcError, match=r"transpose=2\.5"):
+        melody_of("C", f"%%MIDI rtranspose 2.5\n{TUNE}")
+
+
+@pytest.mark.parametrize("sign", ["MIDI", "MIDI=", "MIDI ="])
+@pytest.mark.parametrize("form", ["%%{}\n", "I:{}\n", "\n[I:{}]"])
+def test_midi_transpose_in_all_its_forms_and_rtranspose_adds_to_it(sign: str, form: str) -> None:
+    def said(*values: str) -> str:
+        return "".join(form.format(f"{sign} {value}") for value in values).lstrip("\n")
+
+    def moved(music: str, header: str = "") -> list[int]:
+        return [
+            after - before for after, before in zip(pitches("C", music, header), pitches("C", "CDEF|GABc|GABc|"), strict=True)
+        ]
+
+    music = f"CDEF|\n{said('rtranspose -12')}GABc|\n{said('rtranspose 2', 'rtranspose +1')}GABc|"
+    assert moved(music) == [0] * 4 + [-12] * 4 + [-9] * 4
+    assert moved(f"{said('transpose 2')}{music}") == [2] * 4 + [-10] * 4 + [-7] * 4
+    if "[" not in form:
+        assert moved(music, said("transpose 5", "rtranspose -1", "rtranspose -1")) == [3] * 4 + [-9] * 4 + [-6] * 4
+        assert moved(music, said("rtranspose 7", "transpose 1")) == [1] * 4 + [-11] * 4 + [-8] * 4
+        assert moved(music, f"V:1 transpose=4\n{said('rtranspose 1')}") == [5] * 4 + [-7] * 4 + [-4] * 4
+        (tune,) = read_tune_book(said("rtranspose 2") + text_of("C", "CDEF|", said("rtranspose 1")))
+        assert [pitch for _, _, pitch in read_melody(tune).notes()] == [63, 65, 67, 68]
 
 
 @pytest.mark.parametrize("clef", ["treble^8", "treble_8", "clef=perc", "clef=Q", "perc", "bass middle=c"])

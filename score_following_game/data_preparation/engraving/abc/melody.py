@@ -25,6 +25,7 @@ from score_following_game.data_preparation.engraving.abc.properties import Clef,
 from score_following_game.data_preparation.engraving.abc.thirds import write_as_tuplets
 from score_following_game.data_preparation.engraving.abc.tune_book import (
     ALTER,
+    MORE_TRANSPOSITION,
     PROPAGATION,
     TRANSPOSITION,
     AbcError,
@@ -68,9 +69,11 @@ class MelodyReader:
         key, self.properties = split_properties(tune.headers["K"])
         self.first_key = self.key = parse_key(key) or Key()
         if TRANSPOSITION in tune.headers:
-            self.properties = self.properties.changed_by(split_properties(f"transpose={tune.headers[TRANSPOSITION]}")[1])
+            self._transpose(tune.headers[TRANSPOSITION])
         for value in (value for value in tune.voices if voice_name(value) == voice):
             self.properties = self.properties.changed_by(_properties_of_voice(value))
+        for value in tune.headers.get(MORE_TRANSPOSITION, "").split():
+            self._transpose(value, self.properties.transpose)
         self.first_clef = self.properties.clef or Clef()
         self.octaves, self.transposed = self.properties.octaves()
         self.unit = unit_length(tune.headers, self.meter)
@@ -131,7 +134,13 @@ class MelodyReader:
         if instruction == PROPAGATION:
             self.reach = _reach(value)
         else:
-            self._change(None, self.meter, split_properties(f"transpose={value}")[1])
+            self._transpose(value, self.properties.transpose if instruction == MORE_TRANSPOSITION else None)
+
+    def _transpose(self, semitones: str, more_than: int | None = None) -> None:
+        """From now on, the sound differs from the print by so many semitones."""
+        _, stated = split_properties(f"transpose={semitones}")
+        self.properties = self.properties.changed_by(Properties(transpose=(stated.transpose or 0) + (more_than or 0)))
+        self.octaves, self.transposed = self.properties.octaves()
 
     def _change(self, key: Key | None, meter: Meter, properties: Properties) -> None:
         """Begin a bar with another key (None: as before), meter or clef. If nothing on the sheet changes, the bar goes on."""
