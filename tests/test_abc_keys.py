@@ -17,6 +17,7 @@ from score_following_game.data_preparation.engraving.abc.to_mei import NAMESPACE
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, read_tune_book
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
 from score_following_game.data_preparation.engraving.style import STYLES
+from score_following_game.data_preparation.engraving.verovio.accidentals import print_what_sounds
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 
 MEI = f"{{{NAMESPACE}}}"
@@ -83,6 +84,28 @@ def test_the_printed_signature_implies_the_sound(key: str) -> None:
     assert [note.pitch for bar in bars for note in bar.notes] == [pitch for _, _, pitch in melody.notes()]
 
 
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+
+
+@pytest.mark.parametrize("mode", ["", "m", "dor", "phr", "lyd", "mix", "loc"])
+@pytest.mark.parametrize("sign", ["", "#", "b"])
+@pytest.mark.parametrize("letter", "CDEFGAB")
+def test_any_tonic_and_mode_with_up_to_seven_signs(letter: str, sign: str, mode: str) -> None:
+    """The scale on the tonic, spelled with one note on each step, needs these signs. None needs a double one."""
+    degree = {"": 0, "dor": 1, "phr": 2, "lyd": 3, "mix": 4, "m": 5, "loc": 6}[mode]
+    tonic = STEPS[letter] + {"": 0, "#": 1, "b": -1}[sign]
+    names = ("CDEFGAB" * 2)["CDEFGAB".index(letter) :][:7]
+    sounds = [tonic + (MAJOR * 2)[degree + place] - MAJOR[degree] + (12 if degree + place >= 7 else 0) for place in range(7)]
+    alters = {name: (sound - STEPS[name] + 6) % 12 - 6 for name, sound in zip(names, sounds, strict=True)}
+    if any(abs(alter) > 1 for alter in alters.values()):
+        with pytest.raises(AbcError, match="has no key signature"):
+            parse_key(letter + sign + mode)
+    else:
+        key = parse_key(letter + sign + mode)
+        assert key is not None and dict(key.signs()) == {name: alter for name, alter in alters.items() if alter}
+
+
 def test_a_key_of_pipes_changes_back() -> None:
     assert pitches("HP", "F[K:C]F[K:Hp]F|") == [66, 65, 66]
 
@@ -136,6 +159,39 @@ def test_changes_within_the_tune() -> None:
     assert [measure.clef for measure in melody.measures] == [None, Clef("F", 4), None, Clef("G", 2, -1)]
 
 
+UNCHANGED = [
+    "[K:treble]",
+    "[K:C]",
+    "[K:]",
+    "[M:4/4]",
+    "\nM:C\n",
+    "[L:1/8]",
+    "[V:1]",
+    "[P:B]",
+    "[Q:1/4=90]",
+    "\n%%MIDI transpose 0\n",
+]
+
+
+@pytest.mark.parametrize("field", UNCHANGED)
+def test_a_field_that_changes_nothing_on_the_sheet_leaves_the_bar_whole(field: str) -> None:
+    melody = melody_of("C", f"^F2F2{field}F2_B2|F4B4|")
+    assert [pitch for _, _, pitch in melody.notes()] == [66, 66, 66, 70, 65, 71] and len(melody.measures) == 2
+
+
+@pytest.mark.parametrize("field", ["[K:bass]", "[M:3/4]", "[K:Gm]", "\nV:1 clef=treble-8 octave=1\n"])
+def test_accidentals_hold_where_a_change_splits_the_bar_and_are_printed_again(field: str) -> None:
+    """Also a sign that the new key has, and a tied note, after which the sign is needed."""
+    melody = melody_of("C", f"^F2_B2=E2A2-{field}A2F2B2E2|F2B2E2A2|")
+    assert [pitch for _, _, pitch in melody.notes()][:7] == [66, 70, 64, 69, 66, 70, 64]
+    after = dict.fromkeys("FBEA", 0) | ({"B": -1, "E": -1} if "Gm" in field else {})
+    assert [pitch for _, _, pitch in melody.notes()][7:] == [65 + after["F"], 71 + after["B"], 64 + after["E"], 69]
+    root = ElementTree.fromstring(melody_to_mei(melody))
+    print_what_sounds(root)
+    signs = [note.get("accid") for note in root.iter(f"{MEI}note")][4:]
+    assert signs == [None, "s", None if after["B"] else "f", "n" if after["E"] else None, None, None, None, None]
+
+
 def test_midi_transpose_changes_the_sound_and_not_the_print() -> None:
     """The directive of abc2midi, in the head for all voices, in the music from there on."""
     plain = [pitch for _, _, pitch in melody_of("C").notes()]
@@ -146,6 +202,30 @@ def test_midi_transpose_changes_the_sound_and_not_the_print() -> None:
     assert [pitch for _, _, pitch in melody.notes()] == [60, 62, 64, 65, 69, 71, 67, 69]
     with pytest.raises(AbcError, match="transpose=up"):
         melody_of("C", TUNE, "%%MIDI transpose up\n")
+    with pytest.raises(AbcError, match=r"transpose=2\.5"):
+        melody_of("C", f"%%MIDI rtranspose 2.5\n{TUNE}")
+
+
+@pytest.mark.parametrize("sign", ["MIDI", "MIDI=", "MIDI ="])
+@pytest.mark.parametrize("form", ["%%{}\n", "I:{}\n", "\n[I:{}]"])
+def test_midi_transpose_in_all_its_forms_and_rtranspose_adds_to_it(sign: str, form: str) -> None:
+    def said(*values: str) -> str:
+        return "".join(form.format(f"{sign} {value}") for value in values).lstrip("\n")
+
+    def moved(music: str, header: str = "") -> list[int]:
+        return [
+            after - before for after, before in zip(pitches("C", music, header), pitches("C", "CDEF|GABc|GABc|"), strict=True)
+        ]
+
+    music = f"CDEF|\n{said('rtranspose -12')}GABc|\n{said('rtranspose 2', 'rtranspose +1')}GABc|"
+    assert moved(music) == [0] * 4 + [-12] * 4 + [-9] * 4
+    assert moved(f"{said('transpose 2')}{music}") == [2] * 4 + [-10] * 4 + [-7] * 4
+    if "[" not in form:
+        assert moved(music, said("transpose 5", "rtranspose -1", "rtranspose -1")) == [3] * 4 + [-9] * 4 + [-6] * 4
+        assert moved(music, said("rtranspose 7", "transpose 1")) == [1] * 4 + [-11] * 4 + [-8] * 4
+        assert moved(music, f"V:1 transpose=4\n{said('rtranspose 1')}") == [5] * 4 + [-7] * 4 + [-4] * 4
+        (tune,) = read_tune_book(said("rtranspose 2") + text_of("C", "CDEF|", said("rtranspose 1")))
+        assert [pitch for _, _, pitch in read_melody(tune).notes()] == [63, 65, 67, 68]
 
 
 @pytest.mark.parametrize("clef", ["treble^8", "treble_8", "clef=perc", "clef=Q", "perc", "bass middle=c"])

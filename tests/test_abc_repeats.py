@@ -119,3 +119,9 @@ def test_a_voice_is_chosen_and_the_piano_is_refused(tmp_path) -> None:
 def test_a_part_that_begins_within_a_beam_leaves_the_beam_whole() -> None:
     tune = tune_of("CD E/F/\\\nP:B\nG/A/|")
     assert [event.new_beam for event in read_melody(tune).measures[0].events] == [True, False, True, False, False, False]
+
+
+@pytest.mark.parametrize("music", ["^F2 [P:B]F2|F4|", "^F2 [1 F2:|[2 F4|", "^F2 [M:4/4]F2|F4|"])
+def test_accidentals_hold_to_the_bar_line_where_a_part_or_an_ending_begins_within_the_bar(music: str) -> None:
+    _, reading = tune_in_order(tune_of(music), WRITTEN)
+    assert [note.pitch for bar in reading.bars for note in bar.notes] == [66, 66, 65]

@@ -8,6 +8,8 @@ from fractions import Fraction
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune
 
 _SHARPS = "FCGDAEB"
+_BEATS = r"\d+(?:\s*\+\s*\d+)*"
+_METER = re.compile(rf"(?P<beats>{_BEATS}|\(\s*{_BEATS}\s*\))\s*/\s*(?P<unit>\d+)")
 
 Meter = tuple[int, int] | None  # (beats, unit); None: no meter
 
@@ -18,24 +20,41 @@ def quarter_tempo(tune: Tune) -> float | None:
 
 
 def parse_tempo(text: str, unit: Fraction) -> float | None:
-    """Quarters per minute of a Q: value; None if it holds no number. unit: the unit length, in whole notes."""
+    """Quarters per minute of a Q: value; None if it holds no number. unit: the unit length, in whole notes.
+
+    Of several numbers, as in 1/4=100-110 and 1/4=ca.60, the first counts. Raises AbcError for a number of unknown note values.
+    """
     value = re.sub(r'"[^"]*"', "", text).strip()
-    if found := re.match(r"((?:\d+/\d+\s*)+)=\s*(\d+(?:\.\d+)?)", value):
-        return float(sum(Fraction(part) for part in found[1].split()) * 4) * float(found[2])
-    if found := re.match(r"(?:C\s*=\s*)?(\d+(?:\.\d+)?)\s*$", value):  # old style: unit lengths per minute
-        return float(unit * 4) * float(found[1])
-    return None
+    beat, equals, tempo = value.rpartition("=")
+    number = re.match(r"[^\d/]*(\d+(?:\.\d+)?)(?!\.?\d|\s*/\s*\d)", tempo)
+    if not number:
+        if equals and re.search(r"\d", tempo):
+            raise AbcError(f"cannot read tempo {text!r}; write it as 1/4=100")
+        return None
+    if found := re.fullmatch(
+        r"(?:[^\d=]*\s)?C\s*([\d/]*)\s*" if equals else "()", beat
+    ):  # old style: of one or more unit lengths
+        return float(unit * 4 * parse_length(found[1])) * float(number[1])
+    if fractions := re.findall(r"\d+/[1-9]\d*", beat):
+        return float(sum(map(Fraction, fractions)) * 4) * float(number[1])
+    raise AbcError(f"cannot read tempo {text!r}; write it as 1/4=100")
 
 
 def parse_meter(text: str) -> Meter:
-    """(beats, unit) of an M: value, or None for no meter."""
+    """(beats, unit) of an M: value, or None for no meter. (2+3)/8 has five beats."""
     text = text.strip()
     if text in ("C", "C|", "none", ""):
         return {"C": (4, 4), "C|": (2, 2)}.get(text)
-    found = re.match(r"(\d+)\s*/\s*(\d+)$", text)
-    if not found or int(found[1]) == 0 or int(found[2]) not in (1, 2, 4, 8, 16, 32):
+    found = _METER.fullmatch(text)
+    beats = sum(map(int, re.findall(r"\d+", found["beats"]))) if found else 0
+    if not found or beats == 0 or int(found["unit"]) not in (1, 2, 4, 8, 16, 32):
         raise AbcError(f"cannot read meter {text!r}")
-    return int(found[1]), int(found[2])
+    return beats, int(found["unit"])
+
+
+def is_compound(meter: Meter) -> bool:
+    """Whether the beats are dotted quarters: 6/8, 9/8, 12/8 ..."""
+    return meter is not None and meter[1] == 8 and meter[0] % 3 == 0 and meter[0] > 3
 
 
 def parse_length(text: str) -> Fraction:

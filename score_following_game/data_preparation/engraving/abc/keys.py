@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from score_following_game.data_preparation.engraving.abc.fields import key_alter
 from score_following_game.data_preparation.engraving.abc.tune_book import ALTER, AbcError
 
-_TONICS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
-_MAJOR_FIFTHS = {tonic: fifths for fifths, tonic in enumerate(_TONICS, -7)}
+_SHARPS = "FCGDAEB"  # the order in which they are printed, by fifths; flats are printed in the opposite order
 _MODE_FIFTHS = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "dor": -2, "phr": -4, "lyd": 1, "mix": -1, "loc": -5}
-_SHARPS = "FCGDAEB"  # the order in which they are printed; flats are printed in the opposite order
 _SIGN = r"(?:\^\^|\^|__|_|=)"
 _KEY = re.compile(
-    rf"""(?P<tonic>(?=exp)|[A-G][#b]?|none)
+    rf"""(?P<tonic>(?=exp)|[A-G][\#b]?|none)
     (?:\s*(?P<explicit>exp)[a-z]* | \s*(?P<mode>maj|min|ion|dor|phr|lyd|mix|aeo|loc|m)?[a-z]*)
     (?P<own>(?:\s*{_SIGN}[A-G])*)""",
     re.VERBOSE | re.IGNORECASE,
@@ -62,7 +60,7 @@ def parse_key(text: str) -> Key | None:
 def _fifths(tonic: str, mode: str, text: str) -> int:
     if tonic.lower() == "none":
         return 0
-    fifths = _MAJOR_FIFTHS.get(tonic[0].upper() + tonic[1:], 99) + _MODE_FIFTHS[mode]
+    fifths = _SHARPS.index(tonic[0].upper()) - 1 + 7 * (tonic.count("#") - tonic[1:].lower().count("b")) + _MODE_FIFTHS[mode]
     if not -7 <= fifths <= 7:
         raise AbcError(f"key {text!r} has no key signature")
     return fifths

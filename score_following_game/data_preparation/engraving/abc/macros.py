@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
+from score_following_game.data_preparation.engraving.abc.decorations import EXCLAIMED
+
 _DEFINITION = re.compile(r"^\[?(m|U):\s*([^=]+?)\s*=\s*(.*?)\s*\]?$")
 _SYMBOL = re.compile(r"[h-wH-W~]")
 _NOTHING = ("!nil!", "!none!")
 _NOTE = r"([A-Ga-g])([,']*)"
-_KEPT = re.compile(r'("[^"]*"|![^!]*!|\[[A-Za-z]:[^\]]*\])')  # texts, decorations and fields
+_KEPT = re.compile(rf'("[^"]*"|{EXCLAIMED}|\[[A-Za-z]:[^\]]*\])', re.VERBOSE)  # texts, decorations and fields
 _RELATIVE = re.compile(r"[h-z]")
 _STEPS = "CDEFGAB"
 

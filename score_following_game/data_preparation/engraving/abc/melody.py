@@ -1,8 +1,8 @@
 """Reads the music of one ABC tune: from its tokens to measures of notes and rests.
 
 Accidentals hold for their own octave to the end of the bar, as in standard notation, unless the tune says otherwise
-(I:propagate-accidentals), and those of grace notes hold, too. Of a chord only the top note is kept, and its tie. Ties join
-notes that stand on the same line or space.
+(I:propagate-accidentals), and those of grace notes hold, too. Of a chord only the top note is kept, and its tie, and a rest
+only if it is alone. Ties join notes that stand on the same line or space.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.fields import (
     Meter,
+    is_compound,
     parse_length,
     parse_meter,
     parse_tempo,
@@ -21,8 +22,10 @@ from score_following_game.data_preparation.engraving.abc.fields import (
 from score_following_game.data_preparation.engraving.abc.keys import Key, parse_key
 from score_following_game.data_preparation.engraving.abc.notation import Event, Measure, Melody, Pitch, Tuplet
 from score_following_game.data_preparation.engraving.abc.properties import Clef, Properties, split_properties
+from score_following_game.data_preparation.engraving.abc.thirds import write_as_tuplets
 from score_following_game.data_preparation.engraving.abc.tune_book import (
     ALTER,
+    MORE_TRANSPOSITION,
     PROPAGATION,
     TRANSPOSITION,
     AbcError,
@@ -37,7 +40,7 @@ from score_following_game.data_preparation.engraving.abc.voices import voice_nam
 from score_following_game.data_preparation.engraving.silent import MICROTONE, NOT_MIDI, UNPITCHED, is_without_pitch
 
 _Spelled = tuple[Pitch | None, int | None, str]  # pitch, printed accidental, why there is no pitch
-_WITHIN_CHORDS = ("space", "plus", "sign", "head", "grace")  # without a meaning there; one old book has a plus
+_WITHIN_CHORDS = ("rest", "space", "plus", "sign", "head", "grace")  # without a meaning there; one old book has a plus
 _REACH = {"not": "not", "octave": "octave", "pitch": "pitch", "n": "not", "o": "octave", "p": "pitch"}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # (p means p notes in the time of ...; for 5, 7 and 9 it depends on the meter
 
@@ -66,9 +69,11 @@ class MelodyReader:
         key, self.properties = split_properties(tune.headers["K"])
         self.first_key = self.key = parse_key(key) or Key()
         if TRANSPOSITION in tune.headers:
-            self.properties = self.properties.changed_by(split_properties(f"transpose={tune.headers[TRANSPOSITION]}")[1])
+            self._transpose(tune.headers[TRANSPOSITION])
         for value in (value for value in tune.voices if voice_name(value) == voice):
             self.properties = self.properties.changed_by(_properties_of_voice(value))
+        for value in tune.headers.get(MORE_TRANSPOSITION, "").split():
+            self._transpose(value, self.properties.transpose)
         self.first_clef = self.properties.clef or Clef()
         self.octaves, self.transposed = self.properties.octaves()
         self.unit = unit_length(tune.headers, self.meter)
@@ -97,10 +102,17 @@ class MelodyReader:
 
     def end_measure(self) -> None:
         if self.measure.events:
+            write_as_tuplets(self.measure.events, self._next_tuplet)
             self.measures.append(self.measure)
             self.measure = Measure()
         self.altered.clear()
         self.new_beam = True
+
+    def split_bar(self) -> None:
+        """End a measure where the text has no bar line. Its accidentals hold on, with signs from accidentals.py."""
+        altered = dict(self.altered)
+        self.end_measure()
+        self.altered = altered
 
     def _take_field(self, token: Token) -> None:
         name, value = token.parts["name"], token.parts["value"]
@@ -111,10 +123,10 @@ class MelodyReader:
         elif name == "V":
             self._change(None, self.meter, _properties_of_voice(value))
         elif name == "M":
-            self._change(None, parse_meter(value), Properties(), always=True)
+            self._change(None, parse_meter(value), Properties())
         elif name == "K":
             key, properties = split_properties(value)
-            self._change(parse_key(key), self.meter, properties, always=True)
+            self._change(parse_key(key), self.meter, properties)
         elif name == "I" and (instruction := instruction_of(value)) is not None:
             self._follow(*instruction)
 
@@ -122,16 +134,22 @@ class MelodyReader:
         if instruction == PROPAGATION:
             self.reach = _reach(value)
         else:
-            self._change(None, self.meter, split_properties(f"transpose={value}")[1])
+            self._transpose(value, self.properties.transpose if instruction == MORE_TRANSPOSITION else None)
 
-    def _change(self, key: Key | None, meter: Meter, properties: Properties, always: bool = False) -> None:
-        """Begin a bar with another key (None: as before), meter or clef. always: begin one even if nothing changes."""
+    def _transpose(self, semitones: str, more_than: int | None = None) -> None:
+        """From now on, the sound differs from the print by so many semitones."""
+        _, stated = split_properties(f"transpose={semitones}")
+        self.properties = self.properties.changed_by(Properties(transpose=(stated.transpose or 0) + (more_than or 0)))
+        self.octaves, self.transposed = self.properties.octaves()
+
+    def _change(self, key: Key | None, meter: Meter, properties: Properties) -> None:
+        """Begin a bar with another key (None: as before), meter or clef. If nothing on the sheet changes, the bar goes on."""
         clef = self.properties.clef or Clef()
         self.properties = self.properties.changed_by(properties)
         self.octaves, self.transposed = self.properties.octaves()
         now = self.properties.clef or Clef()
-        if self.measure.events and (always or now != clef):  # a change within a bar ends the bar there
-            self.end_measure()
+        if key not in (None, self.key) or meter != self.meter or now != clef:
+            self.split_bar()
         if key not in (None, self.key):
             self.key = self.measure.key = key
         if meter != self.meter:
@@ -153,13 +171,15 @@ class MelodyReader:
 
     def _take_tuplet(self, token: Token) -> None:
         number = int(token.parts["p"])
-        compound = self.meter is not None and self.meter[1] == 8 and self.meter[0] % 3 == 0
-        base = int(token.parts.get("q") or _TUPLET_TIME.get(number, 3 if compound else 2))
+        base = int(token.parts.get("q") or _TUPLET_TIME.get(number, 3 if is_compound(self.meter) else 2))
         if base == 0 or token.parts.get("r") == "0":
             raise AbcError(f"{token.text!r} is not a tuplet")
-        self.tuplets += 1
-        self.tuplet = Tuplet(number, base, self.tuplets)
+        self.tuplet = Tuplet(number, base, self._next_tuplet())
         self.tuplet_left = int(token.parts.get("r") or number)
+
+    def _next_tuplet(self) -> int:
+        self.tuplets += 1
+        return self.tuplets
 
     def _take_plus(self, _token: Token) -> None:
         raise AbcError("+ does not begin a known decoration; write an old-style chord +CEG+ as [CEG]")
@@ -182,19 +202,21 @@ class MelodyReader:
 
     def _take_chord(self, token: Token) -> None:
         notes: list[_Spelled] = []
-        lengths: list[str] = []
+        lengths: dict[str, list[str]] = {"note": [], "rest": []}
         tied: set[Pitch | None] = set()
         for inner in sounding_tokens(token.parts["inside"]):
+            if inner.kind in lengths:
+                lengths[inner.kind].append(inner.parts.get("length", inner.parts.get("rest_length", "")))
             if inner.kind == "note":
                 notes.append(self._spell(inner.parts.get("accidental"), inner.parts["letter"], inner.parts["octave"]))
-                lengths.append(inner.parts["length"])
             elif inner.kind == "tie" and notes:
                 tied.add(notes[-1][0])
             elif inner.kind not in _WITHIN_CHORDS:
                 raise AbcError(f"cannot read chord {token.text!r}")
-        if not notes:
+        if not any(lengths.values()):
             raise AbcError(f"cannot read chord {token.text!r}")
-        event = self._add_note(notes, parse_length(lengths[0]) * parse_length(token.parts["chord_length"]))
+        length = parse_length((lengths["note"] or lengths["rest"])[0]) * parse_length(token.parts["chord_length"])
+        event = self._add_note(notes, length) if notes else self._add(None, None, length)
         event.tie_to = event.dash = event.pitch is not None and event.pitch in tied
 
     def _take_grace(self, token: Token) -> None:

@@ -76,7 +76,7 @@ class _BarReader(MelodyReader):
                 self.after_ending, self.ending = bool(self.ending), ()
         numbers = ending_numbers(token, self.after_ending)
         if numbers:
-            self.end_measure()
+            self.split_bar()
             self._begin_ending(numbers)
         elif token.kind != "bar":
             super().take(token)
@@ -138,7 +138,7 @@ class _BarReader(MelodyReader):
 
     def _take_field(self, token: Token) -> None:
         if token.parts["name"] == "P":
-            self.end_measure()
+            self.split_bar()
             self.part = token.parts["value"].strip()[:1]
         super()._take_field(token)
 

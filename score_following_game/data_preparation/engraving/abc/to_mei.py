@@ -41,7 +41,7 @@ def melody_to_mei(melody: Melody) -> str:
         drawn = ElementTree.SubElement(section, "measure", {ID: f"bar-{number - 1}"}, n=str(number), right=right)
         layer = ElementTree.SubElement(ElementTree.SubElement(drawn, "staff", n="1"), "layer", n="1")
         layer.extend([_clef(measure.clef)] if measure.clef else [])
-        layer.extend(_measure_content(measure))
+        layer.extend(list(_measure_content(measure)))  # a list: of a generator, extend() hides the error
     for number, note in enumerate(root.iter("note"), 1):
         note.set(ID, f"n{number}")
     _write_ties(section)

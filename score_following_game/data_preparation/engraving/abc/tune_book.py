@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from score_following_game.data_preparation.engraving.abc.decorations import EXCLAIMED, PLUSSED
 from score_following_game.data_preparation.engraving.abc.macros import Macros
 
 
@@ -47,24 +48,21 @@ ALTER = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}  # accidental -> semitones;
 _FIELD_LINE = re.compile(r"^([A-Za-z+]):(?![|:])\s*(.*)$")  # +: continues the field above; it is dropped
 PROPAGATION = "propagate-accidentals"  # how far an accidental reaches within its bar
 TRANSPOSITION = "MIDI transpose"  # semitones from print to sound
-_INSTRUCTION = re.compile(rf"({PROPAGATION}|{TRANSPOSITION})\s+(\S+)")
-_DIRECTIVE = re.compile(rf"(?m)^%%\s*(?=(?:{PROPAGATION}|{TRANSPOSITION})\s)")  # %% at the beginning of a line stands for I:
+MORE_TRANSPOSITION = "MIDI rtranspose"  # semitones beyond those so far
+INSTRUCTIONS = (PROPAGATION, TRANSPOSITION, MORE_TRANSPOSITION)
+_NAMES = rf"(?:{PROPAGATION}|MIDI\s*=?\s*r?transpose)"
+_INSTRUCTION = re.compile(rf"({_NAMES})\s*[\s=]\s*(\S+)")
+_DIRECTIVE = re.compile(rf"(?m)^%%\s*(?={_NAMES}[\s=])")  # %% at the beginning of a line stands for I:
 _VERSION = re.compile(r"%abc-(\d+)\.(\d+)")
 _TEXT_BLOCK = re.compile(r"(?ms)^%%begin(\w+).*?(?:^%%end\1[^\n]*\n?|(?=^X:)|\Z)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _LENGTH = r"\d*/*\d*"
-# Old books put decorations and also chords between + signs. Only these are decorations.
-_PLUS_DECORATION = r"""\+(?:
-   [.0-5] | [<>][()]? | accent | arpeggio | breath | coda | (?:crescendo|diminuendo)[()] | D\.C\. | D\.S\. | dacapo | dacoda
- | downbow | emphasis | fermata | fine | f{1,4} | inverted(?:fermata|turnx?) | (?:long|medium|short)phrase | mf | mp | open
- | plus | p{1,4} | (?:lower|upper)?mordent | pralltriller | roll | segno | sfz | slide | snap | tenuto | thumb | trill[()]?
- | turnx? | upbow | wedge)\+"""
 _TOKEN = re.compile(
     rf"""
    (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
  | (?P<quoted>"[^"]*")
  | (?P<grace>\{{(?P<graces>[^}}]*)\}})
- | (?P<decoration>![^!|]*!|{_PLUS_DECORATION})
+ | (?P<decoration>{EXCLAIMED}|{PLUSSED})
  | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
  | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
@@ -117,9 +115,9 @@ def _field_of(line: str) -> tuple[str, str] | None:
 
 
 def instruction_of(text: str) -> tuple[str, str] | None:
-    """Name and value of an I: field that is read, PROPAGATION or TRANSPOSITION; None for another one."""
+    """Name and value of an I: field that is read, one of INSTRUCTIONS; None for another one."""
     found = _INSTRUCTION.match(text.strip())
-    return (found[1], found[2]) if found else None
+    return (" ".join(found[1].replace("=", " ").split()), found[2]) if found else None
 
 
 def sounding_tokens(music: str) -> Iterator[Token]:
@@ -186,18 +184,27 @@ def _read_tune(text: str, common: dict[str, str], head: Iterable[str]) -> Tune:
             continue
         name, value = field
         if not in_body:
+            _transpose(headers, common, name, value)
             headers.setdefault(name, value)
             voices += [value] if name == "V" else []
             in_body = name == "K"
         elif name == "P":
             part = f"[P:{value.replace(']', ')')}]"  # without a space, which would end a beam
-        elif name in (PROPAGATION, TRANSPOSITION):
+        elif name in INSTRUCTIONS:
             body.append(f"[I:{name} {value.replace(']', ')')}]")
         elif name in _IN_FORCE or name == "V":
             body.append(f"[{name}:{value.replace(']', ')')}]")
     # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
     music = re.sub(r"\\ ", "", " ".join(body) + " ")
     return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers, tuple(voices))
+
+
+def _transpose(headers: dict[str, str], common: dict[str, str], name: str, value: str) -> None:
+    """Of the transpositions in a header the last counts, and what is added to it after that, in a row."""
+    if name == TRANSPOSITION:
+        headers |= {name: value, MORE_TRANSPOSITION: ""}
+    elif name == MORE_TRANSPOSITION:
+        headers[name] = f"{headers.get(name, common.get(name, ''))} {value}"
 
 
 def _tokenise(music: str) -> Iterator[Token]:
