@@ -52,6 +52,11 @@
    (if (and (integer? bar) (ly:moment? position) (pair? meter) (zero? (ly:moment-grace now)))
     (format sfg-log "place ~a ~a ~a ~a ~a\n" sfg-heads bar (ly:moment-main position) (car meter) (cdr meter)))))
 
+%% A transposing instrument (\transposition) sounds so many semitones higher than its heads say.
+#(define (sfg-transposition context)
+  (let ((pitch (ly:context-property context 'instrumentTransposition #f)))
+   (if (ly:pitch? pitch) (ly:pitch-semitones pitch) 0)))
+
 #(define (sfg-engraver context)
   (let ((score sfg-scores) (numbers (make-hash-table)) (groups '()) (used (make-hash-table)))
    (set! sfg-scores (1+ sfg-scores))
@@ -69,7 +74,7 @@
          (hashq-set! numbers grob sfg-heads)
          (sfg-mark! grob "head" sfg-heads)
          (format sfg-log "head ~a ~a ~a ~a ~a\n" score sfg-heads (ly:moment-main now) (ly:moment-grace now)
-          (+ 60 (ly:pitch-semitones pitch)))
+          (+ 60 (ly:pitch-semitones pitch) (sfg-transposition (ly:translator-context source))))
          (sfg-log-place context now)))))
      ((hara-kiri-group-spanner-interface engraver grob source)
       (let ((staff (ly:translator-context source)))
