@@ -11,6 +11,7 @@ from lilypond_tools import write
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
 from score_following_game.data_preparation.engraving.repetition import stroke_duration
+from score_following_game.data_preparation.engraving.silent import UNPITCHED
 from score_following_game.data_preparation.engraving.style import STYLES
 
 pytestmark = pytest.mark.needs("lilypond")
@@ -69,3 +70,29 @@ def test_ties_of_strokes(folder: Path) -> None:
     onsets = [(0, 60), (0.5, 60), (1, 60), (1.5, 60), (2, 60), (2, 64), (2.5, 60), (2.5, 64)]
     assert sounding(piece) == [*onsets, (4, 67), (6, 67), (6.5, 67), (7, 67), (7.5, 67), (8, 60), (8.5, 60), (9, 64)]
     assert float(held[Fraction(5, 2), 64]) == pytest.approx(1.5, abs=0.01)
+
+
+PLAIN = "c'4 d' e' f' | " * 12
+SILENT = [  # music of a bar, what of it is played, number of those lost
+    (r"\xNote c'4 d' e' f'", [62, 64, 65], 1),
+    (r"<c' \xNote e'>4 d' e' f'", [60, 62, 64, 65], 1),
+    (r"c'4 <\tweak style #'slash d' f'>4 e' f'", [60, 65, 64, 65], 1),
+    (r"\override NoteHead.style = #'xcircle c'4 d' \revert NoteHead.style e' f'", [64, 65], 2),
+    (r"c'4 <d' g'\harmonic> e' f'", [60, 62, 64, 65], 1),
+    (r"\override NoteHead.style = #'baroque c'4 d' \revert NoteHead.style \tiny e' f' \normalsize", [60, 62, 64, 65], 0),
+    (r"\new CueVoice { c'4 d' e' f' }", [], 0),
+    (r"<< { \voiceOne g'1 \oneVoice } \new CueVoice { \voiceTwo g'4 d' e' f' } >>", [67], 0),
+    (r"\cueDuring other #UP { c'1 }", [60], 0),
+]
+
+
+def test_notes_without_a_pitch_and_cues_are_printed_and_silent(folder: Path) -> None:
+    """As in the other formats: the former are a loss, the latter another player's."""
+    quoted = rf"\addQuote other {{ {PLAIN} {PLAIN} }}"
+    bars = " ".join(bar for bar, *_ in SILENT)
+    main = write(folder, rf'\version "2.24.0" {quoted} \score {{ \new Staff {{ {bars} {PLAIN} }} \layout {{ }} }}')
+    piece = engrave_lilypond(main, STYLES["nottingham"], 100, folder)
+    played = [[note.pitch for note in piece.notes if note.onset // 4 == bar] for bar in range(len(SILENT))]
+    assert played == [pitches for _, pitches, _ in SILENT]
+    assert piece.unshown == {UNPITCHED: sum(lost for *_, lost in SILENT)}
+    assert piece.unheard == piece.unshown[UNPITCHED] + 3 * 4  # and the cues

@@ -57,6 +57,12 @@
   (let ((pitch (ly:context-property context 'instrumentTransposition #f)))
    (if (ly:pitch? pitch) (ly:pitch-semitones pitch) 0)))
 
+%% What tells that the head just logged is not played: its shape, and that it is a cue.
+#(define (sfg-log-shape grob context)
+  (let ((style (ly:grob-property grob 'style #f)))
+   (if (symbol? style) (format sfg-log "shape ~a ~a\n" sfg-heads style))
+   (if (ly:context-find context 'CueVoice) (format sfg-log "cue ~a\n" sfg-heads))))
+
 #(define (sfg-engraver context)
   (let ((score sfg-scores) (numbers (make-hash-table)) (groups '()) (used (make-hash-table)))
    (set! sfg-scores (1+ sfg-scores))
@@ -75,7 +81,8 @@
          (sfg-mark! grob "head" sfg-heads)
          (format sfg-log "head ~a ~a ~a ~a ~a\n" score sfg-heads (ly:moment-main now) (ly:moment-grace now)
           (+ 60 (ly:pitch-semitones pitch) (sfg-transposition (ly:translator-context source))))
-         (sfg-log-place context now)))))
+         (sfg-log-place context now)
+         (sfg-log-shape grob (ly:translator-context source))))))
      ((hara-kiri-group-spanner-interface engraver grob source)
       (let ((staff (ly:translator-context source)))
        (if (eq? 'Staff (ly:context-name staff)) (set! groups (cons (cons grob staff) groups)))))
