@@ -54,6 +54,69 @@ def test_one_hand_of_the_pianist(hand: str, pitches: list[int]) -> None:
     assert [pitch for _, pitch in notes_of(piece)] == pitches
 
 
+def triplet(pitches: str, staff: int) -> str:
+    return notes(pitches, quarters=1 / 3, value=0.5, tuplet="3:2", voice=5, staff=staff)
+
+
+HELD = [f'<tie type="{kind}"/>' for kind in ("start", "stop")]
+C3, G3, C4 = 48, 55, 60
+LOW = {  # second bar of the left hand, written on both staves -> what the left hand plays, and how many notes are lost
+    "note": (
+        note("C3", voice=5, staff=2) + note("C4", voice=5, staff=1) + note("G3", 2, voice=5, staff=2),
+        [(4, C3), (6, G3)],
+        1,
+    ),
+    "note of a chord": (
+        note("C3", 4, voice=5, staff=2) + note("C4", 4, voice=5, staff=1, more="<chord/>"),
+        [(4, C3)],
+        1,
+    ),
+    "chord": (
+        note("C3", 2, voice=5, staff=2) + note("C4", 2, voice=5, staff=1) + note("E4", 2, voice=5, staff=1, more="<chord/>"),
+        [(4, C3)],
+        2,
+    ),
+    "tuplet": (triplet("C3", 2) + triplet("C4 E4", 1) + note("G3", 3, value=0, voice=5, staff=2), [(4, C3), (5, G3)], 2),
+    "rest": (note("C3", 2, voice=5, staff=2) + note("R", 2, voice=5, staff=1), [(4, C3)], 0),
+    "tie": (
+        note("C4", voice=5, staff=2)
+        + note("C4", voice=5, staff=1, more=HELD[0])
+        + note("C4", 2, voice=5, staff=2, more=HELD[1]),
+        [(4, C4), (6, C4)],
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LOW)
+@pytest.mark.parametrize("hand", ["left", "right"])
+def test_a_note_written_on_the_other_staff_is_lost_from_either_hand(kind: str, hand: str) -> None:
+    """It is of one hand's voice and on the other's staff; the rest of the voice keeps its times."""
+    content, left, lost = LOW[kind]
+    plain = notes("C5 D5 E5 F5", staff=1) + back(4) + note("C3", 4, voice=5, staff=2)
+    text = score(part(plain, notes("C5 D5 E5 F5", staff=1) + back(4) + content, plain, staves=TWO_STAVES), names=("Piano",))
+    piece = engraved("x.musicxml", text, ONE, Playing(part=hand))
+    right = [(4 * bar + beat, pitch) for bar in range(3) for beat, pitch in enumerate((72, 74, 76, 77))]
+    assert notes_of(piece) == (right if hand == "right" else [(0, C3), *left, (8, C3)])
+    assert sum(piece.unshown.values()) == lost and piece.first_unshown == ("bar 2, staff 1" if lost else "")
+    assert not engraved("x.musicxml", text, TWO).unshown
+
+
+@pytest.mark.parametrize("hand", ["left", "right"])
+@pytest.mark.parametrize("kind", ["mei", "krn"])
+def test_notes_on_the_other_staff_in_other_formats(kind: str, hand: str) -> None:
+    low = mei_notes("c3") + mei_notes("c4").replace("<note", '<note staff="1"') + mei_notes("e3 f3")
+    text = mei_score(mei_bar(LINE, low), mei_bar(LINE, mei_notes("c3 d3 e3 f3")), staves=2)
+    if kind == "krn":
+        rows = ["**kern\t**kern", "*clefF4\t*clefG2", "*M4/4\t*M4/4", "=1\t=1", "4C\t4cc", "4c>\t4dd", "4E\t4ee", "4F\t4ff"]
+        rows += ["=2\t=2", "4C\t4cc", "4D\t4dd", "4E\t4ee", "4F\t4ff", "==\t==", "*-\t*-", ""]
+        text = "\n".join(["!!!RDF**kern: > = above", *rows])
+    piece = engraved(f"x.{kind}", text, ONE, Playing(part=hand))
+    left = [(0, 48), (2, 52), (3, 53), (4, 48), (5, 50), (6, 52), (7, 53)]
+    assert notes_of(piece) == (left if hand == "left" else [(k, (72, 74, 76, 77)[k % 4]) for k in range(8)])
+    assert sum(piece.unshown.values()) == 1
+
+
 def test_two_staves_without_names_are_a_piano() -> None:
     text = mei_score(mei_bar(LINE, mei_notes("c3 d3 e3 f3")), staves=2)
     assert [pitch for _, pitch in notes_of(engraved("x.mei", text, ONE, Playing(part="left")))] == [48, 50, 52, 53]

@@ -196,7 +196,13 @@ def test_marks_and_interpretations_hold_until_the_next_tempo(lines: list[str], t
 
 @pytest.mark.parametrize(
     ("mark", "tempo"),
-    [("M.M. [dotted-half]= 50.", 150), ("[half note] = ca. 84.", 168), ("([quarter-dot]=69.)", 103.5), ("eighth = 100", 50)],
+    [
+        ("M.M. [dotted-half]= 50.", 150),
+        ("[half note] = ca. 84.", 168),
+        ("([quarter-dot]=69.)", 103.5),
+        ("eighth = 100", 50),
+        ("[half] = 60-66", 120),
+    ],
 )
 def test_how_marks_name_their_notes(mark: str, tempo: float) -> None:
     assert bars(f"!!!OMD: Presto. {mark}\n" + kern("4c"))[0].tempi == ((0, tempo),)

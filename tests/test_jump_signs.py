@@ -9,6 +9,7 @@ import pytest
 from musicxml_tools import note, notes, part, score
 
 from score_following_game.data_preparation.engraving.importing import import_score
+from score_following_game.data_preparation.engraving.jump_signs import sign_of_words
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.verovio.layout import bar_order
 from score_following_game.data_preparation.errors import EngravingError
@@ -41,6 +42,35 @@ SIGNS = [
     (SEGNO, 1.5, 0, None),
     (SEGNO, 2, 0, [0, 1, 2, 2, 3]),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        *((text, "fine") for text in ("Fine", "FINE.", " fine: ", "Fine (2nd time)", "Fine 2nd time only", "Fine last time")),
+        *(
+            (text, "fine")
+            for text in ("Fine [after the last verse]", "Fine alla seconda volta", "Fine on the repeat", "Fine, D.C.")
+        ),
+        *((text, "coda") for text in ("Coda", "CODA 1", "Coda II.", "Coda \U0001d10c")),
+        *((text, "segno") for text in ("Segno", "segno 2", "\U0001d10b")),
+        *((text, "da_capo") for text in ("D.C.", "D.C. al Fine", "Da Capo al Fine senza replica", "DC")),
+        *((text, "dal_segno") for text in ("D.S. al Coda", "dal segno e poi la coda")),
+        *((text, "to_coda") for text in ("To Coda", "al Coda")),
+        *((text, None) for text in ("Fine and light", "Fine-spun", "Fine del primo atto", "Fine tone", "Finely", "finest", "")),
+        *((text, None) for text in ("Coda dolce", "Codas", "Segnor", "Coda-like, in time", "in time", "dolce")),
+    ],
+)
+def test_words_that_are_signs(text: str, sign: str | None) -> None:
+    """A word for a place is one alone, or with what says when it counts; not at the beginning of other words."""
+    assert sign_of_words(text) == sign
+
+
+def test_other_words_do_not_end_the_piece() -> None:
+    words = "<direction><direction-type><words>{}</words></direction-type></direction>"
+    for text, order in (("Fine", [0, 1, 2, 0]), ("Fine and light", [0, 1, 2, 0, 1, 2])):
+        bars = notes("C5 D5") + words.format(text), notes("E5 F5"), notes("G5 A5") + direction("D.C.", sounds=False)
+        assert order_of("x.musicxml", score(part(*bars, meter="2/4"))) == order
 
 
 def order_of(name: str, text: str) -> list[int]:

@@ -326,6 +326,7 @@ def test_hidden_notes_are_kept() -> None:
 
 def test_tempi_at_their_places() -> None:
     first = '<tempo tstamp="1" mm="60" mm.unit="2" mm.dots="1"/><tempo tstamp="3" midi.bpm="90" mm="1"/><tempo>Adagio</tempo>'
+    first += '<tempo tstamp="4">Andante <rend>\u2669</rend> = 50</tempo>'
     later = f'<tempo startid="#x" mm="{50}" mm.unit="8"/>'
     text = score(
         bar(SCALE, after=first),
@@ -337,7 +338,7 @@ def test_tempi_at_their_places() -> None:
         definition='midi.bpm="120" meter.count="4" meter.unit="4"',
     )
     assert [bar.tempi for bar in read_mei(text)[1].bars] == [
-        ((0, 180.0), (2, 90.0)),
+        ((0, 180.0), (2, 90.0), (3, 50.0)),
         (),
         ((0, 77.0), (1, 25.0)),
         ((1, 100.0),),

@@ -255,6 +255,63 @@ def test_tempo_changes_are_played() -> None:
     checks.check_midi(piece, piece.midi)
 
 
+def metronome(content: str) -> str:
+    return f"<direction><direction-type><metronome>{content}</metronome></direction-type></direction>"
+
+
+def beat(unit: str, per_minute: str = "") -> str:
+    """unit: like "quarter" or "quarter."."""
+    speed = f"<per-minute>{per_minute}</per-minute>" if per_minute else ""
+    return f"<beat-unit>{unit.strip('.')}</beat-unit>{'<beat-unit-dot/>' * unit.count('.')}{speed}"
+
+
+def words(text: str) -> str:
+    return f"<direction><direction-type><words>{text}</words></direction-type></direction>"
+
+
+@pytest.mark.parametrize(
+    ("mark", "tempo"),
+    [
+        *((metronome(beat("quarter", text)), 60) for text in ("60", "60-66", "60 - 66", "ca.60", "c. 60", "(60)", "= 60")),
+        (metronome(beat("quarter", "60,5")), 60.5),
+        (metronome(beat("half.", "30.5")), 91.5),
+        (metronome(beat("64th", "960")), 60),
+        (metronome(beat("long", "5")), 80),
+        (
+            metronome(
+                beat("quarter") + "<beat-unit-tied><beat-unit>16th</beat-unit></beat-unit-tied><per-minute>60</per-minute>"
+            ),
+            75,
+        ),
+        (metronome(beat("quarter", "Allegro")), None),
+        (metronome(beat("quarter") + beat("half")), None),  # nothing to refer to
+        *(
+            (words(f"Andante ({text})"), 60)
+            for text in ("\u2669 = 60", "\u266a=120", "q = ca. 60", "half = 30", "\ueca5\u2009= 60-66")
+        ),
+        *(
+            (words(text), 90)
+            for text in ("\u2669. = 60", "q.=60", "Dotted quarter = 60", "\ue1d5\ue1e7 = 60", "\U0001d15f. = c. 60")
+        ),
+        *(
+            (words(text), None)
+            for text in ("a quarter past 60", "the = 60", "\u266b = \u2669\u266a", "\u2669 = \u266a", "play at 60")
+        ),
+        (words("q = 60").replace("</direction>", '<sound tempo="80"/></direction>'), 80),
+    ],
+)
+def test_tempo_marks(mark: str, tempo: float | None) -> None:
+    assert read_musicxml(score(part(mark + LINE)))[1].bars[0].tempi == (() if tempo is None else ((0, tempo),))
+
+
+def test_a_mark_may_refer_to_the_tempo_before_it() -> None:
+    """Two notes of one length, of which the first is at the old tempo; one home of the tempo for all parts."""
+    faster, slower = metronome(beat("quarter") + beat("half")), metronome(beat("quarter.") + beat("quarter"))
+    first = metronome(beat("quarter", "60")) + notes("C5 D5") + faster + faster + notes("E5 F5")
+    bars = read_musicxml(score(part(first, LINE, LINE), part(LINE, slower + LINE, slower + LINE)))[1].bars
+    assert [bar.tempi for bar in bars] == [((0, 60), (2, 120)), ((0, 80),), ((0, pytest.approx(160 / 3)),)]
+
+
 def test_tempi_of_all_parts_in_order_of_time_at_their_sounding_offsets() -> None:
     def tempo(quarters_per_minute: int, within: str = "", beside: str = "") -> str:
         sound = f'<sound tempo="{quarters_per_minute}">{within}</sound>'

@@ -213,6 +213,18 @@ def test_a_few_notes_on_a_third_staff_cost_those_notes(which: str, rare: int, st
         engraved("x.musicxml", organ("E4 D4 E4 D4 " * 3, rare, stated), TWO, Playing(which))
 
 
+@pytest.mark.parametrize(("voice", "other"), [(1, 1), (5, 2)])
+def test_a_voice_that_reaches_to_a_rare_staff_costs_what_it_has_there(voice: int, other: int) -> None:
+    """Its notes there are of a staff that stays, but written on the one that goes."""
+    bar = notes("C5 D5", quarters=2, staff=1) + back(4) + notes("C3 G3", quarters=2, voice=5, staff=2)
+    pitch = "D5" if other == 1 else "G3"  # the staff of the first note is that of the voice
+    reaching = bar.replace(note(pitch, 2, voice=voice, staff=other), note(pitch, 2, voice=voice, staff=3), 1)
+    assert reaching != bar
+    text = score(part(*[bar] * 5, reaching, *[bar] * 14, staves=THREE.format(3)), names=("Piano",))
+    piece = engraved("x.musicxml", text, TWO)
+    assert len(piece.notes) == 79 and sum(piece.unshown.values()) == 1 and set(piece.staves) == {2}
+
+
 def test_a_rare_staff_is_not_lost_from_a_score_of_two() -> None:
     """Two staves are what the style has; they stay, however few notes one of them has."""
     bar = notes("C5 D5 E5 F5", staff=1)

@@ -18,13 +18,16 @@ from score_following_game.data_preparation.engraving.read_bar import ReadBar
 SIGNS = {"segno": "segno", "coda": "coda", "fine": "fine", "dacapo": "da_capo", "dalsegno": "dal_segno", "tocoda": "to_coda"}
 GLYPHS = {"segno": "segno", "segnoSerpent1": "segno", "coda": "coda", "U+E047": "segno", "U+E048": "coda"}
 _CHARACTERS = {"\ue047": "segno", "\U0001d10b": "segno", "\ue048": "coda", "\U0001d10c": "coda"}
-_WORDS = (  # first match counts
+_JUMPS = (  # first match counts; other words may follow
     (r"d\.? ?c\.?(?![a-z])|da ?capo", "da_capo"),
     (r"d\.? ?s\.?(?![a-z])|dal ?segno", "dal_segno"),
     (r"(al|to) ?coda", "to_coda"),
-    (r"fine", "fine"),
-    (r"coda", "coda"),
-    (r"segno", "segno"),
+)
+_PLACES = ("fine", "coda", "segno")
+# What may follow a place, besides signs: a number, the time at which it counts, or a jump. "Fine and light" is no end.
+_TAIL = re.compile(
+    r"[\W_]*(?:\d+|[ivx]+)?[\W_]*|\W*[(\[].*|\W+(?:on |at )?(?:the )?(?:\w+ (?:time|x|verse|repeat)|repeat|[\w ]+ volta)\b.*"
+    rf"|\W+(?:{'|'.join(words for words, _ in _JUMPS)})(?![a-z]).*"
 )
 JUMPS = ("da_capo", "dal_segno")
 GOALS = ("segno", "coda", "repeat_start")  # one jumps to them; all others end what is played
@@ -51,7 +54,9 @@ def sign_of_words(text: str) -> str | None:
     text = " ".join(text.lower().split())
     if text in _CHARACTERS:
         return _CHARACTERS[text]
-    return next((sign for words, sign in _WORDS if re.match(rf"(?:{words})(?![a-z])", text)), None)
+    jump = next((sign for words, sign in _JUMPS if re.match(rf"(?:{words})(?![a-z])", text)), None)
+    places = (place for place in _PLACES if text.startswith(place) and _TAIL.fullmatch(text, len(place)))
+    return jump or next(places, None)
 
 
 def put_sign(

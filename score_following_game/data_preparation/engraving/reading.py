@@ -78,13 +78,21 @@ class Reading:
             bars.append(replace(bar, notes=kept, lost=moved) if given_up or bar.lost else bar)
         return replace(self, bars=tuple(bars))
 
-    def without(self, ids: Set[str]) -> Reading:
-        """With the notes of these ids as lost. Rests are no loss."""
+    def without(self, ids: Set[str], on: Mapping[str, int] | None = None) -> Reading:
+        """With the notes of these ids as lost. Rests are no loss. on: id -> the staff from which it is lost, if not its own."""
+        staves = on or {}
         bars = (
             replace(
                 bar,
                 notes=tuple(note for note in bar.notes if note.id not in ids),
-                lost=(*bar.lost, *(note for note in bar.notes if note.id in ids and note.counts)),
+                lost=(
+                    *bar.lost,
+                    *(
+                        replace(note, staff=staves.get(note.id, note.staff))
+                        for note in bar.notes
+                        if note.id in ids and note.counts
+                    ),
+                ),
             )
             if any(note.id in ids for note in bar.notes)
             else bar

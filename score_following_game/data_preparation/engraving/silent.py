@@ -32,12 +32,13 @@ def too_many(missing: int, total: int) -> bool:
 # Noteheads of sounds without a definite pitch: knocks, strums, muted or silently pressed keys, clusters.
 _WITHOUT_PITCH = {"x", "+", "cross", "circle-x", "slash", "slashed", "backslash", "back slashed", "diamond", "cluster"}
 _WITHOUT_PITCH |= {"arrow up", "arrow down", "rhythm", "harmonic"}
+_WITHOUT_PITCH |= {"xcircle", "harmonic-black", "harmonic-mixed"}
 _GLYPHS = range(0xE0A6, 0xE0B4), range(0xE0CE, 0xE0F0), range(0xE100, 0xE140)  # SMuFL: crosses, slashes, diamonds, clusters
 
 
 def is_without_pitch(heads: Iterable[str]) -> bool:
     """Whether a notehead is of a shape that stands for no definite pitch. heads: names in
-    MusicXML, MEI, SMuFL ("U+E0A9") or ABC.
+    MusicXML, MEI, SMuFL ("U+E0A9"), ABC or LilyPond.
     """
     return any(_means_no_pitch(head.strip().lower()) for head in heads)
 

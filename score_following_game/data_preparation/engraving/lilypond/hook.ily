@@ -52,6 +52,17 @@
    (if (and (integer? bar) (ly:moment? position) (pair? meter) (zero? (ly:moment-grace now)))
     (format sfg-log "place ~a ~a ~a ~a ~a\n" sfg-heads bar (ly:moment-main position) (car meter) (cdr meter)))))
 
+%% A transposing instrument (\transposition) sounds so many semitones higher than its heads say.
+#(define (sfg-transposition context)
+  (let ((pitch (ly:context-property context 'instrumentTransposition #f)))
+   (if (ly:pitch? pitch) (ly:pitch-semitones pitch) 0)))
+
+%% What tells that the head just logged is not played: its shape, and that it is a cue.
+#(define (sfg-log-shape grob context)
+  (let ((style (ly:grob-property grob 'style #f)))
+   (if (symbol? style) (format sfg-log "shape ~a ~a\n" sfg-heads style))
+   (if (ly:context-find context 'CueVoice) (format sfg-log "cue ~a\n" sfg-heads))))
+
 #(define (sfg-engraver context)
   (let ((score sfg-scores) (numbers (make-hash-table)) (groups '()) (used (make-hash-table)))
    (set! sfg-scores (1+ sfg-scores))
@@ -69,8 +80,9 @@
          (hashq-set! numbers grob sfg-heads)
          (sfg-mark! grob "head" sfg-heads)
          (format sfg-log "head ~a ~a ~a ~a ~a\n" score sfg-heads (ly:moment-main now) (ly:moment-grace now)
-          (+ 60 (ly:pitch-semitones pitch)))
-         (sfg-log-place context now)))))
+          (+ 60 (ly:pitch-semitones pitch) (sfg-transposition (ly:translator-context source))))
+         (sfg-log-place context now)
+         (sfg-log-shape grob (ly:translator-context source))))))
      ((hara-kiri-group-spanner-interface engraver grob source)
       (let ((staff (ly:translator-context source)))
        (if (eq? 'Staff (ly:context-name staff)) (set! groups (cons (cons grob staff) groups)))))
@@ -88,7 +100,7 @@
      (force-output sfg-log)))))
 \layout { \context { \Score \consists #sfg-engraver } }
 
-%% Abbreviations (tremolo and percent repeats) are always written out. If SFG_REPEATS is "written" all repeats are, in print and
+%% Abbreviations (tremolo and percent repeats, strokes) are always written out. If SFG_REPEATS is "written" all repeats are, in print and
 %% sound. A repeat must then be in all simultaneous music that has notes; one that is not is logged.
 #(define sfg-written (equal? (getenv "SFG_REPEATS") "written"))
 #(define (sfg-length music) (ly:moment-main (ly:music-length music)))
@@ -119,6 +131,78 @@
         all)))
      (if (null? all) '() (filter sfg-notes? (sfg-parts music))))))
   (if (not (music-is-of-type? music 'event-chord)) (for-each sfg-check-repeats (sfg-parts music))))
+%% Strokes through stems (c'2:16) are written out by the rules of repetition.py, which LilyPond plays as one held note.
+#(define (sfg-events music)
+  (append (ly:music-property music 'elements) (ly:music-property music 'articulations)))
+#(define (sfg-struck? music)
+  (or (music-is-of-type? music 'event-chord) (music-is-of-type? music 'note-event)))
+#(define (sfg-note music)
+  (if (music-is-of-type? music 'note-event) music
+   (find (lambda (event) (music-is-of-type? event 'note-event)) (ly:music-property music 'elements))))
+#(define (sfg-tremolo music)
+  (and (sfg-struck? music) (sfg-note music)
+   (find (lambda (event) (music-is-of-type? event 'tremolo-event)) (sfg-events music))))
+#(define sfg-most-flags 3)
+%% The duration between two strokes of a note; #f if they are no shorter than the note, or do not fit into it.
+#(define (sfg-stroke music)
+  (let* ((tremolo (sfg-tremolo music))
+         (type (if tremolo (ly:music-property tremolo 'tremolo-type #f) #f))
+         (duration (if tremolo (ly:music-property (sfg-note music) 'duration #f) #f)))
+   (and (integer? type) (>= type 8) (ly:duration? duration)
+    (let* ((flags (max 0 (- (ly:duration-log duration) 2)))
+           (stroke-flags (min (- (ly:intlog2 type) 2) (max sfg-most-flags flags)))
+           (stroke (ly:make-duration (+ 2 stroke-flags) 0 (ly:duration-scale duration)))
+           (count (/ (sfg-duration duration) (sfg-duration stroke))))
+     (and (integer? count) (> count 1) (cons stroke count))))))
+#(define (sfg-duration duration) (ly:moment-main (ly:duration-length duration)))
+#(define (sfg-without wanted? music)
+  (for-each
+   (lambda (name)
+    (let ((events (ly:music-property music name)))
+     (if (pair? events)
+      (set! (ly:music-property music name)
+       (map (lambda (event) (sfg-without wanted? event)) (remove wanted? events))))))
+   '(elements articulations))
+  music)
+#(define (sfg-tie? event) (music-is-of-type? event 'tie-event))
+%% Ties, and the ends of slurs, beams and hairpins, belong to the last stroke; everything else to the first.
+#(define (sfg-ending? event) (or (sfg-tie? event) (eqv? STOP (ly:music-property event 'span-direction #f))))
+#(define (sfg-beginning? event) (not (or (music-is-of-type? event 'note-event) (sfg-ending? event))))
+#(define (sfg-written-out music)
+  (let ((stroke (sfg-stroke music)))
+   (if (not stroke) (list music)
+    (let ((plain (sfg-without (lambda (event) (music-is-of-type? event 'tremolo-event)) music)) (count (cdr stroke)))
+     (map
+      (lambda (place)
+       (let ((copy (ly:music-deep-copy plain)))
+        (if (> place 0) (sfg-without sfg-beginning? copy))
+        (if (< place (1- count)) (sfg-without sfg-ending? copy))
+        (map-some-music
+         (lambda (part)
+          (and (ly:duration? (ly:music-property part 'duration #f))
+           (begin
+            (set! (ly:music-property part 'duration) (car stroke))
+            (set! (ly:music-property part 'length) '())
+            part)))
+         copy)))
+      (iota count))))))
+%% A note with strokes is struck also where a tie leads to it.
+#(define (sfg-untied elements)
+  (fold-right
+   (lambda (music rest)
+    (let ((next (find sfg-struck? rest)))
+     (cons (if (and (sfg-struck? music) next (sfg-stroke next)) (sfg-without sfg-tie? music) music) rest)))
+   '() elements))
+#(define (sfg-strokes! music)
+  (if (sfg-struck? music)
+   (let ((written (sfg-written-out music)))
+    (if (null? (cdr written)) music (make-music 'SequentialMusic 'elements written)))
+   (let ((element (ly:music-property music 'element)) (elements (ly:music-property music 'elements)))
+    (if (ly:music? element) (set! (ly:music-property music 'element) (sfg-strokes! element)))
+    (if (pair? elements)
+     (set! (ly:music-property music 'elements)
+      (map sfg-strokes! (if (music-is-of-type? music 'sequential-music) (sfg-untied elements) elements))))
+    music)))
 %% LilyPond keeps the length of music that it has measured, which unfolding changes.
 #(define (sfg-forget-length! music)
   (if (procedure? (ly:music-property music 'length-callback)) (set! (ly:music-property music 'length) '()))
@@ -129,7 +213,7 @@
           (if sfg-written
            (begin (sfg-check-repeats music) (unfold-repeats '() music))
            (unfold-repeats 'percent (unfold-repeats 'tremolo music))))
-         (new (ly:make-score (music-map sfg-forget-length! unfolded))))
+         (new (ly:make-score (music-map sfg-forget-length! (sfg-strokes! unfolded)))))
    (for-each (lambda (definition) (ly:score-add-output-def! new definition)) (reverse (ly:score-output-defs score)))
    (if (module? (ly:score-header score)) (ly:score-set-header! new (ly:score-header score)))
    new))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from score_following_game.data_preparation.engraving.silent import CUE, UNPITCHED, is_without_pitch
+
 GRACE_SHARE = Fraction(9, 40)  # of its written length; how long LilyPond plays a grace note
 TICKS_PER_WHOLE = 4 * 384  # of LilyPond's MIDI
 
@@ -14,7 +16,7 @@ TICKS_PER_WHOLE = 4 * 384  # of LilyPond's MIDI
 class Head:
     """A notehead. number: running number.  score: index from 0.  tick: its time, in ticks of the MIDI.  pitch: MIDI.
 
-    tied: it continues an earlier head.
+    tied: it continues an earlier head.  silent: why its note is not played, "" if it is.
     """
 
     number: int
@@ -22,6 +24,7 @@ class Head:
     tick: int
     pitch: int
     tied: bool
+    silent: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,15 @@ def read_log(path: Path) -> list[Head]:
     """The noteheads in the order in which LilyPond processed them."""
     rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     tied = {int(row[1]) for row in rows if row[:1] == ["tied"]}
+    silent = {int(row[1]): UNPITCHED for row in rows if row[:1] == ["shape"] and len(row) == 3 and is_without_pitch(row[2:])}
+    silent |= {int(row[1]): CUE for row in rows if row[:1] == ["cue"]}
     heads = []
     for row in rows:
         # For a microtone, which has no MIDI pitch, LilyPond bends the nearest pitch below.
         if row[:1] == ["head"] and len(row) == 6:
             score, number, pitch = int(row[1]), int(row[2]), int(Fraction(row[5]))
             moment = Fraction(row[3]) + GRACE_SHARE * Fraction(row[4])
-            heads.append(Head(number, score, round(moment * TICKS_PER_WHOLE), pitch, number in tied))
+            heads.append(Head(number, score, round(moment * TICKS_PER_WHOLE), pitch, number in tied, silent.get(number, "")))
     return heads
 
 

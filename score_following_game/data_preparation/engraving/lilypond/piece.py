@@ -39,7 +39,7 @@ _HOOK = Path(__file__).with_name("hook.ily")
 _LILYPOND_SHARE = 0.9  # of the time limit; the rest lets us report that LilyPond exceeded it
 WORK_PREFIX = "lilypond-"
 _SAME_BAR = Fraction(1, 16)  # quarters: LilyPond rounds the times of notes to its ticks
-_HIDDEN, _DISORDERED = "not on the sheet", "printed right of a later note"  # reasons for leaving notes out
+_DISORDERED = "printed right of a later note"  # a reason for leaving notes out
 
 
 def engrave_lilypond(
@@ -82,7 +82,7 @@ def engrave_lilypond(
         tempo=60.0 / (tempo.seconds(TICKS) - tempo.seconds(0)),
         systems=systems,
         staves=[len(system.staves) for page in pages for system in page.systems],
-        unshown={reason: count for reason, count in ((_HIDDEN, joined.unshown), (_DISORDERED, disordered)) if count},
+        unshown=joined.unshown | ({_DISORDERED: disordered} if disordered else {}),
         unheard=joined.unheard,
         sharp=sharp,
         bars=_bars(notes, places),

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.mei.places import place, target
 from score_following_game.data_preparation.engraving.mei.ties import TimedBar
 from score_following_game.data_preparation.engraving.mei.values import decimal, note_value, whole
+from score_following_game.data_preparation.engraving.tempo_marks import tempo_of_words
 
 Element = ElementTree.Element
 
@@ -35,7 +36,7 @@ def bar_tempi(bar: TimedBar, defined: float | None) -> tuple[tuple[Fraction, flo
 def _marks(bar: TimedBar) -> Iterator[tuple[Fraction, float]]:
     onsets = {name: event.onset for event in bar.events for name in (event.id, event.chord) if name}
     for mark in bar.measure.iter("tempo"):
-        tempo = stated_tempo(mark)
+        tempo = stated_tempo(mark) or tempo_of_words("".join(mark.itertext()))
         if tempo is not None:
             at = onsets.get(target(mark, "startid"))
             yield place(mark, "tstamp", bar.unit)[1] if at is None else at, tempo

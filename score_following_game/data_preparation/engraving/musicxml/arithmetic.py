@@ -49,10 +49,11 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     read: list[ReadBar] = []
     signs: list[list[PlacedSign]] = []
     meter: tuple[int, int] | None = None
+    tempo: float | None = None
     for index, measures in bars(parts):
         name = measures[0][1].get("number", str(index + 1))
         try:
-            passages = [players[part.element.get("id")].play(measure) for part, measure in measures]
+            passages = [players[part.element.get("id")].play(measure, tempo) for part, measure in measures]
         except EngravingError as error:
             raise EngravingError(error.reason, f"bar {name}: {error.detail}") from None
         meter = next((passage.meter for passage in passages if passage.meter), meter)
@@ -66,6 +67,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
             length = full
         notes = tuple(note for passage in passages for note in passage.notes)
         tempi = _together([passage.tempi for passage in passages])
+        tempo = tempi[-1][1] if tempi else tempo
         lost = tuple(note for passage in passages for note in passage.lost)
         own = tuple(
             PartBar(part.staff_numbers, passage.length, players[part.element.get("id")].meter)
@@ -98,6 +100,10 @@ class _Passage:
     counted: Fraction = Fraction(0)
     meter: tuple[int, int] | None = None
     signs: list[PlacedSign] = field(default_factory=list)
+
+    def tempo_before(self, place: Fraction, first: float | None) -> float | None:
+        """The tempo just before a place in the bar. first: that before the bar."""
+        return next((tempo for at, tempo in sorted(self.tempi, reverse=True) if at < place), first)
 
 
 class _Clock:
@@ -138,7 +144,8 @@ class _Player:
         self.ties = Ties()
         self.repeated: dict[str, str] = {}  # note -> its last repetition
 
-    def play(self, measure: Element) -> _Passage:
+    def play(self, measure: Element, tempo: float | None) -> _Passage:
+        """tempo: quarters per minute at the beginning of the bar, None if none is stated so far."""
         passage, clock = _Passage(), _Clock()
         self.ties.begin_bar()
         chord = Fraction(0), Fraction(0)
@@ -155,8 +162,9 @@ class _Player:
                 barlines.append((element, clock.now))
             elif element.tag in ("direction", "sound"):
                 passage.signs += signs_of(element, clock.now, self.divisions)
-                if (tempo := tempo_of(element)) is not None:
-                    passage.tempi.append((max(Fraction(0), clock.now + sounding_offset(element) / self.divisions), tempo))
+                place = max(Fraction(0), clock.now + sounding_offset(element) / self.divisions)
+                if (stated := tempo_of(element, passage.tempo_before(place, tempo))) is not None:
+                    passage.tempi.append((place, stated))
             elif element.tag == "note" and element.find("grace") is None:
                 if element.find("chord") is None:
                     counted, exact, certain = self._note_duration(element)

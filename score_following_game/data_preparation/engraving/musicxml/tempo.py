@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import takewhile
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.musicxml.document import sounds_of
-from score_following_game.data_preparation.engraving.musicxml.values import decimal
+from score_following_game.data_preparation.engraving.musicxml.values import decimal, value_named
+from score_following_game.data_preparation.engraving.tempo_marks import per_minute, tempo_of_words
 
-_QUARTERS = {"breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25, "32nd": 0.125}
+
+def tempo_of(element: ElementTree.Element, before: float | None) -> float | None:
+    """Quarters per minute that a <direction> or <sound> states: by <sound tempo>, a metronome mark or words; or None.
+
+    before: the tempo so far, to which a mark such as "quarter = half" refers.
+    """
+    stated = (*_sounding(element), *_marked(element, before), tempo_of_words(_words(element)))
+    return next((tempo for tempo in stated if tempo), None)
 
 
-def tempo_of(element: ElementTree.Element) -> float | None:
-    """Quarters per minute that a <direction> or <sound> states: by <sound tempo>, else by a metronome mark; or None."""
+def _sounding(element: ElementTree.Element) -> Iterator[float | None]:
     for sound in sounds_of(element):
-        if (tempo := _number(sound.get("tempo"))) is not None:
-            return tempo
+        yield per_minute(sound.get("tempo", ""))
+
+
+def _marked(element: ElementTree.Element, before: float | None) -> Iterator[float | None]:
     for mark in element.iter("metronome"):
-        units = mark.findall("beat-unit")
-        speed = _number(mark.findtext("per-minute"))
-        if len(units) == 1 and speed is not None and (value := _QUARTERS.get((units[0].text or "").strip())):
-            return speed * value * (2 - 0.5 ** len(mark.findall("beat-unit-dot")))
-    return None
+        units = _units(mark)
+        speed = per_minute(mark.findtext("per-minute") or "")
+        if len(units) == 1 and speed is not None and units[0]:
+            yield speed * float(units[0])
+        elif len(units) == 2 and all(units) and before is not None:  # the second lasts as long as the first did
+            yield before * float(units[1] / units[0])
+
+
+def _units(mark: ElementTree.Element) -> list[Fraction]:
+    """Quarters of each note in a metronome mark, 0 for one that is not known."""
+    units: list[Fraction] = []
+    for place, child in enumerate(mark):
+        if child.tag == "beat-unit":
+            units.append(_unit(list(mark)[place:]))
+        elif child.tag == "beat-unit-tied" and units:
+            units[-1] += _unit(list(child))
+    return units
+
+
+def _unit(elements: Sequence[ElementTree.Element]) -> Fraction:
+    """Quarters of the note with which these elements begin, with the dots that follow it."""
+    dots = sum(1 for _ in takewhile(lambda element: element.tag == "beat-unit-dot", elements[1:]))
+    return value_named((elements[0].text or "") if elements else "", dots) or Fraction(0)
+
+
+def _words(element: ElementTree.Element) -> str:
+    return " ".join(word.text or "" for word in element.iterfind("direction-type/words"))
 
 
 def sounding_offset(element: ElementTree.Element) -> Fraction:
@@ -34,13 +66,3 @@ def sounding_offset(element: ElementTree.Element) -> Fraction:
     of_sounds = [offset for sound in sounds_of(element) for offset in sound.findall("offset")]
     texts = [offset.text or "" for offset in (*of_both, *of_sounds)]
     return (decimal(texts[0].strip()) if texts else None) or Fraction(0)
-
-
-def _number(text: str | None) -> float | None:
-    """A positive number, or None; "c. 96" counts as 96."""
-    words = (text or "").replace("=", " ").split()
-    try:
-        value = float(words[-1]) if words else math.nan
-    except ValueError:
-        return None
-    return value if 0 < value < math.inf else None

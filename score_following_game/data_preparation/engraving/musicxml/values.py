@@ -23,12 +23,14 @@ def decimal(text: str) -> Fraction | None:
 
 def written_value(note: ElementTree.Element, modified: bool = True) -> Fraction | None:
     """Quarters that <type>, <dot>s and, if `modified`, <time-modification> of a note say; None without a type."""
-    value = _QUARTERS.get((note.findtext("type") or "").strip())
-    if value is None:
-        return None
-    dots = len(note.findall("dot"))
-    value *= 2 - Fraction(1, 2**dots)
-    return value * modification_of(note) if modified else value
+    value = value_named(note.findtext("type") or "", len(note.findall("dot")))
+    return value * modification_of(note) if modified and value is not None else value
+
+
+def value_named(name: str, dots: int) -> Fraction | None:
+    """Quarters of a note value such as "eighth"; None for an unknown one."""
+    value = _QUARTERS.get(name.strip())
+    return value * (2 - Fraction(1, 2**dots)) if value is not None else None
 
 
 def modification_of(note: ElementTree.Element) -> Fraction:

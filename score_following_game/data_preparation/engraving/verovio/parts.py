@@ -13,6 +13,7 @@ from score_following_game.data_preparation.engraving.playing import HANDS, PIANO
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.silent import too_many
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.crossing import take_crossing
 from score_following_game.data_preparation.errors import EngravingError
 
 NO_PART = "no such part"
@@ -37,12 +38,12 @@ class Part:
 def choose_part(root: Element, reading: Reading, which: str) -> Reading:
     """Keep the staves of one part only, renumbered from 1, in the MEI and in the reading.
 
+    A note between one of them and another staff, of a voice of the one and written on the other, is lost.
     which: number or name of a part, PIANO, or one of HANDS (as in `Playing`).
     Raises EngravingError with the parts there are if none or several are meant.
     """
     staves = _chosen(_parts(root), which)
-    _keep_staves(root, staves)
-    return reading.of_staves(staves)
+    return _keep_staves(root, reading, staves).of_staves(staves)
 
 
 def drop_rare_staves(root: Element, reading: Reading) -> Reading:
@@ -62,8 +63,7 @@ def drop_rare_staves(root: Element, reading: Reading) -> Reading:
     if not dropped:
         return reading
     staves = sorted({staff for part in _parts(root) for staff in part.staves} - dropped.keys())
-    _keep_staves(root, staves)
-    return reading.giving_up(dropped).of_staves(staves)
+    return _keep_staves(root, reading, staves).giving_up(dropped).of_staves(staves)
 
 
 def _parts(root: Element) -> list[Part]:
@@ -148,11 +148,15 @@ def _listed(parts: Sequence[Part]) -> str:
     return ", ".join(map(str, parts[:12])) + (" ..." if len(parts) > 12 else "")
 
 
-def _keep_staves(root: Element, staves: Sequence[int]) -> None:
-    """Remove all other staves, and what stands at them; number the rest from 1."""
+def _keep_staves(root: Element, reading: Reading, staves: Sequence[int]) -> Reading:
+    """Remove all other staves from the MEI, and what stands at them; number the rest from 1.
+
+    Returns the reading, still with all staves, with the notes as lost that stand between a kept staff and another one.
+    """
     names = [definition.get("n", "") for definition in root.iterfind(f".//{MEI}scoreDef/{MEI}staffGrp//{MEI}staffDef")]
     every = list(dict.fromkeys(names))
     number = {every[staff - 1]: str(place) for place, staff in enumerate(staves, 1)}
+    crossing = {id_: every.index(staff) + 1 for id_, staff in take_crossing(root, every, list(number)).items()}
     for parent in list(root.iter()):
         parent[:] = [child for child in parent if _is_kept(child, number)]
     for parent in list(root.iter()):
@@ -165,6 +169,7 @@ def _keep_staves(root: Element, staves: Sequence[int]) -> None:
                 parent.set("staff", " ".join(kept))
             else:
                 parent.attrib.pop("staff")
+    return reading.without(crossing.keys(), crossing)
 
 
 def _is_kept(element: Element, number: dict[str, str]) -> bool:

@@ -1,0 +1,44 @@
+"""Notes that are written on another staff than that of their voice, where only one of the two staves is engraved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from score_following_game.data_preparation.engraving.abc.to_mei import ID
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+
+Element = ElementTree.Element
+
+
+def take_crossing(root: Element, staves: Sequence[str], kept: Sequence[str]) -> dict[str, str]:
+    """Put spaces for the notes of voices of the kept staves that are written on another one.
+
+    staves: @n of all staves.  kept: of those that are kept. Returns the ids of all notes between a kept staff and another, also
+    of those that go with the voice of another staff, and the kept one of the two.
+    """
+    crossing: dict[str, str] = {}
+
+    def take(parent: Element, home: str, around: str) -> None:
+        for place, child in enumerate(list(parent)):
+            on = child.get("staff", around)
+            on = on if on in staves else around
+            if child.tag != f"{MEI}note":
+                take(child, home, on)
+                if child.tag == f"{MEI}chord" and child.find(f"{MEI}note") is None:
+                    parent[place] = _space(child)
+            elif (home in kept) != (on in kept):
+                crossing[child.get(ID, "")] = home if home in kept else on
+                if home in kept and parent.tag == f"{MEI}chord":
+                    parent.remove(child)
+                elif home in kept:
+                    parent[place] = _space(child)
+
+    for staff in root.iter(f"{MEI}staff"):
+        take(staff, staff.get("n", ""), staff.get("n", ""))
+    return crossing
+
+
+def _space(of: Element) -> Element:
+    """As long as a note or chord; a grace note becomes one without any time, which is dropped with the others."""
+    return Element(f"{MEI}space", {name: text for name in ("dur", "dots", "grace") if (text := of.get(name)) is not None})
