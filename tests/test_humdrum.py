@@ -149,6 +149,32 @@ def test_spines_split_join_and_change_places() -> None:
     ]  # fmt: skip
 
 
+def test_of_several_versions_the_first_is_drawn_and_played() -> None:
+    versions = ["*^", "*strophe *strophe", "*S/fin *S/orig", "4e 8g", ". 8a", "[4f 4b", "*Xstrophe *Xstrophe", "*v *v"]
+    rows = [
+        "**kern",
+        "*clefG2",
+        "*M4/4",
+        "=1",
+        "4c",
+        "4d",
+        *versions,
+        "=2",
+        "4f]",
+        "4d",
+        "*^",
+        "2e 2c",
+        "*v *v",
+        "==",
+        "*-",
+        "",
+    ]
+    mei, reading = import_score(Path("x.krn"), "\n".join(rows).replace(" ", "\t"))
+    piece = engrave(clean_mei(mei, STYLES["nottingham"]), STYLES["nottingham"], reading, 100.0)
+    played = [(float(note.onset), note.pitch) for note in piece.notes]
+    assert played == [(0, 60), (1, 62), (2, 64), (3, 65), (5, 62), (6, 60), (6, 64)] and piece.unshown == {}
+
+
 def test_other_spines_are_not_music() -> None:
     text = "**kern\t**dynam\t**kern\t**text\n4c\tp\t4e\tla\n.\tf\t.\t.\n4d\t.\t4f\t.\n*-\t*-\t*-\t*-\n"
     assert [(note.id, note.staff) for note in bars(text)[0].notes] == [
