@@ -231,6 +231,23 @@ def test_meters() -> None:
     assert [str(bar.length) for bar in bars] == ["4", "5/2", "7/2", "4", "3"]
 
 
+@pytest.mark.parametrize("group", [False, True])
+def test_a_time_signature_in_a_layer(group: bool) -> None:
+    """At the beginning of the layer it is that of the bar, at its end that of the next one, each on its own staff."""
+    parts = '<meterSig count="2" unit="4"/><meterSig count="1" unit="4"/>'
+    sign = f'<meterSigGrp func="mixed">{parts}</meterSigGrp>' if group else '<meterSig count="3" unit="4"/>'
+    clef, short, two = '<clef shape="G" line="2"/>', bar("<mRest/>", "<mRest/>"), bar(SCALE, SCALE)
+    three = bar(notes("c4 d4 e4"), notes("e3 d3 c3"))
+    for texts in (
+        [two, bar(clef + sign + "<mRest/>", sign + "<mRest/>"), three],
+        [bar(SCALE + sign, SCALE + sign), short, three],
+        [bar(SCALE, SCALE + sign), bar(sign + "<mRest/>", "<mRest/>"), three],
+    ):
+        text = score(*texts, staves=2)
+        assert [(bar.length, bar.meter) for bar in read_mei(text)[1].bars] == [(4, (4, 4)), (3, (3, 4)), (3, (3, 4))]
+        assert notes_of(engraved("x.mei", text, TWO))[-2:] == [(9, 48), (9, 64)]
+
+
 # --- ties
 
 
@@ -406,6 +423,28 @@ def test_tempi_at_their_places() -> None:
         ((0, 77.0), (1, 25.0)),
         ((1, 100.0),),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "tempo"),
+    [
+        ("Andante (\u2669 = 60)", 60),
+        ("Andante \u2669=60-66", 60),
+        ("\u2669. = ca. 60", 90),
+        ("<rend fontfam='smufl'>\ueca3</rend> = 60.5", 121),
+        ("\U0001d15d=30", 120),
+        ("\u2669 = \u266a, \u266a = 100", 50),
+        ("Andante = 60", None),
+        ("No. 60", None),
+        ("\u2669 = \u2669.", None),
+        ("\u2669 = 0", None),
+    ],
+)
+def test_a_tempo_in_the_text_of_a_mark(content: str, tempo: float | None) -> None:
+    tempi = ((1, tempo),) if tempo else ()
+    assert read_mei(score(bar(SCALE, after=f'<tempo tstamp="2">{content}</tempo>')))[1].bars[0].tempi == tempi
+    stated = score(bar(SCALE, after=f'<tempo mm="77">{content}</tempo>'))
+    assert read_mei(stated)[1].bars[0].tempi == ((0, 77),)
 
 
 # --- refusals
