@@ -104,6 +104,14 @@ def test_a_note_without_a_definite_pitch_costs_that_note() -> None:
     assert [float(bar.lost[0].onset) for bar in bars(text) if bar.lost] == [1]
 
 
+@pytest.mark.parametrize("token", ["4dTR", "4d#tR", "4dMR", "4dSR", "4RdO", "4dTR&4fTR", "[4dTR"])
+def test_a_turn_at_the_end_of_an_ornament_costs_nothing(token: str) -> None:
+    text = kern("*clefG2", "*M4/4", "4c", token, "4e", "4f", "=2", *["4c"] * 4, "==")
+    mei, reading = import_score(Path("x.krn"), text)
+    piece = engrave(clean_mei(mei, STYLES["nottingham"]), STYLES["nottingham"], reading, 100.0)
+    assert not piece.unshown and next(note.pitch for note in piece.notes if note.onset == 1) == 62 + ("#" in token)
+
+
 def test_chords_rests_and_grace_notes() -> None:
     text = kern("4c&4e&2g 2r", "8qd&8f .", "qqd .", "4d .")
     ids = [(note.id, note.staff, note.pitch, float(note.onset), float(note.duration)) for note in bars(text)[0].notes]
@@ -139,6 +147,32 @@ def test_spines_split_join_and_change_places() -> None:
     assert [(note.pitch, note.staff, float(note.onset)) for note in bars(text)[0].notes] == [
         (60, 2, 0), (64, 2, 0), (67, 1, 0), (62, 2, 1), (69, 1, 2), (65, 2, 2),
     ]  # fmt: skip
+
+
+def test_of_several_versions_the_first_is_drawn_and_played() -> None:
+    versions = ["*^", "*strophe *strophe", "*S/fin *S/orig", "4e 8g", ". 8a", "[4f 4b", "*Xstrophe *Xstrophe", "*v *v"]
+    rows = [
+        "**kern",
+        "*clefG2",
+        "*M4/4",
+        "=1",
+        "4c",
+        "4d",
+        *versions,
+        "=2",
+        "4f]",
+        "4d",
+        "*^",
+        "2e 2c",
+        "*v *v",
+        "==",
+        "*-",
+        "",
+    ]
+    mei, reading = import_score(Path("x.krn"), "\n".join(rows).replace(" ", "\t"))
+    piece = engrave(clean_mei(mei, STYLES["nottingham"]), STYLES["nottingham"], reading, 100.0)
+    played = [(float(note.onset), note.pitch) for note in piece.notes]
+    assert played == [(0, 60), (1, 62), (2, 64), (3, 65), (5, 62), (6, 60), (6, 64)] and piece.unshown == {}
 
 
 def test_other_spines_are_not_music() -> None:
@@ -202,10 +236,22 @@ def test_marks_and_interpretations_hold_until_the_next_tempo(lines: list[str], t
         ("([quarter-dot]=69.)", 103.5),
         ("eighth = 100", 50),
         ("[half] = 60-66", 120),
+        ("[quarter = 60-66]", 60),
+        ("[quarter=c 60]", 60),
+        ("[quarter] = circa 60", 60),
+        ("[half] = [quarter], [quarter] = 90", 90),
+        ("[half]=[quarter]=60", 60),
     ],
 )
 def test_how_marks_name_their_notes(mark: str, tempo: float) -> None:
     assert bars(f"!!!OMD: Presto. {mark}\n" + kern("4c"))[0].tempi == ((0, tempo),)
+    written = kern("4c").replace("4c", f"*MM{mark}\n4c")
+    assert bars(written)[0].tempi == ((0, tempo),)
+
+
+@pytest.mark.parametrize("text", ["*MM[Allegro]", "*MM[quarter=0]", "*MM[quarter=]", "*MM0", "*MMquarter"])
+def test_words_are_no_tempo(text: str) -> None:
+    assert bars(kern(text, "4c"))[0].tempi == ()
 
 
 def test_an_instrument_is_read_as_it_sounds_and_written_as_it_reads() -> None:

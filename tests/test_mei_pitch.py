@@ -87,6 +87,17 @@ def test_key_signatures_wherever_they_stand() -> None:
         read_mei(score(bar(notes("c4")), definition='keysig="9s"'))
 
 
+@pytest.mark.parametrize(
+    "definition", ['<scoreDef keysig="mixed"/>', '<scoreDef key.sig="mixed"/>', '<scoreDef><keySig sig="mixed"/></scoreDef>']
+)
+def test_a_mixed_key_signature_that_lists_no_sign_has_none(definition: str) -> None:
+    text = score(bar(notes("f4 b4 e4f g4")), definition, bar(notes("f4 b4 e4f g4")), definition='keysig="1s"')
+    assert alters(text) == [1, 0, -1, 0, 0, 0, -1, 0]
+    assert [note.pitch for note in engraved("x.mei", text).notes] == [66, 71, 63, 67, 65, 71, 63, 67]
+    listed = text.replace(definition, '<scoreDef><keySig sig="mixed"><keyAccid pname="b" accid="f"/></keySig></scoreDef>')
+    assert alters(listed) == [1, 0, -1, 0, 0, -1, -1, 0]
+
+
 def test_mei_of_the_engraver_says_what_sounds() -> None:
     sharp = 'accid.ges="s"'
     text = score(bar(note("f4", 4, sharp) + notes("f4 g4s g4")), definition='keysig="1s"', head=TRANSCODED)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from engraving_tools import TWO, engraved, notes_of
 from mei_tools import bar, edited, engraver, heard, note, notes, read, score
 
 from score_following_game.data_preparation.engraving.mei.arithmetic import read_mei
@@ -127,7 +128,6 @@ def test_grace_notes_take_no_time() -> None:
         (note("c4"), '<space dur="2"/>', "", "2"),
         (note("c4"), "<mRest/>", 'metcon="false"', "1"),
         (note("c4", 1) + note("c4"), "<mRest/>", "", "5"),
-        ("", "", "", "0"),
     ],
 )
 def test_the_length_of_a_bar(first: str, second: str, more: str, length: str) -> None:
@@ -135,6 +135,69 @@ def test_the_length_of_a_bar(first: str, second: str, more: str, length: str) ->
     text = score(full, bar(first, second, more=more), full, staves=2)
     assert str(read_mei(text)[1].bars[1].length) == length
     assert onsets(text)[-1] == str(4 + F(length) + 3)
+
+
+EMPTY = ("", "<mSpace/>", note("c4", 8, 'grace="acc"'), "<clef shape='G' line='2'/>")
+
+
+@pytest.mark.parametrize("content", EMPTY)
+@pytest.mark.parametrize("meter", [(4, 4), (3, 8)])
+def test_a_bar_in_which_nothing_takes_time_is_full(content: str, meter: tuple[int, int]) -> None:
+    """For the file's own arithmetic and on the sheet."""
+    count, unit = meter
+    length = 4 * count / unit
+    full = bar(notes("c4 d4 e4 f4"[: 3 * count - 1], unit))
+    text = score(full, bar(content), full, definition=f'meter.count="{count}" meter.unit="{unit}"')
+    assert read_mei(text)[1].bars[1].length == length
+    assert notes_of(engraved("x.mei", text))[count] == (2 * length, 60)
+
+
+def test_a_bar_without_a_staff_takes_no_time() -> None:
+    text = score(bar(SCALE), "<measure/>", bar(SCALE))
+    assert notes_of(engraved("x.mei", text))[4] == (4, 60)
+
+
+@pytest.mark.parametrize(
+    ("before", "content", "length"),
+    [("c4 d4", "<mRest/>", "2"), ("c4 d4", "", "2"), ("c4", "<mRest/>", "3"), ("c4 d4 e4 f4", "<mRest/>", "4")],
+)
+def test_an_incomplete_bar_of_rests_is_what_the_bar_before_lacks(before: str, content: str, length: str) -> None:
+    full, short = bar(SCALE, SCALE), 'metcon="false"'
+    divided = bar(notes(before), "<mRest/>", more=short), bar(content, content, more=short)
+    text = score(full, *divided, full, staves=2)
+    assert str(read_mei(text)[1].bars[2].length) == length
+    end = 4 + len(before.split()) + int(length)
+    assert notes_of(engraved("x.mei", text, TWO))[-4] == (end, 60)
+
+
+HALF, QUARTER, RESTS = notes("c4 d4"), note("c4"), "<mRest/>"
+
+
+@pytest.mark.parametrize(
+    ("bars", "lengths"),
+    [
+        ([(HALF, 'right="rptend"'), (HALF, "")], "4 2 2 4"),
+        ([(HALF, 'right="dbl"'), (SCALE, "")], "4 2 4 4"),
+        ([(HALF, ""), (SCALE, 'left="rptstart"')], "4 2 4 4"),
+        ([(SCALE, 'right="rptend"'), (QUARTER, "")], "4 4 1 4"),
+        ([(HALF, ""), (HALF, "")], "4 2 2 4"),
+        ([(QUARTER, ""), (notes("c4 d4 e4"), "")], "4 1 3 4"),
+        ([(SCALE, ""), (HALF, "")], "4 4 4 4"),
+        ([(QUARTER, ""), (HALF, "")], "4 4 4 4"),
+        ([(HALF, 'right="dashed"'), (SCALE, "")], "4 4 4 4"),
+        ([(HALF, 'metcon="true" right="dbl"'), (SCALE, "")], "4 4 4 4"),
+    ],
+)
+def test_rests_beside_an_incomplete_bar_are_as_short(bars: list[tuple[str, str]], lengths: str) -> None:
+    """At a repeat sign, double bar or final bar line, and where two bars add up to one; else the bar is full."""
+    full = bar(SCALE, SCALE)
+    divided = [bar(music, RESTS, more=more) for music, more in bars]
+    text = score(full, *divided, full, staves=2)
+    assert " ".join(str(bar.length) for bar in read_mei(text)[1].bars) == lengths
+    end = sum(map(int, lengths.split()[:-1]))
+    assert notes_of(engraved("x.mei", text, TWO))[-4] == (end, 60)
+    last = score(full, bar(HALF, RESTS), staves=2)
+    assert read_mei(last)[1].bars[-1].length == 2
 
 
 def test_rests_of_several_bars_are_written_out() -> None:
@@ -166,6 +229,23 @@ def test_meters() -> None:
     bars = read_mei(text)[1].bars
     assert [bar.meter for bar in bars] == [(4, 4), (5, 8), (7, 8), (2, 2), (3, 4)]
     assert [str(bar.length) for bar in bars] == ["4", "5/2", "7/2", "4", "3"]
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_a_time_signature_in_a_layer(group: bool) -> None:
+    """At the beginning of the layer it is that of the bar, at its end that of the next one, each on its own staff."""
+    parts = '<meterSig count="2" unit="4"/><meterSig count="1" unit="4"/>'
+    sign = f'<meterSigGrp func="mixed">{parts}</meterSigGrp>' if group else '<meterSig count="3" unit="4"/>'
+    clef, short, two = '<clef shape="G" line="2"/>', bar("<mRest/>", "<mRest/>"), bar(SCALE, SCALE)
+    three = bar(notes("c4 d4 e4"), notes("e3 d3 c3"))
+    for texts in (
+        [two, bar(clef + sign + "<mRest/>", sign + "<mRest/>"), three],
+        [bar(SCALE + sign, SCALE + sign), short, three],
+        [bar(SCALE, SCALE + sign), bar(sign + "<mRest/>", "<mRest/>"), three],
+    ):
+        text = score(*texts, staves=2)
+        assert [(bar.length, bar.meter) for bar in read_mei(text)[1].bars] == [(4, (4, 4)), (3, (3, 4)), (3, (3, 4))]
+        assert notes_of(engraved("x.mei", text, TWO))[-2:] == [(9, 48), (9, 64)]
 
 
 # --- ties
@@ -343,6 +423,28 @@ def test_tempi_at_their_places() -> None:
         ((0, 77.0), (1, 25.0)),
         ((1, 100.0),),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "tempo"),
+    [
+        ("Andante (\u2669 = 60)", 60),
+        ("Andante \u2669=60-66", 60),
+        ("\u2669. = ca. 60", 90),
+        ("<rend fontfam='smufl'>\ueca3</rend> = 60.5", 121),
+        ("\U0001d15d=30", 120),
+        ("\u2669 = \u266a, \u266a = 100", 50),
+        ("Andante = 60", None),
+        ("No. 60", None),
+        ("\u2669 = \u2669.", None),
+        ("\u2669 = 0", None),
+    ],
+)
+def test_a_tempo_in_the_text_of_a_mark(content: str, tempo: float | None) -> None:
+    tempi = ((1, tempo),) if tempo else ()
+    assert read_mei(score(bar(SCALE, after=f'<tempo tstamp="2">{content}</tempo>')))[1].bars[0].tempi == tempi
+    stated = score(bar(SCALE, after=f'<tempo mm="77">{content}</tempo>'))
+    assert read_mei(stated)[1].bars[0].tempi == ((0, 77),)
 
 
 # --- refusals

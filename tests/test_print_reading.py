@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from engraving_tools import ONE, TWO, cleaned
+from engraving_tools import ONE, TWO, cleaned, engraved
+from mei_tools import bar
+from mei_tools import note as mei_note
+from mei_tools import notes as mei_notes
+from mei_tools import score as mei_score
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
 from score_following_game.data_preparation.building.make_piece import engrave_source
 from score_following_game.data_preparation.building.sources import find_sources
 from score_following_game.data_preparation.engraving.engraved_piece import PlayedNote
+from score_following_game.data_preparation.engraving.mei.values import sign_of
 from score_following_game.data_preparation.engraving.style import Style
+from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.engrave import shown_notes
 from score_following_game.data_preparation.engraving.verovio.layout import lay_out
 from score_following_game.data_preparation.engraving.verovio.print_reading import misprints
@@ -81,6 +88,56 @@ def test_a_sheet_that_shows_another_note(was: str, wrong: str, message: str) -> 
     mei = cleaned("x.musicxml", LINE)
     assert was in mei
     assert drawn(mei.replace(was, wrong, 1), mei)[0] == message
+
+
+EDITED = [  # F sharp by an editor's sign, which is drawn at the height of C, G or A above it; F again; that height
+    ("x.musicxml", score(part(note("F4", alter=1, more='<accidental editorial="yes">sharp</accidental>') + notes("A5 G5 C6")))),
+    *(
+        ("x.mei", mei_score(bar(mei_note("f4", content=f'<accid accid="s" {above}/>') + mei_note("f4") + mei_notes(after))))
+        for above in ('func="edit"', 'place="above"', 'func="edit" place="below"')
+        for after in ("g5 a5", "b5 c6", "d4 b3")
+    ),
+    ("x.krn", "!!!RDF**kern: i = editorial accidental\n**kern\n*clefG2\n*M4/4\n=1\n4f#i\n4f#\n4g\n4ccc\n==\n*-\n"),
+    ("x.mei", mei_score(bar(mei_note("f4", content='<accid accid="s" enclose="paren"/>') + mei_notes("d4 e4 f4")))),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), EDITED)
+def test_a_sign_above_its_note_is_that_of_the_note(name: str, text: str) -> None:
+    """And of none at the height where it is drawn; it holds for its note's height in the bar."""
+    mei = cleaned(name, text)
+    assert drawn(mei, mei) == []
+    assert len(engraved(name, text).notes) == 4
+    played = mei.replace(' accid="s"', ' accid="f"').replace('accid.ges="s"', 'accid.ges="f"')
+    assert drawn(mei, played)[0] == "bar-0, staff 1: it shows F#4 where Fb4 is played"
+
+
+def test_a_sign_before_a_note_at_another_height_is_not_that_of_the_note() -> None:
+    """The engraver is made to draw the sign at the height of C5."""
+    mei = cleaned("x.mei", mei_score(bar(mei_note("f4", content='<accid accid="s" loc="5"/>') + mei_notes("d4 e4 g4"))))
+    assert drawn(mei, mei) == ["bar-0, staff 1: it shows F4 where F#4 is played"]
+
+
+TOGETHER = [  # C and C sharp, struck together; then C sharp, or C
+    ("x.musicxml", score(part(note("C5") + note("C5", alter=1, more="<chord/>") + notes("D5 C5 E5")))),
+    ("x.musicxml", score(part(note("C5", alter=1) + note("C5", more="<chord/>") + notes("D5 C5 E5")))),
+    ("x.musicxml", score(part(notes("C5 D5 C5 E5") + back(4) + note("C5", alter=1, voice=2) + notes("F4 G4 A4", voice=2)))),
+    ("x.krn", "**kern\n*clefG2\n*M4/4\n=1\n4cc 4cc#\n4dd\n4cc#\n4ee\n==\n*-\n"),
+    ("x.krn", "**kern\n*clefG2\n*k[f#c#]\n*M4/4\n=1\n4cc 4cc#\n4dd\n4cc\n4ee\n==\n*-\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), TOGETHER)
+def test_two_alterations_of_a_step_that_are_struck_together_have_a_sign_each(name: str, text: str) -> None:
+    """So has the next note there, since which of them holds cannot be seen."""
+    mei = cleaned(name, text)
+    assert drawn(mei, mei) == []
+    piece = engraved(name, text)
+    assert {60 + 12, 61 + 12} <= {note.pitch for note in piece.notes if note.onset == 0} and piece.unshown == {}
+    signed = [note for note in ElementTree.fromstring(mei).iter(f"{MEI}note") if note.get("pname") == "c"]
+    assert len(signed) == 3 and all(sign_of(note, "accid", MEI) for note in signed)
+    wrong = mei.replace('accid="n"', 'accid="f"', 1)
+    assert drawn(wrong, mei) == ["bar-0, staff 1: it shows Cb5 where C5 is played"]
 
 
 def test_a_sign_in_a_chord_that_is_left_out_is_printed_at_the_next_note(tmp_path: Path) -> None:

@@ -97,9 +97,11 @@ class _Reader:
         self.staves: dict[int, int] = {}  # number of the column -> staff
         self.instruments: dict[int, tuple[int, int]] = {}  # number of the column -> steps, semitones
         self.stated: set[Fraction] = set()  # times of the tempi that interpretations state
+        self.alternatives: set[Spine] = set()  # the other versions (*strophe) beside the first, which alone is drawn
         self.not_bars: list[int] = []  # lines with an invisible bar line in the middle of a note
 
     def interpretations(self, row: Row) -> None:
+        self._strophes(row)
         for _, token, spine in row.kern():
             if instrument := _INSTRUMENT.fullmatch(token):
                 self.instruments[spine.origin] = int(instrument[1]), int(instrument[2])
@@ -110,6 +112,16 @@ class _Reader:
                 self.meter = int(meter[1]), int(meter[2])
                 if self.now == self.bars[-1].start:
                     self.bars[-1].meter = self.meter
+
+    def _strophes(self, row: Row) -> None:
+        drawn: set[int] = set()
+        for _, token, spine in row.kern():
+            if token == "*Xstrophe":
+                self.alternatives.discard(spine)
+            elif token == "*strophe" and spine.origin in drawn:
+                self.alternatives.add(spine)
+            elif token == "*strophe":
+                drawn.add(spine.origin)
 
     def mark(self, tempo: float) -> None:
         """A metronome mark holds from its place in the file on; an interpretation at the same time counts more."""
@@ -148,7 +160,8 @@ class _Reader:
                 raise unreadable(
                     row.number, f"spine {field_} is at another time than the others ({_difference(begins, self.now)})"
                 )
-            self._add(row.number, field_, spine, signs)
+            if spine not in self.alternatives:
+                self._add(row.number, field_, spine, signs)
             written = True
             self.free[spine] = self.now + signs[0].duration
         if written:

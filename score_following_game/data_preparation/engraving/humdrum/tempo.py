@@ -10,9 +10,10 @@ _MM = re.compile(r"\*MM(\d+(?:\.\d+)?)")
 
 
 def quarters_per_minute(interpretation: str) -> float | None:
-    """The tempo of *MM120, None for any other interpretation."""
-    found = _MM.fullmatch(interpretation)
-    return float(found[1]) or None if found else None
+    """The tempo of *MM120 or *MM[quarter=120], None for any other interpretation."""
+    if found := _MM.fullmatch(interpretation):
+        return float(found[1]) or None
+    return tempo_of_words(interpretation.removeprefix("*MM")) if interpretation.startswith("*MM") else None
 
 
 def metronome_marks(lines: list[str]) -> list[tuple[int, float]]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 _TREMOLO = re.compile(r"@\d+@")
 _DURATION = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _MOST_DOTS = 8
+_ORNAMENT = re.compile(r"[TtMmWwSO$]")  # of a trill, mordent, turn and the like
 _LETTERS = re.compile(r"[a-gA-G]")
 _STEPS = "cdefgab"
 _NATURAL = (0, 2, 4, 5, 7, 9, 11)  # semitones above C
@@ -72,6 +73,11 @@ def read_token(token: str) -> list[Sign]:
             )
         )
     return signs
+
+
+def without_endings(token: str) -> str:
+    """The token without the turns (R) that end its ornaments. R beside no ornament is of a note without a definite pitch."""
+    return " ".join(text.replace("R", "") if _ORNAMENT.search(text) else text for text in token.split(" "))
 
 
 def _duration(text: str) -> Fraction | None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.mei.abbreviations import write_out
+from score_following_game.data_preparation.engraving.mei.bar_lengths import BarLengths
 from score_following_game.data_preparation.engraving.mei.beats import keep_in_bars
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
 from score_following_game.data_preparation.engraving.mei.durations import complete_durations
@@ -101,6 +102,7 @@ def _time(score: Element) -> _Timed:
     now, tempo = Fraction(0), None
     elements = _in_order(score)
     measures = [element for element in elements if element.tag == "measure"]
+    lengths = BarLengths(measures)
     for element in elements:
         if element.tag in _DEFINITIONS:
             define(element, staves)
@@ -114,9 +116,9 @@ def _time(score: Element) -> _Timed:
             write_out(measures, index, staves)
             complete_durations(element, staves, first=index == 0)
             ratios = span_ratios(element, staves, unit)
-            if index == 0 and _is_pickup(element, staves, ratios):
-                element.set("metcon", "false")
+            lengths.mark_short(index, staves, ratios)
             events, length = read_layers(element, staves, ratios)
+            length = lengths.length(index, staves, length)
         timed.bars.append(TimedBar(element, events, now, length, unit))
         timed.staves.append({name: copy(staff) for name, staff in staves.items()})
         timed.tempi.append(tempo)
@@ -132,17 +134,6 @@ def _in_order(parent: Element) -> list[Element]:
     for child in parent:
         found += [child] if child.tag in (*_DEFINITIONS, "measure") else _in_order(child)
     return found
-
-
-def _is_pickup(measure: Element, staves: Mapping[str, StaffState], ratios: Mapping[str, Fraction]) -> bool:
-    """Whether some staff of the first bar has notes, but too few to fill it. Rests for the whole bar are then as short."""
-    events, _ = read_layers(measure, staves, ratios)
-    ends = [event.end for event in events if event.element.tag in ("note", "rest", "space") and not event.grace]
-    return any(event.element.tag == "mRest" for event in events) and bool(ends) and max(ends) < _bar(staves)
-
-
-def _bar(staves: Mapping[str, StaffState]) -> Fraction:
-    return max(staff.bar for staff in staves.values())
 
 
 def _notes(

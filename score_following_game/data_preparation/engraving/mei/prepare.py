@@ -18,6 +18,8 @@ _NAMED |= {"mSpace": "space"}
 _REFERENCES = ("startid", "endid", "plist", "corresp", "sameas", "next", "prev", "synch", "copyof")
 _MADE_FROM = "Transcoded from"
 _OLD_NAMES = {"key.sig": "keysig"}
+_METERS = ("meterSig", "meterSigGrp")
+_SIGNS = (*_METERS, "clef", "keySig")  # in a layer, what takes no time
 _DEFINITION = ("scoreDef", "staffGrp", "staffDef")
 
 Element = ElementTree.Element
@@ -39,6 +41,7 @@ def prepare(root: Element) -> Element:
     for parent in score.iter():
         if parent is not score and parent.tag != "ending" and parent.find("measure") is not None:
             parent.tag = "section"  # whatever else bars are in, the engraver would pass over them
+    _take_meters_from_layers(score)
     _complete_definitions(score)
     _name_staff_of_octave_lines(score)
     _write_dots(score)
@@ -92,6 +95,32 @@ def _fill_copies(score: Element) -> None:
             element.extend(deepcopy(list(source)))
 
 
+def _take_meters_from_layers(score: Element) -> None:
+    """Turn a time signature at the beginning or end of a layer into a definition of its staff, before or after the bar."""
+    for parent in list(score.iter()):
+        for measure in parent.findall("measure"):
+            for staff in measure.findall("staff"):
+                before, after = _meters_at_ends(staff.findall("layer"))
+                place = list(parent).index(measure)
+                for sign, at in ((before, place), (after, place + 1)):
+                    if sign is not None:
+                        definition = Element("staffDef", n=staff.get("n") or "")
+                        definition.append(sign)
+                        parent.insert(at + (at > place and before is not None), definition)
+
+
+def _meters_at_ends(layers: list[Element]) -> tuple[Element | None, Element | None]:
+    """The last time signature before all notes of the layers, and the last after them; both are removed."""
+    found: list[Element | None] = [None, None]
+    for layer in layers:
+        timed = [place for place, child in enumerate(layer) if child.tag not in _SIGNS]
+        for place, child in enumerate(list(layer)):
+            if child.tag in _METERS and (not timed or not timed[0] < place < timed[-1]):
+                found[bool(timed) and place > timed[-1]] = child
+                layer.remove(child)
+    return found[0], found[1]
+
+
 def _complete_definitions(score: Element) -> None:
     """Put every staffDef into a scoreDef; a staff without a number of lines has five."""
     for parent in list(score.iter()):
@@ -100,6 +129,10 @@ def _complete_definitions(score: Element) -> None:
         for old, new in _OLD_NAMES.items():
             if old in parent.attrib:
                 parent.set(new, parent.attrib.pop(old))
+        name = "sig" if parent.tag == "keySig" else "keysig"
+        listed = parent.find("keyAccid") is not None or parent.get("key.sig.mixed") or parent.get("keysig.mixed")
+        if parent.get(name) == "mixed" and not listed:
+            parent.set(name, "0")  # it lists no sign: they stand at the notes
     staves = list(score.iter("staffDef"))
     if not staves:
         raise EngravingError("unreadable", "it has no staff")

@@ -7,6 +7,7 @@ note has its own printed sign (accid) and its own sounding alteration (accid.ges
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -35,7 +36,7 @@ class _Staff:
 @dataclass(frozen=True)
 class _Reading:
     """A note as it is read. alter: implied by key signature, earlier signs and ties, without the note's own sign; None after
-    the sign of a microtone."""
+    the sign of a microtone, and beside and after another alteration of its step that is struck with it."""
 
     note: Element
     alter: int | None
@@ -69,21 +70,39 @@ def _readings(root: Element) -> Iterator[_Reading]:
         if element.tag != f"{MEI}measure":
             continue
         signs: dict[tuple[str, ...], int | None] = {}  # (staff, step, octave) -> alter of the last sign in this bar
-        for _, number, item in in_time_order(element):
+        events = in_time_order(element)
+        several = _several_alterations(events)
+        for now, number, item in events:
             staff = staves.get(number)
             if staff is None:
                 raise EngravingError("unreadable", f"staff {number!r} is not defined")
             if item.tag == f"{MEI}keySig":
                 staff.key = _signature(item)
                 continue
-            place = number, item.get("pname", ""), item.get("oct", "")
+            place = _place(number, item)
+            if (now, place) in several:
+                signs[place] = None
             alter = signs.get(place, staff.key.get(place[1], 0))
             if item.get(ID) in tied or item.get("tie") in ("m", "t"):
                 alter = last.get(place, alter)
             yield _Reading(item, alter)
-            if sign := sign_of(item, "accid", MEI):
+            if (sign := sign_of(item, "accid", MEI)) and (now, place) not in several:
                 signs[place] = ALTER.get(sign)
             last[place] = None if item.get("type") == MARK else sounding_alter(item)
+
+
+def _several_alterations(events: list[tuple[Fraction, str, Element]]) -> set[tuple[Fraction, tuple[str, ...]]]:
+    """(onset, place) of the notes beside which another alteration of their step is struck, as C and C sharp in a chord."""
+    alters: dict[tuple[Fraction, tuple[str, ...]], set[int]] = defaultdict(set)
+    for now, number, item in events:
+        if item.tag == f"{MEI}note" and item.get("type") != MARK:
+            alters[now, _place(number, item)].add(sounding_alter(item))
+    return {key for key, found in alters.items() if len(found) > 1}
+
+
+def _place(staff: str, note: Element) -> tuple[str, ...]:
+    """Staff, step and octave."""
+    return staff, note.get("pname", ""), note.get("oct", "")
 
 
 def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:

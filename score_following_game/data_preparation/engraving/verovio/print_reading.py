@@ -25,6 +25,7 @@ _CLEFS = {  # SMuFL glyph -> the note on the clef's line, in steps above C0
     **{"E062": _F3, "E063": _F3 - 14, "E064": _F3 - 7, "E065": _F3 + 7, "E066": _F3 + 14, "E07C": _F3},
 }
 _SIGNS = {"E260": -1, "E261": 0, "E262": 1, "E263": 2, "E264": -2, "E267": -1, "E268": 1, "E269": 2}  # glyph -> alter
+_BRACKETS = {"E26A", "E26B", "E26C", "E26D"}  # around a sign
 _CLASSES = ("measure", "staff", "note", "notehead", "accid", "keyAccid", "keySig", "clef")
 
 Element = ElementTree.Element
@@ -86,6 +87,8 @@ def _crossing(root: Element) -> Iterator[tuple[str, int]]:
 
 def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict[str, Element], found: dict[str, str]) -> None:
     signs: dict[tuple[int, int], int | None] = {}  # (staff, steps above C0) -> alter since the bar line, None if unknown
+    own = _own_signs(marks)
+    of_notes = {id(mark) for mark in own.values()}
     for mark in sorted(marks, key=lambda mark: mark.place.x):
         staff, height = staves[mark.place.number], _height(mark.place)
         if mark.kind == "clef":
@@ -100,12 +103,30 @@ def _read_measure(marks: Sequence[_Mark], staves: dict[int, _Staff], notes: dict
             steps = staff.bottom + height
             place = mark.place.number, steps
             if mark.kind == "accid":
-                signs[place] = _SIGNS.get(mark.glyph)
+                if id(mark) not in of_notes:
+                    signs[place] = _SIGNS.get(mark.glyph)
                 continue
+            name = mark.place.within["note"]
+            if name in own:
+                signs[place] = _SIGNS.get(own[name].glyph)
             alter = signs[place] if place in signs else staff.key.get(steps % 7, 0)
-            note = notes.get(mark.place.within["note"])
+            note = notes.get(name)
             if note is not None and alter is not None and (difference := _difference(note, steps, alter, mark.place)):
-                found.setdefault(mark.place.within["note"], difference)
+                found.setdefault(name, difference)
+
+
+def _own_signs(marks: Sequence[_Mark]) -> dict[str, _Mark]:
+    """Id of a note -> its sign, which stands at its height or, as an editor's, above or below its head.
+
+    Any other sign holds for the height at which it stands.
+    """
+    heads = {mark.place.within["note"]: mark.place for mark in marks if mark.kind == "head"}
+    own: dict[str, _Mark] = {}
+    for mark in marks:
+        head = heads.get(mark.place.within.get("note", "")) if mark.kind == "accid" else None
+        if head is not None and (_height(mark.place) == _height(head) or mark.place.x > head.x - SVG_PER_SPACE / 2):
+            own[mark.place.within["note"]] = mark
+    return own
 
 
 def _difference(note: Element, steps: int, alter: int, place: _Place) -> str:
@@ -162,7 +183,7 @@ def _marks(
         code, x, y, _ = found
         kinds = {"clef": "clef", "keySig": "key", "accid": "accid", "notehead": "head"}
         kind = next((kind for name, kind in kinds.items() if name in place.within), "")
-        if kind and (kind not in ("accid", "head") or "note" in place.within):
+        if kind and code not in _BRACKETS and (kind not in ("accid", "head") or "note" in place.within):
             yield _Mark(kind, replace(place, x=place.x + x, y=place.y + y), code)
     for child in element:
         yield from _marks(child, place, counted, lines)
