@@ -232,9 +232,11 @@ def test_the_optimal_and_the_shipped_agent_play_the_same_piece(piece):
     assert list(Rivals().play(piece, load_game_config(CONTINUOUS))) == list(outcomes)
 
 
-def test_a_game_without_a_shipped_agent_has_the_optimal_one(tmp_path):
+def test_a_game_has_the_agent_that_has_learnt_to_play_it_and_the_optimal_one(tmp_path, monkeypatch):
     config = load_game_config("game_configs/mutopia_lchs1.yaml")
     piece = load_one_piece(write_small_piece(tmp_path, height=200), config, None, seed=0)
+    assert list(Rivals().play(piece, config)) == ["the optimal agent", "the agent piano"]
+    monkeypatch.setattr("score_following_game.agents.shipped.FOLDERS", ())
     assert list(Rivals().play(piece, config)) == ["the optimal agent"]
 
 

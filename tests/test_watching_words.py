@@ -93,7 +93,7 @@ def test_an_agent_for_other_sheets_is_refused_and_the_right_one_named(script: st
     piano = run_here(script, "--params", "nottingham", "--data_set", folder, *plot)
     assert (piano.returncode, piano.stdout) == (2, "")
     assert re.search(
-        r"^error: tune: its sheet is 200 px high, and nottingham sees 40 px of it: .*--game_config \w+$",
+        r"^error: tune: its sheet is 200 px high, and nottingham sees 40 px of it: .*; use --params piano$",
         piano.stderr.splitlines()[-1],
     )
     assert run_here(script, "--data_set", folder).stderr.count("localisation, nottingham") == 1
