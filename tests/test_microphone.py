@@ -456,8 +456,8 @@ for which in ("", "room", "0"):
 microphone = Microphone(MicrophoneWish("room").source(), 22050)
 microphone.start()
 blocks = []
-while not blocks:
-    blocks = microphone.read()
+while sum(len(block.samples) for block in blocks) < 1000:
+    blocks += microphone.read()
 np.save(sys.argv[1], np.concatenate([block.samples for block in blocks]))
 time.sleep(1)
 microphone.read(); microphone.read()
