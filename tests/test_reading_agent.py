@@ -120,6 +120,8 @@ def test_confidence_falls_where_nothing_fits_and_where_another_place_does(bank: 
     before, agent.elsewhere = agent.confidence.clone(), 15.0
     agent.perform_action(game)
     assert (agent.confidence < before - 0.5).all()
+    agent.perform_action(Game(bank, 2))  # another game, without a finder
+    assert agent.elsewhere == -torch.inf and (agent.confidence > 0.9).all()
 
 
 @pytest.mark.parametrize("games", [1, 3])  # a single game computes its queries frame by frame

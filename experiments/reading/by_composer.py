@@ -20,10 +20,12 @@ def main() -> None:
             plays[row["piece"].partition("__")[0]].append(row)
     print("| composer | pieces | R_tue | R_on | px |\n|---|---|---|---|---|")
     for composer, rows in sorted(plays.items()):
-        ratios = [float(row["tracking_ratio"]) for row in rows]
-        pixels = mean(float(row["error_mean_px"]) for row in rows)
+        ended = mean(row["tracked_until_end"] == "True" for row in rows)
+        tracked = [int(row["onsets_tracked"]) for row in rows]
+        onsets = sum(int(row["onsets"]) for row in rows)
+        pixels = sum(n * float(row["error_mean_px"]) for n, row in zip(tracked, rows, strict=True) if n) / max(sum(tracked), 1)
         pieces = len({row["piece"] for row in rows})
-        print(f"| {composer} | {pieces} | {mean(ratio >= 1 for ratio in ratios):.2f} | {mean(ratios):.2f} | {pixels:.1f} |")
+        print(f"| {composer} | {pieces} | {ended:.2f} | {sum(tracked) / onsets:.2f} | {pixels:.1f} |")
 
 
 if __name__ == "__main__":

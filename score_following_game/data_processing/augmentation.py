@@ -78,12 +78,12 @@ def as_scanned(piece: Piece, random: np.random.Generator) -> Piece:
 
     rows = (np.arange(height) - height / 2) / random.uniform(1 - HEIGHT, 1 + HEIGHT) + height / 2
     y = rows[:, None] + WAVE * _course(width, random)
-    x = np.broadcast_to(np.arange(width, dtype=np.float32), y.shape)
-    parts = [slice(begin, begin + _MOST_COLUMNS) for begin in range(0, width, _MOST_COLUMNS)]
-    moved = [
-        cv2.remap(ink[:, part], x[:, part] - x[:, part][:1, :1], y[:, part].astype(np.float32), cv2.INTER_LINEAR)
-        for part in parts
-    ]
+    moved = []
+    for begin in range(0, width, _MOST_COLUMNS):
+        part, course = (array[:, begin : begin + _MOST_COLUMNS] for array in (ink, y.astype(np.float32)))
+        moved.append(
+            cv2.remap(part, np.tile(np.arange(part.shape[1], dtype=np.float32), (height, 1)), course, cv2.INTER_LINEAR)
+        )
     ink = np.concatenate(moved, axis=1)
 
     ink += random.uniform(0, PAPER) * np.abs(_course(width, random)).clip(max=1)

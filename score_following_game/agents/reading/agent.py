@@ -134,6 +134,8 @@ class ReadingAgent(Agent):
             kept = math.exp(-1 / (FIT_MEMORY * game.config.spectrogram_params.fps))
             fit = torch.where(_continues(game), kept * self._fit + (1 - kept) * fit, fit)
         self._fit = fit
+        if not _continues(game).any():
+            self.elsewhere = -torch.inf  # that was another game, or the finder has just put this one elsewhere
         doubt = max(self.elsewhere - DOUBT_FROM, 0.0) / DOUBT_UNIT
         return (SURE + FITS * fit + ELSEWHERE * doubt).sigmoid()
 

@@ -36,7 +36,6 @@ class Finder:
 
     def __init__(self, agent: ReadingAgent) -> None:
         self.agent = agent
-        agent.elsewhere = -torch.inf
         self._scores: Tensor | None = None
         self._looks = 0
 

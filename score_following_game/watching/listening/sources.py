@@ -134,7 +134,7 @@ class InputDevice:
 
 
 class _DeviceStream:
-    """A stream of a device: at the rate that is wanted where the device has it, else at its own."""
+    """A stream of a device. Its rate is the one asked for, or the default rate of a device that does not support it."""
 
     def __init__(self, sounddevice: Any, device: dict[str, Any], rate: int, callback: Callback) -> None:
         try:

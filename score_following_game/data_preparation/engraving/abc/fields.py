@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune
 
-_SHARPS = "FCGDAEB"
+SHARPS = "FCGDAEB"  # the order in which they are printed, by fifths; flats are printed in the opposite order
 _BEATS = r"\d+(?:\s*\+\s*\d+)*"
 _METER = re.compile(rf"(?P<beats>{_BEATS}|\(\s*{_BEATS}\s*\))\s*/\s*(?P<unit>\d+)")
 
@@ -31,10 +31,9 @@ def parse_tempo(text: str, unit: Fraction) -> float | None:
         if equals and re.search(r"\d", tempo):
             raise AbcError(f"cannot read tempo {text!r}; write it as 1/4=100")
         return None
-    if found := re.fullmatch(
-        r"(?:[^\d=]*\s)?C\s*([\d/]*)\s*" if equals else "()", beat
-    ):  # old style: of one or more unit lengths
-        return float(unit * 4 * parse_length(found[1])) * float(number[1])
+    old_style = re.fullmatch(r"(?:[^\d=]*\s)?C\s*([\d/]*)\s*", beat)
+    if old_style or not equals:  # of one or more unit lengths
+        return float(unit * 4 * parse_length(old_style[1] if old_style else "")) * float(number[1])
     if fractions := re.findall(r"\d+/[1-9]\d*", beat):
         return float(sum(map(Fraction, fractions)) * 4) * float(number[1])
     raise AbcError(f"cannot read tempo {text!r}; write it as 1/4=100")
@@ -87,5 +86,5 @@ def parse_unit(text: str) -> Fraction:
 def key_alter(fifths: int, step: str) -> int:
     """Semitones by which a key signature of `fifths` sharps (negative: flats) alters a step."""
     if fifths >= 0:
-        return int(step in _SHARPS[:fifths])
-    return -int(step in _SHARPS[::-1][:-fifths])
+        return int(step in SHARPS[:fifths])
+    return -int(step in SHARPS[::-1][:-fifths])

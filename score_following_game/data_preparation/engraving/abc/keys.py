@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from score_following_game.data_preparation.engraving.abc.fields import key_alter
+from score_following_game.data_preparation.engraving.abc.fields import SHARPS, key_alter
 from score_following_game.data_preparation.engraving.abc.tune_book import ALTER, AbcError
 
-_SHARPS = "FCGDAEB"  # the order in which they are printed, by fifths; flats are printed in the opposite order
 _MODE_FIFTHS = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "dor": -2, "phr": -4, "lyd": 1, "mix": -1, "loc": -5}
 _SIGN = r"(?:\^\^|\^|__|_|=)"
 _KEY = re.compile(
@@ -38,8 +37,8 @@ class Key:
         """(step, alter) of the signs of the key signature, in the order of print."""
         if not self.printed:
             return []
-        sharps = [(step, self.alter(step)) for step in _SHARPS if self.alter(step) > 0]
-        return sharps + [(step, self.alter(step)) for step in reversed(_SHARPS) if self.alter(step) < 0]
+        sharps = [(step, self.alter(step)) for step in SHARPS if self.alter(step) > 0]
+        return sharps + [(step, self.alter(step)) for step in reversed(SHARPS) if self.alter(step) < 0]
 
 
 def parse_key(text: str) -> Key | None:
@@ -60,7 +59,7 @@ def parse_key(text: str) -> Key | None:
 def _fifths(tonic: str, mode: str, text: str) -> int:
     if tonic.lower() == "none":
         return 0
-    fifths = _SHARPS.index(tonic[0].upper()) - 1 + 7 * (tonic.count("#") - tonic[1:].lower().count("b")) + _MODE_FIFTHS[mode]
+    fifths = SHARPS.index(tonic[0].upper()) - 1 + 7 * (tonic.count("#") - tonic[1:].lower().count("b")) + _MODE_FIFTHS[mode]
     if not -7 <= fifths <= 7:
         raise AbcError(f"key {text!r} has no key signature")
     return fifths
