@@ -26,19 +26,19 @@ def score_in(content: bytes) -> bytes:
 
 
 def _score_name(archive: zipfile.ZipFile) -> str:
-    names = archive.namelist()
+    names = {name.replace("\\", "/"): name for name in archive.namelist()}  # some programs for Windows write backslashes
     if _CONTAINER in names:
         with leaving_out(UNREADABLE, _CONTAINER):
-            root = ElementTree.fromstring(read_member(archive, _CONTAINER, _LARGEST_CONTAINER))
+            root = ElementTree.fromstring(read_member(archive, names[_CONTAINER], _LARGEST_CONTAINER))
         files = [element for element in root.iter() if element.tag.rpartition("}")[2] == "rootfile"]
         for file in files:
             if file.get("media-type", "") in _MUSICXML and (name := file.get("full-path", "")):
-                if name not in names:
+                if name.replace("\\", "/").removeprefix("./") not in names:
                     raise EngravingError(UNREADABLE, f"{_CONTAINER} names {printable(name, 80)}, which is not in the archive")
-                return name
+                return names[name.replace("\\", "/").removeprefix("./")]
     scores = [
-        name
-        for name in names
+        stored
+        for name, stored in names.items()
         if name.lower().endswith((".xml", ".musicxml")) and not name.startswith(("META-INF/", "__MACOSX/"))
     ]
     if not scores:

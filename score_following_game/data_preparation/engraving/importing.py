@@ -78,9 +78,11 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
 
 
 def _marks(root: ElementTree.Element, reading: Reading, form: str) -> list[BarMarks]:
-    """The marks in the engraver's MEI; of MusicXML the endings, as the reading has the rest."""
+    """The marks in the engraver's MEI. Of MusicXML, whose other marks the reading has, the endings of the part that states them:
+    the engraver takes those of the first part.
+    """
     if form == "musicxml":
-        return [BarMarks(ending=mark.ending) for mark in marks_of(root, None)]
+        return [BarMarks(ending=mark.ending) for mark in reading.marks]
     return marks_of(root, reading.bars, attached=form == "humdrum")
 
 

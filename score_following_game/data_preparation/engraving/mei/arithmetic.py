@@ -18,7 +18,7 @@ from score_following_game.data_preparation.engraving.mei.prepare import document
 from score_following_game.data_preparation.engraving.mei.spans import span_ratios
 from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi, stated_tempo
 from score_following_game.data_preparation.engraving.mei.ties import Ties, TimedBar, find_ties
-from score_following_game.data_preparation.engraving.mei.timing import read_layers
+from score_following_game.data_preparation.engraving.mei.timing import complete_tuplets, read_layers
 from score_following_game.data_preparation.engraving.mei.tree import parse
 from score_following_game.data_preparation.engraving.read_bar import PartBar, ReadBar, ReadNote
 from score_following_game.data_preparation.engraving.reading import Reading
@@ -114,6 +114,7 @@ def _time(score: Element) -> _Timed:
             meter = _meter(staves)
             unit = meter[1] if meter else 4
             write_out(measures, index, staves)
+            complete_tuplets(element, staves)
             complete_durations(element, staves, first=index == 0)
             ratios = span_ratios(element, staves, unit)
             lengths.mark_short(index, staves, ratios)

@@ -21,6 +21,9 @@ _OLD_NAMES = {"key.sig": "keysig"}
 _METERS = ("meterSig", "meterSigGrp")
 _SIGNS = (*_METERS, "clef", "keySig")  # in a layer, what takes no time
 _DEFINITION = ("scoreDef", "staffGrp", "staffDef")
+_PRINTED = ("note", "chord", "rest", "space", "clef", "keySig", "mRest", "mSpace")
+_RATIO_DEFAULTS = ("num.default", "numbase.default")
+_LAYER_DEFAULTS = (*_RATIO_DEFAULTS, "dur.default", "oct.default", "octave.default", "trans.semi", "trans.diat")
 
 Element = ElementTree.Element
 
@@ -36,6 +39,7 @@ def prepare(root: Element) -> Element:
     original = score_of(found[0], root) if found else None
     if original is None:
         raise EngravingError("unreadable", "it has no score (parts alone are not read; export the whole score)")
+    _refuse_defaults(original)
     score = played(original, root)[0]
     _fill_copies(score)
     for parent in score.iter():
@@ -45,6 +49,9 @@ def prepare(root: Element) -> Element:
     _complete_definitions(score)
     _name_staff_of_octave_lines(score)
     _write_dots(score)
+    _sort_staves(score)
+    for layer in score.iter("layer"):
+        _pass_on_staff(layer, "")
     write_out_rests(score)
     _name(score)
     return score
@@ -93,6 +100,14 @@ def _fill_copies(score: Element) -> None:
         if source is not None and source is not element and source.tag == element.tag and not len(element):
             element.attrib.update({key: value for key, value in source.attrib.items() if key not in element.attrib})
             element.extend(deepcopy(list(source)))
+
+
+def _refuse_defaults(score: Element) -> None:
+    """Raise EngravingError for defaults of a layer, and for those that make the notes of every bar tuplets."""
+    for element in score.iter():
+        defaults = _LAYER_DEFAULTS if name_of(element) == "layerDef" else _RATIO_DEFAULTS
+        if name := next((name for name in defaults if element.get(name)), ""):
+            raise EngravingError("unreadable", f"{name_of(element)} with {name}; write it to the notes themselves")
 
 
 def _take_meters_from_layers(score: Element) -> None:
@@ -173,6 +188,28 @@ def _write_dots(score: Element) -> None:
             element.set("dots", str(len(dots)))
         for dot in dots:
             element.remove(dot)
+
+
+def _sort_staves(score: Element) -> None:
+    """Put the staves of every measure in the order in which they are defined, as the engraver takes them."""
+    order: dict[str | None, int] = {}
+    for definition in score.iter("staffDef"):
+        order.setdefault(definition.get("n"), len(order))
+    for measure in score.iter("measure"):
+        staves = sorted(measure.findall("staff"), key=lambda staff: order.get(staff.get("n"), len(order)))
+        measure[:] = [*staves, *(child for child in measure if child.tag != "staff")]
+
+
+def _pass_on_staff(parent: Element, staff: str) -> None:
+    """Write the staff on which a beam, tuplet or the like is printed to the notes in it, at which the engraver looks."""
+    for child in parent:
+        own = child.get("staff") or staff
+        if child.tag in _PRINTED:
+            if own:
+                child.set("staff", own)
+        else:
+            child.attrib.pop("staff", None)
+            _pass_on_staff(child, own)
 
 
 def _name(score: Element) -> None:

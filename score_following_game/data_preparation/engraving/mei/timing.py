@@ -143,6 +143,16 @@ def layer_length(elements: Sequence[Element], state: StaffState) -> Fraction:
     return inside.now
 
 
+def complete_tuplets(measure: Element, staves: Mapping[str, StaffState]) -> None:
+    """Write num and numbase to the tuplets that lack them: without numbase the engraver takes num notes in the time of one."""
+    for staff in measure.iter("staff"):
+        for tuplet in staff.iter("tuplet") if (staff.get("n") or "") in staves else ():
+            ratio = tuplet_ratio(tuplet, staves[staff.get("n") or ""])
+            number = whole(tuplet, "num", ratio.denominator, 1, 999)
+            tuplet.set("num", str(number))
+            tuplet.set("numbase", str(ratio * number))
+
+
 def tuplet_ratio(tuplet: Element, state: StaffState) -> Fraction:
     """Sounding length / written length of the notes in a tuplet."""
     if tuplet.get("num"):

@@ -26,6 +26,7 @@ _DEFINITIONS = {
 # Places and looks of single signs. pnum is a second statement of the pitch, which the engraver would believe.
 _LOOKS = {"ho", "vo", "to", "x", "y", "x2", "y2", "width", "scale", "color", "fontsize", "pnum", "pname.ges"}
 _LOOKS |= {side + offset for side in ("start", "end") for offset in ("ho", "vo", "to")}
+_HIDING = ("keysig.visible", "keysig.show", "key.sig.show", "clef.visible")
 
 Element = ElementTree.Element
 
@@ -87,6 +88,8 @@ def _preference(child: Element) -> int:
 def _matters(name: str, attribute: str) -> bool:
     if attribute.startswith("{") and attribute != ID:
         return False
+    if name in ("clef", "keySig") and attribute == "visible" or attribute in _HIDING:
+        return False  # without them the notes would be read as others than they are
     if name in _DEFINITIONS:
         return attribute in _DEFINED or attribute.startswith(_DEFINED_GROUPS)
     return attribute not in _LOOKS

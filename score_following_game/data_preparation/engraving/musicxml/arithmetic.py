@@ -21,6 +21,7 @@ from score_following_game.data_preparation.engraving.musicxml.pitch import remov
 from score_following_game.data_preparation.engraving.musicxml.tempo import sounding_offset, tempo_of
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
+from score_following_game.data_preparation.engraving.musicxml.whole_rests import shorten_rests
 from score_following_game.data_preparation.engraving.read_bar import DIFFER, PartBar, ReadBar, ReadNote
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.silent import Unplayable
@@ -40,6 +41,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     """
     root, parts = read_document(text)
     undo_stretching(parts)
+    shorten_rests(parts)
     for part in parts:
         complete_durations(part.measures)
         write_out_bars(part.measures)
@@ -199,8 +201,6 @@ class _Player:
             self.unpitched = self.unpitched | {staff} if sign in ("percussion", "TAB") else self.unpitched - {staff}
         for transpose in attributes.findall("transpose"):
             semitones = number(transpose, "chromatic", 0) + 12 * number(transpose, "octave-change", 0)
-            if transpose.find("double") is not None:
-                semitones += 12 if transpose.find("double").get("above") == "yes" else -12  # type: ignore[union-attr]
             staff = int(text) if (text := transpose.get("number", "")).isdecimal() else 0  # 0: all staves
             if not staff:
                 self.transposition.clear()

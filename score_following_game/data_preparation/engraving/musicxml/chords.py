@@ -83,8 +83,8 @@ def _own_chord(notes: list[Element], before: Fraction | None, duration: Fraction
         else:
             _insert_voice(note, voice)
     rest = before - duration
-    after = [passing("forward" if rest > 0 else "backup", _decimal(abs(rest)))] if rest else []
-    return [passing("backup", _decimal(before)), *notes, *after]
+    after = [passing("forward" if rest > 0 else "backup", decimal_text(abs(rest)))] if rest else []
+    return [passing("backup", decimal_text(before)), *notes, *after]
 
 
 def _insert_voice(note: Element, voice: str) -> None:
@@ -101,7 +101,8 @@ def passing(tag: str, duration: str) -> Element:
     return element
 
 
-def _decimal(duration: Fraction) -> str:
+def decimal_text(duration: Fraction) -> str:
+    """A duration in divisions, as the file may write it."""
     return str(duration) if duration.denominator == 1 else f"{float(duration):.9f}"
 
 

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.musicxml.chords import separate_chords
 from score_following_game.data_preparation.errors import EngravingError
 
+_TEXTS = ("words", "text", "rehearsal", "display-text")  # in which white space may count
+
 Element = ElementTree.Element
 
 
@@ -40,6 +42,7 @@ def read_document(text: str) -> tuple[Element, list[Part]]:
     except ElementTree.ParseError as error:
         raise EngravingError("unreadable", f"not well-formed XML: {error}") from None
     _drop_namespaces(root)
+    _tidy(root)
     if root.tag == "score-timewise":
         _make_partwise(root)
     elements = _in_listed_order(root)
@@ -62,6 +65,18 @@ def _drop_namespaces(root: Element) -> None:
         if isinstance(parent.tag, str):
             parent.tag = parent.tag.rpartition("}")[2]
         parent[:] = [child for child in parent if isinstance(child.tag, str) and child.tag.rpartition("}")[0] == own]
+
+
+def _tidy(root: Element) -> None:
+    """Strip values of white space, which the engraver takes for a part of them, and show hidden keys and clefs.
+
+    Without those the notes would be read as others than they are.
+    """
+    for element in root.iter():
+        if element.text and not len(element) and element.tag not in _TEXTS:
+            element.text = element.text.strip()
+        if element.tag in ("key", "clef"):
+            element.attrib.pop("print-object", None)
 
 
 def _make_partwise(root: Element) -> None:

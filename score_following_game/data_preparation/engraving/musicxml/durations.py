@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from score_following_game.data_preparation.engraving.musicxml.chords import decimal_text
 from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
 
@@ -121,5 +122,5 @@ def _write(note: Element, duration: Fraction) -> None:
         note.remove(old)
     place = max((at for at, child in enumerate(note) if child.tag in _BEFORE_DURATION), default=-1) + 1
     new = Element("duration")
-    new.text = str(duration) if duration.denominator == 1 else f"{float(duration):.9f}"
+    new.text = decimal_text(duration)
     note.insert(place, new)

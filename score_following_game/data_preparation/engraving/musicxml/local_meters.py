@@ -10,32 +10,21 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.musicxml.document import Part, bars
-from score_following_game.data_preparation.engraving.musicxml.meter import meter_of
-from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
+from score_following_game.data_preparation.engraving.musicxml.chords import decimal_text
+from score_following_game.data_preparation.engraving.musicxml.document import Part
+from score_following_game.data_preparation.engraving.musicxml.metered_bars import metered_bars, quarters_of
+from score_following_game.data_preparation.engraving.musicxml.values import written_value
 
 Element = ElementTree.Element
 
 
 def undo_stretching(parts: Sequence[Part]) -> None:
     """Count the rests, backups and forwards of stretched bars in the time of their own part."""
-    divisions: dict[int, Fraction] = {}  # number of the top staff of a part -> as of now
-    full: dict[int, Fraction] = {}  # the same -> quarters of a full bar
-    for _, measures in bars(list(parts)):
-        for part, measure in measures:
-            for attributes in measure.findall("attributes"):
-                stated = decimal((attributes.findtext("divisions") or "").strip())
-                divisions[part.first_staff] = stated or divisions.get(part.first_staff, Fraction(1))
-                for time in attributes.findall("time"):
-                    if (meter := meter_of(time)) is not None:
-                        full[part.first_staff] = Fraction(4 * meter[0], meter[1])
-        for part, measure in measures:
-            own = full.get(part.first_staff)
-            if own is None:
-                continue
-            for other in sorted({*full.values()} - {own}):
-                if _is_stretched(measure, own, other, divisions.get(part.first_staff, Fraction(1))):
-                    _stretch_back(measure, own / other, divisions[part.first_staff])
+    for measures in metered_bars(parts):
+        for measure, own, divisions in measures:
+            for other in sorted({full for _, full, _ in measures if full is not None and full != own}) if own else ():
+                if _is_stretched(measure, own, other, divisions):
+                    _stretch_back(measure, own / other, divisions)
                     break
 
 
@@ -45,7 +34,7 @@ def _is_stretched(measure: Element, own: Fraction, other: Fraction, divisions: F
     shown = False
     begins = now = Fraction(0)  # of the notes up to the next backup, in the time of the own part
     for element, further in _stretched_back(measure, ratio, divisions):
-        quarters = _quarters(element, divisions)
+        quarters = quarters_of(element, divisions)
         if element.tag == "backup":
             shown = shown or (now - begins == own and quarters == other)
             begins = now = max(now + further, Fraction(0))
@@ -73,9 +62,9 @@ def _stretched_back(measure: Element, ratio: Fraction, divisions: Fraction) -> I
     rests as long as theirs, that is the duration in the file."""
     for element in measure:
         if element.tag in ("backup", "forward"):
-            yield element, _quarters(element, divisions) * ratio * (-1 if element.tag == "backup" else 1)
+            yield element, quarters_of(element, divisions) * ratio * (-1 if element.tag == "backup" else 1)
         elif element.tag == "note" and element.find("grace") is None and element.find("chord") is None:
-            quarters = _quarters(element, divisions)
+            quarters = quarters_of(element, divisions)
             yield element, quarters * (ratio if _is_rest(element) and written_value(element) != quarters else 1)
 
 
@@ -83,13 +72,8 @@ def _is_rest(element: Element) -> bool:
     return element.tag == "note" and element.find("rest") is not None
 
 
-def _quarters(element: Element, divisions: Fraction) -> Fraction:
-    return (decimal((element.findtext("duration") or "").strip()) or Fraction(0)) / divisions
-
-
 def _write(element: Element, duration: Fraction) -> None:
     """duration: in divisions, negative for a backup."""
     stated = element.find("duration")
     if stated is not None:
-        duration = abs(duration)
-        stated.text = str(duration) if duration.denominator == 1 else f"{float(duration):.9f}"
+        stated.text = decimal_text(abs(duration))

@@ -42,7 +42,11 @@ def read_marks(
         onsets = Onsets.of(bar)
         for sign in placed:
             put_sign(marks, index, sign.sign, onsets, sign.positions(onsets), sign.attached)
-    return _with_endings(with_to_coda(marks), parts[0])
+    endings = [_endings(measures) for measures in parts]
+    return tuple(
+        replace(mark, ending=next((own[index] for own in endings if index < len(own) and own[index]), ()))
+        for index, mark in enumerate(with_to_coda(marks))
+    )
 
 
 @dataclass(frozen=True)
@@ -119,18 +123,20 @@ def _put_repeats(marks: list[BarMarks], index: int, barline: Element) -> None:
             marks[index] = replace(marks[index], unclear="a repeat that is played again after a jump")
 
 
-def _with_endings(marks: list[BarMarks], measures: Sequence[Element]) -> tuple[BarMarks, ...]:
+def _endings(measures: Sequence[Element]) -> list[tuple[int, ...]]:
+    """The numbers of the ending that each of the measures of a part is in, () outside."""
+    found: list[tuple[int, ...]] = []
     open_ending: tuple[int, ...] = ()
-    for index, measure in enumerate(measures):
+    for measure in measures:
         endings = measure.findall("barline/ending")
         for ending in endings:
             if ending.get("type") == "start":
                 numbers = _numbers(ending.text or "") or _numbers(ending.get("number", ""))  # what is printed counts
                 open_ending = tuple(sorted(numbers)) or (1,)
-        marks[index] = replace(marks[index], ending=open_ending)
+        found.append(open_ending)
         if any(ending.get("type") in ("stop", "discontinue") for ending in endings):
             open_ending = ()
-    return tuple(marks)
+    return found
 
 
 def _numbers(text: str) -> set[int]:

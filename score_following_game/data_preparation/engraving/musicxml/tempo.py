@@ -8,7 +8,7 @@ from itertools import takewhile
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.musicxml.document import sounds_of
-from score_following_game.data_preparation.engraving.musicxml.values import decimal, value_named
+from score_following_game.data_preparation.engraving.musicxml.values import decimal, ratio_of, value_named
 from score_following_game.data_preparation.engraving.tempo_marks import per_minute, tempo_of_words
 
 
@@ -28,7 +28,7 @@ def _sounding(element: ElementTree.Element) -> Iterator[float | None]:
 
 def _marked(element: ElementTree.Element, before: float | None) -> Iterator[float | None]:
     for mark in element.iter("metronome"):
-        units = _units(mark)
+        units = _units(mark) or _sides(mark)
         speed = per_minute(mark.findtext("per-minute") or "")
         if len(units) == 1 and speed is not None and units[0]:
             yield speed * float(units[0])
@@ -45,6 +45,26 @@ def _units(mark: ElementTree.Element) -> list[Fraction]:
         elif child.tag == "beat-unit-tied" and units:
             units[-1] += _unit(list(child))
     return units
+
+
+def _sides(mark: ElementTree.Element) -> list[Fraction]:
+    """Quarters of the notes on both sides of a mark written as <metronome-note>s; [] if there are not two sides.
+
+    The sides of a mark for swing, two eighths as two of a triplet, are equally long: it changes no tempo.
+    """
+    sides, ratio = [Fraction(0)], Fraction(1)
+    for child in mark:
+        if child.tag == "metronome-relation":
+            sides.append(Fraction(0))
+        elif child.tag == "metronome-note":
+            tuplet = child.find("metronome-tuplet")
+            if tuplet is not None and tuplet.get("type") != "stop":
+                ratio = ratio_of(tuplet)
+            dots = len(child.findall("metronome-dot"))
+            sides[-1] += (value_named(child.findtext("metronome-type") or "", dots) or Fraction(0)) * ratio
+            if tuplet is not None and tuplet.get("type") == "stop":
+                ratio = Fraction(1)
+    return sides if len(sides) == 2 else []
 
 
 def _unit(elements: Sequence[ElementTree.Element]) -> Fraction:

@@ -36,11 +36,13 @@ def value_named(name: str, dots: int) -> Fraction | None:
 def modification_of(note: ElementTree.Element) -> Fraction:
     """By how much <time-modification> makes a note longer than its value."""
     modification = note.find("time-modification")
-    if modification is not None:
-        actual, normal = number(modification, "actual-notes", 1), number(modification, "normal-notes", 1)
-        if actual > 0 and normal > 0:
-            return Fraction(normal, actual)
-    return Fraction(1)
+    return Fraction(1) if modification is None else ratio_of(modification)
+
+
+def ratio_of(tuplet: ElementTree.Element) -> Fraction:
+    """<normal-notes> / <actual-notes>, 1 where they are no numbers above 0."""
+    actual, normal = number(tuplet, "actual-notes", 1), number(tuplet, "normal-notes", 1)
+    return Fraction(normal, actual) if actual > 0 and normal > 0 else Fraction(1)
 
 
 def type_of(quarters: Fraction) -> tuple[str, int] | None:

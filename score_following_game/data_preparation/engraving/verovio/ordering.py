@@ -67,7 +67,10 @@ def lay_in_order(root: Element, order: Sequence[int], reading: Reading) -> None:
             held_from = reading.bars[index].held_from(reading.bars[order[place - 1]])
             names.tie(held_from, section.findall(f"{MEI}measure")[-1], measure, place)
         section.append(measure)
-    score[:] = [child for child in score if child.tag == f"{MEI}scoreDef"][:1] + [section]
+    definitions = [child for child in score if child.tag == f"{MEI}scoreDef"][:1]
+    for definition in definitions:
+        _begin_with(definition, bars[order[0]].start)
+    score[:] = [*definitions, section]
     section[-1].set("right", "end")
 
 
@@ -134,14 +137,37 @@ def _changes(now: State, then: State) -> list[Element]:
     changes = [(staff, name, sign) for (staff, name), sign in then.items() if not _same(now.get((staff, name)), sign)]
     definitions: dict[str, Element] = {}
     for staff, name, sign in sorted(changes, key=lambda change: _SIGNS.index(change[1])):
-        own = Element(MEI + name, {key: value for key, value in sign.attrib.items() if key != ID})
-        own.extend(copy.deepcopy(child) for child in sign)
-        definitions.setdefault(staff, Element(f"{MEI}staffDef", n=staff)).append(own)
+        definitions.setdefault(staff, Element(f"{MEI}staffDef", n=staff)).append(_copy(sign))
     if not definitions:
         return []
     score = Element(f"{MEI}scoreDef")
     ElementTree.SubElement(score, f"{MEI}staffGrp").extend(definitions.values())
     return [score]
+
+
+def _copy(sign: Element) -> Element:
+    """A sign without the ids of the original."""
+    own = copy.deepcopy(sign)
+    own.tail = None
+    for element in own.iter():
+        element.attrib.pop(ID, None)
+    return own
+
+
+def _begin_with(definition: Element, state: State) -> None:
+    """Let the first definition of a score state what is in force at the first bar that is played, where it differs."""
+    begins: State = {}
+    _apply(definition, begins, [staff.get("n", "") for staff in definition.iter(f"{MEI}staffDef")])
+    if all(_same(begins.get(key), sign) for key, sign in state.items()):
+        return
+    for holder in (definition, *definition.iter(f"{MEI}staffDef")):
+        for attribute in _ATTRIBUTES:
+            holder.attrib.pop(attribute, None)
+        holder[:] = [child for child in holder if child.tag.removeprefix(MEI) not in _SIGNS]
+        own = sorted(
+            (_SIGNS.index(name), name) for staff, name in state if holder is not definition and staff == holder.get("n")
+        )
+        holder[:0] = [_copy(state[holder.get("n", ""), name]) for _, name in own]
 
 
 def _same(first: Element | None, second: Element) -> bool:
