@@ -78,8 +78,8 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
 
 
 def _marks(root: ElementTree.Element, reading: Reading, form: str) -> list[BarMarks]:
-    """The marks in the engraver's MEI. Of MusicXML, whose other marks the reading has, the endings of the part that states them:
-    the engraver takes those of the first part.
+    """The marks in the engraver's MEI. Of MusicXML, whose other marks the reading has, only the endings, which may stand in any
+    part; the engraver takes those of the first one.
     """
     if form == "musicxml":
         return [BarMarks(ending=mark.ending) for mark in reading.marks]

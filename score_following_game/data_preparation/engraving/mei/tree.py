@@ -88,7 +88,7 @@ def _preference(child: Element) -> int:
 def _matters(name: str, attribute: str) -> bool:
     if attribute.startswith("{") and attribute != ID:
         return False
-    if name in ("clef", "keySig") and attribute == "visible" or attribute in _HIDING:
+    if (name in ("clef", "keySig") and attribute == "visible") or attribute in _HIDING:
         return False  # without them the notes would be read as others than they are
     if name in _DEFINITIONS:
         return attribute in _DEFINED or attribute.startswith(_DEFINED_GROUPS)

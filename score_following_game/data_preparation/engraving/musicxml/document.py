@@ -68,15 +68,18 @@ def _drop_namespaces(root: Element) -> None:
 
 
 def _tidy(root: Element) -> None:
-    """Strip values of white space, which the engraver takes for a part of them, and show hidden keys and clefs.
+    """Write the file as the engraver takes it.
 
-    Without those the notes would be read as others than they are.
+    It takes white space for a part of values, and no file that names bar lines of single parts (non-controlling). Keys and
+    clefs are shown, since the notes would be read as others without them.
     """
     for element in root.iter():
         if element.text and not len(element) and element.tag not in _TEXTS:
             element.text = element.text.strip()
         if element.tag in ("key", "clef"):
             element.attrib.pop("print-object", None)
+        elif element.tag == "measure":
+            element.attrib.pop("non-controlling", None)
 
 
 def _make_partwise(root: Element) -> None:

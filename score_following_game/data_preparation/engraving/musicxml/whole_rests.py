@@ -37,7 +37,7 @@ class _Voice:
 
 
 def shorten_rests(parts: Sequence[Part]) -> None:
-    """Let a rest that is alone in its voice last as long as the time signature says, if it is longer and all music fills the bar.
+    """Let a rest that is alone in its voice last as long as the time signature says, if it is longer and the music fills the bar.
 
     In a bar without music the file counts: it may be longer than others.
     """

@@ -14,6 +14,8 @@ Element = ElementTree.Element
 def mend_octave_lines(measures: Sequence[Element]) -> None:
     """Remove the lines under which the engraver left notes where they sound, and draw all notes outside of lines there.
 
+    The engraver takes the lines in the order of the file, and not of time: it lowers notes of a second voice that begin earlier.
+
     A line without an end is not drawn; it is removed. One whose ends are beats is left as it is.
     """
     home = {element.get(ID): index for index, measure in enumerate(measures) for element in measure.iter() if element.get(ID)}
@@ -23,9 +25,11 @@ def mend_octave_lines(measures: Sequence[Element]) -> None:
             start, end = (line.get(name, "").lstrip("#") for name in ("startid", "endid"))
             last = home.get(end, index + _bars_on(line))
             staff = line.get("staff") or _staff_of(measure, start)
-            notes = list(_notes(measures[index : last + 1], staff))
-            between = list(_between(measures[index : last + 1], staff, start, end)) if start in home and end in home else []
-            if not _has_ends(line) or any(note.get("oct.ges") is None for note in between):
+            within = measures[index : last + 1]
+            named = start in home and end in home
+            notes = list(_between(within, staff, start, end) if named else _notes(within, staff))
+            left = named and any(note.get("oct.ges") is None for note in notes if not note.get("grace"))
+            if not _has_ends(line) or left:
                 measure.remove(line)
             else:
                 under |= {id(note) for note in notes}
@@ -57,7 +61,7 @@ def _notes(measures: Sequence[Element], staff: str) -> Iterator[Element]:
 
 
 def _between(measures: Sequence[Element], staff: str, start: str, end: str) -> Iterator[Element]:
-    """The notes of a staff that begin from one element to another, both included, in all layers, without grace notes."""
+    """The notes of a staff that begin from one element to another, both included, in all layers."""
     for measure in measures:
         chords = {id(note): chord.get(ID) for chord in measure.iter(f"{MEI}chord") for note in chord}
         events = [
@@ -65,5 +69,5 @@ def _between(measures: Sequence[Element], staff: str, start: str, end: str) -> I
         ]
         onsets = {name: onset for onset, item in events for name in (item.get(ID), chords.get(id(item)))}
         for onset, item in events:
-            if onsets.get(start, onset) <= onset <= onsets.get(end, onset) and not item.get("grace"):
+            if onsets.get(start, onset) <= onset <= onsets.get(end, onset):
                 yield item
