@@ -37,9 +37,9 @@ class _Voice:
 
 
 def shorten_rests(parts: Sequence[Part]) -> None:
-    """Let a rest that is alone in its voice last as long as the time signature says, if it is longer and the music fills the bar.
+    """Let a rest that is alone in its voice, and longer than the bar that the other voices fill, last as long as the bar.
 
-    In a bar without music the file counts: it may be longer than others.
+    In a bar without music the file counts: that bar may be longer than others.
     """
     for measures in metered_bars(parts):
         if len({full for _, full, _ in measures}) > 1:

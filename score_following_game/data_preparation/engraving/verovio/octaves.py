@@ -14,7 +14,7 @@ Element = ElementTree.Element
 def mend_octave_lines(measures: Sequence[Element]) -> None:
     """Remove the lines under which the engraver left notes where they sound, and draw all notes outside of lines there.
 
-    The engraver takes the lines in the order of the file, and not of time: it lowers notes of a second voice that begin earlier.
+    The engraver takes lines in the order of the file, not of time, and so lowers notes of a second voice that begin earlier.
 
     A line without an end is not drawn; it is removed. One whose ends are beats is left as it is.
     """

@@ -136,7 +136,7 @@ def _changes(now: State, then: State) -> list[Element]:
     """Definitions that lead from one state to another; none if they are the same."""
     changes = [(staff, name, sign) for (staff, name), sign in then.items() if not _same(now.get((staff, name)), sign)]
     definitions: dict[str, Element] = {}
-    for staff, name, sign in sorted(changes, key=lambda change: _SIGNS.index(change[1])):
+    for staff, _, sign in sorted(changes, key=lambda change: _SIGNS.index(change[1])):
         definitions.setdefault(staff, Element(f"{MEI}staffDef", n=staff)).append(_copy(sign))
     if not definitions:
         return []
@@ -164,10 +164,8 @@ def _begin_with(definition: Element, state: State) -> None:
         for attribute in _ATTRIBUTES:
             holder.attrib.pop(attribute, None)
         holder[:] = [child for child in holder if child.tag.removeprefix(MEI) not in _SIGNS]
-        own = sorted(
-            (_SIGNS.index(name), name) for staff, name in state if holder is not definition and staff == holder.get("n")
-        )
-        holder[:0] = [_copy(state[holder.get("n", ""), name]) for _, name in own]
+        number = holder.get("n", "") if holder is not definition else None
+        holder[:0] = [_copy(state[number, name]) for name in _SIGNS if number is not None and (number, name) in state]
 
 
 def _same(first: Element | None, second: Element) -> bool:
