@@ -70,14 +70,17 @@ def _drop_namespaces(root: Element) -> None:
 def _tidy(root: Element) -> None:
     """Write the file as the engraver takes it.
 
-    It takes white space for a part of values, and no file that names bar lines of single parts (non-controlling). Keys and
-    clefs are shown, since the notes would be read as others without them.
+    It takes white space for a part of values, an octave line that goes on in a new system for another one, and no file that
+    names bar lines of single parts (non-controlling). Keys and clefs are shown: without them the notes are others.
     """
     for element in root.iter():
         if element.text and not len(element) and element.tag not in _TEXTS:
             element.text = element.text.strip()
         if element.tag in ("key", "clef"):
             element.attrib.pop("print-object", None)
+        elif element.tag == "direction-type":
+            for line in [line for line in element.findall("octave-shift") if line.get("type") == "continue"]:
+                element.remove(line)
         elif element.tag == "measure":
             element.attrib.pop("non-controlling", None)
 
