@@ -30,9 +30,10 @@ def archive(*entries: tuple[str, str]) -> bytes:
         [("other.xml", "other"), ("META-INF/container.xml", CONTAINER.format("a/score.xml", "")), ("a/score.xml", "score")],
         [("META-INF/container.xml", CONTAINER.format("odd.name", "")), ("other.xml", "other"), ("odd.name", "score")],
         [("__MACOSX/._score.xml", "other"), ("notes.txt", "other"), ("score.musicxml", "score"), ("second.xml", "other")],
+        [("META-INF\\container.xml", CONTAINER.format("./a/score.xml", "")), ("other.xml", "x"), ("a\\score.xml", "score")],
         [("META-INF/container.xml", CONTAINER.format("x.pdf", PDF)), ("x.pdf", "other"), ("score.xml", "score")],
     ],
-    ids=["container", "any name", "without a container", "only a picture named"],
+    ids=["container", "any name", "without a container", "backslashes", "only a picture named"],
 )
 def test_the_score_of_an_archive(entries: list[tuple[str, str]]) -> None:
     assert score_in(archive(*entries)) == b"score"
