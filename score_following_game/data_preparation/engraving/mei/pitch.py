@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.mei.definitions import UNPITCHED_CLEFS, StaffState, key_signature
 from score_following_game.data_preparation.engraving.mei.durations import WITHOUT_DURATION
-from score_following_game.data_preparation.engraving.mei.places import place, target
+from score_following_game.data_preparation.engraving.mei.octaves import OctaveLine, is_under
 from score_following_game.data_preparation.engraving.mei.ties import TimedBar
 from score_following_game.data_preparation.engraving.mei.timing import Event
-from score_following_game.data_preparation.engraving.mei.values import ALTER, accidental, sign_of, unreadable, whole
+from score_following_game.data_preparation.engraving.mei.values import ALTER, accidental, sign_of, whole
 from score_following_game.data_preparation.engraving.silent import (
     CUE,
     MICROTONE,
@@ -28,20 +27,8 @@ from score_following_game.data_preparation.engraving.silent import (
 from score_following_game.data_preparation.errors import EngravingError
 
 _OF_RESTS = (ID, "dur", "dots", "dur.ges", "dots.ges", "dur.ppq", "staff", "visible", "cue")
-_OCTAVES = {"8": 1, "15": 2, "22": 3}
 
 Element = ElementTree.Element
-
-
-@dataclass(frozen=True)
-class OctaveLine:
-    """octaves: by which its notes sound higher.  start, end: quarters from the beginning; notes at `end` are under it."""
-
-    staff: str
-    layer: str
-    octaves: int
-    start: Fraction
-    end: Fraction
 
 
 @dataclass(frozen=True)
@@ -113,6 +100,7 @@ class Accidentals:
         element = event.element
         if element.attrib.pop(WITHOUT_DURATION, ""):
             raise Unplayable(NO_DURATION)
+        octaves = self._octaves(bar, event)
         spot = event.printed, element.get("pname", ""), element.get("oct", "")
         if spot[1] not in tuple("cdefgab"):
             drawn = not spot[1] and bool(element.get("loc"))
@@ -123,7 +111,7 @@ class Accidentals:
             if sign := sign_of(element, "accid"):
                 signs[spot] = ALTER.get(sign)
         self._alters[event.id] = alter
-        _state_octave(event, state, self._octaves(bar, event))
+        _state_octave(event, state, octaves)
         return Sound(_midi(event, alter, state.transposition), alter, state.transposition)
 
     def _alter(self, event: Event, implied: int | None) -> int:
@@ -136,55 +124,12 @@ class Accidentals:
         return alter
 
     def _octaves(self, bar: TimedBar, event: Event) -> int:
+        """Octaves to add to those that the note states. Outside of all lines it is written where it sounds."""
         now = bar.start + event.onset
-        return sum(line.octaves for line in self.lines if line.start <= now <= line.end and _is_under(line, event))
-
-
-def octave_lines(bars: Sequence[TimedBar]) -> list[OctaveLine]:
-    """The octave lines that the notes under them do not state themselves (by oct.ges)."""
-    lines: list[OctaveLine] = []
-    for index, bar in enumerate(bars):
-        for element in bar.measure.iter("octave"):
-            line = _octave_line(element, bars, index)
-            if line is not None and not any(
-                event.element.get("oct.ges") and _is_under(line, event) and line.start <= other.start + event.onset <= line.end
-                for other in bars[index:]
-                for event in other.events
-                if other.start <= line.end
-            ):
-                lines.append(line)
-    return lines
-
-
-def _octave_line(element: Element, bars: Sequence[TimedBar], index: int) -> OctaveLine | None:
-    """None for a line that does not say where it ends."""
-    octaves = _OCTAVES.get(element.get("dis") or "8")
-    if octaves is None:
-        raise unreadable(element, "dis")
-    octaves *= -1 if element.get("dis.place") == "below" else 1
-    first, last = target(element, "startid"), target(element, "endid")
-    known = {name: (bar, event) for bar in bars for event in bar.events for name in (event.id, event.chord) if name}
-    start, end = bars[index].start, None
-    staff, layer = element.get("staff") or "", element.get("layer") or ""
-    if first in known:
-        bar, event = known[first]
-        start, staff = bar.start + event.onset, staff or event.printed
-    elif element.get("tstamp"):
-        start += place(element, "tstamp", bars[index].unit)[1]
-    if last in known:
-        bar, event = known[last]
-        end, staff = bar.start + event.onset, staff or event.printed
-    elif element.get("tstamp2"):
-        later, quarters = place(element, "tstamp2", bars[index].unit)
-        bar = bars[min(index + later, len(bars) - 1)]
-        if quarters >= bar.length:  # the line does not reach the next bar
-            quarters = max((event.onset for event in bar.events if event.onset < bar.length), default=Fraction(0))
-        end = bar.start + quarters
-    return None if end is None else OctaveLine(staff, layer, octaves, start, end)
-
-
-def _is_under(line: OctaveLine, event: Event) -> bool:
-    return event.printed in line.staff.split() and (not line.layer or event.layer in line.layer.split())
+        over = [line for line in self.lines if line.start <= now <= line.end and is_under(line, event)]
+        if not over and (sounding := event.element.attrib.pop("oct.ges", None)):
+            event.element.set("oct", sounding)
+        return sum(line.octaves for line in over if not line.stated)
 
 
 def _state_octave(event: Event, staff: StaffState, octaves: int) -> None:

@@ -49,6 +49,7 @@ def prepare(root: Element) -> Element:
     _complete_definitions(score)
     _name_staff_of_octave_lines(score)
     _write_dots(score)
+    _write_durations_of_chords(score)
     _sort_staves(score)
     for layer in score.iter("layer"):
         _pass_on_staff(layer, "")
@@ -188,6 +189,14 @@ def _write_dots(score: Element) -> None:
             element.set("dots", str(len(dots)))
         for dot in dots:
             element.remove(dot)
+
+
+def _write_durations_of_chords(score: Element) -> None:
+    """Write the duration that all notes of a chord have to the chord, where the engraver looks."""
+    for chord in score.iter("chord"):
+        values = {tuple(note.get(name) for name in ("dur", "dots")) for note in chord.findall("note")}
+        if not chord.get("dur") and len(values) == 1:
+            chord.attrib |= {name: value for name, value in zip(("dur", "dots"), values.pop()) if value}
 
 
 def _sort_staves(score: Element) -> None:

@@ -90,6 +90,8 @@ def _matters(name: str, attribute: str) -> bool:
         return False
     if (name in ("clef", "keySig") and attribute == "visible") or attribute in _HIDING:
         return False  # without them the notes would be read as others than they are
+    if attribute == "sameas" and name in ("note", "chord", "rest"):
+        return False  # the engraver would not play it
     if name in _DEFINITIONS:
         return attribute in _DEFINED or attribute.startswith(_DEFINED_GROUPS)
     return attribute not in _LOOKS
