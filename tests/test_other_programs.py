@@ -212,3 +212,23 @@ def test_mei_defaults_that_are_not_read_are_refused(change: Callable[[str], str]
     assert len(pitches(engraved("x.mei", text))) == 4
     with pytest.raises(EngravingError, match=names):
         engraved("x.mei", change(text))
+
+
+def test_mei_notes_that_state_their_octave_outside_of_the_line() -> None:
+    """The first is no note of the line, which stands later in its bar."""
+    line = '<octave dis="8" dis.place="above" staff="1" tstamp="3" tstamp2="0m+4"/>'
+    first = mei.note("c5", 4, 'oct.ges="6"') + mei.notes("d5 e5 f5")
+    piece = engraved("x.mei", mei.score(mei.bar(first, after=line), mei.bar(QUARTERS)))
+    assert pitches(piece)[:4] == [84, 74, 88, 89]
+    assert heights(piece)[:4] == [0, -6, -5, -4]
+
+
+def test_mei_chords_whose_notes_have_the_duration() -> None:
+    chord = "<chord>" + mei.note("c4", 2, 'dots="1"') + mei.note("e4", 2, 'dots="1"') + "</chord>"
+    piece = engraved("x.mei", mei.score(mei.bar(chord + mei.note("d4")), mei.bar(QUARTERS)))
+    assert notes_of(piece)[:3] == [(0, 60), (0, 64), (3, 62)]
+
+
+def test_mei_notes_that_are_the_same_as_others_are_played() -> None:
+    again = mei.note("c4", 4, 'xml:id="first"') + mei.note("c4", 4, 'sameas="#first"') + mei.notes("e4 f4")
+    assert notes_of(engraved("x.mei", mei.score(mei.bar(again), mei.bar(QUARTERS))))[:2] == [(0, 60), (1, 60)]
