@@ -22,7 +22,9 @@ def undo_stretching(parts: Sequence[Part]) -> None:
     """Count the rests, backups and forwards of stretched bars in the time of their own part."""
     for measures in metered_bars(parts):
         for measure, own, divisions in measures:
-            for other in sorted({full for _, full, _ in measures if full is not None and full != own}) if own else ():
+            if own is None:
+                continue
+            for other in sorted({full for _, full, _ in measures if full is not None} - {own}):
                 if _is_stretched(measure, own, other, divisions):
                     _stretch_back(measure, own / other, divisions)
                     break
