@@ -137,6 +137,8 @@ class _BarReader(MelodyReader):
         self.signs.append((len(self.marks), token.parts["sign"], self.measure.quarters))
 
     def _take_field(self, token: Token) -> None:
+        if token.parts["name"] == "s":
+            raise AbcError(f"the signs in s:{token.parts['value'][:30]} are not read; write them into the music")
         if token.parts["name"] == "P":
             self.split_bar()
             self.part = token.parts["value"].strip()[:1]
