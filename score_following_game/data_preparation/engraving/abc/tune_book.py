@@ -70,7 +70,7 @@ _TOKEN = re.compile(
  | (?P<quoted>"[^"]*")
  | (?P<grace>\{{(?P<graces>[^}}]*)\}})
  | (?P<decoration>{EXCLAIMED}|{PLUSSED})
- | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
+ | (?P<bar>\[\|\]?|:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
  | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
  | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\[\]|"])*)\](?P<chord_length>{_LENGTH}))
