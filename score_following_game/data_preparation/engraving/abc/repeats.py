@@ -159,7 +159,8 @@ def _unmarked_starts(marks: Sequence[BarMarks], after_double_bars: Container[int
     parts: the label of each bar's part, if the parts are played in an order of their own; each has its own repeats then.
     """
     found: list[int] = []
-    begun, double_bar = False, None  # whether a sign has begun the passage; the last double bar in it
+    begun = False  # whether a sign has begun the passage
+    double_bar: int | None = None  # the last one in it
     for bar, mark in enumerate(marks):
         if bar and parts and parts[bar] != parts[bar - 1]:
             begun, double_bar = False, None
