@@ -104,6 +104,30 @@ def test_silence_is_told(level: float, tmp_path: Path, config: GameConfig, caplo
     assert "tune.wav: is silent" in caplog.text
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_told(odd: float, tmp_path: Path) -> None:
+    samples = tone(seconds=1)
+    samples[100] = odd
+    soundfile.write(tmp_path / "tune.wav", samples, RATE, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"tune\.wav: .*samples that are no numbers"):
+        read_recording(tmp_path / "tune.wav")
+
+
+def test_recordings_that_are_not_heard_are_named(tmp_path: Path, config: GameConfig, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("two", "odd", "empty", "published"):
+        write_small_piece(tmp_path, name)
+    for name, form in (("two.wav", "WAV"), ("two.flac", "FLAC"), ("odd.Wav", "WAV")):
+        soundfile.write(tmp_path / name, tone(seconds=4), RATE, format=form)
+    (tmp_path / "empty.mp3").touch()
+    (tmp_path / "published.wav").touch()  # as in the published sets, beside a spectrogram
+    np.save(tmp_path / "published.spec.npy", np.zeros((78, 80), np.float32))
+    with caplog.at_level(logging.WARNING):
+        load_data_set(tmp_path, config)
+    (named,) = [line for line in caplog.messages if "not heard" in line]
+    listed = named.partition("not heard: ")[2].split("; ")
+    assert sorted(listed) == ["empty.mp3 (it is empty)", "odd.Wav (odd.mid is)", "two.flac (two.wav is)"]
+
+
 @pytest.mark.parametrize("leak", [0.0, 0.1])
 def test_channels_that_cancel_are_not_mixed(
     leak: float, tmp_path: Path, config: GameConfig, caplog: pytest.LogCaptureFixture

@@ -249,6 +249,17 @@ def test_how_marks_name_their_notes(mark: str, tempo: float) -> None:
     assert bars(written)[0].tempi == ((0, tempo),)
 
 
+@pytest.mark.parametrize("text", ["*MM66", "*MM66.", "*MM=66", "*MM66-72"])
+def test_how_a_number_is_written(text: str) -> None:
+    assert bars(kern(text, "4c"))[0].tempi == ((0, 66.0),)
+
+
+def test_a_groupetto_takes_no_time() -> None:
+    prepared, reading = read_humdrum(kern("4c", "16dQ", "16e#Q", "4d"))
+    assert [(note.onset, note.duration, note.pitch) for note in reading.bars[0].notes] == [(0, 1, 60), (1, 1, 62)]
+    assert "16dq" in prepared
+
+
 @pytest.mark.parametrize("text", ["*MM[Allegro]", "*MM[quarter=0]", "*MM[quarter=]", "*MM0", "*MMquarter"])
 def test_words_are_no_tempo(text: str) -> None:
     assert bars(kern(text, "4c"))[0].tempi == ()

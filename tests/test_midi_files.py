@@ -108,6 +108,14 @@ def test_a_broken_meta_event_is_no_reason_to_refuse(kind: int, content: bytes, t
     assert BarCounter.of(tmp_path / "x.mid").at(2.0) == (2, 1.0)
 
 
+def test_chunks_of_other_kinds_do_no_harm() -> None:
+    midi = saved(scale())
+    place = midi.index(b"MTrk")
+    read = played_midi(midi[:place] + b"XFIH\x00\x00\x00\x04\x90\x40\x40\x00" + midi[place:] + b"XFKM\x00\x00\x00\x00")
+    assert note_onsets(read.midi, Path()).tolist() == onsets(midi).tolist()
+    assert read.remarks == ()
+
+
 def test_a_time_signature_without_beats_does_no_harm() -> None:
     assert len(onsets(saved([MetaMessage("time_signature", numerator=0), *scale()]))) == 8
 

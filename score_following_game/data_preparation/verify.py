@@ -18,10 +18,11 @@ from score_following_game.data_processing.audio import is_recording
 from score_following_game.data_processing.manifest import MANIFEST_NAME, Manifest, PieceEntry, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi
 from score_following_game.data_processing.page_map import map_path, read_page_map
-from score_following_game.data_processing.performance import is_empty, note_onsets, performance_source
+from score_following_game.data_processing.performance import note_onsets
 from score_following_game.data_processing.piece import SCORES, find_midi, merge_onsets, onset_frames
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sharp_sheet import SUFFIX, read_sharp
+from score_following_game.data_processing.sound_files import is_empty, performance_source
 from score_following_game.errors import UserError, counted
 from score_following_game.files import file_digest
 

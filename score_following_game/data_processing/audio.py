@@ -99,6 +99,8 @@ class _Heard:
     def mixed(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The mean of the channels, float32 (1, n)."""
         for block, rate in blocks:
+            if not np.isfinite(block).all():
+                raise ValueError("it has samples that are no numbers")
             mix = block.mean(axis=0, keepdims=True)
             self.samples += block.shape[1]
             self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))

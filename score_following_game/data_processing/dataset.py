@@ -18,6 +18,7 @@ from tqdm import tqdm
 from score_following_game.config import PACKAGE, GameConfig
 from score_following_game.data_processing.audio import RECORDING_SUFFIXES, is_recording, unread_sound
 from score_following_game.data_processing.piece import Piece, ScoreReader, find_score, load_piece, place_of_score
+from score_following_game.data_processing.sound_files import unheard_recordings
 from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError, counted, printable
 from score_following_game.files import visible_files
@@ -130,6 +131,8 @@ def _find_scores(folder: Path) -> list[Path]:
                 with_sound.add(own)
     if unread := unread_sound(path for path in files if place_of_score(path) in found):
         log.warning("%s: %s", folder, unread)
+    if unheard := unheard_recordings(files):
+        log.warning("%s: recordings that are not heard: %s", folder, _shortened(unheard))
     # A score without a performance of its own is complete where it has tempo variants.
     found -= {find_score(own) for own in with_sound} - with_sound
     if not found:

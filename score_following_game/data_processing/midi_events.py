@@ -1,4 +1,4 @@
-"""The bytes of a MIDI file without the meta events that cannot be decoded, such as a key of nine sharps."""
+"""The bytes of a MIDI file without what mido cannot read: meta events such as a key of nine sharps, chunks of other kinds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class _Place:
 def without_broken_meta_events(midi: bytes) -> tuple[bytes, int]:
     """Leave out the meta events that mido cannot decode. Returns the bytes and the number of events left out.
 
-    Raises ValueError for a file that is broken otherwise, and for a broken tempo.
+    Chunks that the standard does not know (Yamaha's XFIH) are left out, too, and not counted: they hold no music that is timed
+    by the tracks. Raises ValueError for a file that is broken otherwise, and for a broken tempo.
     """
     result = bytearray()
     place, left_out = _Place(midi), 0
@@ -53,6 +54,8 @@ def without_broken_meta_events(midi: bytes) -> tuple[bytes, int]:
         if name == b"MTrk":
             content, broken = _clean_track(content)
             left_out += broken
+        elif name != b"MThd":
+            continue
         result += _HEADER.pack(name, len(content)) + content
     return bytes(result), left_out
 

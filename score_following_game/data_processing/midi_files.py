@@ -6,6 +6,7 @@ click tracks are left out, because no notehead shows them. What is left out is n
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections import Counter
@@ -98,11 +99,10 @@ def _parse(data: bytes) -> tuple[mido.MidiFile, int]:
     try:
         content = mido.MidiFile(file=io.BytesIO(data))
     except Exception as error:  # of many types
-        try:
+        mended = data
+        with contextlib.suppress(ValueError):
             mended, broken = without_broken_meta_events(data)
-        except ValueError:
-            broken = 0
-        if not broken:
+        if mended == data:
             raise error
         content = mido.MidiFile(file=io.BytesIO(mended))
     if content.type == 2 and len(content.tracks) > 1:

@@ -7,7 +7,6 @@ NAME.spec.npy, as in the published sets; the MIDI file, played by FluidSynth. Th
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,12 +17,7 @@ import numpy as np
 from score_following_game import limits
 from score_following_game.config import BANDS, GameConfig, SpectrogramParams
 from score_following_game.data_processing.arrays import read_array
-from score_following_game.data_processing.audio import (
-    RECORDING_SUFFIXES,
-    is_recording,
-    load_recording,
-    read_recording,
-)
+from score_following_game.data_processing.audio import is_recording, load_recording, read_recording
 from score_following_game.data_processing.level import gain_for
 from score_following_game.data_processing.long_sound import SampleFile
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
@@ -36,6 +30,7 @@ from score_following_game.data_processing.performance_cache import (
     require_spectrogram,
     write_cache,
 )
+from score_following_game.data_processing.sound_files import performance_source
 from score_following_game.data_processing.spectrogram import band_magnitudes, compress
 from score_following_game.data_processing.synthesis import synthesise, synthesised
 from score_following_game.errors import UserError
@@ -45,8 +40,6 @@ if TYPE_CHECKING:  # imported where needed: pieces read from the cache do withou
     import pretty_midi
 
 log = logging.getLogger(__name__)
-
-LARGEST_EMPTY_WAV = 100  # bytes
 
 
 @dataclass(frozen=True)
@@ -140,24 +133,6 @@ def silent_performance(midi_path: Path, tempo: float = 1.0) -> Performance:
 
 def _named(path: Path, remarks: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{path.name}: {remark}" for remark in remarks)
-
-
-def performance_source(midi_path: Path) -> Path:
-    """The file that has a piece's sound: a recording, a precomputed spectrogram, or the MIDI file itself."""
-    recordings = [midi_path.with_suffix(cased) for suffix in RECORDING_SUFFIXES for cased in (suffix, suffix.upper())]
-    # The published Nottingham set has empty wav files beside its spectrograms.
-    candidates = [*recordings, midi_path.with_name(f"{midi_path.stem}.spec.npy")]
-    return next((path for path in candidates if os.path.isfile(path) and not is_empty(path)), midi_path)
-
-
-def is_empty(path: Path) -> bool:
-    """Whether a file has no bytes, or is a wav header without samples."""
-    size = path.stat().st_size
-    if not 12 <= size <= LARGEST_EMPTY_WAV:
-        return size == 0
-    with path.open("rb") as stream:
-        head = stream.read(12)
-    return head[:4] == b"RIFF" and head[8:] == b"WAVE"
 
 
 def performance_samples(midi_path: Path, config: GameConfig, sound_font: Path | None = None) -> np.ndarray:

@@ -17,10 +17,10 @@ from score_following_game.data_processing.page_map import map_path, read_page_ma
 from score_following_game.data_processing.performance import (
     load_performance,
     load_sound,
-    performance_source,
     silent_performance,
 )
 from score_following_game.data_processing.score_npz import Score, read_score
+from score_following_game.data_processing.sound_files import performance_source
 from score_following_game.errors import UserError
 
 SCORES, PERFORMANCES = "score", "performance"  # the two folders of a set in the layout of 2019

@@ -26,7 +26,7 @@ from score_following_game.data_processing.audio import is_recording, load_record
 from score_following_game.data_processing.dataset import find_data_set, score_paths
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.midi_files import read_midi
-from score_following_game.data_processing.performance import note_onsets, performance_source
+from score_following_game.data_processing.performance import note_onsets
 from score_following_game.data_processing.piece import (
     PERFORMANCES,
     SCORES,
@@ -36,6 +36,7 @@ from score_following_game.data_processing.piece import (
     onset_frames,
 )
 from score_following_game.data_processing.score_npz import Score, read_score
+from score_following_game.data_processing.sound_files import performance_source
 from score_following_game.errors import UserError, counted
 from score_following_game.files import WriteError, make_folder, replacing
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import score_following_game
 from score_following_game.data_processing.dataset import score_paths
 from score_following_game.data_processing.manifest import Manifest, PieceEntry
-from score_following_game.data_processing.performance import performance_source
 from score_following_game.data_processing.piece import SCORES, find_midi, find_score
+from score_following_game.data_processing.sound_files import performance_source
 from score_following_game.files import file_digest
 
 

@@ -12,7 +12,7 @@ _MODE_FIFTHS = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "dor":
 _SIGN = r"(?:\^\^|\^|__|_|=)"
 _KEY = re.compile(
     rf"""(?P<tonic>(?=exp)|[A-G][\#b]?|none)
-    (?:\s*(?P<explicit>exp)[a-z]* | \s*(?P<mode>maj|min|ion|dor|phr|lyd|mix|aeo|loc|m)?[a-z]*)
+    (?:\s*(?P<explicit>exp)[a-z]* | \s*(?P<mode>(?:maj|min|ion|dor|phr|lyd|mix|aeo|loc)[a-z]*|m)?)
     (?P<own>(?:\s*{_SIGN}[A-G])*)""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -51,7 +51,7 @@ def parse_key(text: str) -> Key | None:
     found = _KEY.fullmatch(text)
     if not found:
         raise AbcError(f"cannot read key {text!r}")
-    fifths = 0 if found["explicit"] else _fifths(found["tonic"], (found["mode"] or "").lower(), text)
+    fifths = 0 if found["explicit"] else _fifths(found["tonic"], (found["mode"] or "").lower()[:3], text)
     own = {step.upper(): ALTER[sign] for sign, step in re.findall(rf"({_SIGN})([A-Ga-g])", found["own"])}
     return _simplest(Key(fifths, tuple(sorted(own.items()))))
 

@@ -170,6 +170,8 @@ class MelodyReader:
         self.head = token.parts["head"]
 
     def _take_tuplet(self, token: Token) -> None:
+        if self.tuplet:
+            raise AbcError(f"{token.text!r} begins before the tuplet before it ends; a tuplet within another is not read")
         number = int(token.parts["p"])
         base = int(token.parts.get("q") or _TUPLET_TIME.get(number, 3 if is_compound(self.meter) else 2))
         if base == 0 or token.parts.get("r") == "0":
@@ -180,6 +182,10 @@ class MelodyReader:
     def _next_tuplet(self) -> int:
         self.tuplets += 1
         return self.tuplets
+
+    def _take_unread(self, token: Token) -> None:
+        overlay = "; of several voices in one (&) none is read" if token.text[0] == "&" else ""
+        raise AbcError(f"cannot read {token.text!r}{overlay}")
 
     def _take_plus(self, _token: Token) -> None:
         raise AbcError("+ does not begin a known decoration; write an old-style chord +CEG+ as [CEG]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -28,6 +29,7 @@ from score_following_game.data_preparation.engraving.verovio.ordering import lay
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 
 _MOST_PARTS = 1000
+_DOUBLE_BAR = re.compile(r"(?!\[\|\])[|\]\[]{2,}")  # [|] is invisible
 _PART_ORDER = re.compile(r"\(([A-Za-z]*)\)(\d*)|([A-Za-z])(\d*)")
 
 
@@ -58,6 +60,7 @@ class _BarReader(MelodyReader):
 
     def __init__(self, tune: Tune, voice: str) -> None:
         super().__init__(tune, voice)
+        self.stated_order = "P" in tune.headers
         self.marks: list[BarMarks] = []
         self.parts: list[str] = []
         self.mark = BarMarks()  # of the bar that is being read
@@ -67,6 +70,7 @@ class _BarReader(MelodyReader):
         self.signs: list[tuple[int, str, Fraction]] = []  # (bar, field of BarMarks, quarters after the start of the bar)
         self.before_endings: Event | None = None  # the last note before the first ending
         self.begins_ending = False  # a later ending, whose first note is to come
+        self.after_double_bars: set[int] = set()
 
     def take(self, token: Token) -> None:
         if token.kind == "bar":
@@ -95,6 +99,8 @@ class _BarReader(MelodyReader):
     def all_marks(self, reading: Reading) -> list[BarMarks]:
         """The marks of all bars. A sign stands before the note to which it belongs, or at the bar line."""
         marks = list(self.marks)
+        for bar in _unmarked_starts(marks, self.after_double_bars, self.parts if self.stated_order else []):
+            marks[bar] = replace(marks[bar], repeat_start=True)
         for bar, sign, position in self.signs:
             if bar < len(marks):
                 put_sign(marks, bar, sign, Onsets.of(reading.bars[bar]), [position], attached=True)
@@ -128,6 +134,8 @@ class _BarReader(MelodyReader):
         if before == len(text):  # nothing but colons: one repeat ends and one begins
             before = after = len(text) // 2
         self.end_measure()
+        if _DOUBLE_BAR.fullmatch(text):
+            self.after_double_bars.add(len(self.marks))
         if before and self.marks:
             self.marks[-1] = replace(self.marks[-1], repeat_end=before + 1)
         if after:
@@ -137,10 +145,33 @@ class _BarReader(MelodyReader):
         self.signs.append((len(self.marks), token.parts["sign"], self.measure.quarters))
 
     def _take_field(self, token: Token) -> None:
+        if token.parts["name"] == "s":
+            raise AbcError(f"the signs in s:{token.parts['value'][:30]} are not read; write them into the music")
         if token.parts["name"] == "P":
             self.split_bar()
             self.part = token.parts["value"].strip()[:1]
         super()._take_field(token)
+
+
+def _unmarked_starts(marks: Sequence[BarMarks], after_double_bars: Container[int], parts: Sequence[str]) -> list[int]:
+    """The bars at which repeats without a sign at their beginning begin: the standard goes back to the last double bar.
+
+    parts: the label of each bar's part, if the parts are played in an order of their own; each has its own repeats then.
+    """
+    found: list[int] = []
+    begun = False  # whether a sign has begun the passage
+    double_bar: int | None = None  # the last one in it
+    for bar, mark in enumerate(marks):
+        if bar and parts and parts[bar] != parts[bar - 1]:
+            begun, double_bar = False, None
+        begun = begun or mark.repeat_start
+        if bar in after_double_bars and not mark.ending:
+            double_bar = bar
+        if (mark.repeat_end or 1 in mark.ending) and double_bar is not None and not begun:
+            found.append(double_bar)
+        if mark.repeat_end or mark.ending:
+            begun, double_bar = False, None
+    return found
 
 
 def _by_parts(tune: Tune, parts: list[str], marks: list[BarMarks]) -> tuple[int, ...] | None:

@@ -12,6 +12,12 @@ from dataclasses import dataclass, field
 
 from score_following_game.data_preparation.engraving.abc.decorations import EXCLAIMED, PLUSSED
 from score_following_game.data_preparation.engraving.abc.macros import Macros
+from score_following_game.data_preparation.engraving.abc.signs import (
+    sign_of_annotation,
+    sign_of_decoration,
+    sign_of_letter,
+    signs_in_symbols,
+)
 
 
 class AbcError(Exception):
@@ -36,7 +42,8 @@ class Tune:
 class Token:
     """One element of a tune body.
 
-    kind: a top-level group of _TOKEN, or "sign" for one of _SIGNS.  text: the whole.  parts: all matched groups by name.
+    kind: a top-level group of _TOKEN, "sign" for a sign of signs.py, "head", or "unread" for text that is no element.
+    text: the whole.  parts: all matched groups by name.
     """
 
     kind: str
@@ -63,7 +70,7 @@ _TOKEN = re.compile(
  | (?P<quoted>"[^"]*")
  | (?P<grace>\{{(?P<graces>[^}}]*)\}})
  | (?P<decoration>{EXCLAIMED}|{PLUSSED})
- | (?P<bar>\[\||:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
+ | (?P<bar>\[\|\]?|:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
  | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
  | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\[\]|"])*)\](?P<chord_length>{_LENGTH}))
@@ -82,16 +89,6 @@ _TOKEN = re.compile(
 )
 _SILENT = {"quoted", "grace", "decoration", "spacer", "nothing"}  # printed or ornamental only, never part of a note or a bar
 _IN_FORCE = {"K", "M", "L", "Q", "I"}  # fields that apply to the music after them
-_SIGNS = {  # decorations that say in which order the bars are played, and the letters that stand for them
-    "segno": "segno",
-    "S": "segno",
-    "coda": "coda",
-    "O": "coda",
-    "fine": "fine",
-    **dict.fromkeys(("dacoda", "tocoda"), "to_coda"),
-    **dict.fromkeys(("dacapo", "dc", "dcalfine", "dcalcoda"), "da_capo"),
-    **dict.fromkeys(("dalsegno", "ds", "dsalfine", "dsalcoda"), "dal_segno"),
-}
 
 
 def read_tune_book(text: str) -> list[Tune]:
@@ -142,10 +139,9 @@ def grace_notes(token: Token) -> Iterator[tuple[str | None, str, str]]:
 
 
 def _sign(token: Token) -> str:
-    """The field of BarMarks that a decoration stands for, "" for another token."""
-    if token.kind == "nothing":
-        return _SIGNS.get(token.text, "")
-    return _SIGNS.get(re.sub(r"[^a-z]", "", token.text.lower()), "") if token.kind == "decoration" else ""
+    """The field of BarMarks that a token stands for, "" for another token."""
+    read = {"nothing": sign_of_letter, "decoration": sign_of_decoration, "quoted": sign_of_annotation}.get(token.kind)
+    return read(token.text.strip('"')) if read else ""
 
 
 def _head(token: Token) -> str:
@@ -185,18 +181,26 @@ def _read_tune(text: str, common: dict[str, str], head: Iterable[str]) -> Tune:
         name, value = field
         if not in_body:
             _transpose(headers, common, name, value)
-            headers.setdefault(name, value)
+            _state(headers, name, value)
             voices += [value] if name == "V" else []
             in_body = name == "K"
         elif name == "P":
             part = f"[P:{value.replace(']', ')')}]"  # without a space, which would end a beam
         elif name in INSTRUCTIONS:
             body.append(f"[I:{name} {value.replace(']', ')')}]")
-        elif name in _IN_FORCE or name == "V":
+        elif name in _IN_FORCE or name == "V" or (name == "s" and signs_in_symbols(value)):
             body.append(f"[{name}:{value.replace(']', ')')}]")
     # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
     music = re.sub(r"\\ ", "", " ".join(body) + " ")
     return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers, tuple(voices))
+
+
+def _state(headers: dict[str, str], name: str, value: str) -> None:
+    """Of what applies to the music the last in a header counts (of tempi the last with a number), of other fields the first."""
+    if name in _IN_FORCE | {PROPAGATION} and not (name == "Q" and not re.search(r"\d", value)):
+        headers[name] = value
+    else:
+        headers.setdefault(name, value)
 
 
 def _transpose(headers: dict[str, str], common: dict[str, str], name: str, value: str) -> None:
@@ -212,8 +216,9 @@ def _tokenise(music: str) -> Iterator[Token]:
     while place < len(music):
         found = _TOKEN.match(music, place)
         if not found:
-            overlay = "; of several voices in one (&) none is read" if music[place] == "&" else ""
-            raise AbcError(f"cannot read {music[place : place + 12]!r}{overlay}")
+            yield Token("unread", music[place : place + 12], {})
+            place += 1
+            continue
         parts = {name: value for name, value in found.groupdict().items() if value is not None}
         kind = next(name for name in found.groupdict() if name in parts)
         yield Token(kind, found[0], parts)

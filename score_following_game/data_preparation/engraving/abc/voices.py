@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Token, Tune, sounding_tokens
+from score_following_game.data_preparation.engraving.playing import PIANO
 
 _NAME = re.compile(r"\b(?:name|nm|sname|snm|subname)\s*=\s*(\"[^\"]*\"|\S+)")
 
@@ -13,10 +14,10 @@ _NAME = re.compile(r"\b(?:name|nm|sname|snm|subname)\s*=\s*(\"[^\"]*\"|\S+)")
 def voice_tokens(tune: Tune, part: str | None, marks: bool = False) -> tuple[str, list[Token]]:
     """The name of a voice, "" in a tune without voices, and its tokens, without ornaments and texts.
 
-    part: the voice's name of a V: field, its name= or its number from 1; None for a tune's only voice.
+    part: the voice's name of a V: field, (a piece of) its name= or its number from 1; None for a tune's only voice.
 
     Raises AbcError if there is no such voice, if there are several and `part` is None, and for a tempo that only another voice
-    states; with `marks` also for jumps and repeats that only another voice has.
+    states; with `marks` also for jumps, repeats and parts that only another voice has.
     """
     tokens = list(sounding_tokens(tune.music))
     in_music = list(dict.fromkeys(voice_name(token.parts["value"]) for token in tokens if _is_voice(token)))
@@ -30,6 +31,8 @@ def voice_tokens(tune: Tune, part: str | None, marks: bool = False) -> tuple[str
     _require_as_many("tempo", _is_tempo, by_voice, chosen)
     if marks:
         _require_as_many("jump", _is_jump, by_voice, chosen)
+        if "P" in tune.headers:
+            _require_as_many("part (P:)", _is_part, by_voice, chosen)
         if not any(map(_is_repeat, by_voice[chosen])):  # one bar line ends and begins a repeat, or two do
             _require_as_many("repeat", _is_repeat, by_voice, chosen)
     return chosen, by_voice[chosen]
@@ -60,6 +63,10 @@ def _is_jump(token: Token) -> bool:
     return token.kind == "sign"
 
 
+def _is_part(token: Token) -> bool:
+    return token.kind == "field" and token.parts["name"] == "P"
+
+
 def _is_repeat(token: Token) -> bool:
     return token.kind == "bar" and ":" in token.text
 
@@ -77,15 +84,18 @@ def _listed(voices: dict[str, list[str]]) -> str:
 
 
 def _chosen(part: str, voices: dict[str, list[str]]) -> str:
-    """The voice that `part` names: by its own name first, then by another one, then by its number."""
+    """The voice that `part` names: by its own name first, then by another one, its number, or a piece of one name only."""
     if part in voices:
         return part
     key = part.casefold()
     for voice, names in voices.items():
         if key in (voice.casefold(), *(name.casefold() for name in names)):
             return voice
+    containing = [voice for voice, names in voices.items() if part != PIANO and any(key in name.casefold() for name in names)]
     if part.isdecimal() and 1 <= int(part) <= max(1, len(voices)):
         return [*voices, ""][int(part) - 1]
+    if len(containing) == 1:
+        return containing[0]
     raise AbcError(f"no voice {part!r}; the tune has " + (f"the voices {_listed(voices)}" if voices else "one voice"))
 
 

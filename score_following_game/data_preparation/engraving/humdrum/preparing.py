@@ -6,7 +6,7 @@ import re
 
 from score_following_game.data_preparation.engraving.humdrum.durations import lacks_duration, missing_duration
 from score_following_game.data_preparation.engraving.humdrum.spines import read_rows, unreadable
-from score_following_game.data_preparation.engraving.humdrum.tokens import read_token, without_endings
+from score_following_game.data_preparation.engraving.humdrum.tokens import read_token, with_grace_notes, without_endings
 from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, too_many
 
 _DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
@@ -57,7 +57,7 @@ def _without_mistakes(lines: list[str]) -> tuple[list[str], Lost]:
         tokens = list(row.tokens)
         for field, token, spine in row.kern():
             notes += 1
-            token = tokens[field - 1] = without_endings(token)
+            token = tokens[field - 1] = with_grace_notes(without_endings(token))
             duration = missing_duration(rows, place, spine) if lacks_duration(token) else None
             if duration is not None:
                 tokens[field - 1] = f"{duration}r"

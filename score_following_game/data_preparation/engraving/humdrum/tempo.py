@@ -6,11 +6,12 @@ import re
 
 from score_following_game.data_preparation.engraving.tempo_marks import tempo_of_words
 
-_MM = re.compile(r"\*MM(\d+(?:\.\d+)?)")
+_NUMBER = r"\d+(?:\.\d*)?"
+_MM = re.compile(rf"\*MM\s*=?\s*({_NUMBER})(?:\s*-\s*{_NUMBER})?")
 
 
 def quarters_per_minute(interpretation: str) -> float | None:
-    """The tempo of *MM120 or *MM[quarter=120], None for any other interpretation."""
+    """The tempo of *MM120, *MM120-132 (the first number) or *MM[quarter=120], None for any other interpretation."""
     if found := _MM.fullmatch(interpretation):
         return float(found[1]) or None
     return tempo_of_words(interpretation.removeprefix("*MM")) if interpretation.startswith("*MM") else None

@@ -80,6 +80,11 @@ def without_endings(token: str) -> str:
     return " ".join(text.replace("R", "") if _ORNAMENT.search(text) else text for text in token.split(" "))
 
 
+def with_grace_notes(token: str) -> str:
+    """The token with the notes of a groupetto (Q), whose durations do not count, as grace notes (q)."""
+    return token.replace("Q", "q")
+
+
 def _duration(text: str) -> Fraction | None:
     """Quarters: 4 is a quarter, 3%2 two thirds of a whole note, 0 a breve, 00 a long. Dots and
     accidentals may stand anywhere in the token."""

@@ -1,0 +1,92 @@
+"""ABC: what stands in a tune is read or refused, never passed over."""
+
+from __future__ import annotations
+
+import pytest
+
+from score_following_game.data_preparation.engraving.abc.fields import quarter_tempo
+from score_following_game.data_preparation.engraving.abc.keys import parse_key
+from score_following_game.data_preparation.engraving.abc.melody import read_melody
+from score_following_game.data_preparation.engraving.abc.repeats import tune_in_order
+from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Tune, read_tune_book
+from score_following_game.data_preparation.engraving.abc.voices import voice_tokens
+from score_following_game.data_preparation.engraving.playing import Playing
+from score_following_game.data_preparation.engraving.verovio.layout import bar_order
+
+WRITTEN = Playing(repeats="written")
+HEAD = "X:1\nT:t\nM:4/4\nL:1/4\n"
+VOICES = f'{HEAD}V:1 nm="Violin I"\nV:2 nm="Violin II"\nV:3 nm="Cello"\nK:C\n'
+
+
+def tune_of(text: str) -> Tune:
+    return read_tune_book(text)[0]
+
+
+@pytest.mark.parametrize(
+    ("music", "expected"),
+    [
+        ('CDEF|GABc"^Fine"|c4|C2D2"_D.C. al Fine"|]', [0, 1, 2, 3, 0, 1]),
+        ('CDEF|"^Fine"c4|C2D2"@10,-2 Da Capo"|]', [0, 1, 2, 0, 1]),
+        ('CDEF|"^Segno"GABc|C2D2"D.S."|]', [0, 1, 2, 1, 2]),
+        ('CDEF|"^Segno"GABc|c4"^To Coda"|C4"^D.S. al Coda"|"^Coda"E4|]', [0, 1, 2, 3, 1, 2, 4]),
+        ('CDEF|GABc"^Fine words"|"D C"CDEF|]', [0, 1, 2]),  # no sign, and two chords
+    ],
+)
+def test_words_above_the_staff_are_signs(music: str, expected: list[int]) -> None:
+    assert bar_order(tune_in_order(tune_of(f"{HEAD}K:C\n{music}\n"), WRITTEN)[0]) == expected
+
+
+def test_signs_in_a_line_of_symbols_are_refused() -> None:
+    text = f"{HEAD}K:C\nCDEF|GABc|\ns: * * * !{{}}!\nC2D2!D.C.!|]\n"
+    with pytest.raises(AbcError, match=r"the signs in s:.*fine.*write them into the music"):
+        tune_in_order(tune_of(text.replace("{}", "fine")), WRITTEN)
+    assert len(read_melody(tune_of(text.replace("{}", "fine"))).measures) == 3  # played once, a sign has no meaning
+    assert bar_order(tune_in_order(tune_of(text.replace("{}", "trill")), WRITTEN)[0]) == [0, 1, 2, 0, 1, 2]
+
+
+def test_parts_that_only_another_voice_has_are_refused() -> None:
+    text = f"{HEAD}P:AAB\nV:1\nV:2\nK:C\nV:1\nP:A\nCDEF|\nP:B\nGABc|]\nV:2\nC4|\nD4|]\n"
+    assert bar_order(tune_in_order(tune_of(text), Playing(part="1", repeats="written"))[0]) == [0, 0, 1]
+    with pytest.raises(AbcError, match=r"voice 1 has a part \(P:\) that voice 2 lacks"):
+        tune_in_order(tune_of(text), Playing(part="2", repeats="written"))
+    assert voice_tokens(tune_of(text.replace("P:AAB\n", "")), "2", marks=True)  # without an order parts are names only
+
+
+def test_the_last_of_several_header_fields_counts() -> None:
+    tune = tune_of('X:1\nT:t\nT:other\nM:4/4\nL:1/8\nM:3/4\nL:1/4\nQ:1/4=60\nQ:1/4=80\nQ:"Allegro"\nK:C\nCDE|\n')
+    melody = read_melody(tune)
+    assert (melody.meter, melody.notes(), quarter_tempo(tune)) == ((3, 4), [(0, 1, 60), (1, 1, 62), (2, 1, 64)], 80)
+    assert tune.title == "t"
+
+
+@pytest.mark.parametrize("music", ["(3C(3DEFG z2|", "(3CD|(3EFG z2|"])
+def test_a_tuplet_within_another_is_refused(music: str) -> None:
+    with pytest.raises(AbcError, match=r"'\(3' begins before the tuplet before it ends"):
+        read_melody(tune_of(f"{HEAD}K:C\n{music}\n"))
+
+
+@pytest.mark.parametrize("text", ["Bflat", "F sharp minor", "Dmoll", "C dur"])
+def test_a_key_in_other_words_is_refused(text: str) -> None:
+    with pytest.raises(AbcError, match=f"cannot read key '{text}'"):
+        parse_key(text)
+
+
+def test_what_cannot_be_read_in_another_voice_does_no_harm() -> None:
+    tune = tune_of(f"{VOICES}V:1\nCDEF|\nV:2\nC2&E2|\nV:3\nC,4|\n")
+    assert [pitch for _, _, pitch in read_melody(tune, "1").notes()] == [60, 62, 64, 65]
+    with pytest.raises(AbcError, match=r"cannot read '&E2\|.*of several voices in one \(&\) none is read"):
+        read_melody(tune, "2")
+
+
+def test_a_piece_of_the_name_of_one_voice_is_enough() -> None:
+    tune = tune_of(f"{VOICES}V:1\nCDEF|\nV:2\nGABc|\nV:3\nC,4|\n")
+    assert [pitch for _, _, pitch in read_melody(tune, "cel").notes()] == [48]
+    assert [pitch for _, _, pitch in read_melody(tune, "Violin I").notes()] == [60, 62, 64, 65]
+    for part in ("Violin", "piano"):
+        with pytest.raises(AbcError, match=f"no voice '{part}'"):
+            read_melody(tune_of(tune_text(part)), part)
+
+
+def tune_text(part: str) -> str:
+    """A tune with voices whose names begin with the part's, one voice for `piano`, which stands for two staves."""
+    return VOICES.replace("Cello", f"{part} left") + "V:1\nCDEF|\nV:2\nGABc|\nV:3\nC,4|\n"
