@@ -207,7 +207,7 @@ def test_scripts_show_help_and_every_published_argument(run):
         ("prepare_game_data.py", {"destination", "destination_dir", "source", "style", "jobs", "check", "split"}),
     )
     for script, arguments in published:
-        text = run(script, "--help").stdout
+        text = run(script, "--help", afresh=True).stdout
         assert {name for name in arguments if f"--{name}" not in text} == set(), script
 
 
