@@ -14,7 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from listening_tools import write_heard
 from ready_process import ROOT, run_script
 from small_piece import write_small_piece
 from sound_tools import without_alsa, without_sound_server
@@ -22,6 +25,7 @@ from sound_tools import without_alsa, without_sound_server
 from score_following_game.config import GameConfig, freely_moving, load_game_config
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.piece import Piece, load_piece
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 
@@ -132,6 +136,22 @@ def bank(data_set: Path, config: GameConfig) -> ScoreBank:
 def continuous_bank(bank: ScoreBank) -> ScoreBank:
     """The same pieces under continuous actions."""
     return ScoreBank(bank.pieces, freely_moving(bank.config))
+
+
+@pytest.fixture(scope="session")
+def tune(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small piece, and how it is heard (listening_tools.py)."""
+    return write_heard(tmp_path_factory.mktemp("tune"))
+
+
+@pytest.fixture(scope="session")
+def tune_piece(tune: Path, config: GameConfig) -> Piece:
+    return load_piece(tune, config, silent=True)
+
+
+@pytest.fixture(scope="session")
+def heard(tune: Path) -> np.ndarray:
+    return soundfile.read(tune.with_name("heard.wav"), dtype="float32")[0]
 
 
 @pytest.fixture(scope="session")
