@@ -111,6 +111,7 @@ from importlib.machinery import PathFinder
 find = PathFinder.find_spec
 PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in {HIDDEN} else find(name, *rest)
 from score_following_game.scripts import evaluate, play, prepare, train, watch
+assert "matplotlib" not in sys.modules  # it takes a second, and not every command draws
 for arguments in eval(sys.argv[1]):
     sys.argv[1:] = arguments
     try:
