@@ -9,7 +9,7 @@ demo: setup
 	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
 test: setup lint
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --durations 30
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist worksteal --durations 30
 
 lint: setup
 	.venv/bin/ruff check .
@@ -17,7 +17,7 @@ lint: setup
 	.venv/bin/mypy
 
 coverage: setup
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 docs: setup  # with --quiet, warnings are neither shown nor counted by --strict
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict

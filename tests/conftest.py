@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import runpy
 import shutil
 import signal
@@ -13,18 +12,23 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+from listening_tools import write_heard
+from ready_process import ROOT, run_script
 from small_piece import write_small_piece
 from sound_tools import without_alsa, without_sound_server
 
 from score_following_game.config import GameConfig, freely_moving, load_game_config
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.piece import Piece, load_piece
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 Run = Callable[..., subprocess.CompletedProcess]
 
@@ -135,33 +139,39 @@ def continuous_bank(bank: ScoreBank) -> ScoreBank:
 
 
 @pytest.fixture(scope="session")
-def run() -> Run:
-    """Runs a script of the repository's root in a process of its own and returns its CompletedProcess (text)."""
+def tune(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small piece, and how it is heard (listening_tools.py)."""
+    return write_heard(tmp_path_factory.mktemp("tune"))
 
-    def run_script(*arguments: object, cwd: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CI": "true"}  # makes some libraries print more
-        script, *rest = map(str, arguments)
-        result = subprocess.run(
-            [sys.executable, str(ROOT / script), *rest],
-            cwd=cwd,
-            env=environment,
-            text=True,
-            capture_output=True,
-            timeout=300,
-            check=False,
-        )
+
+@pytest.fixture(scope="session")
+def tune_piece(tune: Path, config: GameConfig) -> Piece:
+    return load_piece(tune, config, silent=True)
+
+
+@pytest.fixture(scope="session")
+def heard(tune: Path) -> np.ndarray:
+    return soundfile.read(tune.with_name("heard.wav"), dtype="float32")[0]
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """`run_script`, which here fails the test where the script does, unless it is to be looked at (check=False)."""
+
+    def run_script_checked(*arguments: object, check: bool = True, **options: Any) -> subprocess.CompletedProcess:
+        result = run_script(*arguments, **options)
         if check and result.returncode:
-            raise AssertionError(f"{script} exited with {result.returncode}\n{result.stdout}\n{result.stderr}")
+            raise AssertionError(f"{arguments[0]} exited with {result.returncode}\n{result.stdout}\n{result.stderr}")
         return result
 
-    return run_script
+    return run_script_checked
 
 
 @pytest.fixture
 def run_here(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Like `run`, but in this process, which saves the seconds of importing everything; used where errors are tested."""
 
-    def run_script(*arguments: object) -> subprocess.CompletedProcess:
+    def run_in_process(*arguments: object) -> subprocess.CompletedProcess:
         script, *rest = map(str, arguments)
         monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "argv", [script, *rest])
@@ -177,4 +187,4 @@ def run_here(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> R
             signal.signal(signal.SIGTERM, on_termination)
         return subprocess.CompletedProcess(sys.argv, code, *capfd.readouterr())
 
-    return run_script
+    return run_in_process

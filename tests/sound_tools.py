@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from watching_tools import REPOSITORY, environment
+from ready_process import ROOT
+from watching_tools import environment
 
 _CONFIG = "/usr/share/alsa/alsa.conf"
 
@@ -52,7 +53,7 @@ def endless_device(code: str, samples: np.ndarray, folder: Path) -> subprocess.C
     return subprocess.run(
         [sys.executable, "-c", code, str(folder / "got.npy")],
         env={**environment(), "ALSA_CONFIG_PATH": str(config)},
-        cwd=REPOSITORY,
+        cwd=ROOT,
         text=True,
         capture_output=True,
         timeout=60,
@@ -84,9 +85,9 @@ class SoundServer:
 
     def start(self, script: str, *arguments: object) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, str(REPOSITORY / script), *map(str, arguments)],
+            [sys.executable, str(ROOT / script), *map(str, arguments)],
             env=self.environment,
-            cwd=REPOSITORY,
+            cwd=ROOT,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

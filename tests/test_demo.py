@@ -29,14 +29,8 @@ def test_a_run_cools_with_its_minutes_and_never_slower_than_the_preset():
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "x"])
-def test_impossible_minutes_are_one_line(minutes):
-    result = subprocess.run(
-        [sys.executable, "-m", "score_following_game.demo", "--minutes", minutes],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_impossible_minutes_are_one_line(run_here, minutes):
+    result = run_here("score_following_game/demo.py", "--minutes", minutes)
     assert (result.returncode, result.stdout) == (2, "")
     assert "--minutes" in result.stderr and result.stderr.count("\n") == 1
 

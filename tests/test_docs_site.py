@@ -60,10 +60,8 @@ def test_no_table_of_the_code_is_missing(site: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", SCRIPTS)
-def test_every_option_of_a_command_is_listed(site: Path, command: str):
-    printed = subprocess.run(
-        [sys.executable, str(ROOT / SCRIPTS[command]), "--help"], text=True, capture_output=True, check=True
-    )
+def test_every_option_of_a_command_is_listed(run, site: Path, command: str):
+    printed = run(SCRIPTS[command], "--help")
     options = set(re.findall(r"^ +(--[\w-]+)", printed.stdout, re.MULTILINE))
     page = text_of(site / "reference" / "commands.html")
     own = page[page.rindex(f"python {SCRIPTS[command]}") :]

@@ -1,8 +1,6 @@
 """The examples in docs/examples run, each for a second or two."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 from conftest import ROOT
@@ -24,10 +22,8 @@ NEEDS = {"sb3_ppo.py": pytest.mark.needs("stable_baselines3"), "sb3_sac.py": pyt
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in SHORT])
-def test_example_runs_and_prints_a_learning_curve(name: str):
-    command = [sys.executable, str(EXAMPLES / name), *SHORT[name]]
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+def test_example_runs_and_prints_a_learning_curve(run, name: str):
+    done = run(EXAMPLES / name, *SHORT[name])
     rows = [ROW.match(line) for line in done.stdout.splitlines()]
     assert len(rows) >= 2 and all(rows), done.stdout
     assert int(rows[0][1]) == 0 and int(rows[-1][1]) >= int(SHORT[name][1])

@@ -1,7 +1,5 @@
 """The table of networks against the published shapes and fingerprints; parameter files."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -145,10 +143,8 @@ def test_batch_statistics_are_learnt_in_training_and_used_after():
     assert float(network.spec_bn.running_mean[0]) == pytest.approx(5.5 * (1 - 0.99**300), rel=1e-2)
 
 
-def test_the_table_is_printed():
-    lines = subprocess.run(
-        [sys.executable, "-m", "score_following_game.agents.networks"], text=True, capture_output=True, check=True
-    ).stdout.splitlines()
+def test_the_table_is_printed(run_here):
+    lines = run_here("score_following_game/agents/networks.py").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(ARCHITECTURES)
     assert "ScoreFollowingNetMSMDLCHSDeepDoLight             2915620  78 x 40" in "\n".join(lines)
 

@@ -111,6 +111,7 @@ from importlib.machinery import PathFinder
 find = PathFinder.find_spec
 PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in {HIDDEN} else find(name, *rest)
 from score_following_game.scripts import evaluate, play, prepare, train, watch
+assert "matplotlib" not in sys.modules  # it takes a second, and not every command draws
 for arguments in eval(sys.argv[1]):
     sys.argv[1:] = arguments
     try:
@@ -207,7 +208,7 @@ def test_scripts_show_help_and_every_published_argument(run):
         ("prepare_game_data.py", {"destination", "destination_dir", "source", "style", "jobs", "check", "split"}),
     )
     for script, arguments in published:
-        text = run(script, "--help").stdout
+        text = run(script, "--help", afresh=True).stdout
         assert {name for name in arguments if f"--{name}" not in text} == set(), script
 
 

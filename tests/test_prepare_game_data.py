@@ -15,23 +15,17 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 import pytest
+from ready_process import ROOT, run_script
 
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.scripts.prepare import main
 
-ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
 BUNDLED = ROOT / "score_following_game" / "bundled"
 
 
 def prepare(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, ROOT / "prepare_game_data.py", *map(str, arguments)],
-        cwd=cwd,
-        text=True,
-        capture_output=True,
-        timeout=120,
-    )
+    return run_script("prepare_game_data.py", *arguments, cwd=cwd)
 
 
 def test_own_scores(tmp_path: Path) -> None:

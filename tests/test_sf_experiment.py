@@ -22,8 +22,8 @@ from score_following_game.config import load_game_config
 SMALL = ("--n_worker", 4, "--t_max", 5, "--log_interval", 2, "--eval_interval", 5, "--eval_trials", 1, "--threads", 1)
 
 
-def train(run, data_set: Path, root: Path, *arguments: object) -> Path:
-    """Run the real script and return its run directory."""
+def train(run, data_set: Path, root: Path, *arguments: object, **options: bool) -> Path:
+    """Run the real script and return its run directory. options: of `run`."""
     result = run(
         "sf_experiment.py",
         "--train_set",
@@ -36,6 +36,7 @@ def train(run, data_set: Path, root: Path, *arguments: object) -> Path:
         root / "runs",
         *SMALL,
         *arguments,
+        **options,
     )
     return Path(result.stdout.split("Run directory: ")[1].splitlines()[0])
 
@@ -59,7 +60,7 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
 def test_same_seed_same_result_and_resume_is_exact(run, data_set: Path, tmp_path: Path, options: tuple):
     options = (*options, "--random_start", 0.5, "--prioritized_sampling")
     whole = train(run, data_set, tmp_path, *options, "--max_updates", 12)
-    again = train(run, data_set, tmp_path, *options, "--max_updates", 12)
+    again = train(run, data_set, tmp_path, *options, "--max_updates", 12, afresh=True)
     other = train(run, data_set, tmp_path, *options, "--max_updates", 12, "--seed", 5)
     assert equal(parameters(whole), parameters(again))
     assert not equal(parameters(whole), parameters(other))

@@ -6,15 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 from PIL import ImageGrab
+from ready_process import ROOT, run_script
 
 from score_following_game.watching.session import FINAL_SECONDS
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 DISCRETE, CONTINUOUS = "game_configs/nottingham.yaml", "game_configs/nottingham_continuous.yaml"
 LAST = 56  # frame of the small piece's last onset
 HELD = round(FINAL_SECONDS * 20)
@@ -53,16 +52,16 @@ def environment(display=None):
     names = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     names |= {
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": str(ROOT),
         "XDG_DATA_HOME": _DATA.name,
         "CI": "true",
     }  # CI: some libraries say more on stdout
     return names | ({"DISPLAY": display} if display else {})
 
 
-def start(script, *args, display=None, cwd=REPOSITORY):
+def start(script, *args, display=None, cwd=ROOT):
     return subprocess.Popen(
-        [sys.executable, str(REPOSITORY / script), *map(str, args)],
+        [sys.executable, str(ROOT / script), *map(str, args)],
         cwd=cwd,
         text=True,
         env=environment(display),
@@ -76,7 +75,7 @@ def start_code(code, display):
     return subprocess.Popen(
         [sys.executable, "-c", code],
         env=environment(display),
-        cwd=REPOSITORY,
+        cwd=ROOT,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -84,11 +83,10 @@ def start_code(code, display):
     )
 
 
-def run(script, *args, display=None, cwd=REPOSITORY):
+def run(script, *args, display=None, cwd=ROOT):
     """-> (exit code, stdout, stderr)"""
-    process = start(script, *args, display=display, cwd=cwd)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    done = run_script(script, *args, cwd=cwd, environment=environment(display), timeout=60)
+    return done.returncode, done.stdout, done.stderr
 
 
 def press(display, *keys, action="key"):

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 
 from score_following_game.data_processing.piece import Piece
 from score_following_game.evaluation.evaluator import Episode
 from score_following_game.evaluation.metrics import errors_in_seconds, mean_stats
-from score_following_game.evaluation.plots import AGENT, BOUNDS, TARGET, lost_from, outcome, stacked_panels, write_figure
+from score_following_game.evaluation.plots import (
+    AGENT,
+    BOUNDS,
+    TARGET,
+    lost_from,
+    new_figure,
+    outcome,
+    stacked_panels,
+    write_figure,
+)
 from score_following_game.evaluation.results import Results
 from score_following_game.watching.session import WatchedGame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 TEMPO_SECONDS = 2.0
 LEAST_MOTION = 1.0  # pixels; music that moves less within TEMPO_SECONDS has no tempo
@@ -80,7 +92,7 @@ def piece_errors(episodes: Sequence[Episode], fps: int) -> Figure:
 
     episodes: one per trial, errors in seconds. A cross marks where a trial was lost; above 0 the agent is ahead.
     """
-    figure = Figure(figsize=(9.6, 2.4), dpi=100, layout="constrained")
+    figure = new_figure(9.6, 2.4)
     axes = figure.subplots()
     for episode in episodes:
         axes.plot(episode.frames / fps, episode.errors, ".-", color=AGENT, lw=1, ms=3, alpha=max(0.25, 1 / len(episodes)))
@@ -106,7 +118,7 @@ def error_histograms(played: Mapping[str, Results], threshold: int) -> Figure:
         played: results by name; each gets a row of 1280 x 520 px. Onsets after a loss have no error.
         threshold: the game config's, in pixels; the errors at which an agent is lost are marked.
     """
-    figure = Figure(figsize=(12.8, 5.2 * len(played)), dpi=100, layout="constrained")
+    figure = new_figure(12.8, 5.2 * len(played))
     for part, (name, results) in zip(figure.subfigures(len(played), 1, squeeze=False)[:, 0], played.items(), strict=True):
         _plot_errors(part, name, results, threshold)
     return figure

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from score_following_game.environment.rendering.names import title
 from score_following_game.evaluation.alignment_plots import error_histograms, piece_errors
@@ -20,6 +19,9 @@ from score_following_game.evaluation.intervals import intervals
 from score_following_game.evaluation.metrics import SHARE_SECONDS, mean_stats
 from score_following_game.evaluation.results import Results, mean_of
 from score_following_game.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAME = "report.html"
 OPEN = 5  # pieces; of more the courses are folded
@@ -189,6 +191,8 @@ def _plot(index: int, results: Results, fps: int) -> str:
 def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     # Text as text: smaller, and it can be searched. A fixed salt and no date: equal results make equal pages.
+    import matplotlib
+
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

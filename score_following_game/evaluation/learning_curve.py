@@ -14,12 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from score_following_game import limits
 from score_following_game.errors import UserError, counted
 from score_following_game.evaluation.metrics import STATISTICS
-from score_following_game.evaluation.plots import require_plottable, write_figure
+from score_following_game.evaluation.plots import new_figure, require_plottable, write_figure
 from score_following_game.reading import read_bytes, reading
 from score_following_game.run_files import CURVE_FILE, SETTINGS_FILE
 from score_following_game.yaml_files import read_yaml
@@ -32,7 +30,7 @@ def plot_learning_curve(table: Path, picture: Path) -> None:
     """
     rows = read_curve(table)
     steps = [row["steps"] / 1e6 for row in rows]
-    figure = Figure(figsize=(9, 5.5), dpi=110, layout="constrained")
+    figure = new_figure(9, 5.5, dpi=110)
     ratios, error = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     for name, label in (
         ("global_tracking_ratio", "R_on: onsets tracked"),
@@ -59,7 +57,7 @@ def compare_learning_curves(tables: Sequence[Path], picture: Path, reference: fl
 
     reference: a ratio to compare with, drawn as a line.
     """
-    figure = Figure(figsize=(12, 5.5), dpi=110, layout="constrained")
+    figure = new_figure(12, 5.5, dpi=110)
     by_steps, by_time = figure.subplots(1, 2, sharey=True)
     for number, (table, label) in enumerate(zip(tables, run_labels([table.parent for table in tables]), strict=True)):
         rows = read_curve(table)

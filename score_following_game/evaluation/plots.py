@@ -7,27 +7,35 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
 from score_following_game.environment.rendering.names import title
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, replacing, require_writable
 from score_following_game.watching.session import PERSON, WatchedGame
 
+if TYPE_CHECKING:  # importing matplotlib takes a second, which a command that draws nothing can save
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 # The colours of the rendered picture: blue and vermilion of Okabe and Ito's palette.
 TARGET, AGENT, BOUNDS = "#0072B2", "#D55E00", "#BE3C46"
-SPEED_CHANGES = LinearSegmentedColormap.from_list("speed changes", ["#7A6FB0", "#D0D0D0", "#E08A1E"])  # slower to faster
+SPEED_CHANGES = ("#7A6FB0", "#D0D0D0", "#E08A1E")  # slower to faster, blended in between
 PLOT_SUFFIXES = (".png", ".jpg", ".pdf", ".svg", ".jpeg", ".eps", ".webp", ".tif", ".tiff")
 
 
 def plot_episode(episode: WatchedGame, path: str | os.PathLike[str]) -> None:
     """Write episode_figure to a file. Raises UserError as write_figure does."""
     write_figure(episode_figure(episode), path)
+
+
+def new_figure(width: float, height: float, dpi: int = 100) -> Figure:
+    """An empty figure of width x height inches whose parts make room for each other."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
 def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -55,6 +63,8 @@ def _require_suffix(path: str | os.PathLike[str], prefix: str = "") -> None:
 
 def episode_picture(episode: WatchedGame) -> np.ndarray:
     """episode_figure as a picture, uint8 (720, 1280, 3), BGR."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     figure = episode_figure(episode)
     canvas = FigureCanvasAgg(figure)
     with _silent_about_letters():
@@ -96,7 +106,7 @@ def episode_figure(episode: WatchedGame) -> Figure:
 
 def stacked_panels(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     """A figure of 1280 x 720 px with panels of these relative heights that share the time axis."""
-    figure = Figure(figsize=(12.8, 7.2), dpi=100, layout="constrained")
+    figure = new_figure(12.8, 7.2)
     rows = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
     for axes in rows:
         axes.grid(alpha=0.3)
@@ -157,7 +167,9 @@ def _plot_policy(axes: Axes, seconds: np.ndarray, episode: WatchedGame) -> None:
     policies = np.array(episode.policies)
     if episode.choices:
         order = np.argsort(episode.choices)
-        colours = SPEED_CHANGES(np.linspace(0, 1, len(order)))
+        from matplotlib.colors import LinearSegmentedColormap
+
+        colours = LinearSegmentedColormap.from_list("speed changes", SPEED_CHANGES)(np.linspace(0, 1, len(order)))
         axes.stackplot(
             seconds,
             policies[:, order].T,
