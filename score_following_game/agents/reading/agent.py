@@ -10,7 +10,7 @@ from torch import Tensor
 
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy, Policy
-from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
+from score_following_game.agents.reading.belief import MotionPrior, estimate, speeds, unit_of
 from score_following_game.agents.reading.features import Features, arithmetic
 from score_following_game.agents.reading.network import (
     CELL,
@@ -25,7 +25,7 @@ from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 
 # Power of each frame's evidence. Neighbouring frames hear nearly the same sound, so they are not independent.
-POWER = 0.05
+POWER = 0.1
 OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely than one at its edge
 BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
@@ -105,7 +105,7 @@ class ReadingAgent(Agent):
         self._particles, believed = particles, estimate(particles, pace)
         self.confidence = self._judge(game, view, likelihood)
         wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]
-        each = _speed_towards(game, particles[..., 0], particles[..., 1] * pace)
+        each = _speed_towards(game, particles[..., 0], speeds(particles, pace))
         if game.config.continuous:
             self.policy = NormalPolicy((wanted - game.speed).float(), each.std(dim=1).float() + LEAST_STD)
             return wanted - game.speed

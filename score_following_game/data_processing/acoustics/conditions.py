@@ -16,7 +16,7 @@ from score_following_game.data_processing.acoustics.instruments import Instrumen
 from score_following_game.data_processing.acoustics.noises import with_noise
 from score_following_game.data_processing.acoustics.performing import perform
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room
-from score_following_game.data_processing.acoustics.world import Performer, Sounding
+from score_following_game.data_processing.acoustics.world import Performer, Sounding, after_silence
 from score_following_game.data_processing.augmentation import as_scanned
 from score_following_game.data_processing.piece import Piece, can_be_performed
 from score_following_game.data_processing.synthesis import default_sound_font
@@ -39,8 +39,9 @@ CHANGES: dict[str, Change] = {
     ),
     "coded": lambda samples, rate, random: coded(samples, rate, 30.0, 6000.0),
 }
-EXPRESSIVE, RETUNED, SCANNED = "expressive", "50 cents higher", "scanned sheet"
-CONDITIONS = (DEFAULT, *PROGRAMS, EXPRESSIVE, RETUNED, *CHANGES, SCANNED)
+EXPRESSIVE, RETUNED, LATE, SCANNED = "expressive", "50 cents higher", "begins after 2 s", "scanned sheet"
+CONDITIONS = (DEFAULT, *PROGRAMS, EXPRESSIVE, RETUNED, LATE, *CHANGES, SCANNED)
+SILENCE = 2  # seconds before the first note under LATE
 
 
 def under(condition: str, pieces: Sequence[Piece], config: GameConfig, seed: int = 0, font: Path | None = None) -> list[Piece]:
@@ -83,7 +84,9 @@ def _sounding(condition: str, performer: Performer, random: np.random.Generator,
     if condition == RETUNED:
         samples, factor = retuned(sounding.samples, 50.0)
         return Sounding(samples, sounding.onsets * factor)
+    rate = performer.config.spectrogram_params.sample_rate
+    if condition == LATE:
+        return after_silence(sounding, SILENCE * rate, rate)
     if condition in CHANGES:
-        rate = performer.config.spectrogram_params.sample_rate
         return replace(sounding, samples=CHANGES[condition](sounding.samples, rate, random))
     return sounding

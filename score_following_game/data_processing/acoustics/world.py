@@ -127,9 +127,13 @@ class World:
         return piece
 
 
-def _begun_later(sounding: Sounding, rate: int, random: np.random.Generator) -> Sounding:
-    silence = int(random.uniform(0, LEAD_IN) * rate) * (random.random() < 0.5)
+def after_silence(sounding: Sounding, silence: int, rate: int) -> Sounding:
+    """The same after `silence` samples without sound."""
     return Sounding(np.pad(sounding.samples, (silence, 0)), sounding.onsets + silence / rate)
+
+
+def _begun_later(sounding: Sounding, rate: int, random: np.random.Generator) -> Sounding:
+    return after_silence(sounding, int(random.uniform(0, LEAD_IN) * rate) * (random.random() < 0.5), rate)
 
 
 def _tuned(sounding: Sounding, rate: int, random: np.random.Generator) -> Sounding:
