@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, settings
 from listening_tools import write_heard
 from ready_process import ROOT, run_script
 from small_piece import write_small_piece
@@ -31,6 +32,10 @@ from score_following_game.errors import UserError
 
 SHARED = ROOT.parent / "shared"
 Run = Callable[..., subprocess.CompletedProcess]
+
+# Neither a slow nor a busy machine is a fault of a test.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and the scripts they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -31,6 +31,7 @@ WITHOUT_INFLUENCE = {
     "data_processing/manifest.py",  # read when a data set is loaded
     "data_processing/performance_cache.py",  # keeps spectrograms, which are not among a piece's files
     "data_processing/piece.py",  # used for names only
+    "data_processing/sound_files.py",  # finds recordings beside pieces that have been made
 }
 LIBRARIES_WITHOUT_INFLUENCE = {"yaml", "tqdm"}  # of config.py; progress bars
 
