@@ -72,7 +72,7 @@ def compare_episode(game: Game, trace: dict[str, np.ndarray]) -> None:
             assert not sheet[1].any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     name=st.sampled_from(["nottingham", "nottingham_continuous", "mutopia_lchs1"]),
@@ -107,7 +107,7 @@ def test_a_batch_plays_as_its_games_one_by_one(seed: int, name: str, n_pieces: i
         running = [number for number, ended in zip(running, step.terminated.tolist()) if not ended]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**32 - 1),
     name=st.sampled_from(["nottingham", "mutopia_lchs1", "mutopia"]),

@@ -410,7 +410,7 @@ def _voice(draw: st.DrawFn) -> dict[Fraction, str]:
     return tokens
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(voices())
 def test_both_readings_of_generated_music_agree(text: str) -> None:
     prepared, reading = read_humdrum(text)

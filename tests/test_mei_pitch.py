@@ -208,7 +208,7 @@ def items(draw: st.DrawFn, depth: int = 0) -> str:
 LAYER = st.lists(items(), min_size=1, max_size=4).map("".join)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(LAYER, LAYER | st.just("<mRest/>")), min_size=1, max_size=3))
 def test_both_readings_of_generated_mei_agree(bars: list[tuple[str, str]]) -> None:
     opening = bar(notes("c4 c4 c4 c4"), notes("c3 c3 c3 c3"))

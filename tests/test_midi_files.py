@@ -64,7 +64,7 @@ def test_tempi_count_on_any_track() -> None:
     assert onsets(scale_tempo(midi, 2.0))[-1] == pytest.approx(8.75 / 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_note_times_are_those_of_midos_merged_iteration(data: st.DataObject) -> None:
     moments = st.integers(0, 4000)

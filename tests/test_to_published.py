@@ -119,7 +119,7 @@ def test_the_published_piece_stays_as_it_is(shared: Path, tmp_path: Path):
         assert (tmp_path / "out" / f"{name}{suffix}").read_bytes() == (sample / f"{name}{suffix}").read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), n_heads=st.integers(1, 12), n_notes=st.integers(1, 8), n_pairs=st.integers(1, 20))
 def test_any_order_of_noteheads_keeps_the_true_positions(
     seed: int, n_heads: int, n_notes: int, n_pairs: int, tmp_path_factory: pytest.TempPathFactory

@@ -33,9 +33,10 @@ def _score_name(archive: zipfile.ZipFile) -> str:
         files = [element for element in root.iter() if element.tag.rpartition("}")[2] == "rootfile"]
         for file in files:
             if file.get("media-type", "") in _MUSICXML and (name := file.get("full-path", "")):
-                if name.replace("\\", "/").removeprefix("./") not in names:
+                stored = names.get(name.replace("\\", "/").removeprefix("./"))
+                if stored is None:
                     raise EngravingError(UNREADABLE, f"{_CONTAINER} names {printable(name, 80)}, which is not in the archive")
-                return names[name.replace("\\", "/").removeprefix("./")]
+                return stored
     scores = [
         stored
         for name, stored in names.items()

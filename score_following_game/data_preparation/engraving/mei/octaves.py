@@ -39,9 +39,7 @@ def octave_lines(bars: Sequence[TimedBar]) -> list[OctaveLine]:
             line = _octave_line(element, bars, index)
             if line is not None:
                 stated = any(
-                    event.element.get("oct.ges")
-                    and is_under(line, event)
-                    and line.start <= other.start + event.onset <= line.end
+                    event.element.get("oct.ges") and is_under(line, other, event)
                     for other in bars[index:]
                     for event in other.events
                     if other.start <= line.end
@@ -77,5 +75,7 @@ def _octave_line(element: Element, bars: Sequence[TimedBar], index: int) -> Octa
     return None if end is None else OctaveLine(staff, layer, octaves, start, end)
 
 
-def is_under(line: OctaveLine, event: Event) -> bool:
-    return event.printed in line.staff.split() and (not line.layer or event.layer in line.layer.split())
+def is_under(line: OctaveLine, bar: TimedBar, event: Event) -> bool:
+    """Whether a note of a bar has the line's staff, layer and time."""
+    on_staff = event.printed in line.staff.split() and (not line.layer or event.layer in line.layer.split())
+    return on_staff and line.start <= bar.start + event.onset <= line.end

@@ -125,8 +125,7 @@ class Accidentals:
 
     def _octaves(self, bar: TimedBar, event: Event) -> int:
         """Octaves to add to those that the note states. Outside of all lines it is written where it sounds."""
-        now = bar.start + event.onset
-        over = [line for line in self.lines if line.start <= now <= line.end and is_under(line, event)]
+        over = [line for line in self.lines if is_under(line, bar, event)]
         if not over and (sounding := event.element.attrib.pop("oct.ges", None)):
             event.element.set("oct", sounding)
         return sum(line.octaves for line in over if not line.stated)
