@@ -126,6 +126,7 @@ def test_once_order(bars: str, once: str) -> None:
         (". .T .D", 2, "the way to a coda without a coda"),
         (". .OT .D", 2, "no coda after it"),
         (". .T .D .O .O", 2, "2 signs of a coda after it"),
+        (". [12]SG [3]", 2, "a jump into an ending that is not played after it"),
         (". .F .D .", 4, "no order of repeats and jumps reaches it"),  # perhaps the next piece
         (". .F .D . .D", 4, "no order of repeats and jumps reaches it"),
     ],

@@ -130,5 +130,7 @@ class _Player:
         return beyond[0]
 
     def _go_to(self, bar: int) -> None:
-        self.bar = self.start = bar
-        self.time = 1
+        left, self.bar = self.bar, bar
+        self.start, self.time = bar, 1
+        if not self._is_turn():
+            raise unclear(self.names[left], "a jump into an ending that is not played after it")
