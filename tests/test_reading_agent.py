@@ -12,7 +12,8 @@ from torch import Tensor
 from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy
 from score_following_game.agents.reading.agent import ReadingAgent, View
 from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
-from score_following_game.agents.reading.network import ReadingNetwork, reading_network
+from score_following_game.agents.reading.network import ReadingNetwork, reading_network, rows_heard
+from score_following_game.agents.reading.silence import Silence
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.game import Game
 from score_following_game.environment.live import LiveScore
@@ -40,7 +41,11 @@ class Knowing(ReadingAgent):
         return torch.where(deaf[:, None], torch.zeros_like(sure), sure).float()
 
 
-def test_a_belief_goes_on_through_three_seconds_of_silence(config: GameConfig):
+def sounding(games: int, silent: bool = False) -> Tensor:
+    return torch.full((games,), silent)
+
+
+def test_a_belief_goes_on_while_nothing_is_understood_for_three_seconds(config: GameConfig):
     prior = MotionPrior(torch.Generator().manual_seed(0), unit_of(config))
     speed = torch.tensor([1.0, 2.5], dtype=torch.float64)  # pixels per frame, of two games
     true_x = torch.tensor([400.0, 300.0], dtype=torch.float64)
@@ -56,7 +61,7 @@ def test_a_belief_goes_on_through_three_seconds_of_silence(config: GameConfig):
             assert (found.position - true_x).abs().max() < (10 if heard and frame < 160 else 40), frame
         if frame == 99:
             torch.testing.assert_close(found.speed, speed, atol=0.3, rtol=0)
-        particles, true_x = prior.moved(particles, pace), true_x + speed
+        particles, true_x = prior.moved(particles, pace, sounding(2)), true_x + speed
     assert (spreads[159] > 1.5 * spreads[99]).all() and (spreads[199] < spreads[159]).all()
     assert (found.position - true_x + speed).abs().max() < 10
 
@@ -73,16 +78,57 @@ def test_silence_before_the_music_does_not_make_it_slow(config: GameConfig, sile
         particles = prior.drawn(particles, 0.1 * evidence.clamp(min=-5))
         found = estimate(particles, pace)
         assert (found.position - true_x).abs().max() < 40, frame
-        particles, true_x = prior.moved(particles, pace), true_x + speed * (frame >= silence)
+        silent = sounding(3, frame < silence)
+        particles, true_x = prior.moved(particles, pace, silent), true_x + speed * (frame >= silence)
     assert (found.position - true_x + speed).abs().max() < 12
     torch.testing.assert_close(found.speed, speed, atol=0.4, rtol=0)
+
+
+@pytest.mark.parametrize("pause", [20, 60, 200])
+def test_a_pause_does_not_change_the_tempo(config: GameConfig, pause: int):
+    """It begins a while after the last note; the next note is then heard at the place where the music stopped."""
+    prior = MotionPrior(torch.Generator().manual_seed(0), unit_of(config))
+    speed = torch.tensor([0.5, 1.0, 2.5], dtype=torch.float64)
+    true_x = torch.full((3,), 300.0, dtype=torch.float64)
+    particles, pace = prior.begun(true_x, torch.zeros_like(true_x)), torch.ones(3, prior.n, dtype=torch.float64)
+    for frame in range(80 + pause + 60):
+        pausing = 80 <= frame < 80 + pause
+        evidence = -((particles[..., 0] - true_x[:, None]) / 12).square() / 2
+        particles = prior.drawn(particles, 0.1 * evidence.clamp(min=-5))
+        found = estimate(particles, pace)
+        if frame >= 60:
+            assert (found.position - true_x).abs().max() < 30, frame
+        particles, true_x = prior.moved(particles, pace, sounding(3, pausing)), true_x + speed * (not pausing)
+        if frame == 80 + pause + 10:
+            torch.testing.assert_close(found.speed, speed, atol=0.5, rtol=0.1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_silence_is_what_is_near_the_quietest_that_was_heard(bank: ScoreBank, noise: float):
+    heard, games = copy.copy(bank), 2
+    heard.spec = torch.zeros_like(bank.spec)
+    newest = int(bank.spec_offset[0]) + rows_heard(bank.config) - 1
+    heard.spec[newest : newest + 60] = noise
+    heard.spec[newest + 10 : newest + 30] = torch.linspace(1.0, 0.4, 20)[:, None]  # a note
+    heard.spec[newest + 45 : newest + 60] = 0.6
+    game, silence, found = Game(heard, games), Silence(), []
+    game.reset(Start.from_beginning(torch.zeros(games, dtype=torch.int64)))
+    for frame in range(60):
+        game.frame[:] = frame
+        found.append(silence.heard(game, torch.tensor([frame > 0, frame not in (0, 50)])))
+    expected = torch.tensor([not (10 <= frame < 30 or frame >= 45) for frame in range(60)])
+    assert torch.equal(torch.stack(found)[:, 0], expected)
+    assert torch.equal(torch.stack(found)[:50, 1], expected[:50])
+    assert torch.stack(found)[50:, 1].all()  # what begins anew has heard nothing louder
+    silence.keep(torch.tensor([False, True]))
+    assert silence.heard(Game(heard, 1), torch.tensor([True])).shape == (1,)
 
 
 def test_the_music_moves_at_its_tempo_times_the_pace_of_the_place():
     prior = MotionPrior(torch.Generator().manual_seed(0), 0.5, 2000)
     particles = torch.tensor([[[300.0, 1.5, 1.0]]], dtype=torch.float64).repeat(2, 2000, 1)
     pace = torch.tensor([[1.0], [4.0]], dtype=torch.float64).expand(2, 2000)
-    moved = prior.moved(particles, pace)
+    moved = prior.moved(particles, pace, sounding(2))
     torch.testing.assert_close(moved.mean(dim=1)[:, 0], torch.tensor([301.5, 306.0]).double(), atol=0.1, rtol=0)
     torch.testing.assert_close(estimate(moved, pace).speed, torch.tensor([1.5, 6.0]).double(), atol=0.1, rtol=0)
 

@@ -185,9 +185,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path,
         made.train()
         return made
 
-    whole = trainer("whole", 30)
-    trainer("parts", 17)
-    parts = trainer("parts", 30, resume=True)
+    whole = trainer("whole", 24)
+    trainer("parts", 14)
+    parts = trainer("parts", 24, resume=True)
     assert whole.renewal is not None and whole.renewal.number.sum() > 2
     torch.testing.assert_close(parts.train_bank.spec, whole.train_bank.spec, rtol=0, atol=0)
     for name, value in whole.network.state_dict().items():

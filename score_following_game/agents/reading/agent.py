@@ -20,6 +20,7 @@ from score_following_game.agents.reading.network import (
     place_at,
     places_in_view,
 )
+from score_following_game.agents.reading.silence import Silence
 from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
@@ -93,6 +94,7 @@ class ReadingAgent(Agent):
         self.elsewhere = -torch.inf
         self._fit: Tensor | None = None
         self._particles: Tensor | None = None
+        self._silence = Silence()
         self._features: Features | None = None
 
     @torch.no_grad()
@@ -118,13 +120,14 @@ class ReadingAgent(Agent):
             self._particles = self._particles[games]
         if self._fit is not None:
             self._fit = self._fit[games]
+        self._silence.keep(games)
 
     def _before(self, game: Game, prior: MotionPrior, view: View) -> Tensor:
         """The particles of every game at the present frame, before what is heard in it."""
-        begun = prior.begun(game.x, game.speed)
+        begun, silent = prior.begun(game.x, game.speed), self._silence.heard(game, _continues(game))
         if self._particles is None or len(self._particles) != len(game):
             return begun
-        moved = prior.moved(self._particles, self.pace(game, view, self._particles[..., 0]))
+        moved = prior.moved(self._particles, self.pace(game, view, self._particles[..., 0]), silent)
         return torch.where(_continues(game)[:, None, None], moved, begun)
 
     def _judge(self, game: Game, view: View, likelihood: Tensor) -> Tensor:

@@ -4,8 +4,9 @@ A window of two seconds says nothing in the middle of a long note, or in a figur
 its tempo; that is the motion prior, in the form of a bootstrap particle filter (Gordon, Salmond and Smith, 1993). Its speed is
 the tempo times the pace of the place: music moves slowly over long notes and fast from one system to the next.
 
-Recordings begin with silence. Most particles therefore wait at first, and begin to move at random times, each at its own tempo.
-Without that the silence would say that the music is slow: with 0.4 to 2.5 s of it R_on fell from .99 to .48 on folk tunes.
+Recordings begin with silence, and players pause. Most particles therefore wait at first, and as long as it is silent moving ones
+stop and waiting ones go on at random times, each at its own tempo. Without that silence would say that the music is slow: with 0.4
+to 2.5 s of it at the beginning R_on fell from .99 to .48 on folk tunes, with pauses of 1 to 3 s from .99 to .63.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ LEAST_UNIT, WIDE = 0.5, 512  # pixels per frame; width in pixels of the window f
 # In units of speed (unit_of):
 FASTEST_START = 12.0  # tempi at which the music may begin, above the speed of the game
 NEAR_START = 4.0  # width of the range of places around the first position
-WAITING, BEGINNING = 0.9, 0.03  # share of particles that wait at first, and of those which begin to move in a frame
+WAITING = 0.9  # share of particles that wait at first
+# Shares per frame: of moving particles that stop while it is silent; of waiting ones that move while it is silent, or sounds.
+STOPPING, MOVING_IN_SILENCE, MOVING_IN_SOUND = 0.1, 0.05, 0.5
 TEMPO_NOISE, PLACE_NOISE = 0.05, 0.15  # standard deviations per frame
 # The tempo may change at once, as after a fermata: share of particles per frame, and the range of the factor.
 TEMPO_CHANGES, SLOWER, FASTER = 0.01, 0.5, 2.0
@@ -61,14 +64,16 @@ class MotionPrior:
         started = tempo[:, None] + FASTEST_START * self.unit * shares[..., 1]
         return torch.stack([position, started, (shares[..., 2] >= WAITING).double()], dim=2)
 
-    def moved(self, particles: Tensor, pace: Tensor) -> Tensor:
-        """The particles a frame later. pace: of the places where they are, (N, P)."""
+    def moved(self, particles: Tensor, pace: Tensor, silent: Tensor) -> Tensor:
+        """The particles a frame later. pace: of the places where they are, (N, P). silent: bool (N,), what is heard."""
         position, tempo, moving = particles.unbind(dim=2)
         noise = self.unit * torch.randn(*tempo.shape, 2, generator=self.generator, dtype=torch.float64, device=tempo.device)
         chances = self._rand(len(particles), 3)
         varied = (tempo + TEMPO_NOISE * noise[..., 1]).clamp(min=0)
         changed = varied * (SLOWER + (FASTER - SLOWER) * chances[..., 1])
-        moving = torch.where(chances[..., 2] < BEGINNING, 1.0, moving)
+        stopping = STOPPING * silent.double()[:, None]
+        starting = torch.where(silent, MOVING_IN_SILENCE, MOVING_IN_SOUND).double()[:, None]
+        moving = torch.where(moving > 0, chances[..., 2] >= stopping, chances[..., 2] < starting).double()
         tempo = torch.where(moving > 0, torch.where(chances[..., 0] < TEMPO_CHANGES, changed, varied), tempo)
         return torch.stack([position + moving * (tempo * pace + PLACE_NOISE * noise[..., 0]), tempo, moving], dim=2)
 
