@@ -4,9 +4,9 @@ A window of two seconds says nothing in the middle of a long note, or in a figur
 its tempo; that is the motion prior, in the form of a bootstrap particle filter (Gordon, Salmond and Smith, 1993). Its speed is
 the tempo times the pace of the place: music moves slowly over long notes and fast from one system to the next.
 
-Recordings begin with silence, and players pause. Most particles therefore wait at first, and as long as it is silent moving ones
-stop and waiting ones go on at random times, each at its own tempo. Without that silence would say that the music is slow: with 0.4
-to 2.5 s of it at the beginning R_on fell from .99 to .48 on folk tunes, with pauses of 1 to 3 s from .99 to .63.
+Recordings begin with silence, and players pause. Most particles therefore wait at first and begin at random times, each at its own
+tempo; later, as long as it is silent, moving ones pause, and go on at their tempi when it sounds. Without that silence would say that
+the music is slow: with 0.4 to 2.5 s of it at the beginning R_on fell from .99 to .48 on folk tunes, with pauses of 1 to 3 s to .63.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ LEAST_UNIT, WIDE = 0.5, 512  # pixels per frame; width in pixels of the window f
 # In units of speed (unit_of):
 FASTEST_START = 12.0  # tempi at which the music may begin, above the speed of the game
 NEAR_START = 4.0  # width of the range of places around the first position
-WAITING = 0.9  # share of particles that wait at first
-# Shares per frame: of moving particles that stop while it is silent; of waiting ones that move while it is silent, or sounds.
-STOPPING, MOVING_IN_SILENCE, MOVING_IN_SOUND = 0.1, 0.05, 0.5
+WAITING, BEGINNING = 0.9, 0.03  # share of particles that wait at first, and of those which begin to move in a frame
+# Shares per frame: of moving particles that pause while it is silent; of pausing ones that go on while it is silent, or sounds.
+PAUSING, GOING_ON_IN_SILENCE, GOING_ON_IN_SOUND = 0.1, 0.05, 0.5
 TEMPO_NOISE, PLACE_NOISE = 0.05, 0.15  # standard deviations per frame
 # The tempo may change at once, as after a fermata: share of particles per frame, and the range of the factor.
 TEMPO_CHANGES, SLOWER, FASTER = 0.01, 0.5, 2.0
+
+WAITS, MOVES, PAUSES = 0.0, 1.0, 2.0  # what a particle does
 
 
 class Estimate(NamedTuple):
@@ -48,7 +50,7 @@ def unit_of(config: GameConfig) -> float:
 
 class MotionPrior:
     """Draws particles, float64 (N, P, 3): positions in pixels of the padded sheet; tempi, the pixels per frame at pace 1; and
-    whether they move, 1, or wait, 0.
+    what they do: WAITS for the music to begin, MOVES or PAUSES.
 
     generator: source of all its random numbers, on the device of the games. unit: of speed, pixels per frame. n: particles of
     each game, P.
@@ -62,20 +64,19 @@ class MotionPrior:
         shares = self._rand(len(x), 3)
         position = x[:, None] + NEAR_START * self.unit * (shares[..., 0] - 0.5)
         started = tempo[:, None] + FASTEST_START * self.unit * shares[..., 1]
-        return torch.stack([position, started, (shares[..., 2] >= WAITING).double()], dim=2)
+        return torch.stack([position, started, torch.where(shares[..., 2] < WAITING, WAITS, MOVES).double()], dim=2)
 
     def moved(self, particles: Tensor, pace: Tensor, silent: Tensor) -> Tensor:
         """The particles a frame later. pace: of the places where they are, (N, P). silent: bool (N,), what is heard."""
-        position, tempo, moving = particles.unbind(dim=2)
+        position, tempo, doing = particles.unbind(dim=2)
         noise = self.unit * torch.randn(*tempo.shape, 2, generator=self.generator, dtype=torch.float64, device=tempo.device)
         chances = self._rand(len(particles), 3)
         varied = (tempo + TEMPO_NOISE * noise[..., 1]).clamp(min=0)
         changed = varied * (SLOWER + (FASTER - SLOWER) * chances[..., 1])
-        stopping = STOPPING * silent.double()[:, None]
-        starting = torch.where(silent, MOVING_IN_SILENCE, MOVING_IN_SOUND).double()[:, None]
-        moving = torch.where(moving > 0, chances[..., 2] >= stopping, chances[..., 2] < starting).double()
-        tempo = torch.where(moving > 0, torch.where(chances[..., 0] < TEMPO_CHANGES, changed, varied), tempo)
-        return torch.stack([position + moving * (tempo * pace + PLACE_NOISE * noise[..., 0]), tempo, moving], dim=2)
+        doing = _next(doing, chances[..., 2], silent[:, None])
+        moves = doing == MOVES
+        tempo = torch.where(moves, torch.where(chances[..., 0] < TEMPO_CHANGES, changed, varied), tempo)
+        return torch.stack([position + moves * (tempo * pace + PLACE_NOISE * noise[..., 0]), tempo, doing], dim=2)
 
     def drawn(self, particles: Tensor, log_weights: Tensor) -> Tensor:
         """Particles drawn in proportion to exp(log_weights), (N, P), systematically: equal weights leave all of them."""
@@ -90,9 +91,18 @@ class MotionPrior:
         return torch.rand(shape, generator=self.generator, dtype=torch.float64, device=self.generator.device)
 
 
+def _next(doing: Tensor, chance: Tensor, silent: Tensor) -> Tensor:
+    """What particles do in the next frame, (N, P), as doing. chance: random, from 0 to 1. silent: bool (N, 1)."""
+    going_on = torch.where(silent, GOING_ON_IN_SILENCE, GOING_ON_IN_SOUND)
+    begins = (doing == WAITS) & (chance < BEGINNING)
+    pauses = (doing == MOVES) & (chance < PAUSING) & silent
+    goes_on = (doing == PAUSES) & (chance < going_on)
+    return doing.masked_fill(begins | goes_on, MOVES).masked_fill(pauses, PAUSES)
+
+
 def speeds(particles: Tensor, pace: Tensor) -> Tensor:
     """Of particles (N, P, 3), pixels per frame, (N, P). pace: of the places where they are, (N, P)."""
-    return particles[..., 1] * particles[..., 2] * pace
+    return particles[..., 1] * (particles[..., 2] == MOVES) * pace
 
 
 def estimate(particles: Tensor, pace: Tensor) -> Estimate:
