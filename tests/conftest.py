@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import HealthCheck, settings
 from listening_tools import write_heard
 from ready_process import ROOT, run_script
@@ -104,6 +105,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         LEFT_OUT.update({missing(need): 0 for need in ("shared", "screen", "lilypond", "linux") if missing(need)})
     for reason, count in LEFT_OUT.items():
         terminalreporter.write_line(f"left out: {f'{count} tests' if count else 'some tests'}, {reason}")
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before() -> Iterator[None]:
+    """What a test makes torch use would slow down all later ones: two threads wait for each other beside other processes."""
+    threads = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

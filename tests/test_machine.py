@@ -18,10 +18,8 @@ from score_following_game.machine import fastest, prepare_machine, thread_rates
 
 
 @pytest.fixture(autouse=True)
-def one_thread_again(monkeypatch: pytest.MonkeyPatch):
+def no_threads_chosen(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(machine, "_threads", None)
-    yield
-    torch.set_num_threads(1)
 
 
 def test_the_fewest_threads_near_the_best_rate():

@@ -23,8 +23,12 @@ class Silence:
         self._range: Tensor | None = None
 
     def heard(self, game: Game, continues: Tensor) -> Tensor:
-        """bool (N,): it is silent in the present frame. continues: bool (N,), games that go on; the others have heard nothing."""
-        level = game.bank.spec[game.bank.spec_offset[game.piece] + game.frame + rows_heard(game.config) - 1].mean(dim=1)
+        """bool (N,): it is silent in the present frame.
+
+        continues: bool (N,), games that go on; the others have heard nothing yet.
+        """
+        newest = game.bank.spec_offset[game.piece] + game.frame + rows_heard(game.config) - 1
+        level = game.bank.spec[newest].mean(dim=1)
         quietest = loudest = level
         if self._range is not None and self._range.shape[1] == len(game):
             before_quietest, before_loudest = self._range
