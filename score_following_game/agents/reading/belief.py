@@ -5,9 +5,9 @@ its tempo; that is the motion prior, in the form of a bootstrap particle filter 
 the tempo times the pace of the place: music moves slowly over long notes and fast from one system to the next.
 
 Recordings begin with silence, and players pause. Most particles therefore wait at first and begin at random times, each at its
-own tempo; later, as long as it is silent, moving ones pause, and go on at their tempi when it sounds. Without that silence would
-say that the music is slow: with 0.4 to 2.5 s of it at the beginning R_on fell from .99 to .48 on folk tunes, with pauses of 1 to
-3 s to .63.
+own tempo; later, while it is silent, moving ones pause, and go on at their tempi when it sounds. Else silence would say that
+the music is slow: with 0.4 to 2.5 s of it at the beginning R_on fell from .99 to .48 on folk tunes, with pauses of 1 to 3 s to
+.63.
 """
 
 from __future__ import annotations
