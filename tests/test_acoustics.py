@@ -15,8 +15,8 @@ from score_following_game.data_processing.acoustics.channel import coded, retune
 from score_following_game.data_processing.acoustics.conditions import (
     CONDITIONS,
     DEFAULT,
-    EXPRESSIVE,
     LATE,
+    PLAYED,
     RETUNED,
     SCANNED,
     SILENCE,
@@ -25,7 +25,7 @@ from score_following_game.data_processing.acoustics.conditions import (
 )
 from score_following_game.data_processing.acoustics.instruments import draw_instrument
 from score_following_game.data_processing.acoustics.noises import STEADY, SUDDEN, with_noise
-from score_following_game.data_processing.acoustics.performing import ASYNCHRONY, Notes, perform
+from score_following_game.data_processing.acoustics.performing import ASYNCHRONY, Notes, perform, with_pauses
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room, through_microphone
 from score_following_game.data_processing.acoustics.switches import SWITCHES, parse_switches
 from score_following_game.data_processing.acoustics.world import Performer, World
@@ -218,6 +218,18 @@ def test_recordings_are_not_performed(piece: Piece, tmp_path: Path):
     assert not can_be_performed(replace(piece, midi_path=Path("medley~1"), source=Path("medley~1")))
 
 
+@pytest.mark.parametrize(("seconds", "pauses"), [(60, range(3, 6)), (4, range(1, 2))])
+def test_pauses_are_before_onsets_and_change_nothing_else(seconds: int, pauses: range):
+    start = np.arange(0, seconds, 0.5).repeat(2)
+    notes = Notes(start, start + 0.4, np.tile([60, 64], len(start) // 2), np.full(len(start), 80))
+    played = with_pauses(notes, np.random.default_rng(0))
+    np.testing.assert_allclose(played.end - played.start, 0.4)
+    assert np.array_equal(played.start[::2], played.start[1::2])  # notes of a chord stay together
+    longer = np.diff(played.start[::2]) - 0.5
+    assert ((np.abs(longer) < 1e-9) | ((longer >= 1) & (longer <= 3))).all()
+    assert int((longer > 0.5).sum()) in pauses
+
+
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_conditions_are_the_same_each_time_and_change_one_thing(condition: str, piece: Piece, config: GameConfig):
     (changed,), (again,) = (under(condition, [piece], config, seed=1) for _ in range(2))
@@ -225,7 +237,7 @@ def test_conditions_are_the_same_each_time_and_change_one_thing(condition: str, 
     assert len(changed.onset_frames) == len(piece.onset_frames)
     assert np.array_equal(changed.sheet, piece.sheet) == (condition != SCANNED)
     assert same(changed, piece) == (condition == DEFAULT)
-    if condition not in (EXPRESSIVE, RETUNED):
+    if condition not in (*PLAYED, RETUNED):
         silence = SILENCE * config.spectrogram_params.fps * (condition == LATE)
         np.testing.assert_array_equal(changed.onset_frames, piece.onset_frames + silence)
 

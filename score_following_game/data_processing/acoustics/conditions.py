@@ -14,7 +14,7 @@ from score_following_game.config import GameConfig
 from score_following_game.data_processing.acoustics.channel import coded, retuned, with_drifting_gain
 from score_following_game.data_processing.acoustics.instruments import Instrument
 from score_following_game.data_processing.acoustics.noises import with_noise
-from score_following_game.data_processing.acoustics.performing import perform
+from score_following_game.data_processing.acoustics.performing import Notes, perform, with_pauses
 from score_following_game.data_processing.acoustics.rooms import draw_room, in_room
 from score_following_game.data_processing.acoustics.world import Performer, Sounding, after_silence
 from score_following_game.data_processing.augmentation import as_scanned
@@ -39,8 +39,9 @@ CHANGES: dict[str, Change] = {
     ),
     "coded": lambda samples, rate, random: coded(samples, rate, 30.0, 6000.0),
 }
-EXPRESSIVE, RETUNED, LATE, SCANNED = "expressive", "50 cents higher", "begins after 2 s", "scanned sheet"
-CONDITIONS = (DEFAULT, *PROGRAMS, EXPRESSIVE, RETUNED, LATE, *CHANGES, SCANNED)
+PLAYED: dict[str, Callable[[Notes, np.random.Generator], Notes]] = {"expressive": perform, "pauses of 1 to 3 s": with_pauses}
+RETUNED, LATE, SCANNED = "50 cents higher", "begins after 2 s", "scanned sheet"
+CONDITIONS = (DEFAULT, *PROGRAMS, *PLAYED, RETUNED, LATE, *CHANGES, SCANNED)
 SILENCE = 2  # seconds before the first note under LATE
 
 
@@ -77,7 +78,7 @@ def spread(pieces: Sequence[Piece], config: GameConfig, seed: int = 0) -> list[P
 
 
 def _sounding(condition: str, performer: Performer, random: np.random.Generator, font: Path | None) -> Sounding:
-    notes = perform(performer.notes, random) if condition == EXPRESSIVE else performer.notes
+    notes = PLAYED[condition](performer.notes, random) if condition in PLAYED else performer.notes
     if condition in PROGRAMS:
         return performer.render(notes, Instrument(font or default_sound_font(), PROGRAMS[condition]))
     sounding = performer.render(notes, Instrument(default_sound_font(), 0))

@@ -14,6 +14,7 @@ PHRASE = (2.5, 7.0)  # seconds of the score
 RUBATO = 0.26  # largest change of the local tempo within a performance, as a logarithm
 PAUSES = 0.35  # share of performances with fermatas
 FERMATA = (0.3, 1.5)  # seconds by which a note is longer
+PAUSE, EVERY = (1.0, 3.0), (12.0, 20.0)  # seconds of a pause, and of music between two
 ASYNCHRONY = 0.012  # standard deviation of an onset, seconds
 SPREAD = 0.03  # largest time from the first to the last note of a chord, seconds
 SHORTEST_GAP = 0.3  # of the time to the neighbouring onset, which an onset may move by
@@ -67,6 +68,18 @@ def perform(notes: Notes, random: np.random.Generator, slow: bool = False) -> No
     length = np.exp(random.uniform(*np.log(ARTICULATION))) * np.exp(random.normal(0, 0.08, len(start)))
     end = np.maximum(start + (held - np.interp(notes.start, written, course)) * length, start + 0.04)
     return replace(notes, start=start, end=end, velocity=_velocities(notes, phrases, random))
+
+
+def with_pauses(notes: Notes, random: np.random.Generator) -> Notes:
+    """Play notes with pauses before some onsets, one at least. Notes keep their durations, so that a pause is silent."""
+    written = np.unique(notes.start)
+    waits = np.zeros(len(written))
+    at = written[0] + min(random.uniform(*EVERY), (written[-1] - written[0]) / 2)
+    while at < written[-1]:
+        waits[np.searchsorted(written, at)] = random.uniform(*PAUSE)
+        at += random.uniform(*EVERY)
+    later = waits.cumsum()[np.searchsorted(written, notes.start)]
+    return replace(notes, start=notes.start + later, end=notes.end + later)
 
 
 def _phrases(notes: Notes, random: np.random.Generator) -> np.ndarray:
