@@ -41,7 +41,8 @@ class Knowing(ReadingAgent):
         return torch.where(deaf[:, None], torch.zeros_like(sure), sure).float()
 
 
-def sounding(games: int, silent: bool = False) -> Tensor:
+def heard_by(games: int, silent: bool = False) -> Tensor:
+    """Whether each of the games is silent, as `moved` takes it."""
     return torch.full((games,), silent)
 
 
@@ -61,7 +62,7 @@ def test_a_belief_goes_on_while_nothing_is_understood_for_three_seconds(config: 
             assert (found.position - true_x).abs().max() < (10 if heard and frame < 160 else 40), frame
         if frame == 99:
             torch.testing.assert_close(found.speed, speed, atol=0.3, rtol=0)
-        particles, true_x = prior.moved(particles, pace, sounding(2)), true_x + speed
+        particles, true_x = prior.moved(particles, pace, heard_by(2)), true_x + speed
     assert (spreads[159] > 1.5 * spreads[99]).all() and (spreads[199] < spreads[159]).all()
     assert (found.position - true_x + speed).abs().max() < 10
 
@@ -78,7 +79,7 @@ def test_silence_before_the_music_does_not_make_it_slow(config: GameConfig, sile
         particles = prior.drawn(particles, 0.1 * evidence.clamp(min=-5))
         found = estimate(particles, pace)
         assert (found.position - true_x).abs().max() < 40, frame
-        silent = sounding(3, frame < silence)
+        silent = heard_by(3, frame < silence)
         particles, true_x = prior.moved(particles, pace, silent), true_x + speed * (frame >= silence)
     assert (found.position - true_x + speed).abs().max() < 12
     torch.testing.assert_close(found.speed, speed, atol=0.4, rtol=0)
@@ -98,7 +99,7 @@ def test_a_pause_does_not_change_the_tempo(config: GameConfig, pause: int):
         found = estimate(particles, pace)
         if frame >= 60:
             assert (found.position - true_x).abs().max() < 30, frame
-        particles, true_x = prior.moved(particles, pace, sounding(3, pausing)), true_x + speed * (not pausing)
+        particles, true_x = prior.moved(particles, pace, heard_by(3, pausing)), true_x + speed * (not pausing)
         if frame == 80 + pause + 10:
             torch.testing.assert_close(found.speed, speed, atol=0.5, rtol=0.1)
 
@@ -128,7 +129,7 @@ def test_the_music_moves_at_its_tempo_times_the_pace_of_the_place():
     prior = MotionPrior(torch.Generator().manual_seed(0), 0.5, 2000)
     particles = torch.tensor([[[300.0, 1.5, 1.0]]], dtype=torch.float64).repeat(2, 2000, 1)
     pace = torch.tensor([[1.0], [4.0]], dtype=torch.float64).expand(2, 2000)
-    moved = prior.moved(particles, pace, sounding(2))
+    moved = prior.moved(particles, pace, heard_by(2))
     torch.testing.assert_close(moved.mean(dim=1)[:, 0], torch.tensor([301.5, 306.0]).double(), atol=0.1, rtol=0)
     torch.testing.assert_close(estimate(moved, pace).speed, torch.tensor([1.5, 6.0]).double(), atol=0.1, rtol=0)
 

@@ -124,11 +124,12 @@ class ReadingAgent(Agent):
 
     def _before(self, game: Game, prior: MotionPrior, view: View) -> Tensor:
         """The particles of every game at the present frame, before what is heard in it."""
-        begun, silent = prior.begun(game.x, game.speed), self._silence.heard(game, _continues(game))
+        continues = _continues(game)
+        begun, silent = prior.begun(game.x, game.speed), self._silence.heard(game, continues)
         if self._particles is None or len(self._particles) != len(game):
             return begun
         moved = prior.moved(self._particles, self.pace(game, view, self._particles[..., 0]), silent)
-        return torch.where(_continues(game)[:, None, None], moved, begun)
+        return torch.where(continues[:, None, None], moved, begun)
 
     def _judge(self, game: Game, view: View, likelihood: Tensor) -> Tensor:
         """The confidence, (N,). likelihood: of the particles, (N, P), nats."""

@@ -7,7 +7,7 @@ the tempo times the pace of the place: music moves slowly over long notes and fa
 Recordings begin with silence, and players pause. Most particles therefore wait at first and begin at random times, each at its
 own tempo; later, while it is silent, moving ones pause, and go on at their tempi when it sounds. Else silence would say that
 the music is slow: with 0.4 to 2.5 s of it at the beginning R_on fell from .99 to .48 on folk tunes, with pauses of 1 to 3 s to
-.63.
+.66.
 """
 
 from __future__ import annotations

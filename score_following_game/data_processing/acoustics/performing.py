@@ -12,7 +12,7 @@ SPEED = 0.3  # largest change of the overall tempo, as a logarithm
 SLOW = 0.35, 1.2  # share of performances that are slower still, if asked for, and by how much at most, as a logarithm
 PHRASE = (2.5, 7.0)  # seconds of the score
 RUBATO = 0.26  # largest change of the local tempo within a performance, as a logarithm
-PAUSES = 0.35  # share of performances with fermatas
+WITH_FERMATAS = 0.35  # share of performances
 FERMATA = (0.3, 1.5)  # seconds by which a note is longer
 PAUSE, EVERY = (1.0, 3.0), (12.0, 20.0)  # seconds of a pause, and of music between two
 ASYNCHRONY = 0.012  # standard deviation of an onset, seconds
@@ -102,7 +102,7 @@ def _course(written: np.ndarray, phrases: np.ndarray, random: np.random.Generato
     walk = random.normal(0, 0.5, len(phrases) + 1)[phrase]
     speed = overall * np.exp((rubato * (arch + walk)).clip(-SPEED, SPEED))
     steps = np.diff(written) / speed
-    if random.random() < PAUSES and len(steps):
+    if random.random() < WITH_FERMATAS and len(steps):
         for place in random.choice(len(steps), size=min(len(steps), int(random.integers(1, 4))), replace=False):
             steps[place] += random.uniform(*FERMATA)
     return written[0] + np.concatenate([[0], np.cumsum(steps)])
