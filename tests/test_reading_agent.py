@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from score_following_game.agents.reading.agent import ReadingAgent, View
 from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
 from score_following_game.agents.reading.network import ReadingNetwork, reading_network, rows_heard
 from score_following_game.agents.reading.silence import Silence
+from score_following_game.agents.reading.sustain import FADES, sustained
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.game import Game
 from score_following_game.environment.live import LiveScore
@@ -132,6 +134,31 @@ def test_the_music_moves_at_its_tempo_times_the_pace_of_the_place():
     moved = prior.moved(particles, pace, heard_by(2))
     torch.testing.assert_close(moved.mean(dim=1)[:, 0], torch.tensor([301.5, 306.0]).double(), atol=0.1, rtol=0)
     torch.testing.assert_close(estimate(moved, pace).speed, torch.tensor([1.5, 6.0]).double(), atol=0.1, rtol=0)
+
+
+def test_the_sound_of_a_notehead_fits_what_is_behind_it_up_to_the_next_one():
+    """Noteheads at places 3 and 9, and the sound of the first; nothing is known of the last two places."""
+    fits = torch.full((2, 14), -6.0)
+    fits[:, 3], fits[:, 12:] = -0.5, -torch.inf
+    notehead = torch.zeros(2, 14)
+    notehead[0, [3, 9]] = 1.0  # the second game sees none
+    found = sustained(fits, notehead)
+    torch.testing.assert_close(found[0, 4:9].diff(), torch.full((4,), -FADES), atol=0.05, rtol=0)
+    assert (found[0, 3:9] > -2).all() and (found[0, :3] < -3).all() and (found[0, 9:12] < -3).all()
+    assert (found[1, 3:12] > -3).all()
+    assert torch.isfinite(found[:, :12]).all() and (found >= fits).all()
+
+
+def test_noteheads_are_read_where_places_are_and_those_beyond_the_window_are_out(bank: ScoreBank, network: ReadingNetwork):
+    game = Game(bank, 2)
+    game.reset(Start.from_beginning(torch.tensor([0, 1])))
+    view = agent_of(network).view(game)
+    beyond = torch.arange(view.log_likelihood.shape[1]) > view.last
+    assert (view.log_likelihood[beyond] == -torch.inf).all() and torch.isfinite(view.log_likelihood[~beyond]).all()
+    cells = torch.randn(1, 9, 64)
+    notes = network.read_notes(cells).detach().sigmoid()[0]
+    some = [1 - math.prod(1 - float(note) for note in cell) for cell in notes[1:-1]]
+    torch.testing.assert_close(network.noteheads(cells)[0], torch.tensor(some), atol=1e-4, rtol=1e-4)
 
 
 def test_particles_are_drawn_by_their_weights():

@@ -21,6 +21,7 @@ from score_following_game.agents.reading.network import (
     places_in_view,
 )
 from score_following_game.agents.reading.silence import Silence
+from score_following_game.agents.reading.sustain import sustained
 from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
@@ -30,7 +31,6 @@ POWER = 0.1
 OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely than one at its edge
 BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
-LEAD = 0.5  # frames by which the believed position is ahead of the heard one: an onset is heard after it has happened
 LEAST_STD = 1e-3  # pixels per frame
 MOST_PACE = 8.0  # times as fast as usual, or as slow
 # Confidence: the logistic function of these, fitted to the folk agent's plays (docs/results.md).
@@ -44,7 +44,8 @@ class View(NamedTuple):
     """What N games show of P places now.
 
     first: int64 (N, 1), number of the first place. last: int64 (N, 1), the last one within the window, from the first.
-    log_likelihood: float32 (N, P), nats, of what is heard, at each place; -inf beyond the last. log_pace: float32 (N, P).
+    log_likelihood: float32 (N, P), nats, of what is heard, at each place, with the notes that may still sound (sustain.py);
+    -inf beyond the last. log_pace: float32 (N, P).
     """
 
     first: Tensor
@@ -170,9 +171,10 @@ class ReadingAgent(Agent):
         cells, query = self.features(game.bank).at(game.piece, game.frame, first, places + 2)
         with arithmetic(self.precision, game.bank.device):
             logits, log_pace = self.network.match(cells, query[:, None])[:, 0], self.network.paces(cells)
-        numbers = torch.arange(places, device=logits.device)
-        likelihood = logits.masked_fill(numbers > last[:, None], -torch.inf).log_softmax(dim=1)
-        return View(first[:, None], last[:, None], likelihood, log_pace)
+            noteheads = self.network.noteheads(cells)
+        beyond = torch.arange(places, device=logits.device) > last[:, None]
+        likelihood = sustained(logits.masked_fill(beyond, -torch.inf).log_softmax(dim=1), noteheads)
+        return View(first[:, None], last[:, None], likelihood.masked_fill(beyond, -torch.inf), log_pace)
 
 
 def _continues(game: Game) -> Tensor:
@@ -182,7 +184,7 @@ def _continues(game: Game) -> Tensor:
 
 def _speed_towards(game: Game, position: Tensor, speed: Tensor) -> Tensor:
     """The speeds, (N, n), of games that are to move with the music at positions and speeds (N, n), and to meet it."""
-    return (speed + GAIN * (position + LEAD * speed - game.x[:, None])).clamp(min=0)
+    return (speed + GAIN * (position - game.x[:, None])).clamp(min=0)
 
 
 def _nearest_action(game: Game, speed: Tensor) -> Tensor:

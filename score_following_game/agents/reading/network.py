@@ -114,6 +114,11 @@ class ReadingNetwork(nn.Module):
         """
         return self.pace(functional.elu(self.pace_part(cells.transpose(1, 2))).transpose(1, 2))[..., 0].float()
 
+    def noteheads(self, cells: Tensor) -> Tensor:
+        """The probability that a note begins at the places of cells (B, C, 64), float32 (B, C - 2)."""
+        absent = 1 - self.read_notes(cells[:, 1:-1]).float().sigmoid()
+        return 1 - absent.prod(dim=2)
+
     @torch.no_grad()
     def is_finite(self) -> bool:
         """Whether the network's answer to some sheet and sound is finite. Draws no random numbers."""
