@@ -212,3 +212,20 @@ def test_marks_after_the_end_of_a_bar_do_not_lengthen_it(mark: str) -> None:
 def test_a_mark_on_the_bar_line_within_a_bar_of_humdrum() -> None:
     rows = ["**kern", "*M4/4", "=1", *["4c"] * 4, "=2", "4d", "4e", "=:|!;", "4f", "4g", "=3", *["4a"] * 4, "=="]
     assert [onset for onset, _ in notes_of(engraved("x.krn", "\n".join([*rows, "*-", ""])))] == list(range(12))
+
+
+@pytest.mark.parametrize("symbol", ["brace", "bracket", "none", ""])
+def test_a_part_in_a_group_of_its_own(symbol: str) -> None:
+    """Its staves are one part, and the part below it keeps its number."""
+    piano = [notes("C5 D5 E5 F5", staff=1) + back(4) + note("C3", 4, voice=5, staff=2)] * 2
+    low = part(*[notes("G4 A4 B4 C5")] * 2)
+    line = notes("C5 D5 E5 F5")
+    text = score(part(line, line), part(*piano, staves=TWO_STAVES), low, names=("Flute", "Piano", "Oboe"))
+    sign = f"<group-symbol>{symbol}</group-symbol>" if symbol else ""
+    start = f'<part-group number="1" type="start"><group-name>Keys</group-name>{sign}</part-group>'
+    listed = '<score-part id="P2">'
+    text = text.replace(listed, start + listed).replace(
+        '<score-part id="P3">', '<part-group number="1" type="stop"/><score-part id="P3">'
+    )
+    assert (0, 48) in notes_of(engraved("x.musicxml", text, TWO, PIANO))
+    assert [pitch for _, pitch in notes_of(engraved("x.musicxml", text, ONE, Playing(part="3")))][:4] == [67, 69, 71, 72]

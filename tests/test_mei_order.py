@@ -128,6 +128,8 @@ def test_once_order(bars: str, once: str) -> None:
         (". .T .D .O .O", 2, "2 signs of a coda after it"),
         (". [12]SG [3]", 2, "a jump into an ending that is not played after it"),
         (". .F .D .", 4, "no order of repeats and jumps reaches it"),  # perhaps the next piece
+        ("|:S [1]T:| [2] .G .O", 2, "after no jump back the way to the coda is reached"),
+        (". .T .S .G .O", 2, "after no jump back the way to the coda is reached"),
         (". .F .D . .D", 4, "no order of repeats and jumps reaches it"),
     ],
 )

@@ -200,6 +200,16 @@ def test_transposition_that_changes() -> None:
     assert [pitch for _, pitch in notes_of(piece)] == [75, 77, 79, 80, 70, 72, 74, 75, 70, 72, 74, 75]
 
 
+def test_a_transposition_that_changes_within_a_bar() -> None:
+    """It holds from there on; a voice that follows in the file and begins before it has no clear one."""
+    change = "<attributes><transpose><chromatic>-2</chromatic></transpose></attributes>"
+    alone = notes("C5 D5") + change + notes("E5 F5")
+    assert_notes(made(alone, LINE), [(0, 72), (1, 74), (2, 74), (3, 75), (4, 70), (5, 72), (6, 74), (7, 75)])
+    with pytest.raises(EngravingError, match="bar 1: the transposition changes"):
+        made(alone + back(4) + note("E4", 4, voice=2), LINE)
+    made(change + LINE + back(4) + note("E4", 4, voice=2), LINE)
+
+
 def test_ties_between_voices_and_over_bar_lines() -> None:
     """The tie goes on in another voice; a tie to another pitch or without an end is none."""
     begin, end = '<tie type="start"/>', '<tie type="stop"/>'

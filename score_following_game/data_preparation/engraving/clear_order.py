@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks, Endings, endings_of
 from score_following_game.data_preparation.errors import EngravingError
@@ -22,9 +23,12 @@ def require_clear_marks(marks: Sequence[BarMarks], names: Sequence[str]) -> None
 
 
 def require_clear_order(marks: Sequence[BarMarks], order: Sequence[int], names: Sequence[str]) -> None:
-    """Raises EngravingError for a bar that the order never reaches."""
+    """Raises EngravingError for a bar that the order never reaches, and for ways to a coda that it never takes."""
     for bar in sorted({*range(len(marks))} - {*order}):
         raise unclear(names[bar], "no order of repeats and jumps reaches it")
+    ways = [bar for bar, mark in enumerate(marks) if mark.to_coda]
+    if ways and not any(marks[first].to_coda and marks[then].coda for first, then in pairwise(order)):
+        raise unclear(names[ways[0]], "after no jump back the way to the coda is reached")
 
 
 def _in_endings(marks: Sequence[BarMarks], groups: Mapping[int, Endings]) -> Iterator[tuple[int, str]]:

@@ -12,6 +12,7 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
     write_out_bars,
     write_out_strokes,
 )
+from score_following_game.data_preparation.engraving.musicxml.clock import Clock
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
 from score_following_game.data_preparation.engraving.musicxml.durations import complete_durations
 from score_following_game.data_preparation.engraving.musicxml.local_meters import undo_stretching
@@ -93,7 +94,10 @@ def _together(parts: Sequence[Sequence[tuple[Fraction, float]]]) -> tuple[tuple[
 
 @dataclass
 class _Passage:
-    """What one part plays in one bar. lost: the notes that cannot be drawn.  length: quarters.  counted: by <duration>."""
+    """What one part plays in one bar. lost: the notes that cannot be drawn.  length: quarters.  counted: by <duration>.
+
+    transposed: quarters after which another transposition holds.
+    """
 
     notes: list[ReadNote] = field(default_factory=list)
     lost: list[ReadNote] = field(default_factory=list)
@@ -101,37 +105,12 @@ class _Passage:
     length: Fraction = Fraction(0)
     counted: Fraction = Fraction(0)
     meter: tuple[int, int] | None = None
+    transposed: Fraction = Fraction(0)
     signs: list[PlacedSign] = field(default_factory=list)
 
     def tempo_before(self, place: Fraction, first: float | None) -> float | None:
         """The tempo just before a place in the bar. first: that before the bar."""
         return next((tempo for at, tempo in sorted(self.tempi, reverse=True) if at < place), first)
-
-
-class _Clock:
-    """The position in a bar, in quarters.
-
-    A file whose divisions are too coarse for its tuplets has rounded durations. Notes then take the time that their values
-    have, and `exact` maps the position that the file counts to the one that is meant. A position that the file counts may be
-    two, where it rounds a note to nothing: other voices begin at the first, and the voice itself goes on from the last.
-    """
-
-    def __init__(self) -> None:
-        self.counted = Fraction(0)
-        self.now = Fraction(0)
-        self.exact: dict[Fraction, Fraction] = {}
-
-    def advance(self, counted: Fraction, exact: Fraction, certain: bool = False) -> None:
-        """certain: `exact` is the value of a note, and not just what the file counts."""
-        end = self.now + exact
-        self.counted += counted
-        self.now = end if certain else self.exact.get(self.counted, end)
-        if self.counted and self.now != self.counted:
-            self.exact.setdefault(self.counted, self.now)
-
-    def go_back(self, counted: Fraction) -> None:
-        self.counted = max(Fraction(0), self.counted - counted)
-        self.now = self.exact.get(self.counted, self.counted)
 
 
 class _Player:
@@ -148,14 +127,14 @@ class _Player:
 
     def play(self, measure: Element, tempo: float | None) -> _Passage:
         """tempo: quarters per minute at the beginning of the bar, None if none is stated so far."""
-        passage, clock = _Passage(), _Clock()
+        passage, clock = _Passage(), Clock()
         self.ties.begin_bar()
         chord = Fraction(0), Fraction(0)
         barlines: list[tuple[Element, Fraction]] = []
         rests: list[tuple[Element, Fraction, Fraction]] = []
         for element in measure:
             if element.tag == "attributes":
-                self._define(element, passage)
+                self._define(element, passage, clock.now)
             elif element.tag == "backup":
                 clock.go_back(self._duration(element))
             elif element.tag == "forward":
@@ -188,7 +167,8 @@ class _Player:
         passage.notes = write_out_strokes(self.ties.join(passage.notes, measure, passage.length), measure, self.repeated)
         return passage
 
-    def _define(self, attributes: Element, passage: _Passage) -> None:
+    def _define(self, attributes: Element, passage: _Passage, now: Fraction) -> None:
+        before = dict(self.transposition)
         if attributes.find("divisions") is not None:
             self.divisions = Fraction(self._positive(attributes, "divisions"))
         time = attributes.find("time")
@@ -205,6 +185,8 @@ class _Player:
             if not staff:
                 self.transposition.clear()
             self.transposition[staff] = semitones
+        if self.transposition != before:
+            passage.transposed = now
 
     def _positive(self, element: Element, path: str) -> Fraction:
         text = (element.findtext(path) or "").strip()
@@ -237,6 +219,8 @@ class _Player:
     def _take(self, note: Element, onset: Fraction, duration: Fraction, passage: _Passage) -> None:
         """Add a note or rest to what is played in the bar, or to what is lost."""
         staff = number(note, "staff", 1)
+        if onset < passage.transposed:
+            raise EngravingError("unreadable", "the transposition changes within a voice, before another one in the file")
         shift = self.transposition.get(staff, self.transposition.get(0, 0))
         place = self.part.first_staff + staff - 1
         read = ReadNote(note.get("id", ""), onset, duration, None, place)

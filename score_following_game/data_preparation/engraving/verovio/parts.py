@@ -19,6 +19,8 @@ from score_following_game.data_preparation.errors import EngravingError
 NO_PART = "no such part"
 _KEYBOARD = re.compile(r"piano|pno\b|pfte?\b|klavier|clavier|cembalo|clavecin|harpsi|keyboard|flygel|fortep", re.IGNORECASE)
 
+_STAVES = (f"{MEI}staffDef", f"{MEI}staffGrp")
+
 Element = ElementTree.Element
 
 
@@ -71,10 +73,10 @@ def _parts(root: Element) -> list[Part]:
     parts: list[Part] = []
     staff = 0
 
-    def take(group: Element) -> None:
+    def take(group: Element, braced: bool) -> None:
         nonlocal staff
         direct = group.findall(f"{MEI}staffDef")
-        if len(direct) > 1 and _is_braced(group) and not any(_name(definition) for definition in direct[1:]):
+        if len(direct) > 1 and braced and not any(_name(definition) for definition in direct[1:]):
             name = _name(group) or _name(direct[0])
             parts.append(Part(len(parts) + 1, name, tuple(range(staff + 1, staff + 1 + len(direct)))))
             staff += len(direct)
@@ -84,17 +86,23 @@ def _parts(root: Element) -> list[Part]:
                 staff += 1
                 parts.append(Part(len(parts) + 1, _name(child) or (_name(group) if len(direct) == 1 else ""), (staff,)))
             elif child.tag == f"{MEI}staffGrp":
-                take(child)
+                take(child, _is_braced(child, group))
 
     first = root.find(f".//{MEI}scoreDef/{MEI}staffGrp")
     if first is not None:
-        take(first)
+        take(first, _is_braced(first))
     return parts
 
 
-def _is_braced(group: Element) -> bool:
-    symbol = group.find(f"{MEI}grpSym")
-    return (symbol.get("symbol") if symbol is not None else group.get("symbol")) == "brace"
+def _is_braced(group: Element, around: Element | None = None) -> bool:
+    """Whether the staves of a group belong together: by its brace, or as all that a group around it holds, under a name.
+
+    The engraver draws no brace for a part that is in a group of its own.
+    """
+    sign = group.find(f"{MEI}grpSym")
+    symbol = sign.get("symbol") if sign is not None else group.get("symbol")
+    alone = around is not None and len([child for child in around if child.tag in _STAVES]) == 1
+    return symbol == "brace" or (not symbol and alone and bool(_name(group)))
 
 
 def _name(element: Element) -> str:
