@@ -94,12 +94,17 @@ def _sharps_or_flats(value: str) -> dict[str, int]:
 def _meter(definition: Element) -> Meter | None:
     group = definition.find("meterSigGrp")
     if group is not None:
-        parts = [part for part in (_signature(sign, "") for sign in group.findall("meterSig")) if part]
+        parts = [part for part in map(meter_of_sign, group.findall("meterSig")) if part]
         together = group.get("func") in ("mixed", None)
         unit = max((part[1] for part in parts), default=4)
         return (sum(count * unit // part for count, part in (parts if together else parts[:1])), unit) if parts else None
     sign = definition.find("meterSig")
-    return _signature(definition, "meter.") if sign is None else _signature(sign, "")
+    return _signature(definition, "meter.") if sign is None else meter_of_sign(sign)
+
+
+def meter_of_sign(sign: Element) -> Meter | None:
+    """The beats and the unit of a meterSig; None if it states none."""
+    return _signature(sign, "")
 
 
 def _signature(element: Element, prefix: str) -> Meter | None:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID, NAMESPACE
 from score_following_game.data_preparation.engraving.long_rests import write_out_rests
+from score_following_game.data_preparation.engraving.mei.alternating import write_out_meters
 from score_following_game.data_preparation.engraving.mei.movements import movements, score_of
 from score_following_game.data_preparation.engraving.mei.tree import name_of, played
 from score_following_game.data_preparation.engraving.xml_text import xml_text
@@ -54,6 +55,7 @@ def prepare(root: Element) -> Element:
     for layer in score.iter("layer"):
         _pass_on_staff(layer, "")
     write_out_rests(score)
+    write_out_meters(score)
     _name(score)
     return score
 

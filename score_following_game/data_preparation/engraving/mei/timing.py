@@ -91,6 +91,8 @@ class _Layer:
             if tag in ("keySig", "clef"):
                 self._add(element, Fraction(0), on, False)
             elif tag in _WHOLE_BAR:
+                if self.state.meter is None:
+                    raise EngravingError("unreadable", f"staff {self.staff}: a whole-bar rest without a time signature")
                 self._add(element, self.state.bar * (not self.partial and tag != "mSpace"), on, False)
                 self.now = self.events[-1].end
             elif tag in ("note", "rest", "space"):
