@@ -377,6 +377,26 @@ def test_strokes_and_repeated_bars_are_written_out() -> None:
     assert_notes(piece, [*first, *((onset + 4, pitch) for onset, pitch in first), (8, 72), (9, 74), (10, 76), (11, 77)])
 
 
+def test_rests_for_repeated_beats_are_refused() -> None:
+    """Where the file has the notes themselves they are played."""
+
+    def under(content: str) -> tuple[str, str]:
+        start, stop = (
+            f'<attributes><measure-style><beat-repeat type="{kind}" slashes="1"/></measure-style></attributes>'
+            for kind in ("start", "stop")
+        )
+        return notes("C5 D5") + start + content, note("R") + stop + notes("C5 D5 E5")
+
+    for bars in (under(notes("R R")), under(notes("E5 F5"))):
+        with pytest.raises(EngravingError, match="beat-repeat"):
+            made(*bars)
+    assert_notes(
+        made(under(notes("E5 F5"))[0], under("")[1].replace(note("R"), note("B4"))),
+        [(0, 72), (1, 74), (2, 76), (3, 77), (4, 71), (5, 72), (6, 74), (7, 76)],
+    )
+    made(LINE, under(notes("E5 F5"))[0].replace("start", "stop"), notes("R C5 D5 E5"))
+
+
 def test_a_repeated_bar_of_one_hand() -> None:
     sign = '<attributes><measure-style number="2"><measure-repeat type="{}">1</measure-repeat></measure-style></attributes>'
     right = notes("C5 D5 E5 F5", staff=1)

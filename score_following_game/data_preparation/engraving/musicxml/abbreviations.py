@@ -57,6 +57,20 @@ def divide_rests(measures: Sequence[Element]) -> None:
             style.remove(sign)
 
 
+def refuse_repeated_beats(measures: Sequence[Element]) -> None:
+    """Raise EngravingError for rests that stand for repetitions of a beat (<beat-repeat>). measures: of one part."""
+    under: set[str] = set()  # staves, "" for all
+    for measure in measures:
+        for element in measure:
+            for style in element.findall("measure-style") if element.tag == "attributes" else ():
+                for sign in style.findall("beat-repeat"):
+                    staff = style.get("number", "")
+                    under = under | {staff} if sign.get("type") == "start" else under - {staff}
+            if element.find("rest") is not None and any(_is_of(element, staff) for staff in under):
+                where = f"bar {measure.get('number')}: repetitions of a beat (beat-repeat)"
+                raise EngravingError("abbreviated notation", f"{where}; write their notes out")
+
+
 def _replace(measure: Element, source: Element, staff: str) -> None:
     """Give a measure the notes of another, of one staff or of all. Time that they leave is passed over."""
     length = Fraction(0)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.musicxml.abbreviations import (
     divide_rests,
+    refuse_repeated_beats,
     write_out_bars,
     write_out_strokes,
 )
@@ -45,6 +46,7 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     shorten_rests(parts)
     for part in parts:
         complete_durations(part.measures)
+        refuse_repeated_beats(part.measures)
         write_out_bars(part.measures)
         divide_rests(part.measures)
     set_ids(parts)
