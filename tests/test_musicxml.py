@@ -14,6 +14,7 @@ from musicxml_tools import DIVISIONS, TWO_STAVES, back, note, notes, part, score
 from score_following_game.data_preparation.engraving import checks
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.musicxml.arithmetic import read_musicxml
+from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.errors import EngravingError
 
 DATA = Path(__file__).parent / "data"
@@ -375,6 +376,20 @@ def test_strokes_and_repeated_bars_are_written_out() -> None:
     piece = made(bar, sign.format("start") + rest, sign.format("stop") + LINE)
     first = [(0, 72), (0.5, 72), (1, 74), *((2 + k / 4, 79 if k % 2 else 76) for k in range(8))]
     assert_notes(piece, [*first, *((onset + 4, pitch) for onset, pitch in first), (8, 72), (9, 74), (10, 76), (11, 77)])
+
+
+def test_divisions_that_a_part_does_not_state_or_that_are_wrong() -> None:
+    """The values of the notes tell them; one of two parts would be out of step."""
+    text = score(part(LINE, LINE, notes("C5 D5 E5 F5", quarters=0.5)), part(LINE, LINE, LINE))
+    stated = f"<divisions>{DIVISIONS}</divisions>"
+    first = Playing(part="1")
+    as_it_is = notes_of(engraved("x.musicxml", text, playing=first))
+    assert notes_of(engraved("x.musicxml", text.replace(stated, "", 1), playing=first)) == as_it_is
+    with pytest.raises(EngravingError, match="part Part 1: most notes last 2 times their values"):
+        engraved("x.musicxml", text.replace(stated, f"<divisions>{DIVISIONS // 2}</divisions>", 1), playing=first)
+    unclear = text.replace(stated, "", 1).replace("<type>quarter", "<type>half", 6)
+    with pytest.raises(EngravingError, match="it states no <divisions>"):
+        engraved("x.musicxml", unclear, playing=first)
 
 
 def test_rests_for_repeated_beats_are_refused() -> None:

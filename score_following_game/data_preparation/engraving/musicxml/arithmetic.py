@@ -14,6 +14,7 @@ from score_following_game.data_preparation.engraving.musicxml.abbreviations impo
     write_out_strokes,
 )
 from score_following_game.data_preparation.engraving.musicxml.clock import Clock
+from score_following_game.data_preparation.engraving.musicxml.divisions import settle_divisions
 from score_following_game.data_preparation.engraving.musicxml.document import Part, bars, number, read_document, set_ids
 from score_following_game.data_preparation.engraving.musicxml.durations import complete_durations
 from score_following_game.data_preparation.engraving.musicxml.local_meters import undo_stretching
@@ -42,6 +43,8 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     cannot be read.
     """
     root, parts = read_document(text)
+    for part in parts:
+        settle_divisions(part.measures, part.name or part.element.get("id", ""))
     undo_stretching(parts)
     shorten_rests(parts)
     for part in parts:
