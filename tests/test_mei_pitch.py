@@ -6,6 +6,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 import pytest
+import verovio
 from engraving_tools import engraved
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,6 +105,15 @@ def test_mei_of_the_engraver_says_what_sounds() -> None:
     assert alters(text) == [1, 0, 1, 0]
     assert alters(read_mei(text)[0]) == [1, 0, 1, 0]  # the prepared text is still known as the engraver's
     assert alters(text.replace("Transcoded", "Typed")) == [1, 1, 1, 1]
+
+
+def test_signs_in_mei_that_the_engraver_made_from_abc() -> None:
+    """There only the key signature sounds (accid.ges), also after a sign in the same bar."""
+    verovio.enableLog(verovio.LOG_OFF)
+    toolkit = verovio.toolkit()
+    assert toolkit.loadData("X:1\nT:t\nM:4/4\nL:1/4\nK:D\nF=FFf|d_dd2|F4|\n")
+    assert alters(toolkit.getMEI()) == [1, 0, 0, 1, 0, -1, -1, 1]
+    assert len(engraved("x.mei", toolkit.getMEI()).notes) == 8
 
 
 def test_transpositions_may_change() -> None:

@@ -14,8 +14,9 @@ from score_following_game.data_preparation.engraving.mei.beats import keep_in_ba
 from score_following_game.data_preparation.engraving.mei.definitions import StaffState, define
 from score_following_game.data_preparation.engraving.mei.durations import complete_durations
 from score_following_game.data_preparation.engraving.mei.octaves import octave_lines
+from score_following_game.data_preparation.engraving.mei.origin import plays_small_notes, says_what_sounds
 from score_following_game.data_preparation.engraving.mei.pitch import Accidentals, Sound, after, remove_pitches
-from score_following_game.data_preparation.engraving.mei.prepare import document, plays_small_notes, prepare, says_what_sounds
+from score_following_game.data_preparation.engraving.mei.prepare import document, prepare
 from score_following_game.data_preparation.engraving.mei.spans import span_ratios
 from score_following_game.data_preparation.engraving.mei.tempo import bar_tempi, stated_tempo
 from score_following_game.data_preparation.engraving.mei.ties import Ties, TimedBar, find_ties

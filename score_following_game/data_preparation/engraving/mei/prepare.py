@@ -9,6 +9,7 @@ from score_following_game.data_preparation.engraving.abc.to_mei import ID, NAMES
 from score_following_game.data_preparation.engraving.long_rests import write_out_rests
 from score_following_game.data_preparation.engraving.mei.alternating import write_out_meters
 from score_following_game.data_preparation.engraving.mei.movements import movements, score_of
+from score_following_game.data_preparation.engraving.mei.origin import is_from_abc
 from score_following_game.data_preparation.engraving.mei.tree import name_of, played
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
@@ -17,7 +18,6 @@ from score_following_game.data_preparation.errors import EngravingError
 _NAMED = {"measure": "bar", "note": "note", "chord": "chord", "rest": "rest", "space": "space", "mRest": "rest"}
 _NAMED |= {"mSpace": "space"}
 _REFERENCES = ("startid", "endid", "plist", "corresp", "sameas", "next", "prev", "synch", "copyof")
-_MADE_FROM = "Transcoded from"
 _OLD_NAMES = {"key.sig": "keysig"}
 _METERS = ("meterSig", "meterSigGrp")
 _SIGNS = (*_METERS, "clef", "keySig")  # in a layer, what takes no time
@@ -42,6 +42,8 @@ def prepare(root: Element) -> Element:
         raise EngravingError("unreadable", "it has no score (parts alone are not read; export the whole score)")
     _refuse_defaults(original)
     score = played(original, root)[0]
+    for note in score.iter("note") if is_from_abc(root) else ():
+        note.attrib.pop("accid.ges", None)
     _fill_copies(score)
     for parent in score.iter():
         if parent is not score and parent.tag != "ending" and parent.find("measure") is not None:
@@ -73,26 +75,6 @@ def document(score: Element, version: str, transcoded: bool) -> str:
     body = ElementTree.SubElement(ElementTree.SubElement(root, "music"), "body")
     ElementTree.SubElement(body, "mdiv").append(score)
     return xml_text(root)
-
-
-def says_what_sounds(root: Element) -> bool:
-    """Whether a note without accid.ges always sounds natural.
-
-    It does in the MEI that verovio makes from MusicXML or Humdrum. In other MEI its sound may follow from earlier signs.
-    """
-    return bool(_transcoded_from(root))
-
-
-def plays_small_notes(root: Element) -> bool:
-    """Whether notes of cue size are played. They are in Humdrum, where the size is that of the print and nothing else."""
-    return _transcoded_from(root) == "Humdrum"
-
-
-def _transcoded_from(root: Element) -> str:
-    """The format of the file from which verovio made this one, "" if it did not."""
-    heads = [child for child in root if name_of(child) == "meiHead"]
-    texts = [(element.text or "").strip() for head in heads for element in head.iter() if name_of(element) == "p"]
-    return next((text.removeprefix(_MADE_FROM).strip() for text in texts if text.startswith(_MADE_FROM)), "")
 
 
 def _fill_copies(score: Element) -> None:
