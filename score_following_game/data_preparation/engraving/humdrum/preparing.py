@@ -10,6 +10,8 @@ from score_following_game.data_preparation.engraving.humdrum.tokens import read_
 from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, too_many
 
 _DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
+_OCTAVE_CLEF = re.compile(r"\*clef[GFC]([v^])\d?")
+_OCTAVE_OF = {"*ITrd7c12": "v", "*ITrd-7c-12": "^"}
 _DURATION = re.compile(r"\d+(%\d+)?\.*")
 
 Lost = dict[tuple[int, int], list[str]]  # (line, number of the field from 1) -> why each note there is lost
@@ -25,7 +27,8 @@ def prepare(text: str) -> tuple[list[str], Lost]:
     would give a time. A note that cannot be read becomes a rest; it is lost.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return _without_mistakes(_instruments_after_barlines([_prepare_line(line) for line in lines]))
+    lines = _instruments_after_barlines([_prepare_line(line) for line in lines])
+    return _without_mistakes(_octaves_stated_once(lines))
 
 
 def _prepare_line(line: str) -> str:
@@ -43,6 +46,24 @@ def _instruments_after_barlines(lines: list[str]) -> list[str]:
         only_instruments = all(token == "*" or token.startswith("*I") for token in tokens)
         if only_instruments and "*ITr" in line and lines[number + 1].startswith("="):
             lines[number : number + 2] = lines[number + 1], line
+    return lines
+
+
+def _octaves_stated_once(lines: list[str]) -> list[str]:
+    """Without the instruments that sound an octave lower (higher) than written, in a column that has a clef with such an 8, too.
+
+    Both say the same; the engraver would draw the notes two octaves away from their sound.
+    """
+    rows = [row for row in read_rows(lines) if row.is_interpretation]
+    clefs = {
+        (spine.origin, found[1]) for row in rows for _, token, spine in row.kern() if (found := _OCTAVE_CLEF.fullmatch(token))
+    }
+    for row in rows:
+        tokens = list(row.tokens)
+        for field, token, spine in row.kern():
+            if (spine.origin, _OCTAVE_OF.get(token)) in clefs:
+                tokens[field - 1] = "*"
+        lines[row.number - 1] = "\t".join(tokens)
     return lines
 
 
