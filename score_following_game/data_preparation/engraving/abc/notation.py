@@ -106,7 +106,7 @@ class Melody:
         for measure, following in pairwise([*self.measures, Measure()]):
             meter = measure.meter or meter
             full = Fraction(4 * meter[0], meter[1]) if meter else Fraction(0)
-            goes_on = 0 < filled and measure.divided and filled + measure.quarters <= full
+            goes_on = filled > 0 and measure.divided and filled + measure.quarters <= full
             upbeat = not names and measure.quarters < full
             upbeat = upbeat and not (following.divided and measure.quarters + following.quarters <= full)
             number += not (goes_on or upbeat)

@@ -50,7 +50,7 @@ def _instruments_after_barlines(lines: list[str]) -> list[str]:
 
 
 def _octaves_stated_once(lines: list[str]) -> list[str]:
-    """Without the instruments that sound an octave lower (higher) than written, in a column that has a clef with such an 8, too.
+    """Without the instruments that sound an octave lower (higher) than written, in a column with a clef that says so, too.
 
     Both say the same; the engraver would draw the notes two octaves away from their sound.
     """
