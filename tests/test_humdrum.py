@@ -20,7 +20,7 @@ from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.read_bar import ReadBar
 from score_following_game.data_preparation.engraving.reading import LENGTH, Reading
-from score_following_game.data_preparation.engraving.silent import NO_PITCH
+from score_following_game.data_preparation.engraving.silent import NO_PITCH, UNPITCHED
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
@@ -102,6 +102,14 @@ def test_tokens(token: str, duration: float, pitch: int, alter: int) -> None:
 def test_a_note_without_a_definite_pitch_costs_that_note() -> None:
     text = kern(*["4c"] * 4, "=2", "4d", "4dR", "4e", "4f", "=3", *["4c"] * 4)
     assert [float(bar.lost[0].onset) for bar in bars(text) if bar.lost] == [1]
+
+
+def test_a_part_without_definite_pitches_is_no_mistake_of_the_file() -> None:
+    """Its notes are lost from its own staff; another part can be played."""
+    _, reading = read_humdrum(kern('*I"Drum *I"Flute', "4R 4c", "4Re 4d", "4R 4e", "4R 4f"))
+    assert [(note.silent, note.staff) for note in reading.bars[0].lost] == [(UNPITCHED, 2)] * 4
+    with pytest.raises(EngravingError, match="3 more such mistakes"):
+        read_humdrum(kern("4h 4c", "4h 4d", "4h 4e", "4h 4f"))
 
 
 @pytest.mark.parametrize("token", ["4dTR", "4d#tR", "4dMR", "4dSR", "4RdO", "4dTR&4fTR", "[4dTR"])

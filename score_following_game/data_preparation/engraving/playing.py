@@ -67,7 +67,7 @@ def _listed(text: str, names: Sequence[str], endings: Sequence[tuple[int, ...]])
 
 
 def _bars_named(name: str, names: Sequence[str], endings: Sequence[tuple[int, ...]], text: str) -> range:
-    """The bar of this name; several if it is divided, as by a repeat sign within it. 8a and 8b are the parts of such a bar 8."""
+    """The bar of this name; several if it is divided, as by a repeat sign within it. 8a and 8b are its parts."""
     bars = [bar for bar, own in enumerate(names) if own == name]
     if not bars:
         whole = [bar for bar, own in enumerate(names) if own == name[:-1]]

@@ -6,8 +6,13 @@ import re
 
 from score_following_game.data_preparation.engraving.humdrum.durations import lacks_duration, missing_duration
 from score_following_game.data_preparation.engraving.humdrum.spines import read_rows, unreadable
-from score_following_game.data_preparation.engraving.humdrum.tokens import read_token, with_grace_notes, without_endings
-from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, too_many
+from score_following_game.data_preparation.engraving.humdrum.tokens import (
+    is_unpitched,
+    read_token,
+    with_grace_notes,
+    without_endings,
+)
+from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, UNPITCHED, too_many
 
 _DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
 _OCTAVE_CLEF = re.compile(r"\*clef[GFC]([v^])\d?")
@@ -90,8 +95,9 @@ def _without_mistakes(lines: list[str]) -> tuple[list[str], Lost]:
                 read_token(token)
             except ValueError as error:
                 tokens[field - 1] = _mended(token)
-                lost[row.number, field] = [NO_PITCH for text in token.split() if not _readable(text)]
-                mistakes.append((row.number, str(error)))
+                reasons = [_why_lost(text) for text in token.split() if not _readable(text)]
+                lost[row.number, field] = reasons
+                mistakes += [(row.number, str(error))] if NO_PITCH in reasons else []
         if all(token == "." for token in tokens):
             tokens = ["!"] * len(tokens)
         lines[row.number - 1] = "\t".join(tokens)
@@ -105,6 +111,11 @@ def _mended(token: str) -> str:
     kept = [text for text in token.split() if _readable(text)]
     duration = _DURATION.search(token)
     return " ".join(kept) or (f"{duration[0]}r" if duration else token)
+
+
+def _why_lost(text: str) -> str:
+    """A part for percussion may stand beside the part that is played, so that its notes are no mistakes of the file."""
+    return UNPITCHED if is_unpitched(text) else NO_PITCH
 
 
 def _readable(text: str) -> bool:
