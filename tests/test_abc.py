@@ -45,7 +45,7 @@ def test_an_empty_line_ends_a_tune_and_text_blocks_are_dropped() -> None:
         "X:2\nK:C\nCDEF|\n%%begintext\nA bad cafe\n\nX marks it\n%%endtext\nGABc|\n"
         "X:3\nK:C\nCDEF|\n%%begintext left\nA bad egg\nX:4\nK:C\nC|\n"
     )
-    assert [tune.music for tune in tunes] == ["CDEF| GABc|", "CDEF| GABc|", "CDEF|", "C|"]
+    assert [tune.music for tune in tunes] == ["CDEF|\nGABc|", "CDEF|\nGABc|", "CDEF|", "C|"]
 
 
 def test_fields_before_the_first_tune_apply_to_all() -> None:
@@ -375,7 +375,7 @@ def test_tempo(headers: dict[str, str], tempo: float | None) -> None:
     assert quarter_tempo(Tune("1", "", "", headers)) == tempo
 
 
-@pytest.mark.parametrize("text", ["120=1/4", "4=60", "mm=60", "C0=60", "1/4=1/8"])
+@pytest.mark.parametrize("text", ["120=1/4", "4=60", "mm=60", "C0=60", "1/4=1/8", "1/4.=80"])
 def test_a_tempo_of_an_unknown_note_value_is_refused(text: str) -> None:
     with pytest.raises(AbcError, match=r"cannot read tempo|contains a zero"):
         quarter_tempo(Tune("1", "", "", {"Q": text}))

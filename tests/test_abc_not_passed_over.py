@@ -22,6 +22,14 @@ def tune_of(text: str) -> Tune:
     return read_tune_book(text)[0]
 
 
+@pytest.mark.parametrize("opened", ['"Am ', "{g ", "[CE", "[K:G "])
+@pytest.mark.parametrize("closed", ['"G"', "{a}", "[EG]", "[K:C]"])
+def test_what_is_not_closed_on_its_line_is_refused(opened: str, closed: str) -> None:
+    """The notes up to the next closing sign would be lost."""
+    with pytest.raises(AbcError):
+        read_melody(tune_of(f"{HEAD}K:C\nC{opened}DE|\nF{closed}GA|{opened}B\nc{closed}|\n"))
+
+
 @pytest.mark.parametrize(
     ("music", "expected"),
     [

@@ -33,6 +33,22 @@ def order(music: str, header: str = "", playing: Playing = WRITTEN) -> list[int]
 
 
 @pytest.mark.parametrize(
+    ("music", "names", "listed", "expected"),
+    [
+        (f"{A}|{B}|", "1 2", "1-2,1", [0, 1, 0]),
+        (f"G|{A}|{B}|", "0 1 2", "0-1,1-2", [0, 1, 1, 2]),  # an upbeat
+        (f"G|:{A}|C3:|G|{B}|", "0 1 2 2 3", "0-2,1-2b,2a", [0, 1, 2, 3, 1, 2, 3, 2]),  # a repeat within a bar
+        (f"CD[K:G]EF|{B}||GA|Bc|", "1 1 2 3 4", "1,2-3", [0, 1, 2, 3]),  # half bars between plain bar lines are bars
+        (f"|:{A}|1 C2:|2 D2||{B}|", "1 2 3 4", "1-2,1,3-4", [0, 1, 0, 2, 3]),
+    ],
+)
+def test_bars_are_numbered_as_they_are_counted_on_paper(music: str, names: str, listed: str, expected: list[int]) -> None:
+    _, reading = tune_in_order(tune_of(music), Playing(bars=listed))
+    assert " ".join(bar.name for bar in reading.bars) == names
+    assert order(music, playing=Playing(bars=listed)) == expected
+
+
+@pytest.mark.parametrize(
     ("music", "expected"),
     [
         (f"{A}|{B}|]", [0, 1]),
@@ -48,6 +64,7 @@ def order(music: str, header: str = "", playing: Playing = WRITTEN) -> list[int]
         (f"{A}|{B}:|{C}|]", [0, 1, 0, 1, 2]),
         (f"|:{A}::{B}:|", [0, 0, 1, 1]),
         (f"|:{A}:|:{B}:|", [0, 0, 1, 1]),
+        (f"[|:{A}:|][|:{B}:|]", [0, 0, 1, 1]),
         (f"|::{A}::|{B}|]", [0, 0, 0, 1]),
         (f"|:{A}|1{B}:|2{C}|]{D}|]", [0, 1, 0, 2, 3]),
         (f"|:{A}|[1{B}:|[2{C}||{D}|]", [0, 1, 0, 2, 3]),

@@ -45,6 +45,29 @@ def test_what_only_another_voice_says_is_not_passed_over(voice: str, what: str) 
     assert voice_tokens(tune_of(text.replace("ABcd|E4", voice)), "2", marks=True)
 
 
+@pytest.mark.parametrize(
+    ("voice", "what", "after"),
+    [
+        ("|:CDEF|GABc:|c4|c4", "a repeat", 2),
+        ("CDEF|:GABc|c4:|c4", "the beginning of a repeat", 1),
+        ("|:CDEF|1 GABc:|2 c4||c4", "an ending", 1),
+        ("|:Z2:|c4|c4", "a repeat", 2),
+    ],
+)
+def test_repeats_and_endings_of_another_voice_are_not_passed_over(voice: str, what: str, after: int) -> None:
+    """Also where the chosen voice has repeats of its own."""
+    text = f"{HEAD}K:C\n[V:1]{voice}|\n[V:2]|:ABcd:|E4|e4::E4:|\n"
+    with pytest.raises(AbcError, match=f"voice 1 has {what} that voice 2 lacks, after {after} bars"):
+        voice_tokens(tune_of(text), "2", marks=True)
+    assert voice_tokens(tune_of(text), "2")
+    assert voice_tokens(tune_of(f"{HEAD}K:C\n[V:1]{voice}|\n[V:2]ABcd|E4|e4|E4|\n"), "1", marks=True)
+
+
+def test_one_repeat_may_be_written_in_several_ways() -> None:
+    text = f"{HEAD}K:C\n[V:1]|:ABcd::e4:|f4|\n[V:2]ABcd:|:e4:|f4|\n[V:3]|:Z:||:e4:|f4|\n"
+    assert all(voice_tokens(tune_of(text), voice, marks=True) for voice in "123")
+
+
 def tune_of(text: str) -> Tune:
     return read_tune_book(text)[0]
 

@@ -57,6 +57,17 @@ def test_formats_of_telephones_are_read(suffix: str, tmp_path: Path) -> None:
     assert recording_seconds(path) == pytest.approx(SECONDS, abs=0.2)
 
 
+def test_raw_aac_begins_when_its_music_does(tmp_path: Path) -> None:
+    """Its first frame only prepares the decoder. What another encoder adds is not known, and said."""
+    silence = np.zeros(RATE, np.float32)
+    recording = read_recording(encode(tmp_path / "tune.aac", np.concatenate([silence, tone(seconds=1)]), RATE))
+    loud = np.flatnonzero(np.abs(recording.samples) > 0.1)
+    assert loud[0] / 22050 == pytest.approx(1, abs=0.005)
+    assert "delay" in recording.remarks[0]
+    named = encode(tmp_path / "tune.m4a", tone(), RATE).rename(tmp_path / "named.aac")
+    assert not read_recording(named).remarks
+
+
 @pytest.mark.parametrize("suffix", [".aiff", ".aif"])
 def test_aiff_is_read(suffix: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / f"tune{suffix}", tone(), RATE, format="AIFF")

@@ -19,8 +19,8 @@ from score_following_game.data_preparation.engraving.importing import import_sco
 from score_following_game.data_preparation.engraving.order import written_order
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.read_bar import ReadBar
-from score_following_game.data_preparation.engraving.reading import LENGTH
-from score_following_game.data_preparation.engraving.silent import NO_PITCH
+from score_following_game.data_preparation.engraving.reading import LENGTH, Reading
+from score_following_game.data_preparation.engraving.silent import NO_PITCH, UNPITCHED
 from score_following_game.data_preparation.engraving.style import STYLES
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.engrave import engrave
@@ -102,6 +102,14 @@ def test_tokens(token: str, duration: float, pitch: int, alter: int) -> None:
 def test_a_note_without_a_definite_pitch_costs_that_note() -> None:
     text = kern(*["4c"] * 4, "=2", "4d", "4dR", "4e", "4f", "=3", *["4c"] * 4)
     assert [float(bar.lost[0].onset) for bar in bars(text) if bar.lost] == [1]
+
+
+def test_a_part_without_definite_pitches_is_no_mistake_of_the_file() -> None:
+    """Its notes are lost from its own staff; another part can be played."""
+    _, reading = read_humdrum(kern('*I"Drum *I"Flute', "4R 4c", "4Re 4d", "4R 4e", "4R 4f"))
+    assert [(note.silent, note.staff) for note in reading.bars[0].lost] == [(UNPITCHED, 2)] * 4
+    with pytest.raises(EngravingError, match="3 more such mistakes"):
+        read_humdrum(kern("4h 4c", "4h 4d", "4h 4e", "4h 4f"))
 
 
 @pytest.mark.parametrize("token", ["4dTR", "4d#tR", "4dMR", "4dSR", "4RdO", "4dTR&4fTR", "[4dTR"])
@@ -268,6 +276,36 @@ def test_words_are_no_tempo(text: str) -> None:
 def test_an_instrument_is_read_as_it_sounds_and_written_as_it_reads() -> None:
     text = kern("*ITrd-1c-2", "4c", "4d-", "*ITrd0c0", "4c")
     assert [(note.pitch, note.alter) for note in bars(text)[0].notes] == [(60, -1), (61, -1), (60, 0)]
+
+
+@pytest.mark.parametrize(
+    ("clef", "instrument"), [("*clefGv2", "*ITrd7c12"), ("*clefFv4", "*ITrd7c12"), ("*clefG^2", "*ITrd-7c-12")]
+)
+def test_an_octave_that_clef_and_instrument_state_counts_once(clef: str, instrument: str) -> None:
+    """Also where the clef comes later; an instrument alone, or with a clef of another column, is kept."""
+    for lines in ([clef, instrument], [instrument, clef], [instrument, "4d", clef]):
+        assert "ITr" not in read_humdrum(kern(*lines, "4c"))[0]
+    assert "ITr" in read_humdrum(kern(instrument, "*clefG2", "4c"))[0]
+    assert "ITr" in read_humdrum(kern(f"{clef} {instrument}", "4c 4c"))[0]
+    assert "ITr" in read_humdrum(kern(clef, "*ITrd1c2", "4c"))[0]
+
+
+def test_a_second_score_in_a_file_is_refused() -> None:
+    with pytest.raises(EngravingError, match="line 4: a second score begins here"):
+        read_humdrum(kern("4c") + kern("4d"))
+
+
+def test_the_parts_of_a_divided_bar_are_one_bar_of_an_order() -> None:
+    names = ["1", "2", "2", "3", "1"]
+    reading = Reading(tuple(ReadBar(name, Fraction(4), ()) for name in names))
+    marks = [BarMarks() for _ in names]
+    assert Playing(bars="2-3,2a,2b").order(reading, marks) == [1, 2, 3, 1, 2]
+    for again in ("1-2", "2c"):
+        with pytest.raises(EngravingError, match="no such bar"):
+            Playing(bars=again).order(reading, marks)
+    marks[1:3] = BarMarks(ending=(1,)), BarMarks(ending=(2,))
+    with pytest.raises(EngravingError, match="there are 2 bars '2'"):
+        Playing(bars="2").order(reading, marks)
 
 
 def test_repeated_groups_are_written_out() -> None:

@@ -37,6 +37,17 @@ def test_a_transposing_instrument_sounds_at_its_own_pitch(folder: Path) -> None:
     assert len(piece.score.coords) == 9 and not piece.unshown and not piece.unheard
 
 
+def test_chord_symbols_are_no_notes(folder: Path) -> None:
+    """Also under settings of their own. LilyPond would play them."""
+    symbols = r"\new ChordNames \with { midiMinimumVolume = #0.5 } \chordmode { c1 g:7 }"
+    music = r"\new Staff { c'4 d' e' f' g' a' b' c'' }"
+    for midi in (r"\midi { }", "", r"\midi { \context { \Score midiChannelMapping = #'instrument } }"):
+        main = write(folder, rf'\version "2.24.0" \score {{ << {symbols} {music} >> \layout {{ }} {midi} }}')
+        piece = engrave_lilypond(main, STYLES["nottingham"], 100, folder)
+        assert [pitch for _, pitch in sounding(piece)] == [60, 62, 64, 65, 67, 69, 71, 72]
+        assert not piece.unshown and not piece.unheard
+
+
 STROKES = [  # a note or chord, its written quarters, strokes and quarters
     ("c'2:8", 2, 1, 2),
     ("c'2:16", 2, 2, 2),

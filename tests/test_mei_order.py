@@ -124,7 +124,8 @@ def test_once_order(bars: str, once: str) -> None:
         (". .T . .O", 2, "the way to a coda without"),
         (". .O .D", 2, "a coda without a jump"),
         (". .T .D", 2, "the way to a coda without a coda"),
-        (". .OT .D", 2, "no coda after it"),
+        (". .OT .D", 2, "a coda before the jump"),
+        (". .T . .OD", 4, "a coda before the jump"),
         (". .T .D .O .O", 2, "2 signs of a coda after it"),
         (". [12]SG [3]", 2, "a jump into an ending that is not played after it"),
         (". .F .D .", 4, "no order of repeats and jumps reaches it"),  # perhaps the next piece

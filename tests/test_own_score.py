@@ -102,13 +102,13 @@ def test_a_tune_in_one_command_and_again_from_the_cache(run: Run, tune: Path, ca
     rows, onsets = table(tmp_path / "a.csv"), table(tmp_path / "a_onsets.csv")
     assert list(rows[0]) == ["time", "page", "system", "x", "bar", "beat", "onset"]
     assert [float(row["time"]) for row in rows] == pytest.approx(np.arange(len(rows)) / 20, abs=1e-3)
-    for row in onsets:  # where the agent is within a second of the music; bar 2 begins after the upbeat
+    for row in onsets:  # where the agent is within a second of the music; bar 1 begins after the upbeat
         assert music_seconds(row) == pytest.approx(float(row["time"]), abs=1.0), row
 
 
 def music_seconds(row: Row) -> float:
     """When a place of the tune is played as written."""
-    return (3 * (int(row["bar"]) - 2) + float(row["beat"])) * QUARTER
+    return (3 * (int(row["bar"]) - 1) + float(row["beat"])) * QUARTER
 
 
 def test_the_optimal_agent_reaches_every_onset_when_it_is_played(tune: Path, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_optimal_agent_reaches_every_onset_when_it_is_played(tune: Path, tmp
     played = [note.start for note in pretty_midi.PrettyMIDI(str(piece.midi_path)).instruments[0].notes]
     assert [float(row["time"]) for row in onsets] == pytest.approx(sorted(played), abs=0.0501)
     assert [music_seconds(row) for row in onsets] == pytest.approx(sorted(played), abs=0.002)
-    assert [row["bar"] for row in onsets[:5]] == ["1", "1", "2", "2", "2"]
+    assert [row["bar"] for row in onsets[:5]] == ["0", "0", "1", "1", "1"]
     # The sheet is a page of its own, with the system that the x lies in.
     assert [float(row["x"]) for row in onsets] == pytest.approx(piece.onset_x, abs=0.06) and len(onsets) == len(piece.onset_x)
     assert {row["page"] for row in onsets} == {"1"} and {row["system"] for row in onsets} == {"1", "2"}

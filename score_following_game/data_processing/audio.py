@@ -83,8 +83,18 @@ def read_recording(path: Path, rate: int = SAMPLE_RATE) -> Recording:
         )
     if heard.peak > _DEAFENING:
         raise UserError(f"{path}: its peak is {heard.peak:.2g} times full scale, so it is not sound; replace it")
-    alone = () if loudest is None else (f"its channels cancel when they are mixed, so channel {loudest + 1} alone is heard",)
-    return Recording(samples, alone)
+    remarks = [] if loudest is None else [f"its channels cancel when they are mixed, so channel {loudest + 1} alone is heard"]
+    return Recording(samples, (*remarks, *_delay(path)))
+
+
+def _delay(path: Path) -> list[str]:
+    """A remark about a recording whose beginning is known only roughly."""
+    if not _needs_av(path):
+        return []
+    from score_following_game.data_processing.audio_av import is_raw_aac
+
+    remark = "raw AAC does not state its encoder's delay, so it may be heard up to 0.05 s late; .m4a states it"
+    return [remark] if is_raw_aac(path) else []
 
 
 class _Heard:

@@ -20,11 +20,24 @@ def decode(path: Path) -> Iterator[tuple[np.ndarray, int]]:
         stream = container.streams.audio[0]
         rate = stream.rate
         to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
-        for frame in container.decode(stream):
+        frames = container.decode(stream)
+        if _is_raw_aac(container):  # no container says that the first frame only prepares the decoder
+            next(frames, None)
+        for frame in frames:
             for part in to_float.resample(frame):
                 yield part.to_ndarray(), rate
         for part in to_float.resample(None):
             yield part.to_ndarray(), rate
+
+
+def is_raw_aac(path: Path) -> bool:
+    """Whether a file is AAC without a container, in which nothing states how late the encoder's sound begins."""
+    with av.open(str(path)) as container:
+        return _is_raw_aac(container)
+
+
+def _is_raw_aac(container: av.container.InputContainer) -> bool:
+    return container.format.name == "aac"
 
 
 def stated_seconds(path: Path) -> float | None:

@@ -79,5 +79,7 @@ def _of_jumps(marks: Sequence[BarMarks]) -> Iterator[tuple[int, str]]:
             yield bar, "a fine without da capo or dal segno"
         if mark.coda and not (jumps and any(other.to_coda for other in marks)):
             yield bar, "a coda without a jump to it"
+        if mark.coda and jumps and not any(other.da_capo or other.dal_segno for other in marks[:bar]):
+            yield bar, "a coda before the jump that leads to it"
         if mark.to_coda and not (jumps and any(other.coda for other in marks)):
             yield bar, "the way to a coda without a coda, or without da capo or dal segno"

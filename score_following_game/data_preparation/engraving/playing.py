@@ -40,7 +40,7 @@ class Playing:
         Raises EngravingError for a bar that is not there and for marks that give no clear order.
         """
         if self.bars:
-            return _listed(self.bars, [bar.name for bar in reading.bars])
+            return _listed(self.bars, [bar.name for bar in reading.bars], [mark.ending for mark in marks])
         if self.repeats == ONCE:
             return once_order(marks)
         if reading.written is not None:
@@ -52,20 +52,36 @@ class Playing:
 WHOLE = Playing()
 
 
-def _listed(text: str, names: Sequence[str]) -> list[int]:
-    """Parse "1-8,1-8,9-16": bar numbers as the score has them."""
-    place = {name: index for index, name in reversed(list(enumerate(names)))}
+def _listed(text: str, names: Sequence[str], endings: Sequence[tuple[int, ...]]) -> list[int]:
+    """Parse "1-8,1-8,9-16": bar numbers as the score has them. endings: the numbers of the ending that each bar is in."""
     order: list[int] = []
     for passage in text.split(","):
-        first, _, last = passage.strip().partition("-")
-        for name in filter(None, (first.strip(), last.strip())):
-            if name not in place:
-                raise EngravingError(
-                    "no such bar", f"--order {text}: the bars are {names[0]} to {names[-1]}, there is no {name!r}"
-                )
-        if not first.strip() or (last and place[last.strip()] < place[first.strip()]):
-            raise EngravingError("no such bar", f"--order {text}: {passage.strip()!r} is no bar and no range of bars like 1-8")
-        order += range(place[first.strip()], place[(last or first).strip()] + 1)
+        first, dash, last = (part.strip() for part in passage.partition("-"))
+        named = {name: _bars_named(name, names, endings, text) for name in (first, last) if name}
+        if not first or bool(dash) > bool(last) or (last and named[last].start < named[first].start):
+            raise _no_such_bar(text, f"{passage.strip()!r} is no bar and no range of bars like 1-8")
+        order += range(named[first].start, named[last or first].stop)
         if len(order) > _LONGEST:
             raise EngravingError("no such bar", f"--order is longer than {_LONGEST} bars")
     return order
+
+
+def _bars_named(name: str, names: Sequence[str], endings: Sequence[tuple[int, ...]], text: str) -> range:
+    """The bar of this name; several if it is divided, as by a repeat sign within it. 8a and 8b are its parts."""
+    bars = [bar for bar, own in enumerate(names) if own == name]
+    if not bars:
+        whole = [bar for bar, own in enumerate(names) if own == name[:-1]]
+        part = ord(name[-1]) - ord("a")
+        if len(whole) > 1 and 0 <= part < len(whole):
+            return range(whole[part], whole[part] + 1)
+        raise _no_such_bar(text, f"the bars are {names[0]} to {names[-1]}, there is no {name!r}")
+    found = range(bars[0], bars[-1] + 1)
+    if len(found) > len(bars) or len({endings[bar] for bar in bars} - {()}) > 1:
+        raise _no_such_bar(
+            text, f"there are {len(bars)} bars {name!r}; number the bars of the file so that each has its own number"
+        )
+    return found
+
+
+def _no_such_bar(text: str, why: str) -> EngravingError:
+    return EngravingError("no such bar", f"--order {text}: {why}")

@@ -34,7 +34,8 @@ def parse_tempo(text: str, unit: Fraction) -> float | None:
     old_style = re.fullmatch(r"(?:[^\d=]*\s)?C\s*([\d/]*)\s*", beat)
     if old_style or not equals:  # of one or more unit lengths
         return float(unit * 4 * parse_length(old_style[1] if old_style else "")) * float(number[1])
-    if fractions := re.findall(r"\d+/[1-9]\d*", beat):
+    fractions = re.findall(r"\d+/[1-9]\d*", beat)
+    if fractions and "." not in beat:
         return float(sum(map(Fraction, fractions)) * 4) * float(number[1])
     raise AbcError(f"cannot read tempo {text!r}; write it as 1/4=100")
 

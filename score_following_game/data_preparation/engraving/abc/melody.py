@@ -33,6 +33,7 @@ from score_following_game.data_preparation.engraving.abc.tune_book import (
     Tune,
     grace_notes,
     instruction_of,
+    is_division,
     played_once,
     sounding_tokens,
 )
@@ -112,6 +113,7 @@ class MelodyReader:
         """End a measure where the text has no bar line. Its accidentals hold on, with signs from accidentals.py."""
         altered = dict(self.altered)
         self.end_measure()
+        self.measure.divided = True
         self.altered = altered
 
     def _take_field(self, token: Token) -> None:
@@ -163,8 +165,9 @@ class MelodyReader:
     def _take_space(self, _token: Token) -> None:
         self.new_beam = True
 
-    def _take_bar(self, _token: Token) -> None:
+    def _take_bar(self, token: Token) -> None:
         self.end_measure()
+        self.measure.divided = self.measure.divided or is_division(token)
 
     def _take_head(self, token: Token) -> None:
         self.head = token.parts["head"]

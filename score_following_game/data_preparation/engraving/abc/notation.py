@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 from score_following_game.data_preparation.engraving.abc.fields import Meter
 from score_following_game.data_preparation.engraving.abc.keys import Key
@@ -71,6 +72,7 @@ class Measure:
     """The content of a bar. key, meter, clef: set only if they change at its start.
 
     tempi: (quarters after its start, quarters per minute) of the tempi stated in it.
+    divided: what begins it is no plain bar line, so that it may be the rest of the bar before.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -78,6 +80,7 @@ class Measure:
     meter: Meter = None
     clef: Clef | None = None
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
+    divided: bool = False
 
     @property
     def quarters(self) -> Fraction:
@@ -92,6 +95,25 @@ class Melody:
     meter: Meter
     clef: Clef
     measures: list[Measure]
+
+    def bar_names(self) -> list[str]:
+        """The number of each bar as it is counted on paper.
+
+        An upbeat is 0, and the parts of a bar that is divided by a repeat sign, a double bar or a change are counted once.
+        """
+        names: list[str] = []
+        meter, number, filled = self.meter, 0, Fraction(0)
+        for measure, following in pairwise([*self.measures, Measure()]):
+            meter = measure.meter or meter
+            full = Fraction(4 * meter[0], meter[1]) if meter else Fraction(0)
+            goes_on = filled > 0 and measure.divided and filled + measure.quarters <= full
+            upbeat = not names and measure.quarters < full
+            upbeat = upbeat and not (following.divided and measure.quarters + following.quarters <= full)
+            number += not (goes_on or upbeat)
+            filled = Fraction(0) if upbeat else filled * goes_on + measure.quarters
+            filled = filled if filled < full else Fraction(0)
+            names.append(str(number))
+        return names
 
     def notes(self) -> list[tuple[Fraction, Fraction, int]]:
         """(onset, duration, MIDI pitch) of each sounding note, in quarters. Tied notes count as one."""

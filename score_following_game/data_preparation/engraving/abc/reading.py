@@ -20,7 +20,7 @@ def reading_of(melody: Melody, tempo: float | None) -> Reading:
     meter = melody.meter
     previous = ""
     drawn = 0  # notes in the MEI so far
-    for number, measure in enumerate(melody.measures, 1):
+    for number, (name_of_bar, measure) in enumerate(zip(melody.bar_names(), melody.measures), 1):
         meter = measure.meter or meter
         notes: list[ReadNote] = []
         lost: list[ReadNote] = []
@@ -37,5 +37,5 @@ def reading_of(melody: Melody, tempo: float | None) -> Reading:
             now += event.quarters
         first = [(Fraction(0), tempo)] if tempo is not None and number == 1 else []
         tempi = tuple(dict([*first, *measure.tempi]).items())
-        bars.append(ReadBar(str(number), measure.quarters, tuple(notes), tempi, meter, tuple(lost)))
+        bars.append(ReadBar(name_of_bar, measure.quarters, tuple(notes), tempi, meter, tuple(lost)))
     return Reading(tuple(bars))

@@ -17,7 +17,7 @@ from score_following_game.data_preparation.engraving.abc.tune_book import (
     Token,
     Tune,
     ending_numbers,
-    ends_ending,
+    is_division,
 )
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.jump_signs import GOALS, Onsets, put_sign, with_to_coda
@@ -44,7 +44,7 @@ def tune_in_order(tune: Tune, playing: Playing) -> tuple[str, Reading]:
     reading = reading_of(melody, quarter_tempo(tune))
     marks = reader.all_marks(reading)
     if not playing.bars:
-        reading = replace(reading, written=_by_parts(tune, reader.parts, marks))
+        reading = replace(reading, written=_by_parts(tune, reader.parts, marks, [bar.name for bar in reading.bars]))
     root = parse_mei(melody_to_mei(melody))
     for measure in root.iter("{*}measure"):
         measure.set("right", "single")
@@ -76,7 +76,7 @@ class _BarReader(MelodyReader):
         if token.kind == "bar":
             self._take_repeat(token)
             self.after_ending = False
-            if ends_ending(token):
+            if is_division(token):
                 self.after_ending, self.ending = bool(self.ending), ()
         numbers = ending_numbers(token, self.after_ending)
         if numbers:
@@ -112,6 +112,7 @@ class _BarReader(MelodyReader):
             self.before_endings, self.begins_ending = self.last, False
         else:
             self.last, self.begins_ending = None, True
+            self.measure.divided = False
         self.ending = numbers
 
     def _add(self, pitch: Pitch | None, accidental: int | None, length: Fraction) -> Event:
@@ -133,7 +134,7 @@ class _BarReader(MelodyReader):
         before, after = len(text) - len(text.lstrip(":")), len(text) - len(text.rstrip(":"))
         if before == len(text):  # nothing but colons: one repeat ends and one begins
             before = after = len(text) // 2
-        self.end_measure()
+        super()._take_bar(token)
         if _DOUBLE_BAR.fullmatch(text):
             self.after_double_bars.add(len(self.marks))
         if before and self.marks:
@@ -174,7 +175,7 @@ def _unmarked_starts(marks: Sequence[BarMarks], after_double_bars: Container[int
     return found
 
 
-def _by_parts(tune: Tune, parts: list[str], marks: list[BarMarks]) -> tuple[int, ...] | None:
+def _by_parts(tune: Tune, parts: list[str], marks: list[BarMarks], names: list[str]) -> tuple[int, ...] | None:
     """The bars in the order of the parts that the header states, each part with its own repeats; None if it states none.
 
     Bars before the first part come first. Raises AbcError for an order that cannot be read or a part that is not there.
@@ -190,8 +191,7 @@ def _by_parts(tune: Tune, parts: list[str], marks: list[BarMarks]) -> tuple[int,
         if part not in bars:
             raise AbcError(f"P:{stated} names the part {part}, which is not in the tune")
         own = bars[part]
-        names = [str(bar + 1) for bar in own]
-        order += [own[place] for place in written_order([marks[bar] for bar in own], names)]
+        order += [own[place] for place in written_order([marks[bar] for bar in own], [names[bar] for bar in own])]
     return tuple(order)
 
 

@@ -26,7 +26,7 @@ class AbcError(Exception):
 
 @dataclass(frozen=True)
 class Tune:
-    """One tune. number: of X:.  title: the first T:.  music: the body on one line.  headers: first value of each field.
+    """One tune. number: of X:.  title: the first T:.  music: the lines of the body.  headers: first value of each field.
 
     An instruction that is read (I:propagate-accidentals) has its own name in `headers`.  voices: all V: values of the header.
     """
@@ -66,15 +66,15 @@ _COMMENT = re.compile(r"(?<!\\)%.*")
 _LENGTH = r"\d*/*\d*"
 _TOKEN = re.compile(
     rf"""
-   (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
- | (?P<quoted>"[^"]*")
- | (?P<grace>\{{(?P<graces>[^}}]*)\}})
+   (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]\n]*)\])
+ | (?P<quoted>"[^"\n]*")
+ | (?P<grace>\{{(?P<graces>[^{{}}|\n]*)\}})
  | (?P<decoration>{EXCLAIMED}|{PLUSSED})
- | (?P<bar>\[\|\]?|:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
+ | (?P<bar>\[\|[|\]:]*|:*\|[|\]:]*|::+)(?P<bar_ending>\s*[1-9][\d,\-]*)?
  | (?P<ending>\[\s*(?P<numbers>[1-9][\d,\-]*))
  | (?P<tuplet>\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
- | (?P<chord>\[(?P<inside>(?:"[^"]*"|[^\[\]|"])*)\](?P<chord_length>{_LENGTH}))
- | (?P<text_ending>\["(?P<ending_text>[^"]*)")
+ | (?P<chord>\[(?P<inside>(?:"[^"\n]*"|[^\[\]|"\n])*)\](?P<chord_length>{_LENGTH}))
+ | (?P<text_ending>\["(?P<ending_text>[^"\n]*)")
  | (?P<spacer>y[\d.]*/*\d*)
  | (?P<note>(?P<accidental>[_^]\d*/\d*|\^+|_+|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>{_LENGTH}))
  | (?P<rest>[zx](?P<rest_length>{_LENGTH}))
@@ -191,7 +191,7 @@ def _read_tune(text: str, common: dict[str, str], head: Iterable[str]) -> Tune:
         elif name in _IN_FORCE or name == "V" or (name == "s" and signs_in_symbols(value)):
             body.append(f"[{name}:{value.replace(']', ')')}]")
     # The end of a line separates beams as a space does, unless a backslash there joins the two lines.
-    music = re.sub(r"\\ ", "", " ".join(body) + " ")
+    music = re.sub(r"\\\n", "", "\n".join(body) + "\n")
     return Tune(headers.get("X", ""), headers.get("T", ""), music.strip(), common | headers, tuple(voices))
 
 
@@ -235,7 +235,7 @@ def played_once(tokens: Iterable[Token]) -> Iterator[Token]:
             if not later_ending:
                 yield token
             after_ending = False
-            if ends_ending(token):
+            if is_division(token):
                 after_ending, ending, later_ending = ending, False, False
         numbers = ending_numbers(token, after_ending)
         if numbers:
@@ -245,8 +245,8 @@ def played_once(tokens: Iterable[Token]) -> Iterator[Token]:
         after_ending = after_ending and token.kind in ("bar", "space", "field")
 
 
-def ends_ending(token: Token) -> bool:
-    """Whether a token is a double bar or a repeat, which end an ending."""
+def is_division(token: Token) -> bool:
+    """Whether a token is a double bar or a repeat, which end an ending and may stand within a bar."""
     return token.kind == "bar" and re.search(r"[:\]\[]|\|\|", token.parts["bar"]) is not None
 
 

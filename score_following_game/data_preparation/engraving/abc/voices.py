@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from score_following_game.data_preparation.engraving.abc.tune_book import AbcError, Token, Tune, sounding_tokens
+from score_following_game.data_preparation.engraving.abc.tune_book import (
+    AbcError,
+    Token,
+    Tune,
+    ending_numbers,
+    is_division,
+    sounding_tokens,
+)
 from score_following_game.data_preparation.engraving.playing import PIANO
 
+_SOUNDING = ("note", "chord", "rest")
+_START, _END, _ENDING = "the beginning of a repeat", "a repeat", "an ending"
 _NAME = re.compile(r"\b(?:name|nm|sname|snm|subname)\s*=\s*(\"[^\"]*\"|\S+)")
 
 
@@ -33,8 +42,7 @@ def voice_tokens(tune: Tune, part: str | None, marks: bool = False) -> tuple[str
         _require_as_many("jump", _is_jump, by_voice, chosen)
         if "P" in tune.headers:
             _require_as_many("part (P:)", _is_part, by_voice, chosen)
-        if not any(map(_is_repeat, by_voice[chosen])):  # one bar line ends and begins a repeat, or two do
-            _require_as_many("repeat", _is_repeat, by_voice, chosen)
+        _require_repeats(by_voice, chosen)
     return chosen, by_voice[chosen]
 
 
@@ -44,6 +52,38 @@ def _require_as_many(what: str, is_one: Callable[[Token], bool], by_voice: dict[
     for voice, count in counts.items():
         if count > counts[chosen]:
             raise AbcError(f"voice {voice} has a {what} that voice {chosen} lacks; write it into that voice, too")
+
+
+def _require_repeats(by_voice: dict[str, list[Token]], chosen: str) -> None:
+    """Raise AbcError if another voice repeats other bars than the chosen one, or has endings where that has none."""
+    own = _repeats(by_voice[chosen])
+    for voice, tokens in by_voice.items():
+        for bars, what in sorted(_repeats(tokens) - own):
+            raise AbcError(
+                f"voice {voice} has {what} that voice {chosen} lacks, after {bars:g} bars; write it into that voice, too"
+            )
+
+
+def _repeats(tokens: Iterable[Token]) -> set[tuple[float, str]]:
+    """(bars before it, kind) of each beginning and end of a repeat and of each ending of a voice.
+
+    A beginning says nothing new at the first bar and where a repeat ends.
+    """
+    found: set[tuple[float, str]] = set()
+    bars, begun, after_ending = 0, False, False
+    for token in tokens:
+        if token.kind == "bar":
+            bars, begun = bars + begun, False
+            text = token.parts["bar"]
+            found |= {(bars, _END)} if text.startswith(":") else set()
+            found |= {(bars, _START)} if text.endswith(":") else set()
+        elif token.kind == "bars_rest":
+            bars, begun = bars + int(token.parts["bars"] or 1), False
+        begun = begun or token.kind in _SOUNDING
+        if ending_numbers(token, after_ending):
+            found.add((bars + begun / 2, _ENDING))
+        after_ending = is_division(token)
+    return {(at, what) for at, what in found if what != _START or (at and (at, _END) not in found)}
 
 
 def voice_name(value: str) -> str:
@@ -65,10 +105,6 @@ def _is_jump(token: Token) -> bool:
 
 def _is_part(token: Token) -> bool:
     return token.kind == "field" and token.parts["name"] == "P"
-
-
-def _is_repeat(token: Token) -> bool:
-    return token.kind == "bar" and ":" in token.text
 
 
 def _voices(tune: Tune, tokens: list[Token]) -> dict[str, list[str]]:

@@ -6,10 +6,17 @@ import re
 
 from score_following_game.data_preparation.engraving.humdrum.durations import lacks_duration, missing_duration
 from score_following_game.data_preparation.engraving.humdrum.spines import read_rows, unreadable
-from score_following_game.data_preparation.engraving.humdrum.tokens import read_token, with_grace_notes, without_endings
-from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, too_many
+from score_following_game.data_preparation.engraving.humdrum.tokens import (
+    is_unpitched,
+    read_token,
+    with_grace_notes,
+    without_endings,
+)
+from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, UNPITCHED, too_many
 
 _DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
+_OCTAVE_CLEF = re.compile(r"\*clef[GFC]([v^])\d?")
+_OCTAVE_OF = {"*ITrd7c12": "v", "*ITrd-7c-12": "^"}
 _DURATION = re.compile(r"\d+(%\d+)?\.*")
 
 Lost = dict[tuple[int, int], list[str]]  # (line, number of the field from 1) -> why each note there is lost
@@ -25,7 +32,8 @@ def prepare(text: str) -> tuple[list[str], Lost]:
     would give a time. A note that cannot be read becomes a rest; it is lost.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return _without_mistakes(_instruments_after_barlines([_prepare_line(line) for line in lines]))
+    lines = _instruments_after_barlines([_prepare_line(line) for line in lines])
+    return _without_mistakes(_octaves_stated_once(lines))
 
 
 def _prepare_line(line: str) -> str:
@@ -43,6 +51,24 @@ def _instruments_after_barlines(lines: list[str]) -> list[str]:
         only_instruments = all(token == "*" or token.startswith("*I") for token in tokens)
         if only_instruments and "*ITr" in line and lines[number + 1].startswith("="):
             lines[number : number + 2] = lines[number + 1], line
+    return lines
+
+
+def _octaves_stated_once(lines: list[str]) -> list[str]:
+    """Without the instruments that sound an octave lower (higher) than written, in a column with a clef that says so, too.
+
+    Both say the same; the engraver would draw the notes two octaves away from their sound.
+    """
+    rows = [row for row in read_rows(lines) if row.is_interpretation]
+    clefs = {
+        (spine.origin, found[1]) for row in rows for _, token, spine in row.kern() if (found := _OCTAVE_CLEF.fullmatch(token))
+    }
+    for row in rows:
+        tokens = list(row.tokens)
+        for field, token, spine in row.kern():
+            if (spine.origin, _OCTAVE_OF.get(token)) in clefs:
+                tokens[field - 1] = "*"
+        lines[row.number - 1] = "\t".join(tokens)
     return lines
 
 
@@ -69,8 +95,9 @@ def _without_mistakes(lines: list[str]) -> tuple[list[str], Lost]:
                 read_token(token)
             except ValueError as error:
                 tokens[field - 1] = _mended(token)
-                lost[row.number, field] = [NO_PITCH for text in token.split() if not _readable(text)]
-                mistakes.append((row.number, str(error)))
+                reasons = [_why_lost(text) for text in token.split() if not _readable(text)]
+                lost[row.number, field] = reasons
+                mistakes += [(row.number, str(error))] if NO_PITCH in reasons else []
         if all(token == "." for token in tokens):
             tokens = ["!"] * len(tokens)
         lines[row.number - 1] = "\t".join(tokens)
@@ -84,6 +111,11 @@ def _mended(token: str) -> str:
     kept = [text for text in token.split() if _readable(text)]
     duration = _DURATION.search(token)
     return " ".join(kept) or (f"{duration[0]}r" if duration else token)
+
+
+def _why_lost(text: str) -> str:
+    """A part for percussion may stand beside the part that is played, so that its notes are no mistakes of the file."""
+    return UNPITCHED if is_unpitched(text) else NO_PITCH
 
 
 def _readable(text: str) -> bool:

@@ -58,6 +58,8 @@ def read_rows(lines: list[str]) -> Iterator[Row]:
         if not spines:
             if not all(token.startswith("**") for token in tokens):
                 raise unreadable(number, "Humdrum must begin with **")
+            if begun:
+                raise unreadable(number, "a second score begins here; write each score to a file of its own")
             spines, begun = [Spine(token, column) for column, token in enumerate(tokens)], True
             continue
         if len(tokens) != len(spines):

@@ -85,6 +85,11 @@ def with_grace_notes(token: str) -> str:
     return token.replace("Q", "q")
 
 
+def is_unpitched(text: str) -> bool:
+    """Whether a note has no definite pitch: R, beside no ornament."""
+    return "R" in text and _DURATION.search(text) is not None
+
+
 def _duration(text: str) -> Fraction | None:
     """Quarters: 4 is a quarter, 3%2 two thirds of a whole note, 0 a breve, 00 a long. Dots and
     accidentals may stand anywhere in the token."""

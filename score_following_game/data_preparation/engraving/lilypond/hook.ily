@@ -99,6 +99,8 @@
      (for-each (lambda (group) (if (not (hashq-ref used (cdr group))) (sfg-remove! (car group)))) groups)
      (force-output sfg-log)))))
 \layout { \context { \Score \consists #sfg-engraver } }
+%% Chord symbols have no heads.
+\midi { \context { \ChordNames \remove "Note_performer" } }
 
 %% Abbreviations (tremolo and percent repeats, strokes) are always written out. If SFG_REPEATS is "written" all repeats are, in print and
 %% sound. A repeat must then be in all simultaneous music that has notes; one that is not is logged.
