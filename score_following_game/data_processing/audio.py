@@ -94,7 +94,7 @@ def read_recording(path: Path, rate: int = SAMPLE_RATE) -> Recording:
 
 
 class _Heard:
-    """What is measured while the blocks of a recording are mixed: samples, peak, sums and energy of the channels and their mix."""
+    """What is measured while the blocks of a recording are mixed: samples, peak, sums and energy of channels and mix."""
 
     def __init__(self) -> None:
         self.samples = 0
