@@ -115,6 +115,17 @@ def test_silence_is_told(level: float, tmp_path: Path, config: GameConfig, caplo
     assert "tune.wav: is silent" in caplog.text
 
 
+def test_a_constant_offset_is_no_sound(tmp_path: Path) -> None:
+    left = tone(22050, 4)
+    soundfile.write(tmp_path / "silent.wav", np.full(4 * 22050, 0.4), 22050, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"silent\.wav: is silent"):
+        read_recording(tmp_path / "silent.wav")
+    soundfile.write(tmp_path / "x.wav", left + np.float32(0.4), 22050, subtype="FLOAT")
+    assert np.abs(load_recording(tmp_path / "x.wav") - left).max() < 1e-4  # else the level would be that of the offset
+    soundfile.write(tmp_path / "two.wav", np.stack([left, -left], axis=1) + 0.4, 22050, subtype="FLOAT")
+    assert "its channels cancel" in read_recording(tmp_path / "two.wav").remarks[0]
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
 def test_samples_that_are_no_numbers_are_told(odd: float, tmp_path: Path) -> None:
     samples = tone(seconds=1)

@@ -18,11 +18,13 @@ from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.spectrogram import compute_spectrogram
 from score_following_game.data_processing.streaming import StreamingSpectrogram
 from score_following_game.environment.live import LiveScore
+from score_following_game.environment.rendering.picture import render
 from score_following_game.errors import UserError
 from score_following_game.watching.listening.ears import Ears
 from score_following_game.watching.listening.microphone import Microphone
 from score_following_game.watching.listening.session import SILENT, LiveSession
 from score_following_game.watching.listening.sources import Rehearsal
+from score_following_game.watching.session import FINAL_SECONDS
 
 
 def test_ears_hear_what_the_recording_holds(heard: np.ndarray, tune_piece: Piece, config: GameConfig):
@@ -118,6 +120,20 @@ def test_the_picture_tells_level_latency_and_what_is_waited_for(tune: Path, tune
     labels = {meter.label: meter for meter in live._stage.meters}
     assert set(labels) == {"input level", "latency, ms"} and "dB" in labels["input level"].number
     assert (hands.pictures[0] != hands.pictures[-1]).any()
+
+
+def test_a_film_does_not_make_the_agent_late(tune: Path, tune_piece: Piece, config: GameConfig):
+    pictures: list[np.ndarray] = []
+
+    def slowly(*shown) -> np.ndarray:
+        time.sleep(0.3)  # six frames
+        return render(*shown)
+
+    live = session(tune, tune_piece, config, recorders=[pictures.append], draw=slowly)
+    episode = live.run()
+    assert len(episode.frames) > 60 and max(episode.latencies) < 0.3 * len(episode.frames) / 2
+    assert len(pictures) == 1 + len(episode.frames) + round(FINAL_SECONDS * episode.fps)
+    assert len({picture.tobytes() for picture in pictures}) >= 3
 
 
 def test_enter_begins_at_once_and_silence_is_told_once(

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from conftest import Run
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
-from pages_tools import write_pdf
+from pages_tools import draw_page, write_pdf, write_png
 
 import score_following_game as sfg
 from score_following_game.agents.agents import OptimalAgent
@@ -25,7 +25,7 @@ from score_following_game.data_processing.spectrogram import SAMPLE_RATE
 from score_following_game.data_processing.synthesis import synthesise
 from score_following_game.errors import UserError
 from score_following_game.evaluation.plots import episode_picture
-from score_following_game.watching.own_score import fastest, slowest
+from score_following_game.watching.own_score import OwnScore, fastest, load_prepared, slowest
 from score_following_game.watching.positions import onsets_path, reached_at, write_positions
 from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of
@@ -355,3 +355,21 @@ def test_what_does_not_go_with_pages_or_scores(tmp_path: Path, run_here: Run) ->
         done = run_here(SCRIPT, "--score", tmp_path / score_file, *options)
         assert done.returncode == 2
         assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_oddities_of_pages_are_told_and_files_are_named_once(
+    tmp_path: Path, run_here: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, staves in (("1.png", 2), ("2.png", 2), ("3.png", 3)):
+        write_png(tmp_path / "song" / name, draw_page(2, staves))
+    tone = np.sin(np.arange(40 * SAMPLE_RATE) * 2 * np.pi * 440 / SAMPLE_RATE)
+    soundfile.write(tmp_path / "song.wav", 0.5 * tone, SAMPLE_RATE)
+    recording = ("--audio", tmp_path / "song.wav")
+    config = sfg.load_agent("piano").config
+    for _ in range(2):  # the second time from the cache
+        caplog.clear()
+        load_prepared(OwnScore(tmp_path / "song", tmp_path / "song.wav").prepare(), config)
+        assert "song: 2 systems (3-1, 3-2) have another number of staves than 2" in caplog.text
+    (tmp_path / "broken.pdf").write_bytes(b"no PDF")
+    done = run_here(SCRIPT, "--score", tmp_path / "broken.pdf", *recording)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].count("broken.pdf") == 1

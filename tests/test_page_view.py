@@ -28,7 +28,7 @@ from score_following_game.environment.rendering.page_boxes import box_of
 from score_following_game.environment.rendering.page_source import pages_of
 from score_following_game.environment.rendering.page_spread import LIT
 from score_following_game.environment.rendering.page_view import PageView
-from score_following_game.environment.rendering.picture import Overlay
+from score_following_game.environment.rendering.picture import Meter, Overlay
 from score_following_game.environment.rendering.systems_as_pages import systems_of
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.watching.setup import view_of
@@ -325,6 +325,19 @@ def test_the_confidence_light(printed: Piece):
         assert not any(len(where(picture, other.colour)[0]) for other in LIGHTS if other is not light)
     without = picture_at(view, printed, x, HIDDEN)
     assert not any(len(where(without, light.colour)[0]) for light in LIGHTS)
+
+
+@pytest.mark.parametrize("size", [(960, 540), (1280, 720), (1920, 1080)])
+def test_level_and_latency_of_what_is_played_live_are_shown(printed: Piece, engraved: Piece, size: tuple[int, int]):
+    level, latency = Meter("input level", 30.0, 60.0, "-30 dB, gain +20 dB"), Meter("latency, ms", 99.0, 100.0, "99")
+    for piece in (printed, engraved):
+        view = PageView(piece, FPS, size)
+        shown = [
+            picture_at(view, piece, 50.0, replace(HIDDEN, confidence=0.7, meters=meters))
+            for meters in ((), (level,), (level, latency), (level, replace(latency, value=5.0)))
+        ]
+        for before, after in itertools.pairwise(shown):  # each one has found room, and its bar tells the value
+            assert (before != after).any()
 
 
 def test_what_is_shown_beside_the_page(engraved: Piece):

@@ -107,5 +107,11 @@ def test_an_empty_box_is_named(tmp_path: Path):
 
 
 def test_nothing_left(tmp_path: Path):
-    with pytest.raises(Exception, match="no staff found"):
+    with pytest.raises(Exception, match=r"'no staff found', 'on none of the pages that .*pages\.yaml keeps"):
         piece_of(tmp_path, "skip: [1]\n")
+
+
+@pytest.mark.parametrize("written", ["skip: [7]", "skip: [1-2, 0]", "boxes: {7: [[0, 0, 500, 500]]}"])
+def test_a_page_that_is_not_there_is_named(tmp_path: Path, written: str):
+    with pytest.raises(UserError, match=r"pages\.yaml: .*there is no page [07]; the pages are 1 to 1"):
+        piece_of(tmp_path, written + "\n")

@@ -45,6 +45,15 @@ def test_broken_pdf(tmp_path: Path, content: bytes):
         list(read_pages([path]))
 
 
+def test_a_locked_pdf_says_so(tmp_path: Path):
+    path = write_pdf(tmp_path / "locked.pdf")
+    wrong = f"<{'5a' * 32}>"  # no password fits
+    lock = f"<< /Filter /Standard /V 1 /R 2 /O {wrong} /U {wrong} /P -4 >>"
+    path.write_text(path.read_text().replace("/Root 1 0 R", f"/Root 1 0 R /ID [{wrong} {wrong}] /Encrypt {lock}"))
+    with pytest.raises(EngravingError, match=r"locked\.pdf: is locked by a password; open it"):
+        list(read_pages([path]))
+
+
 def test_a_page_of_any_size_is_drawn_within_limits(tmp_path: Path):
     for size in ((14000, 10), (3, 3), (19000, 19000)):
         (page,) = read_pages([write_pdf(tmp_path / "odd.pdf", size=size)])

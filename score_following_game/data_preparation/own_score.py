@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,7 @@ class PreparedScore:
     when its notes are played.
     unjudged: why not, "" if it is.  seconds: length of the score as written, 0 if unknown.  begins: seconds of the recording
     before the sound of the piece.  sounding: seconds from the recording's first sound to its last; 0 without one.
+    remarks: what is odd about its pages, a phrase each.
     """
 
     folder: Path
@@ -96,6 +97,7 @@ class PreparedScore:
     seconds: float = 0.0
     begins: float = 0.0
     sounding: float = 0.0
+    remarks: list[str] = field(default_factory=list)
 
 
 def prepare(wish: Wish) -> PreparedScore:
@@ -264,6 +266,7 @@ def _finished(folder: Path, task: PieceTask, facts: PieceFacts, heard: Heard | N
         seconds=0.0 if task.source.pages else facts.seconds,
         begins=recording.get("begins", 0.0),
         sounding=heard.sounding if heard is not None else 0.0,
+        remarks=facts.remarks,
     )
 
 
@@ -290,4 +293,5 @@ def _why_not(wish: Wish, outcome: TaskOutcome) -> str:
     if outcome.reason == CRASHED:
         guard = 'a program that calls this needs `if __name__ == "__main__":` around it'
         return f"{wish.score}: {outcome.reason} ({outcome.detail}); {guard}"
-    return f"{wish.score}: {outcome.reason}" + (f": {outcome.detail}" if outcome.detail else "")
+    detail = outcome.detail.removeprefix(f"{wish.score}: ")
+    return f"{wish.score}: {outcome.reason}" + (f": {detail}" if detail else "")

@@ -22,6 +22,7 @@ RECORDING_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".opus",
 _UNREAD = (".mp4", ".m4b", ".mov", ".webm", ".caf", ".amr", ".ac3", ".mp2", ".au", ".ra", ".dsf")  # named in a message
 _INAUDIBLE = 1e-4  # peak, 1 = full scale: three steps of 16-bit audio
 _DEAFENING = 1e4
+_OFFSET = 0.01  # of the peak; the mean of what is short and loud is less
 _CANCELLED = 0.1  # power of the mix, relative to that of independent channels
 
 
@@ -64,8 +65,8 @@ def load_recording(path: Path, rate: int = SAMPLE_RATE) -> np.ndarray:
 def read_recording(path: Path, rate: int = SAMPLE_RATE) -> Recording:
     """Read a recording, mixed to one channel and resampled to `rate` Hz by soxr where necessary, block by block.
 
-    Channels that cancel each other are not mixed; the loudest is taken. Raises UserError naming the file when it cannot be
-    read, holds no samples, is silent or lasts too long.
+    Channels that cancel each other are not mixed; the loudest is taken. A constant offset is no sound and is taken off. Raises
+    UserError naming the file when it cannot be read, holds no samples, is silent or lasts too long.
     """
     if _needs_av(path) and (missing := missing_library(f"{path}: reading it", "sound", "av")):
         raise UserError(missing)
@@ -77,9 +78,14 @@ def read_recording(path: Path, rate: int = SAMPLE_RATE) -> Recording:
             samples = _resampled(_one_channel(_blocks(path), loudest), rate)
     if not heard.samples:
         raise UserError(f"{path}: holds no audio")
-    if not heard.peak >= _INAUDIBLE:
+    offset = float(samples.mean(dtype=np.float64)) if len(samples) else 0.0
+    peak = heard.peak
+    if abs(offset) >= max(_INAUDIBLE, _OFFSET * peak):
+        samples -= np.float32(offset)
+        peak = float(np.abs(samples).max())
+    if not peak >= _INAUDIBLE:
         raise UserError(
-            f"{path}: is silent (its peak is {heard.peak:.2g} of full scale); replace it, or do without it: the score is played"
+            f"{path}: is silent (its peak is {peak:.2g} of full scale); replace it, or do without it: the score is played"
         )
     if heard.peak > _DEAFENING:
         raise UserError(f"{path}: its peak is {heard.peak:.2g} times full scale, so it is not sound; replace it")
@@ -98,13 +104,13 @@ def _delay(path: Path) -> list[str]:
 
 
 class _Heard:
-    """What is measured while the blocks of a recording are mixed: samples, peak, and the energy of channels and mix."""
+    """What is measured while the blocks of a recording are mixed: samples, peak, sums and energy of channels and mix."""
 
     def __init__(self) -> None:
         self.samples = 0
         self.peak = 0.0
-        self._energy = np.zeros(0)  # of each channel
-        self._mixed = 0.0
+        self._sums = np.zeros(1)  # of each channel, then of the mix
+        self._energy = np.zeros(1)  # the same
 
     def mixed(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The mean of the channels, float32 (1, n)."""
@@ -114,17 +120,17 @@ class _Heard:
             mix = block.mean(axis=0, keepdims=True)
             self.samples += block.shape[1]
             self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
-            energy = (block.astype(np.float64) ** 2).sum(axis=1)
-            self._energy = energy + (self._energy if len(self._energy) else 0.0)
-            self._mixed += float((mix.astype(np.float64) ** 2).sum())
+            together = np.vstack([block, mix]).astype(np.float64)
+            self._sums = self._sums + together.sum(axis=1)
+            self._energy = self._energy + (together**2).sum(axis=1)
             yield mix, rate
 
     def loudest_of_cancelling(self) -> int | None:
         """The loudest channel where the channels nearly cancel in their mean, else None."""
-        channels = len(self._energy)
-        if channels < 2 or self._mixed >= _CANCELLED * self._energy.sum() / channels**2:
+        *energy, mixed = self._energy - self._sums**2 / max(1, self.samples)  # without a constant offset
+        if len(energy) < 2 or mixed >= _CANCELLED * sum(energy) / len(energy) ** 2:
             return None
-        return int(np.argmax(self._energy))
+        return int(np.argmax(energy))
 
 
 def _one_channel(blocks: Iterable[Block], channel: int) -> Iterator[Block]:

@@ -60,10 +60,12 @@ class OwnScore:
 def load_prepared(prepared: PreparedScore, config: GameConfig, tempo: float = 1.0, live: bool = False) -> Piece:
     """The piece of a prepared score, for a game. live: without its performance, since another one will be heard.
 
-    A recording that could not be timed is reported in one line. Raises UserError where the files do not fit the game, or where
-    the recording is so fast or slow that no agent follows it.
+    A recording that could not be timed, and what is odd about pages, is reported in a line each. Raises UserError where the
+    files do not fit the game, or where the recording is so fast or slow that no agent follows it.
     """
     path = prepared.folder / f"{prepared.name}.npz"
+    for remark in prepared.remarks:
+        log.warning("%s: %s", prepared.name, remark)
     if live:
         if prepared.timed:
             return load_piece(path, config, silent=True)

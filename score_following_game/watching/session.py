@@ -314,12 +314,15 @@ class Stage:
     drawn: int = 0  # how many frames had been played when the window was last drawn
     notice: str = ""
     meters: tuple[Meter, ...] = ()
+    shown: np.ndarray | None = None  # the latest picture of the recorders
 
-    def show(self, draw_window: bool) -> None:
+    def show(self, draw_window: bool, again: bool = False) -> None:
+        """again: give the recorders their latest picture once more, which takes next to no time, instead of drawing one."""
         window = self.window if draw_window else None
         if not self.recorders and not window:
             return
-        picture = self._picture()
+        picture = self.shown if again and self.shown is not None else self._picture()
+        self.shown = picture
         for record in self.recorders:
             record(picture)
         if window:

@@ -61,6 +61,12 @@ class Corrections:
                 self.refuse("repeats", f"more than {_MOST} systems")
         return names
 
+    def require_pages(self, count: int) -> None:
+        """Raise UserError for a page that is not there."""
+        for key, pages in (("skip", self.skip_pages), ("boxes", self.boxes)):
+            if missing := [page for page in sorted(pages) if not 1 <= page <= count]:
+                self.refuse(key, f"there is no page {missing[0]}; the pages are 1 to {count}")
+
     def refuse(self, key: str, problem: str) -> None:
         """Raise UserError naming the file and the key."""
         raise UserError(f"{self.path}: {key}: {problem}")

@@ -74,7 +74,13 @@ def _pdf_pages(file: Path, data: bytes, most: int) -> Iterator[Page]:
     import pypdfium2
 
     with leaving_out(UNREADABLE, f"{file}: not a PDF that can be opened"):
-        document = pypdfium2.PdfDocument(data)
+        try:
+            document = pypdfium2.PdfDocument(data)
+        except pypdfium2.PdfiumError as error:
+            if error.err_code != pypdfium2.raw.FPDF_ERR_PASSWORD:
+                raise
+            advice = "open it with its password, and print it to a new PDF without one"
+            raise EngravingError(UNREADABLE, f"{file}: is locked by a password; {advice}") from None
         count = len(document)
     if not 0 < count <= most:
         raise EngravingError(UNREADABLE, f"{file}: {count} pages, expected 1 to {limits.PAGES}")

@@ -59,7 +59,10 @@ def read_piece(files: Sequence[Path], corrections: Corrections, style: str = "",
     UserError for corrections that do not fit.
     """
     read = find_music(read_pages(files), corrections)
+    corrections.require_pages(len(read))
     found = {(number, place): system for number, page in enumerate(read, 1) for place, system in enumerate(page.systems, 1)}
+    if not found and corrections.skip_pages:
+        raise EngravingError("no staff found", f"on none of the pages that {corrections.path} keeps")
     if not found:
         raise EngravingError("no staff found", "on no page; the pages must be upright, and five staff lines visible")
     names = corrections.in_order(list(found))

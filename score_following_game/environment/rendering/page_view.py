@@ -16,6 +16,7 @@ from score_following_game.environment.rendering import drawing
 from score_following_game.environment.rendering.close_up import CloseUp
 from score_following_game.environment.rendering.drawing import AGENT, FAINT, INK, TARGET, Box, Colour, filled, text
 from score_following_game.environment.rendering.lights import draw_light
+from score_following_game.environment.rendering.meters import draw_meters
 from score_following_game.environment.rendering.names import clock, title
 from score_following_game.environment.rendering.page_source import Pages, pages_of
 from score_following_game.environment.rendering.page_spread import Spread
@@ -138,7 +139,7 @@ class PageView:
         _draw_line(image, x, *close_up.rows(place.system), AGENT, self._frame.unit)
 
     def _draw_head(self, image: np.ndarray, game: Game, overlay: Overlay, place: str) -> None:
-        """The piece's name, the time, how sure the player is, the place in words, and a progress bar."""
+        """The piece's name, the time, how sure the player is, the place in words, and a progress bar or meters."""
         (left, top, width, _), unit = self._frame.head, self._frame.unit
         frame, last = int(game.frame[0]), int(game.bank.last_onset[int(game.piece[0])])
         right, line, second = left + width, top + round(34 * unit), top + round(62 * unit)
@@ -149,6 +150,9 @@ class PageView:
         if overlay.confidence is not None:
             draw_light(image, overlay.confidence, (left, second), round(20 * unit))
         text(image, place, (right, second), round(17 * unit), FAINT, align="right")
+        if overlay.meters:  # of music that is played live, of which nobody knows how much is to come
+            draw_meters(image, overlay.meters, (left, top + round(82 * unit)), width, round(14 * unit))
+            return
         bar = (left, top + round(72 * unit), width, round(6 * unit))
         filled(image, bar, drawing.RULE)
         filled(image, (*bar[:2], round(width * min(frame / last, 1.0)) if last else 0, bar[3]), drawing.VALUE)

@@ -41,6 +41,7 @@ INAUDIBLE = 1e-3  # largest sample of a silent microphone, 1 = full scale
 QUIET_END = 3.0  # seconds of quiet after which the music has ended, at the score's end
 LOOK = 0.004  # seconds between two looks at the microphone
 LATE = 0.02  # seconds of latency from which on following goes before drawing
+LATE_FILM = 1.0  # and before drawing for a film, whose pictures nobody waits for; the ring of samples holds 30 s
 REDRAWN, REDRAWN_LATE = 0.1, 0.5  # seconds after which the window is drawn although no frame was played, or although it is late
 LEAST_LEVEL, MOST_LATENCY = -60.0, 100.0  # ends of the meters: dB, ms
 _LATEST = 20  # frames whose latency is shown
@@ -143,13 +144,14 @@ class LiveSession:
         if self.ears.waiting:
             return
         while self.live.ready:
-            self._play_frame()
+            self._play_frame(block.arrival)
             if not waited:
                 self.episode.latencies.append(time.monotonic() - block.arrival)
         at_end = self.live.x >= self._last_x
         self.episode.music_ended = self.live.full or (at_end and self.ears.quiet >= QUIET_END)
 
-    def _play_frame(self) -> None:
+    def _play_frame(self, arrival: float) -> None:
+        """Play a frame. arrival: when its last sample was there, in seconds of time.monotonic()."""
         game = self.live.game
         if not self._controls.paused:
             search(game, self._searcher, self.episode)
@@ -162,14 +164,14 @@ class LiveSession:
         note_outputs(self.player, self.episode)
         self._set_meters()
         if self._stage.recorders:
-            self._stage.show(draw_window=False)
+            self._stage.show(draw_window=False, again=time.monotonic() - arrival > LATE_FILM)
 
     def _end_of_sound(self) -> None:
         if self.ears.waiting:
             raise UserError(f"{self.microphone.source.name}: no note was heard in it")
         self.ears.finish()
         while self.live.ready:
-            self._play_frame()
+            self._play_frame(time.monotonic())
         self.episode.music_ended = True
 
     @property
