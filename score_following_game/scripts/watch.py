@@ -161,8 +161,8 @@ def _watch(args: argparse.Namespace) -> None:
     plot = require_outputs(args)
     heard = Listening(microphone.source(), args.gain, args.record) if microphone else None
     seed = random.randrange(2**32) if args.seed is None else args.seed
-    # Live, one game leaves little to share, and a thread that waits for a busy core delays every step.
-    prepare_machine(seed, args.device, args.threads or (1 if microphone else None))
+    # One game leaves little to share, and a thread that waits for a busy core delays every step.
+    prepare_machine(seed, args.device, args.threads or 1)
     if args.params:
         resolve_network_and_config(args.params, args.net, args.game_config)  # before long work
     params, load = chosen(args, own, seed)
