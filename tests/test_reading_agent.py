@@ -209,10 +209,10 @@ def test_confidence_falls_where_nothing_fits_and_where_another_place_does(bank: 
         game.step(agent.perform_action(game))
         confident.append(agent.confidence.clone())
     assert (confident[19] > 0.95).all() and (confident[34] < 0.7).all()
-    assert (confident[24] > 0.9).all() and (confident[44] > confident[34] + 0.1).all()  # both take a while
+    assert (confident[24] > 0.75).all() and (confident[44] > confident[34] + 0.1).all()  # both take a while
     before, agent.elsewhere = agent.confidence.clone(), 15.0
     agent.perform_action(game)
-    assert (agent.confidence < before - 0.5).all()
+    assert (agent.confidence < 0.2 * before).all()
     agent.perform_action(Game(bank, 2))  # another game, without a finder
     assert agent.elsewhere == -torch.inf and (agent.confidence > 0.9).all()
 

@@ -219,14 +219,14 @@ def test_lookahead_learns_a_trivial_game(config: GameConfig, tmp_path: Path):
                 "eval_set": str(standing),
                 "no_log": True,
                 "threads": 1,
-                "n_worker": 32,
+                "n_worker": 16,
                 "t_max": 8,
-                "max_updates": 60,
+                "max_updates": 44,
                 "temperature": 0.05,
                 "random_start": 1.0,
                 "entropy_coef": 0.01,
                 "max_grad_norm": 0.5,
-                "optim_params": "{lr: 1e-3}",
+                "optim_params": "{lr: 2e-3}",
                 "ppo_epochs": 2,
                 "batch_size": 4,
                 "eval_trials": 3,
@@ -240,7 +240,7 @@ def test_lookahead_learns_a_trivial_game(config: GameConfig, tmp_path: Path):
     before = trainer.collector.collect(60).rewards.mean()
     trainer.train()
     after = trainer.collector.collect(60).rewards.mean()
-    assert after > 0.85 > before
+    assert after > 0.82 > before
     assert yaml.safe_load((tmp_path / "best_model.yaml").read_text())["global_tracking_ratio"] == 1
 
 

@@ -34,7 +34,7 @@ GAIN = 0.3  # share of the distance to the believed position that is made up in 
 LEAST_STD = 1e-3  # pixels per frame
 MOST_PACE = 8.0  # times as fast as usual, or as slow
 # Confidence: the logistic function of these, fitted to the folk agent's plays (docs/results.md).
-SURE, FITS, ELSEWHERE = 2.9, 2.0, -3.7  # constant, and weights of the fit and of doubt
+SURE, FITS, ELSEWHERE = 1.6, 2.4, -3.2  # constant, and weights of the fit and of doubt
 FIT_MEMORY = 1.0  # seconds after which a frame counts 1 / e
 MOST_FIT = 6.0  # nats
 DOUBT_FROM, DOUBT_UNIT = -10.0, 20.0  # nats by which another place of the sheet is better
@@ -174,7 +174,8 @@ class ReadingAgent(Agent):
             noteheads = self.network.noteheads(cells)
         beyond = torch.arange(places, device=logits.device) > last[:, None]
         likelihood = sustained(logits.masked_fill(beyond, -torch.inf).log_softmax(dim=1), noteheads)
-        return View(first[:, None], last[:, None], likelihood.masked_fill(beyond, -torch.inf), log_pace)
+        likelihood = likelihood.masked_fill(beyond, -torch.inf).log_softmax(dim=1)
+        return View(first[:, None], last[:, None], likelihood, log_pace)
 
 
 def _continues(game: Game) -> Tensor:
