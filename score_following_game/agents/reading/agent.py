@@ -33,8 +33,8 @@ BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
 LEAST_STD = 1e-3  # pixels per frame
 MOST_PACE = 8.0  # times as fast as usual, or as slow
-# Confidence: the logistic function of these, fitted to the folk agent's plays (docs/results.md).
-SURE, FITS, ELSEWHERE = 1.6, 2.4, -3.2  # constant, and weights of the fit and of doubt
+# Confidence: the logistic function of these, fitted to plays of both agents (docs/results.md).
+SURE, FITS, ELSEWHERE = 1.3, 2.1, -2.7  # constant, and weights of the fit and of doubt
 FIT_MEMORY = 1.0  # seconds after which a frame counts 1 / e
 MOST_FIT = 6.0  # nats
 DOUBT_FROM, DOUBT_UNIT = -10.0, 20.0  # nats by which another place of the sheet is better
