@@ -1,6 +1,8 @@
 """The last moment before each loss, as pictures: what the agent saw, where it was, and where the music was.
 
-python experiments/reading/failures.py AGENT DATA_SET FOLDER   writes FOLDER/NAME.png for every piece that is lost, and FOLDER/failures.csv.
+python experiments/reading/failures.py AGENT DATA_SET FOLDER
+
+writes FOLDER/NAME.png for every piece that is lost, and FOLDER/failures.csv.
 """
 
 from __future__ import annotations

@@ -91,6 +91,7 @@ class WatchedGame:
         errors: x - true_x.
         rewards: the game's rewards.
         values: the critic's estimates before each frame, of players that have them.
+        confidences: from 0 to 1, of players that tell how sure they are of their position.
         policies: the policies that chose the actions, of players that have them: probabilities of the `choices`, or mean and
             standard deviation in continuous games.
         lost: whether the game ended because the player lost track.
@@ -114,6 +115,7 @@ class WatchedGame:
     errors: list[float] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)
     policies: list[tuple[float, ...]] = field(default_factory=list)
     lost: bool = False
     most_reward: float = 0.0
@@ -286,10 +288,12 @@ def note_frame(game: Game, episode: WatchedGame, before: float) -> None:
 
 
 def note_outputs(player: Player, episode: WatchedGame) -> None:
-    """Record the player's value and policy for the frame just played, if it has them."""
-    value, policy = getattr(player, "value", None), getattr(player, "policy", None)
+    """Record the player's value, confidence and policy for the frame just played, if it has them."""
+    value, confidence, policy = (getattr(player, name, None) for name in ("value", "confidence", "policy"))
     if value is not None:
         episode.values.append(float(value[0]))
+    if confidence is not None:
+        episode.confidences.append(float(confidence[0]))
     if policy is None:
         return
     if episode.choices:

@@ -8,6 +8,7 @@ from os import PathLike
 
 from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.sheet_map import map_of
+from score_following_game.environment.rendering.lights import SURE
 from score_following_game.environment.rendering.names import clock
 from score_following_game.errors import counted
 from score_following_game.watching.outcome import Outcome
@@ -25,12 +26,12 @@ def report(episode: WatchedGame, piece: Piece, written: Iterable[str | PathLike[
 def summary(episode: WatchedGame, piece: Piece) -> str:
     """How an episode of at least one frame ended, the share of onsets tracked (R_on), and the reward.
 
-    Of a piece that is not timed: where the agent was at the end.
+    Of a piece that is not timed: where the agent was at the end, and how much of the time its light was green.
     """
     if not piece.timed:
         whole = "" if episode.finished or not episode.last_frame else f" of {clock(episode.last_frame / episode.fps)}"
         found = f"; lost and found again {counted(len(episode.found), 'time')}" if episode.found else ""
-        return f"{episode.ending.capitalize()}{whole}; the agent was {_last_place(episode, piece)}{found}"
+        return f"{episode.ending.capitalize()}{whole}; the agent was {_last_place(episode, piece)}{_how_sure(episode)}{found}"
     outcome = Outcome.of_game(episode, piece)
     end = outcome.ending.capitalize()
     if not outcome.finished:
@@ -39,6 +40,13 @@ def summary(episode: WatchedGame, piece: Piece) -> str:
         f"{end}: {outcome.onsets} of {counted(outcome.of, 'onset')} tracked (R_on {outcome.onsets / outcome.of:.2f}), "
         f"reward {outcome.score:.1f} of at most {episode.most_reward:g}"
     )
+
+
+def _how_sure(episode: WatchedGame) -> str:
+    if not episode.confidences:
+        return ""
+    sure = sum(confidence >= SURE.least for confidence in episode.confidences) / len(episode.confidences)
+    return f"; {SURE.word} of its place {sure:.0%} of the time"
 
 
 def _in_recording(episode: WatchedGame, piece: Piece) -> str:

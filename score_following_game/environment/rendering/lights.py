@@ -21,8 +21,9 @@ class Light:
 
 # Bounds of the probability to be within half a second of the music (docs/results.md). The colours differ in brightness too; the
 # word is always beside them.
+SURE = Light(0.95, "sure", (115, 158, 0))
 LIGHTS = (
-    Light(0.95, "sure", (115, 158, 0)),
+    SURE,
     Light(0.5, "unsure", (0, 165, 240)),
     Light(0.0, "lost", (40, 30, 190)),
 )
