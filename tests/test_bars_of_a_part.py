@@ -93,6 +93,16 @@ def test_the_parts_of_mei_are_known_by_their_short_names() -> None:
         assert [pitch for _, pitch in notes_of(engraved("x.mei", text, ONE, Playing(part=name)))] == [48, 50, 52, 53] * 2
 
 
+@pytest.mark.parametrize(("upper", "length"), [("c5 d5 e5", 4), ("c5 d5 e5 f5 g5", 5)])
+def test_hands_are_together_after_a_bar_that_is_too_short_or_too_long_in_one_of_them(upper: str, length: int) -> None:
+    """It lasts as long as its longest layer; music21 lets the other hand go on."""
+    for own in ([upper, "c3 d3 e3 f3"], ["c5 d5 e5 f5", upper]):
+        full = mei_bar(LINE, mei_notes("c3 d3 e3 f3"))
+        text = mei_score(mei_bar(*map(mei_notes, own)), full, staves=2)
+        onsets = {pitch: onset for onset, pitch in notes_of(engraved("x.mei", text, TWO)) if onset >= length}
+        assert onsets[72] == onsets[48] == length
+
+
 def triplet(pitches: str, staff: int) -> str:
     return notes(pitches, quarters=1 / 3, value=0.5, tuplet="3:2", voice=5, staff=staff)
 
