@@ -12,6 +12,7 @@ from score_following_game.data_preparation.engraving.abc.tune_book import AbcErr
 from score_following_game.data_preparation.engraving.abc.voices import voice_tokens
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.verovio.layout import bar_order
+from score_following_game.data_preparation.errors import EngravingError
 
 WRITTEN = Playing(repeats="written")
 HEAD = "X:1\nT:t\nM:4/4\nL:1/4\n"
@@ -98,3 +99,40 @@ def test_a_piece_of_the_name_of_one_voice_is_enough() -> None:
 def tune_text(part: str) -> str:
     """A tune with voices whose names begin with the part's, one voice for `piano`, which stands for two staves."""
     return VOICES.replace("Cello", f"{part} left") + "V:1\nCDEF|\nV:2\nGABc|\nV:3\nC,4|\n"
+
+
+@pytest.mark.parametrize("music", ["CDEc|>|CDEF|", "CDEF>:|CDEF|", "CDEF>|1CDEF:|", "CDEF|GABc>|]", "CDEF|GABc>"])
+def test_a_broken_rhythm_without_its_two_notes_in_a_row_is_refused(music: str) -> None:
+    with pytest.raises(AbcError, match=r"'>' does not follow a note in its bar|> or < before .*, with no note between them"):
+        read_melody(tune_of(f"{HEAD}K:C\n{music}\n"))
+
+
+def test_a_broken_rhythm_may_reach_across_a_bar_line() -> None:
+    """The standard says of the previous and the next note only."""
+    melody = read_melody(tune_of(f"{HEAD}K:C\nCDEF>|GABc|\n"))
+    assert [duration for _, duration, _ in melody.notes()] == [1, 1, 1, 1.5, 0.5, 1, 1, 1]
+
+
+@pytest.mark.parametrize("text", ["x3", "^3x", "_play 3 times", "^3 times", "Repeat three times!", "<thrice", "^x 3", "x2"])
+@pytest.mark.parametrize("place", ['|:"{}"CDEF|GABc:|', '|:CDEF|GABc"{}":|', '|:CDEF|GABc:|"{}"', '|:CDEF|GABc:|"{}"C4|'])
+def test_a_number_of_times_in_words_must_be_that_of_the_signs(text: str, place: str) -> None:
+    tune = tune_of(f"{HEAD}K:C\n{place.format(text)}\n")
+    bars = [0, 1, 2] if "C4" in place else [0, 1]
+    if "2" in text:
+        assert bar_order(tune_in_order(tune, WRITTEN)[0]) == [0, 1, *bars]
+        return
+    with pytest.raises(EngravingError, match="its words say that a passage is played 3 times, its signs do not"):
+        tune_in_order(tune, WRITTEN)
+    thrice = tune_of(f"{HEAD}K:C\n{place.format(text).replace('|:', '|::').replace(':|', '::|')}\n")
+    assert bar_order(tune_in_order(thrice, WRITTEN)[0]) == [0, 1, 0, 1, *bars]
+    assert len(read_melody(tune).measures) == len(bars)  # each bar once: the words have no meaning
+
+
+@pytest.mark.parametrize(
+    "jump", ["!dcalfine!", '"^D.C. al Fine"', "!D.C.alcoda!", '"_D.S. al Coda"', '"Da Capo al Fine, senza rep."']
+)
+def test_a_jump_to_a_place_that_is_not_there_is_refused(jump: str) -> None:
+    goal = "coda" if "coda" in jump.lower() else "fine"
+    music = f"!segno!CDEF|GABc{jump}|]" if "S" in jump.split()[0] else f"CDEF|GABc{jump}|]"
+    with pytest.raises(EngravingError, match=f"bar 2: its jump names a {goal}, and there is none"):
+        tune_in_order(tune_of(f"{HEAD}K:C\n{music}\n"), WRITTEN)

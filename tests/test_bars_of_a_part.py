@@ -54,6 +54,55 @@ def test_one_hand_of_the_pianist(hand: str, pitches: list[int]) -> None:
     assert [pitch for _, pitch in notes_of(piece)] == pitches
 
 
+NAMES = """
+<part-name print-object="no">Instrument 7</part-name>
+<part-name-display>
+  <display-text>Clarinet in B</display-text>
+  <accidental-text>flat</accidental-text>
+</part-name-display>
+<part-abbreviation>Cl.</part-abbreviation>
+<part-abbreviation-display><display-text>Kl.</display-text></part-abbreviation-display>
+"""
+
+
+@pytest.mark.parametrize("name", ["Instrument 7", "clarinet in Bb", "Clarinet in B♭", "larinet", "Cl.", "kl.", "2"])
+def test_a_part_is_known_by_each_of_its_names(name: str) -> None:
+    other, own = notes("C5 D5 E5 F5"), notes("G4 G4 A4 A4")
+    text = score(part(other, other), part(own, own), part(other, other), names=("Flute in C", "x", "Bassoon"))
+    text = text.replace("<part-name>x</part-name>", NAMES)
+    assert [pitch for _, pitch in notes_of(engraved("x.musicxml", text, ONE, Playing(part=name)))] == [67, 67, 69, 69] * 2
+
+
+def test_the_names_of_a_part_stay_with_it_if_a_staff_above_it_is_given_up() -> None:
+    """The middle one of the organ's staves has one note among many."""
+    row = notes("C5 D5 E5 F5", staff=1) + back(4) + notes("C4 D4 E4 F4", staff=3, voice=9)
+    rare = row + back(4) + note("G4", 1, staff=2, voice=5)
+    organ = part(*[row] * 6, rare, staves=TWO_STAVES.replace("<staves>2", "<staves>3"))
+    own = notes("G4 G4 A4 A4")
+    text = score(organ, part(*[own] * 7), names=("Organ", "x")).replace("<part-name>x</part-name>", NAMES)
+    pitches = [pitch for _, pitch in notes_of(engraved("x.musicxml", text, ONE, Playing(part="Instrument 7")))]
+    assert pitches == [67, 67, 69, 69] * 7
+
+
+def test_the_parts_of_mei_are_known_by_their_short_names() -> None:
+    text = mei_score(
+        mei_bar(mei_notes("c6 d6 e6 f6"), mei_notes("c3 d3 e3 f3")), mei_bar(LINE, mei_notes("c3 d3 e3 f3")), staves=2
+    )
+    text = text.replace('<staffDef n="2"', '<staffDef n="2" label="Violoncello" label.abbr="Vc."')
+    for name in ("Vc.", "Violonc"):
+        assert [pitch for _, pitch in notes_of(engraved("x.mei", text, ONE, Playing(part=name)))] == [48, 50, 52, 53] * 2
+
+
+@pytest.mark.parametrize(("upper", "length"), [("c5 d5 e5", 4), ("c5 d5 e5 f5 g5", 5)])
+def test_hands_are_together_after_a_bar_that_is_too_short_or_too_long_in_one_of_them(upper: str, length: int) -> None:
+    """It lasts as long as its longest layer; music21 lets the other hand go on."""
+    for own in ([upper, "c3 d3 e3 f3"], ["c5 d5 e5 f5", upper]):
+        full = mei_bar(LINE, mei_notes("c3 d3 e3 f3"))
+        text = mei_score(mei_bar(*map(mei_notes, own)), full, staves=2)
+        onsets = {pitch: onset for onset, pitch in notes_of(engraved("x.mei", text, TWO)) if onset >= length}
+        assert onsets[72] == onsets[48] == length
+
+
 def triplet(pitches: str, staff: int) -> str:
     return notes(pitches, quarters=1 / 3, value=0.5, tuplet="3:2", voice=5, staff=staff)
 

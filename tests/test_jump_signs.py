@@ -9,7 +9,7 @@ import pytest
 from musicxml_tools import note, notes, part, score
 
 from score_following_game.data_preparation.engraving.importing import import_score
-from score_following_game.data_preparation.engraving.jump_signs import sign_of_words
+from score_following_game.data_preparation.engraving.jump_signs import sign_of_words, times_of_words
 from score_following_game.data_preparation.engraving.playing import Playing
 from score_following_game.data_preparation.engraving.verovio.layout import bar_order
 from score_following_game.data_preparation.errors import EngravingError
@@ -71,6 +71,53 @@ def test_other_words_do_not_end_the_piece() -> None:
     for text, order in (("Fine", [0, 1, 2, 0]), ("Fine and light", [0, 1, 2, 0, 1, 2])):
         bars = notes("C5 D5") + words.format(text), notes("E5 F5"), notes("G5 A5") + direction("D.C.", sounds=False)
         assert order_of("x.musicxml", score(part(*bars, meter="2/4"))) == order
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        *(
+            (text, 3)
+            for text in ("x3", "3x", "3 X", "(3 times)", "Play 3 times", "play three times", "3\u00d7", "thrice", "3x in all")
+        ),
+        *((text, 0) for text in ("3", "Fine (2nd time)", "times", "x", "3 xylophones", "2nd x", "three", "no 3x here")),
+    ],
+)
+def test_words_that_are_numbers_of_times(text: str, times: int) -> None:
+    assert times_of_words(text) == times
+
+
+WORDS = "<direction><direction-type><words>{}</words></direction-type>{}</direction>".format
+
+
+@pytest.mark.parametrize("sound", ["", '<sound dacapo="yes"/>'])
+@pytest.mark.parametrize(
+    ("text", "goal"), [("D.C. al Fine", "fine"), ("Da Capo e poi la Coda", "coda"), ("D.C. al Fin", "fine")]
+)
+def test_a_jump_to_a_place_that_is_not_there_is_refused(text: str, goal: str, sound: str) -> None:
+    """The piece would be played to its end."""
+    why = f"bar 2: its jump names a {goal}, and there is none"
+    require("x.musicxml", score(part(notes("C5 D5"), notes("E5 F5") + WORDS(text, sound), meter="2/4")), None, why)
+    bars = (mei_tools.bar(mei_tools.notes("c5 d5"), after=f'<dir tstamp="3">{text * last}</dir>') for last in range(2))
+    require("x.mei", mei_tools.score(*bars, definition='meter.count="2" meter.unit="4"'), None, why)
+
+
+@pytest.mark.parametrize(("times", "order"), [("", None), ("2", None), ("3", [0, 1, 0, 1, 0, 1])])
+def test_a_number_of_times_in_words_must_be_that_of_the_signs(times: str, order: list[int] | None) -> None:
+    said = f'times="{times}"' if times else ""
+    line = f'<barline location="right"><repeat direction="backward" {said}/></barline>'
+    text = score(part(notes("C5 D5"), notes("E5 F5") + WORDS("Play 3x", "") + line, meter="2/4"))
+    require("x.musicxml", text, order, "bar 2: its words say that a passage is played 3 times, its signs do not")
+
+
+def test_a_number_of_times_in_words_of_mei() -> None:
+    bars = (
+        mei_tools.bar(mei_tools.notes("c5 d5"), more=f'right="{right}"', after='<dir tstamp="1">{}</dir>')
+        for right in ("single", "rptend")
+    )
+    text = mei_tools.score(*bars, definition='meter.count="2" meter.unit="4"')
+    require("x.mei", text.replace("{}", "2x"), [0, 1, 0, 1], "")
+    require("x.mei", text.replace("{}", "3x"), None, "bar 1: its words say that a passage is played 3 times")
 
 
 def order_of(name: str, text: str) -> list[int]:

@@ -13,6 +13,7 @@ from lilypond_tools import PIANO, write
 from score_following_game.data_preparation.engraving import checks
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
 from score_following_game.data_preparation.engraving.lilypond.piece import engrave_lilypond
+from score_following_game.data_preparation.engraving.lilypond.syntax import jump_in_words
 from score_following_game.data_preparation.engraving.playing import WRITTEN, Playing
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -82,3 +83,20 @@ def test_a_part_and_bars_cannot_be_chosen(playing: Playing, folder: Path) -> Non
     with pytest.raises(EngravingError) as error:
         engrave_lilypond(write(folder, "{ c' }"), PIANO, 100, folder, playing=playing)
     assert error.value.reason == "not for LilyPond" and "--" in error.value.detail
+
+
+@pytest.mark.parametrize("words", [r'\mark "D.C. al Fine"', r"c4^\markup { \italic Da capo }", r'\jump "D.S."'])
+def test_a_jump_in_words_is_refused(folder: Path, words: str) -> None:
+    """LilyPond would go on to the end."""
+    music = RIGHT.replace("{ c4 d e f", "{ WORDS c4 d e f") + LEFT
+    with pytest.raises(
+        EngravingError, match=r"piece.ly: LilyPond does not play the words '(D\.C\. al Fine|Da capo|D\.S\.)'"
+    ) as caught:
+        engrave(folder, music.replace("WORDS", words))
+    assert caught.value.reason == "no clear order of the bars"
+
+
+def test_words_that_are_no_jump_in_a_lilypond_score() -> None:
+    title = r'\header { title = "Da Capo" } % D.C. al Fine'
+    music = r'dalSegno = { c4^"dolce" } d,c. \mark "Fine"'
+    assert not jump_in_words(f"{title}\n{music}") and jump_in_words(f'{title}\n{music} _"D. S. al Coda"') == "D. S. al Coda"

@@ -224,7 +224,8 @@ def test_numbers_of_endings(text: str, numbers: tuple[int, ...] | None) -> None:
 )
 def test_jumps_and_signs(mark: str, field: str) -> None:
     first, second = read_marks(score(measure(after=mark), measure()))
-    assert first == (BarMarks(**{field: True}) if field else BarMarks())
+    until = next((goal for goal in ("fine", "coda") if field.startswith("da") and goal in mark.lower()), "")
+    assert first == (BarMarks(**{field: True}, until=until) if field else BarMarks())
     assert second == BarMarks()
 
 

@@ -46,26 +46,43 @@ LINE = '<octave staff="1" startid="#b" endid="#c" dis="8" dis.place="above"/>'
 
 
 @pytest.mark.parametrize(
-    ("sounding_of_c", "lines", "octaves"),
-    [(6, 1, ["5", "5", "5", "6"]), (None, 0, ["5", "6", "5", "6"])],
+    ("sounding_of_b", "sounding_of_c", "lines", "octaves"),
+    [
+        (6, 6, 1, ["5", "5", "5", "6"]),
+        (6, None, 1, ["5", "5", "4", "6"]),
+        (None, None, 0, ["5", "5", "5", "6"]),
+        (6, 7, 1, ["5", "5", "5", "6"]),
+    ],
 )
-def test_an_octave_line_holds_only_if_all_its_notes_are_written_below_their_sound(
-    sounding_of_c: int | None, lines: int, octaves: list[str]
+def test_all_notes_under_an_octave_line_are_written_below_their_sound_or_none(
+    sounding_of_b: int | None, sounding_of_c: int | None, lines: int, octaves: list[str]
 ) -> None:
     """The last note is outside of the line and is drawn where it sounds."""
-    made = measures(note("a", 5) + note("b", 5, 6), note("c", 5, sounding_of_c), note("d", 5, 6), line=LINE)
+    made = measures(note("a", 5) + note("b", 5, sounding_of_b), note("c", 5, sounding_of_c), note("d", 5, 6), line=LINE)
     mend_octave_lines(made)
     notes = {element.get(ID): element for measure in made for element in measure.iter(f"{MEI}note")}
     assert [notes[name].get("oct") for name in "abcd"] == octaves
     assert sum(len(measure.findall(f"{MEI}octave")) for measure in made) == lines
 
 
-def test_an_octave_line_without_an_end_is_none() -> None:
-    """The engraver would not draw it, but write the notes after its beginning an octave too low."""
-    made = measures(note("a", 4, 5), note("b", 4, 5), line='<octave staff="1" startid="#a" dis="8" dis.place="above"/>')
+@pytest.mark.parametrize(
+    ("bars", "octaves"),
+    [
+        ((("a", 4, 5), ("b", 4, 5)), ["4", "4"]),
+        ((("a", 5, 6), ("b", 4, 5), ("c", 5, 6)), ["5", "5", "6"]),  # it ends where the notes lie nearer to the staff
+        ((("a", 4, 5), ("b", 5, None), ("c", 4, 5)), ["4", "5", "5"]),
+        ((("a", 4, None), ("b", 4, 5)), ["4", "5"]),
+    ],
+)
+def test_an_octave_line_without_an_end_gets_one(bars: tuple[tuple[str, int, int | None], ...], octaves: list[str]) -> None:
+    """The engraver would not draw it, but write all notes after its beginning an octave too low."""
+    line = '<octave staff="1" startid="#a" dis="8" dis.place="above"/>'
+    made = measures(*(note(*bar) for bar in bars), line=line)
     mend_octave_lines(made)
-    assert [element.get("oct") for measure in made for element in measure.iter(f"{MEI}note")] == ["5", "5"]
-    assert not any(measure.findall(f"{MEI}octave") for measure in made)
+    drawn = [(element.get("oct"), element.get("oct.ges")) for measure in made for element in measure.iter(f"{MEI}note")]
+    assert [octave for octave, _ in drawn] == octaves
+    under = [id_ for (id_, *_), (_, sounds) in zip(bars, drawn) if sounds]
+    assert [found.get("endid") for found in made[0].findall(f"{MEI}octave")] == [f"#{id_}" for id_ in under[-1:]]
 
 
 def test_octave_lines_of_humdrum() -> None:
@@ -76,12 +93,69 @@ def test_octave_lines_of_humdrum() -> None:
     assert [element.get("oct") for element in mei.iter(f"{MEI}note")][:4] == ["5", "5", "5", "5"]
 
 
-def test_notes_whose_octave_line_a_jump_cuts_are_drawn_where_they_sound() -> None:
-    shift = "<direction><direction-type><octave-shift type={} size='8'/></direction-type></direction>".format
-    bars = xml_notes("C4 D4 E4 F4"), shift("'down'") + xml_notes("C6 D6 E6 F6"), xml_notes("C6 D6 E6 F6") + shift("'stop'")
-    for order, octave in (("1-3", "5"), ("1,3,2", "6")):
-        mei = ElementTree.fromstring(cleaned("x.musicxml", score(part(*bars)), playing=Playing(bars=order)))
-        assert [element.get("oct") for element in mei.iter(f"{MEI}note")] == 4 * ["4"] + 8 * [octave]
+SHIFT = "<direction><direction-type><octave-shift type='{}' size='8'/></direction-type></direction>".format
+HIGH = xml_notes("C6 D6 E6 F6")
+MIDDLE = xml_notes("C5 D5 E5 F5")
+
+
+def ending(number: int, type_: str, repeat: str = "") -> str:
+    location = "left" if type_ == "start" else "right"
+    return f'<barline location="{location}"><ending number="{number}" type="{type_}"/>{repeat}</barline>'
+
+
+BACKWARD = '<repeat direction="backward"/>'
+INTO_ENDINGS = (
+    SHIFT("down") + HIGH,
+    ending(1, "start") + HIGH + ending(1, "stop", BACKWARD),
+    ending(2, "start") + HIGH + SHIFT("stop") + ending(2, "discontinue"),
+)
+
+
+@pytest.mark.parametrize(
+    ("bars", "playing", "lines"),
+    [
+        ((SHIFT("down") + HIGH, HIGH + SHIFT("stop")), Playing(), 1),
+        ((SHIFT("down") + HIGH, HIGH + SHIFT("stop")), Playing(bars="1,3,2,4"), 2),
+        ((SHIFT("down") + HIGH, HIGH, HIGH + SHIFT("stop")), Playing(bars="1-5,1,2,1"), 3),
+        ((MIDDLE + SHIFT("down"), HIGH + SHIFT("stop")), Playing(bars="1,3,2,4"), 1),
+        (INTO_ENDINGS, Playing(), 1),
+        (INTO_ENDINGS, Playing(repeats="written"), 4),
+    ],
+)
+def test_an_octave_line_across_a_jump_is_divided_there(bars: tuple[str, ...], playing: Playing, lines: int) -> None:
+    """Without a line the highest of these notes would be outside of a sheet with one staff."""
+    text = score(part(MIDDLE, *bars, MIDDLE))
+    piece = engraved("x.musicxml", text, playing=playing)
+    mei = ElementTree.fromstring(cleaned("x.musicxml", text, playing=playing))
+    assert not piece.unshown and len(list(mei.iter(f"{MEI}octave"))) == lines
+    assert {element.get("oct") for element in mei.iter(f"{MEI}note")} == {"5"}
+    assert len(piece.notes) == 4 * len(list(mei.iter(f"{MEI}measure")))
+
+
+@pytest.mark.parametrize("ends", ['tstamp="1" tstamp2="1m+4"', 'startid="#{}" tstamp2="1m+4"', 'tstamp="1" endid="#{}"'])
+def test_an_octave_line_of_mei_across_a_jump_is_divided_there(ends: str) -> None:
+    """Its ends may be beats."""
+    first = [f'<note xml:id="{name}" pname="{name}" oct="5" dur="4"/>' for name in "cdef"]
+    last = "".join(first).replace('xml:id="', 'xml:id="last-')
+    line = f'<octave staff="1" dis="8" dis.place="above" {ends.format("c" if "startid" in ends else "last-f")}/>'
+    plain = mei_bar(mei_notes("c5 d5 e5 f5"))
+    text = mei_score(plain, mei_bar("".join(first), after=line), mei_bar(last), plain)
+    for order, lines in (("1-4", 1), ("1,3,2,4", 2)):
+        piece = engraved("x.mei", text, playing=Playing(bars=order))
+        mei = ElementTree.fromstring(cleaned("x.mei", text, playing=Playing(bars=order)))
+        assert len(piece.notes) == 16 and not piece.unshown and len(list(mei.iter(f"{MEI}octave"))) == lines
+        assert [note.pitch for note in piece.notes][4:12] == [84, 86, 88, 89] * 2
+
+
+@pytest.mark.parametrize("second_first", [False, True])
+def test_an_octave_line_holds_for_a_voice_that_is_written_before_or_after_it(second_first: bool) -> None:
+    """The engraver lowers only the notes that stand between its ends in the file."""
+    upper, lower = SHIFT("down") + HIGH + SHIFT("stop"), xml_notes("G4 G4 G4 G4", voice=2)
+    voices = (lower, upper) if second_first else (upper, lower)
+    text = score(part(back(4).join(voices), MIDDLE, MIDDLE))
+    piece = engraved("x.musicxml", text)
+    assert len(piece.notes) == 16 and not piece.unshown
+    assert [note.pitch for note in piece.notes][:8] == [67, 84, 67, 86, 67, 88, 67, 89]
 
 
 @pytest.mark.parametrize(("mark", "symbol"), [("*met(c|)", "cut"), ("*met(c)", "common")])

@@ -15,7 +15,9 @@ class BarMarks:
 
     repeat_start: at its beginning.  repeat_end: times that the passage ending with it is played, 0 for no repeat.
     ending: numbers of the ending it is in, () outside.  segno, coda: it begins with this sign.  The others stand at its end:
-    fine, to_coda, da_capo, dal_segno.  unclear: why no clear order follows from what stands in the bar, "" if it does.
+    fine, to_coda, da_capo, dal_segno.  until: "fine" or "coda" if the words of the jump say so ("D.C. al Fine"), else "".
+    times: how often the words of the bar say that a passage is played ("x3"), 0 if they do not.  unclear: why no clear order
+    follows from what stands in the bar, "" if it does.
     """
 
     repeat_start: bool = False
@@ -27,6 +29,8 @@ class BarMarks:
     to_coda: bool = False
     da_capo: bool = False
     dal_segno: bool = False
+    until: str = ""
+    times: int = 0
     unclear: str = ""
 
     def together(self, other: BarMarks) -> BarMarks:
@@ -41,6 +45,8 @@ class BarMarks:
             self.to_coda or other.to_coda,
             self.da_capo or other.da_capo,
             self.dal_segno or other.dal_segno,
+            self.until or other.until,
+            self.times or other.times,
             self.unclear or other.unclear,
         )
 

@@ -18,7 +18,13 @@ def require_clear_marks(marks: Sequence[BarMarks], names: Sequence[str]) -> None
     """Raises EngravingError for repeats and endings inside one another, jumps out of what is repeated, and half of a pair."""
     groups = endings_of(marks)
     unclear_bars = ((bar, mark.unclear) for bar, mark in enumerate(marks) if mark.unclear)
-    for bar, why in (*unclear_bars, *_in_endings(marks, groups), *_in_repeats(marks, groups), *_of_jumps(marks)):
+    for bar, why in (
+        *unclear_bars,
+        *_counted_in_words(marks),
+        *_in_endings(marks, groups),
+        *_in_repeats(marks, groups),
+        *_of_jumps(marks),
+    ):
         raise unclear(names[bar], why)
 
 
@@ -29,6 +35,14 @@ def require_clear_order(marks: Sequence[BarMarks], order: Sequence[int], names: 
     ways = [bar for bar, mark in enumerate(marks) if mark.to_coda]
     if ways and not any(marks[first].to_coda and marks[then].coda for first, then in pairwise(order)):
         raise unclear(names[ways[0]], "after no jump back the way to the coda is reached")
+
+
+def _counted_in_words(marks: Sequence[BarMarks]) -> Iterator[tuple[int, str]]:
+    """(bar, what is unclear) of words for a number of times that no repeat or group of endings has."""
+    counts = {mark.repeat_end for mark in marks} | {max(mark.ending) for mark in marks if mark.ending}
+    for bar, mark in enumerate(marks):
+        if mark.times > 1 and mark.times not in counts:
+            yield bar, f"its words say that a passage is played {mark.times} times, its signs do not"
 
 
 def _in_endings(marks: Sequence[BarMarks], groups: Mapping[int, Endings]) -> Iterator[tuple[int, str]]:
@@ -81,5 +95,7 @@ def _of_jumps(marks: Sequence[BarMarks]) -> Iterator[tuple[int, str]]:
             yield bar, "a coda without a jump to it"
         if mark.coda and jumps and not any(other.da_capo or other.dal_segno for other in marks[:bar]):
             yield bar, "a coda before the jump that leads to it"
+        if mark.until and not any(other.fine if mark.until == "fine" else other.coda or other.to_coda for other in marks):
+            yield bar, f"its jump names a {mark.until}, and there is none"
         if mark.to_coda and not (jumps and any(other.coda for other in marks)):
             yield bar, "the way to a coda without a coda, or without da capo or dal segno"

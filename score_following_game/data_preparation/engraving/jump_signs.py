@@ -24,10 +24,18 @@ _JUMPS = (  # first match counts; other words may follow
     (r"(al|to) ?coda", "to_coda"),
 )
 _PLACES = ("fine", "coda", "segno")
+_UNTIL = re.compile(r"fine?\b|coda\b|\ue048|\U0001d10c")  # what the words of a jump may name as the place to which one plays
 # What may follow a place, besides signs: a number, the time at which it counts, or a jump. "Fine and light" is no end.
 _TAIL = re.compile(
     r"[\W_]*(?:\d+|[ivx]+)?[\W_]*|\W*[(\[].*|\W+(?:on |at )?(?:the )?(?:\w+ (?:time|x|verse|repeat)|repeat|[\w ]+ volta)\b.*"
     rf"|\W+(?:{'|'.join(words for words, _ in _JUMPS)})(?![a-z]).*"
+)
+_COUNTS = {"two": 2, "twice": 2, "three": 3, "thrice": 3, "four": 4, "five": 5, "six": 6}
+_NUMBER = rf"\d{{1,2}}|{'|'.join(_COUNTS)}"
+_TIMES = re.compile(
+    r"[\W_]*(?:(?:play|repeat|sing)\w*\W+)?"
+    rf"(?:[x\u00d7]\W?(\d{{1,2}})|({_NUMBER})\W?(?:[x\u00d7]|times?)|(twice|thrice))"
+    r"(?:\W+(?:in all|altogether|in total))?[\W_]*"
 )
 JUMPS = ("da_capo", "dal_segno")
 GOALS = ("segno", "coda", "repeat_start")  # one jumps to them; all others end what is played
@@ -59,13 +67,34 @@ def sign_of_words(text: str) -> str | None:
     return jump or next(places, None)
 
 
+def goal_of_words(text: str) -> str:
+    """Where one plays to after a jump back, if its words name it as "D.C. al Fine" does: "fine", "coda" or ""."""
+    text = " ".join(text.lower().split())
+    named = _UNTIL.search(text) if sign_of_words(text) in JUMPS else None
+    return "" if named is None else "fine" if named[0].startswith("fin") else "coda"
+
+
+def times_of_words(text: str) -> int:
+    """How often a passage is played by a text such as "x3", "3x" or "play three times"; 0 for other words."""
+    found = _TIMES.fullmatch(" ".join(text.lower().split()))
+    number = next(filter(None, found.groups()), "") if found else ""
+    return _COUNTS.get(number) or int(number or 0)
+
+
 def put_sign(
-    marks: list[BarMarks], bar: int, sign: str, onsets: Onsets, positions: Iterable[Fraction], attached: bool = False
+    marks: list[BarMarks],
+    bar: int,
+    sign: str,
+    onsets: Onsets,
+    positions: Iterable[Fraction],
+    attached: bool = False,
+    until: str = "",
 ) -> None:
     """Mark the bar that a sign belongs to, or that the order is unclear.
 
     positions: quarters after the start of the bar; the first that is not between notes counts. Without any, a goal stands at
-    the start of the bar and the others at its end.  attached: the sign is written to the note that begins there.
+    the start of the bar and the others at its end.  attached: the sign is written to the note that begins there.  until: as in
+    BarMarks.
     """
     last = bar == len(marks) - 1
     sides = [_side(sign, position, onsets, attached, last) for position in positions]
@@ -78,7 +107,7 @@ def put_sign(
         why = f"{_NAMES.get(sign, sign)} {'within the bar' if side == _WITHIN else 'before it'}; only whole bars are played"
         marks[max(bar, 0)] = replace(marks[max(bar, 0)], unclear=why)
         return
-    found: dict[str, Any] = {sign: True}
+    found: dict[str, Any] = {sign: True, "until": until or marks[bar].until}
     marks[bar] = replace(marks[bar], **found)
 
 

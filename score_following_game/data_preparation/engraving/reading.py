@@ -39,12 +39,14 @@ class Reading:
     marks: of each bar, those that the engraver's MEI may lack; () if it has all.  written: indices of the bars in the order in
     which the file says that they sound; None if that follows from the marks.
     mended: id of a note -> what was changed at it so that print and sound agree: SIGN, TIE or LENGTH.
+    names: number of a staff -> names of its part that the engraver's MEI may lack.
     """
 
     bars: tuple[ReadBar, ...]
     marks: tuple[BarMarks, ...] = ()
     written: tuple[int, ...] | None = None
     mended: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def of_staves(self, staves: Sequence[int]) -> Reading:
         """Only these staves, renumbered from 1 in the order given."""
@@ -65,7 +67,7 @@ class Reading:
             )
             for bar in self.bars
         )
-        return replace(self, bars=tuple(bars))
+        return replace(self, bars=tuple(bars), names={number[staff]: of for staff, of in self.names.items() if staff in number})
 
     def giving_up(self, staves: Mapping[int, int]) -> Reading:
         """With the notes of some staves as lost, each on another staff. staves: number of a staff -> that of the other one."""

@@ -93,6 +93,7 @@ class MelodyReader:
     def read(self, tokens: Iterable[Token]) -> Melody:
         for token in tokens:
             self.take(token)
+        self._require_complete_rhythm("the end of the tune")
         self.end_measure()
         if not any(event.pitch for measure in self.measures for event in measure.events):
             raise AbcError("no notes")
@@ -166,8 +167,15 @@ class MelodyReader:
         self.new_beam = True
 
     def _take_bar(self, token: Token) -> None:
+        if ":" in token.text or "bar_ending" in token.parts:
+            self._require_complete_rhythm(token.text)
         self.end_measure()
         self.measure.divided = self.measure.divided or is_division(token)
+
+    def _require_complete_rhythm(self, before: str) -> None:
+        """A note after > or < must come next in time, too."""
+        if self.broken is not None:
+            raise AbcError(f"> or < before {before}, with no note between them; write out the length of the note before it")
 
     def _take_head(self, token: Token) -> None:
         self.head = token.parts["head"]
@@ -198,8 +206,8 @@ class MelodyReader:
             self.last.tie_to = self.last.dash = True
 
     def _take_broken(self, token: Token) -> None:
-        if self.last is None:
-            raise AbcError(f"{token.text!r} does not follow a note")
+        if self.last is None or not any(event is self.last for event in self.measure.events):
+            raise AbcError(f"{token.text!r} does not follow a note in its bar")
         short = Fraction(1, 2 ** len(token.text))
         before, after = (2 - short, short) if token.text[0] == ">" else (short, 2 - short)
         self.last.written *= before

@@ -67,7 +67,10 @@ class _BarReader(MelodyReader):
         self.part = ""
         self.ending: tuple[int, ...] = ()
         self.after_ending = False
-        self.signs: list[tuple[int, str, Fraction]] = []  # (bar, field of BarMarks, quarters after the start of the bar)
+        self.signs: list[
+            tuple[int, str, str, Fraction]
+        ] = []  # (bar, field of BarMarks, its `until`, quarters after the bar's start)
+        self.times: list[tuple[int, int]] = []  # (bar, how often a passage is played by the words there)
         self.before_endings: Event | None = None  # the last note before the first ending
         self.begins_ending = False  # a later ending, whose first note is to come
         self.after_double_bars: set[int] = set()
@@ -101,9 +104,12 @@ class _BarReader(MelodyReader):
         marks = list(self.marks)
         for bar in _unmarked_starts(marks, self.after_double_bars, self.parts if self.stated_order else []):
             marks[bar] = replace(marks[bar], repeat_start=True)
-        for bar, sign, position in self.signs:
+        for bar, sign, until, position in self.signs:
             if bar < len(marks):
-                put_sign(marks, bar, sign, Onsets.of(reading.bars[bar]), [position], attached=True)
+                put_sign(marks, bar, sign, Onsets.of(reading.bars[bar]), [position], attached=True, until=until)
+        for bar, times in self.times:
+            bar = min(bar, len(marks) - 1)  # words may stand after the last bar
+            marks[bar] = replace(marks[bar], times=times)
         return with_to_coda(marks)
 
     def _begin_ending(self, numbers: tuple[int, ...]) -> None:
@@ -125,9 +131,9 @@ class _BarReader(MelodyReader):
     def _move_signs_back(self) -> None:
         """What ends the music and stands between two bar lines belongs to the bar before."""
         bar = len(self.marks)
-        for place, (of, sign, _) in enumerate(self.signs):
+        for place, (of, sign, until, _) in enumerate(self.signs):
             if of == bar and bar and sign not in GOALS:
-                self.signs[place] = bar - 1, sign, self.measures[bar - 1].quarters
+                self.signs[place] = bar - 1, sign, until, self.measures[bar - 1].quarters
 
     def _take_repeat(self, token: Token) -> None:
         text = token.parts["bar"]
@@ -143,7 +149,11 @@ class _BarReader(MelodyReader):
             self.mark = replace(self.mark, repeat_start=True)
 
     def _take_sign(self, token: Token) -> None:
-        self.signs.append((len(self.marks), token.parts["sign"], self.measure.quarters))
+        bar, parts = len(self.marks), token.parts
+        if "times" in parts:
+            self.times.append((bar, int(parts["times"])))
+        else:
+            self.signs.append((bar, parts["sign"], parts["until"], self.measure.quarters))
 
     def _take_field(self, token: Token) -> None:
         if token.parts["name"] == "s":

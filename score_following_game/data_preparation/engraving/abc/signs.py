@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-from score_following_game.data_preparation.engraving.jump_signs import sign_of_words
+from score_following_game.data_preparation.engraving.jump_signs import (
+    JUMPS,
+    goal_of_words,
+    sign_of_words,
+    times_of_words,
+)
 
 _SIGNS = {  # decorations, and the letters that stand for them -> the field of BarMarks
     "segno": "segno",
@@ -32,9 +37,24 @@ def sign_of_decoration(text: str) -> str:
 
 def sign_of_annotation(text: str) -> str:
     """The field of BarMarks that words between quotation marks stand for, "" for others and for chords."""
-    placed = _PLACED.match(text)
-    words = text[placed.end() :] if placed else text
-    return "" if not placed and _CHORDS.fullmatch(text) else sign_of_words(words) or ""
+    return "" if _CHORDS.fullmatch(text) else sign_of_words(_words_of(text)) or ""
+
+
+def goal_of_jump(sign: str, text: str) -> str:
+    """Where the jump that a decoration or words stand for says that one plays to: "fine", "coda" or ""."""
+    letters = re.sub(r"[^a-z]", "", text.lower())
+    last = next((goal for goal in ("fine", "coda") if letters.endswith(goal)), "")
+    return (last or goal_of_words(_words_of(text))) if sign in JUMPS else ""
+
+
+def times_of_annotation(text: str) -> int:
+    """How often a passage is played by the words between quotation marks, 0 for others."""
+    return times_of_words(_words_of(text))
+
+
+def _words_of(annotation: str) -> str:
+    placed = _PLACED.match(annotation)
+    return annotation[placed.end() :] if placed else annotation
 
 
 def signs_in_symbols(text: str) -> list[str]:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from score_following_game.data_preparation.engraving.abc.decorations import EXCLAIMED, PLUSSED
 from score_following_game.data_preparation.engraving.abc.macros import Macros
 from score_following_game.data_preparation.engraving.abc.signs import (
+    goal_of_jump,
     sign_of_annotation,
     sign_of_decoration,
     sign_of_letter,
     signs_in_symbols,
+    times_of_annotation,
 )
 
 
@@ -124,7 +126,9 @@ def sounding_tokens(music: str) -> Iterator[Token]:
     """
     for token in _tokenise(music):
         if sign := _sign(token):
-            yield Token("sign", token.text, {"sign": sign})
+            yield Token("sign", token.text, {"sign": sign, "until": goal_of_jump(sign, token.text.strip('"'))})
+        elif token.kind == "quoted" and (times := times_of_annotation(token.text.strip('"'))):
+            yield Token("sign", token.text, {"times": str(times)})
         elif head := _head(token):
             yield Token("head", token.text, {"head": head})
         elif token.kind not in _SILENT or (token.kind == "grace" and re.search(r"[_=^]", token.text)):

@@ -26,9 +26,10 @@ from score_following_game.data_preparation.engraving.lilypond.midi import (
     write_midi,
 )
 from score_following_game.data_preparation.engraving.lilypond.pages import Page, PageSystem, read_pages
-from score_following_game.data_preparation.engraving.lilypond.source import copy_modern, take_out_risks
+from score_following_game.data_preparation.engraving.lilypond.source import copy_modern, files_of, read_ly, take_out_risks
+from score_following_game.data_preparation.engraving.lilypond.syntax import jump_in_words
 from score_following_game.data_preparation.engraving.lilypond.tempi import with_played_tempi
-from score_following_game.data_preparation.engraving.playing import PIANO, WHOLE, Playing
+from score_following_game.data_preparation.engraving.playing import PIANO, WHOLE, WRITTEN, Playing
 from score_following_game.data_preparation.engraving.reading_order import first_coordinates, out_of_order
 from score_following_game.data_preparation.engraving.style import Style
 from score_following_game.data_preparation.errors import EngravingError
@@ -54,6 +55,8 @@ def engrave_lilypond(
     if playing.bars or playing.part not in ("", PIANO):
         option = "--order" if playing.bars else f"--part {playing.part}"
         raise EngravingError("not for LilyPond", f"{option}: a LilyPond score is played whole; --repeats works")
+    if playing.repeats == WRITTEN:
+        _require_no_jump_in_words(main, root)
     deadline = time.monotonic() + _LILYPOND_SHARE * allowed(time_limit)
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=work, ignore_cleanup_errors=True) as name:
         output = _run(main, root, Path(name), deadline, playing.repeats)
@@ -87,6 +90,14 @@ def engrave_lilypond(
         sharp=sharp,
         bars=_bars(notes, places),
     )
+
+
+def _require_no_jump_in_words(main: Path, root: Path) -> None:
+    """Raise EngravingError for a da capo or dal segno that is only printed: LilyPond plays those of \\repeat segno."""
+    for path in files_of(main, root):
+        if words := jump_in_words(read_ly(path)):
+            why = f"{path.name}: LilyPond does not play the words {words!r}; write \\repeat segno, or play each bar once"
+            raise EngravingError("no clear order of the bars", why)
 
 
 def _bars(notes: list[PlayedNote], places: dict[int, BarPlace]) -> tuple[Bar, ...]:

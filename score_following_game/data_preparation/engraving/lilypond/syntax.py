@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from score_following_game.data_preparation.engraving.jump_signs import JUMPS, sign_of_words
 from score_following_game.data_preparation.engraving.lilypond.contained import lilypond_version
 
 # Sections sound once, as they are printed, unless hook.ily unfolds them. Point-and-click links would only make pages larger.
@@ -11,6 +12,7 @@ _UNFOLDING = re.compile(r"\\unfoldRepeats\b|\\apply(?:Music)?\s*#unfold-repeats\
 _VERSION = re.compile(r'(\\version\s*")([\d.]+)(")')
 _HEADER = re.compile(r"\\header\s*\{")
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|%\{.*?%\}|%[^\n]*|[{}]', re.DOTALL)
+_JUMP = re.compile(r"\bD\.\s?[CS]\.|\b[Dd]a\s[Cc]apo\b|\b[Dd]al\s[Ss]egno\b")  # in a markup without quotation marks
 _PICTURE = re.compile(r'\\epsfile\s+#\S+\s+#\S+\s+#?"[^"]*"')
 _CRASHING = re.compile(r"\\(?:once\s*\\)?override\s+(?:\w+\.)?(?:NoteHead|Stem)\.X-offset\s*=\s*#\S+")
 
@@ -56,6 +58,15 @@ def after_conversion(text: str) -> str:
     for pattern, replacement in _AFTER:
         text = pattern.sub(replacement, text)
     return text
+
+
+def jump_in_words(text: str) -> str:
+    """The words of a da capo or dal segno that a LilyPond file prints as a text, which LilyPond does not play; "" for none."""
+    text = _without_headers(text)
+    tokens = [token[0] for token in _TOKEN.finditer(text)]
+    quoted = next((token[1:-1] for token in tokens if token[0] == '"' and sign_of_words(token[1:-1]) in JUMPS), "")
+    bare = _JUMP.search(_TOKEN.sub(" ", text))
+    return quoted or (bare[0] if bare else "")
 
 
 def without_risks(text: str) -> str:

@@ -14,8 +14,10 @@ from score_following_game.data_preparation.engraving.jump_signs import (
     GLYPHS,
     SIGNS,
     Onsets,
+    goal_of_words,
     put_sign,
     sign_of_words,
+    times_of_words,
     with_to_coda,
 )
 from score_following_game.data_preparation.engraving.mei.places import target
@@ -23,6 +25,7 @@ from score_following_game.data_preparation.engraving.mei.tree import name_of
 from score_following_game.data_preparation.engraving.mei.values import decimal
 from score_following_game.data_preparation.engraving.read_bar import ReadBar
 
+_WORDS = ("repeatMark", "dir", "tempo")
 _MOST = 64  # highest number of an ending
 
 Element = ElementTree.Element
@@ -52,6 +55,8 @@ def marks_of(root: Element, bars: Sequence[ReadBar] | None, attached: bool = Fal
         return marks
     notes = _Notes(root, bars)
     for index, (measure, _) in enumerate(measures):
+        texts = ("".join(element.itertext()) for element in measure if name_of(element) in _WORDS)
+        marks[index] = replace(marks[index], times=max(map(times_of_words, texts), default=0))
         for sign, element in _signs(measure):
             _put(marks, index, sign, element, bars, notes, attached)
     return with_to_coda(marks)
@@ -85,7 +90,7 @@ def ending_numbers(text: str) -> tuple[int, ...]:
 def _signs(measure: Element) -> Iterator[tuple[str, Element]]:
     """(field of BarMarks, element) of the jumps and signs of a measure."""
     for element in measure:
-        if name_of(element) not in ("repeatMark", "dir", "tempo"):
+        if name_of(element) not in _WORDS:
             continue
         sign = SIGNS.get((element.get("func") or "").lower()) or SIGNS.get((element.get("type") or "").lower())
         sign = sign or _by_glyph(element) or sign_of_words("".join(element.itertext()))
@@ -121,4 +126,5 @@ def _put(
     elif beat is not None and not name:
         meter = bars[index].meter
         positions = [(Fraction(beat) - 1) * Fraction(4, meter[1] if meter else 4)]
-    put_sign(marks, index, sign, Onsets.of(bars[index]), positions, near or sign == "fine")
+    until = goal_of_words("".join(element.itertext()))
+    put_sign(marks, index, sign, Onsets.of(bars[index]), positions, near or sign == "fine", until)

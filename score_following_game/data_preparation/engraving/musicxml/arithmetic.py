@@ -86,7 +86,8 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
     if not read:
         raise EngravingError("no notes", "no measures")
     marks = read_marks([part.measures for part in parts], read, signs)
-    return xml_text(root), Reading(tuple(read), marks)
+    names = {staff: part.names for part in parts for staff in part.staff_numbers}
+    return xml_text(root), Reading(tuple(read), marks, names=names)
 
 
 def _together(parts: Sequence[Sequence[tuple[Fraction, float]]]) -> tuple[tuple[Fraction, float], ...]:

@@ -10,18 +10,23 @@ from score_following_game.data_preparation.engraving.musicxml.chords import sepa
 from score_following_game.data_preparation.errors import EngravingError
 
 _TEXTS = ("words", "text", "rehearsal", "display-text")  # in which white space may count
+_NAME_SIGNS = {"flat": "b", "sharp": "#", "natural": ""}  # <accidental-text>, as in "Clarinet in Bb"
 
 Element = ElementTree.Element
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part. first_staff: number of its top staff in the score, from 1.  staves: their number."""
+    """A part. names: all that it is given.  first_staff: number of its top staff in the score, from 1.  staves: how many."""
 
     element: Element
-    name: str
+    names: tuple[str, ...]
     first_staff: int
     staves: int
+
+    @property
+    def name(self) -> str:
+        return self.names[0] if self.names else ""
 
     @property
     def staff_numbers(self) -> tuple[int, ...]:
@@ -48,14 +53,23 @@ def read_document(text: str) -> tuple[Element, list[Part]]:
     elements = _in_listed_order(root)
     if not elements:
         raise EngravingError("no notes", "no part")
-    names = {listed.get("id"): (listed.findtext("part-name") or "").strip() for listed in root.iter("score-part")}
+    names = {listed.get("id"): tuple(_names(listed)) for listed in root.iter("score-part")}
     parts: list[Part] = []
     for element in elements:
         staves = _number_of_staves(element)
         first = parts[-1].first_staff + parts[-1].staves if parts else 1
         separate_chords(element)
-        parts.append(Part(element, names.get(element.get("id"), ""), first, staves))
+        parts.append(Part(element, names.get(element.get("id"), ()), first, staves))
     return root, parts
+
+
+def _names(listed: Element) -> Iterator[str]:
+    """The names of a <score-part>, in one line each: as programs sort it, as it is printed, and both of them shortened."""
+    for tag in ("part-name", "part-name-display", "part-abbreviation", "part-abbreviation-display"):
+        for element in listed.findall(tag):
+            texts = [part.text or "" for part in element] or [element.text or ""]
+            if name := " ".join("".join(_NAME_SIGNS.get(text.strip(), text) for text in texts).split()):
+                yield name
 
 
 def _drop_namespaces(root: Element) -> None:

@@ -13,8 +13,10 @@ from score_following_game.data_preparation.engraving.jump_signs import (
     GLYPHS,
     SIGNS,
     Onsets,
+    goal_of_words,
     put_sign,
     sign_of_words,
+    times_of_words,
     with_to_coda,
 )
 from score_following_game.data_preparation.engraving.musicxml.document import sounds_of
@@ -36,12 +38,14 @@ def read_marks(
         for index, measure in enumerate(measures):
             for barline in measure.findall("barline"):
                 _put_repeats(marks, index, barline)
+            times = max((times_of_words(_words(direction)) for direction in measure.findall("direction")), default=0)
+            marks[index] = replace(marks[index], times=max(times, marks[index].times))
             if any(element.get("time-only") for tag in ("note", "sound") for element in measure.iter(tag)):
                 marks[index] = replace(marks[index], unclear="notes or jumps of single repetitions (time-only)")
     for index, (bar, placed) in enumerate(zip(bars, signs)):
         onsets = Onsets.of(bar)
         for sign in placed:
-            put_sign(marks, index, sign.sign, onsets, sign.positions(onsets), sign.attached)
+            put_sign(marks, index, sign.sign, onsets, sign.positions(onsets), sign.attached, sign.until)
     endings = [_endings(measures) for measures in parts]
     return tuple(
         replace(mark, ending=next((own[index] for own in endings if index < len(own) and own[index]), ()))
@@ -54,13 +58,14 @@ class PlacedSign:
     """A jump or its sign. sign: field of BarMarks.  written: quarters after the start of the bar.
 
     offset: from there to the place at which it is printed.  sounds: a <sound> says it, which follows the last note that is
-    played.
+    played.  until: as in BarMarks.
     """
 
     sign: str
     written: Fraction
     offset: Fraction = Fraction(0)
     sounds: bool = True
+    until: str = ""
 
     @property
     def attached(self) -> bool:
@@ -95,15 +100,19 @@ def signs_of(element: Element, now: Fraction, divisions: Fraction) -> list[Place
     sounding = bool(said)
     said = said or [sign for sign in (_printed(element),) if sign]
     offset = next((text for sound in sounds if (text := sound.findtext("offset"))), element.findtext("offset")) or "0"
-    return [PlacedSign(sign, now, (decimal(offset.strip()) or Fraction(0)) / divisions, sounding) for sign in said]
+    until = goal_of_words(_words(element))
+    return [PlacedSign(sign, now, (decimal(offset.strip()) or Fraction(0)) / divisions, sounding, until) for sign in said]
 
 
 def _printed(direction: Element) -> str | None:
     """What the words of a direction say, or else its sign."""
-    words = " ".join(word.text or "" for word in direction.iterfind("direction-type/words"))
     glyphs = (GLYPHS.get((symbol.text or "").strip()) for symbol in direction.iterfind("direction-type/symbol"))
     signs = (sign for sign in ("segno", "coda") if direction.find(f"direction-type/{sign}") is not None)
-    return sign_of_words(words) or next(filter(None, (*signs, *glyphs)), None)
+    return sign_of_words(_words(direction)) or next(filter(None, (*signs, *glyphs)), None)
+
+
+def _words(direction: Element) -> str:
+    return " ".join(word.text or "" for word in direction.iterfind("direction-type/words"))
 
 
 def _put_repeats(marks: list[BarMarks], index: int, barline: Element) -> None:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
+from score_following_game.data_preparation.engraving.verovio.octaves import cut_octave_lines
 from score_following_game.data_preparation.errors import EngravingError
 
 Element = ElementTree.Element
@@ -46,7 +47,7 @@ def lay_in_order(root: Element, order: Sequence[int], reading: Reading) -> None:
 
     A measure that comes again is copied; ids in its k-th copy end with -k. After a jump the clefs, key and time signature in
     force at its target are printed where they differ. What connects two bars that do not follow each other is removed, but
-    notes that are tied there by the reading get a tie.
+    octave lines are divided there, and notes that are tied there by the reading get a tie.
     """
     score = root.find(f".//{MEI}score")
     if score is None:
@@ -54,6 +55,7 @@ def lay_in_order(root: Element, order: Sequence[int], reading: Reading) -> None:
     bars = _bars(score)
     if not bars:
         raise EngravingError("no notes", "no measures")
+    cut_octave_lines([bar.measure for bar in bars], _cuts(order))
     section = Element(f"{MEI}section")
     names = _Names(bars, order)
     for place, index in enumerate(order):
@@ -72,6 +74,12 @@ def lay_in_order(root: Element, order: Sequence[int], reading: Reading) -> None:
         _begin_with(definition, bars[order[0]].start)
     score[:] = [*definitions, section]
     section[-1].set("right", "end")
+
+
+def _cuts(order: Sequence[int]) -> set[int]:
+    """The bars between which and the one before them there is a jump, wherever either comes."""
+    jumps = [index for index, before in zip(order, [-1, *order]) if before != index - 1]
+    return {*jumps, *(index + 1 for index, after in zip(order, [*order[1:], -1]) if after != index + 1)}
 
 
 def _bars(score: Element) -> list[_Bar]:

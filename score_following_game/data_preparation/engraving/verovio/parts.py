@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -26,14 +26,18 @@ Element = ElementTree.Element
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a score. number: from 1, from the top.  staves: their numbers in the score, from 1."""
+    """A part of a score. number: from 1, from the top.  staves: their numbers in the score, from 1.
+
+    others: names that are not printed before its first system, as a shorter one.
+    """
 
     number: int
     name: str
     staves: tuple[int, ...]
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        name = f"{self.number} {self.name}".strip()
+        name = f"{self.number} {self.name or ''.join(self.others[:1])}".strip()
         return name if len(self.staves) == 1 else f"{name} ({len(self.staves)} staves)"
 
 
@@ -44,7 +48,8 @@ def choose_part(root: Element, reading: Reading, which: str) -> Reading:
     which: number or name of a part, PIANO, or one of HANDS (as in `Playing`).
     Raises EngravingError with the parts there are if none or several are meant.
     """
-    staves = _chosen(_parts(root), which)
+    parts = (replace(part, others=(*reading.names.get(part.staves[0], ()), *part.others)) for part in _parts(root))
+    staves = _chosen(list(parts), which)
     return _keep_staves(root, reading, staves).of_staves(staves)
 
 
@@ -78,13 +83,18 @@ def _parts(root: Element) -> list[Part]:
         direct = group.findall(f"{MEI}staffDef")
         if len(direct) > 1 and braced and not any(_name(definition) for definition in direct[1:]):
             name = _name(group) or _name(direct[0])
-            parts.append(Part(len(parts) + 1, name, tuple(range(staff + 1, staff + 1 + len(direct)))))
+            short = _name(group, "labelAbbr") or _name(direct[0], "labelAbbr")
+            parts.append(
+                Part(len(parts) + 1, name, tuple(range(staff + 1, staff + 1 + len(direct))), (short,) if short else ())
+            )
             staff += len(direct)
             return
         for child in group:
             if child.tag == f"{MEI}staffDef":
                 staff += 1
-                parts.append(Part(len(parts) + 1, _name(child) or (_name(group) if len(direct) == 1 else ""), (staff,)))
+                alone = len(direct) == 1
+                name, short = (_name(child, of) or (_name(group, of) if alone else "") for of in ("label", "labelAbbr"))
+                parts.append(Part(len(parts) + 1, name, (staff,), (short,) if short else ()))
             elif child.tag == f"{MEI}staffGrp":
                 take(child, _is_braced(child, group))
 
@@ -105,10 +115,11 @@ def _is_braced(group: Element, around: Element | None = None) -> bool:
     return symbol == "brace" or (not symbol and alone and bool(_name(group)))
 
 
-def _name(element: Element) -> str:
-    """The label of a staff or group of staves, in one line."""
-    label = element.find(f"{MEI}label")
-    return " ".join(("".join(label.itertext()) if label is not None else element.get("label", "")).split())
+def _name(element: Element, of: str = "label") -> str:
+    """The label of a staff or group of staves, in one line. of: "labelAbbr" for the short one."""
+    label = element.find(MEI + of)
+    attribute = "label.abbr" if of == "labelAbbr" else of
+    return " ".join(("".join(label.itertext()) if label is not None else element.get(attribute, "")).split())
 
 
 def _chosen(parts: Sequence[Part], which: str) -> tuple[int, ...]:
@@ -119,11 +130,16 @@ def _chosen(parts: Sequence[Part], which: str) -> tuple[int, ...]:
     if which.isdecimal():
         found = [part for part in parts if part.number == int(which)]
     else:
-        found = [part for part in parts if part.name.lower() == which.lower()]
-        found = found or [part for part in parts if which.lower() in part.name.lower()]
+        names = [(part, [_plain(name) for name in (part.name, *part.others)]) for part in parts]
+        found = [part for part, own in names if _plain(which) in own]
+        found = found or [part for part, own in names if any(_plain(which) in name for name in own)]
     if len(found) != 1:
         raise EngravingError(NO_PART, f"{len(found) or 'none'} is {which!r}; the parts are {_listed(parts)}")
     return found[0].staves
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("♭", "b").replace("♯", "#")
 
 
 def _piano(parts: Sequence[Part]) -> tuple[int, ...]:
