@@ -18,8 +18,8 @@ from score_following_game.agents.loading import load_trained_agent, resolve_netw
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.game import Game
 from score_following_game.environment.rendering.picture import render
-from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.environment.starts import Start
+from score_following_game.watching.session import watch
+from score_following_game.watching.setup import game_of
 
 BEFORE = 4  # frames before the loss that are shown
 
@@ -31,22 +31,13 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for piece in load_data_set(data_set, config):
-        agent = load_trained_agent(name, net, config, seed=0, device="cpu")
-        bank = ScoreBank([piece], config)
-        game = Game(bank, 1)
-        game.reset(Start.from_beginning(torch.tensor([0])))
-        states = []
-        while True:
-            states.append(game.state())
-            step = game.step(agent.perform_action(game))
-            if bool(step.terminated[0]):
-                break
-        if int(game.frame[0]) >= int(bank.last_onset[0]):
+        game = game_of(piece, config)
+        episode = watch(game, load_trained_agent(name, net, config, seed=0, device="cpu"))
+        if not episode.lost:
             continue
-        picture = render(Game.at(bank, states[max(len(states) - BEFORE, 0)]))
-        cv2.imwrite(str(folder / f"{piece.name}.png"), picture)
-        seconds = int(game.frame[0]) / config.spectrogram_params.fps
-        rows.append((piece.name, f"{seconds:.1f}", f"{float(step.error[0]):.0f}"))
+        before = Game.at(game.bank, episode.states[-1 - BEFORE if len(episode.states) > BEFORE else 0])
+        cv2.imwrite(str(folder / f"{piece.name}.png"), render(before))
+        rows.append((piece.name, f"{episode.seconds:.1f}", f"{episode.errors[-1]:.0f}"))
         print(*rows[-1], flush=True)
     with (folder / "failures.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("piece", "seconds", "error_px"), *rows])

@@ -173,8 +173,7 @@ class ReadingAgent(Agent):
             logits, log_pace = self.network.match(cells, query[:, None])[:, 0], self.network.paces(cells)
             noteheads = self.network.noteheads(cells)
         beyond = torch.arange(places, device=logits.device) > last[:, None]
-        likelihood = sustained(logits.masked_fill(beyond, -torch.inf).log_softmax(dim=1), noteheads)
-        likelihood = likelihood.masked_fill(beyond, -torch.inf).log_softmax(dim=1)
+        likelihood = sustained(logits, noteheads).masked_fill(beyond, -torch.inf).log_softmax(dim=1)
         return View(first[:, None], last[:, None], likelihood, log_pace)
 
 

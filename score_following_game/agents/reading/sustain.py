@@ -18,6 +18,8 @@ SUREST = 0.98  # a notehead's probability at most: the network may see one where
 def sustained(log_likelihood: Tensor, notehead: Tensor) -> Tensor:
     """Likelihoods (N, P), nats, to which those of the notes that may still sound have been added.
 
+    A place gains by those before it only, and what is added to all is added to the result.
+
     log_likelihood: of what is heard, at each place; -inf where there is none. notehead: (N, P), the probability of one there.
     """
     fading = (torch.log1p(-notehead.double().clamp(max=SUREST)) - FADES).cumsum(dim=1)

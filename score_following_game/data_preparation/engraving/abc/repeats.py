@@ -67,9 +67,8 @@ class _BarReader(MelodyReader):
         self.part = ""
         self.ending: tuple[int, ...] = ()
         self.after_ending = False
-        self.signs: list[
-            tuple[int, str, str, Fraction]
-        ] = []  # (bar, field of BarMarks, its `until`, quarters after the bar's start)
+        # (bar, field of BarMarks, its `until`, quarters after the start of the bar)
+        self.signs: list[tuple[int, str, str, Fraction]] = []
         self.times: list[tuple[int, int]] = []  # (bar, how often a passage is played by the words there)
         self.before_endings: Event | None = None  # the last note before the first ending
         self.begins_ending = False  # a later ending, whose first note is to come

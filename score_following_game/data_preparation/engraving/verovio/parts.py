@@ -82,19 +82,13 @@ def _parts(root: Element) -> list[Part]:
         nonlocal staff
         direct = group.findall(f"{MEI}staffDef")
         if len(direct) > 1 and braced and not any(_name(definition) for definition in direct[1:]):
-            name = _name(group) or _name(direct[0])
-            short = _name(group, "labelAbbr") or _name(direct[0], "labelAbbr")
-            parts.append(
-                Part(len(parts) + 1, name, tuple(range(staff + 1, staff + 1 + len(direct))), (short,) if short else ())
-            )
+            parts.append(_labelled(len(parts) + 1, tuple(range(staff + 1, staff + 1 + len(direct))), group, direct[0]))
             staff += len(direct)
             return
         for child in group:
             if child.tag == f"{MEI}staffDef":
                 staff += 1
-                alone = len(direct) == 1
-                name, short = (_name(child, of) or (_name(group, of) if alone else "") for of in ("label", "labelAbbr"))
-                parts.append(Part(len(parts) + 1, name, (staff,), (short,) if short else ()))
+                parts.append(_labelled(len(parts) + 1, (staff,), child, *([group] if len(direct) == 1 else [])))
             elif child.tag == f"{MEI}staffGrp":
                 take(child, _is_braced(child, group))
 
@@ -102,6 +96,12 @@ def _parts(root: Element) -> list[Part]:
     if first is not None:
         take(first, _is_braced(first))
     return parts
+
+
+def _labelled(number: int, staves: tuple[int, ...], *elements: Element) -> Part:
+    """A part whose printed and short names are those of the first of some elements that has one."""
+    name, short = (next(filter(None, (_name(element, of) for element in elements)), "") for of in ("label", "labelAbbr"))
+    return Part(number, name, staves, (short,) if short else ())
 
 
 def _is_braced(group: Element, around: Element | None = None) -> bool:
