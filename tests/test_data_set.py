@@ -187,7 +187,7 @@ def test_sound_that_ends_early_and_sheets_of_another_size_are_reported(
     config: GameConfig,
     caplog: pytest.LogCaptureFixture,
 ):
-    soundfile.write(folder / "tune.wav", 0.1 * np.ones(22050), 22050)
+    soundfile.write(folder / "tune.wav", 0.1 * np.sin(0.1 * np.arange(22050)), 22050)
     write_small_piece(folder, "high", height=100)
     with caplog.at_level(logging.INFO):
         load_data_set(folder, config)

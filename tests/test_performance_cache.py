@@ -117,7 +117,7 @@ def test_another_version_of_a_library_replaces_the_cache(
     monkeypatch: pytest.MonkeyPatch,
 ):
     if source == ".wav":
-        soundfile.write(folder / "tune.wav", 0.1 * np.ones(22050), 22050)
+        soundfile.write(folder / "tune.wav", 0.1 * np.sin(0.1 * np.arange(22050)), 22050)
     elif source:
         np.save(folder / "tune.spec.npy", np.zeros((78, 90), np.float32))
     load_piece(folder / "tune.npz", config)
