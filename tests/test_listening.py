@@ -71,6 +71,19 @@ def test_a_rehearsal_is_followed_as_its_recording(tune: Path, tune_piece: Piece,
     assert n - 10 < len(episode.latencies) < n and 0 < np.median(episode.latencies) < 1
 
 
+def test_the_agent_is_ready_before_it_listens(
+    tune: Path, tune_piece: Piece, config: GameConfig, monkeypatch: pytest.MonkeyPatch
+):
+    """What takes long at first (compiling, reading the sheet) would delay the first notes."""
+    order: list[str] = []
+    live = session(tune, tune_piece, config)
+    acts, starts = live.player.perform_action, live.microphone.start
+    monkeypatch.setattr(live.player, "perform_action", lambda game: (order.append("acts"), acts(game))[1])
+    monkeypatch.setattr(live.microphone, "start", lambda: (order.append("listens"), starts())[1])
+    episode = live.run()
+    assert order[:2] == ["acts", "listens"] and order.count("acts") == len(episode.frames) + 1
+
+
 class Hands:
     """Stands for a window: keys and clicks by the frame that has been played, and the pictures are kept."""
 

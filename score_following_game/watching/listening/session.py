@@ -115,7 +115,9 @@ class LiveSession:
         log.info("listening to %s; %s", self.microphone.source.name, WAITING)
         self._stage.notice, self._stage.hint = WAITING + (BEGIN if self.window else ""), KEYS if self.window else ""
         self._stage.show(draw_window=True)
-        self.live.game.observe()  # the first time it may be compiled, which takes seconds
+        self.player.perform_action(
+            self.live.game
+        )  # not played: the first one takes longer, it compiles and reads the whole sheet
         with interruptible(announce=False) as interrupted, contextlib.closing(self.microphone):
             self.microphone.start()
             while not (interrupted() or self._controls.quit or self.episode.over):
