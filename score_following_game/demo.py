@@ -38,7 +38,8 @@ from score_following_game.machine import DEFAULT_SEED, TRIAL_HELP, available_cor
 from score_following_game.opencv import cv2
 from score_following_game.run_files import BEST_MODEL_FILE, CURVE_FILE
 from score_following_game.watching.playback import piece_audio
-from score_following_game.watching.session import WatchedGame, watch
+from score_following_game.watching.record import WatchedGame
+from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of
 from score_following_game.watching.summary import summary
 

@@ -18,8 +18,8 @@ from score_following_game.watching.best_scores import BestScores, game_key
 from score_following_game.watching.games import Games
 from score_following_game.watching.outcome import Outcome
 from score_following_game.watching.rivals import Rivals, Stopped
-from score_following_game.watching.session import Controls
 from score_following_game.watching.setup import load_one_piece, pieces_in_turn
+from score_following_game.watching.stage import Controls
 
 LOST = Outcome(36.4, 15, 64, 5.2, finished=False, lost=True)
 WHOLE = Outcome(448.0, 64, 64, 22.5, finished=True, lost=False)

@@ -24,7 +24,7 @@ from score_following_game.watching.listening.ears import Ears
 from score_following_game.watching.listening.microphone import Microphone
 from score_following_game.watching.listening.session import SILENT, LiveSession
 from score_following_game.watching.listening.sources import Rehearsal
-from score_following_game.watching.session import FINAL_SECONDS
+from score_following_game.watching.stage import FINAL_SECONDS
 
 
 def test_ears_hear_what_the_recording_holds(heard: np.ndarray, tune_piece: Piece, config: GameConfig):

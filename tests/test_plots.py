@@ -25,7 +25,8 @@ from score_following_game.evaluation.evaluator import Episode, play_data_set
 from score_following_game.evaluation.metrics import errors_in_seconds
 from score_following_game.evaluation.plots import episode_figure, episode_picture
 from score_following_game.evaluation.results import Results
-from score_following_game.watching.session import WatchedGame, watch
+from score_following_game.watching.record import WatchedGame
+from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of
 
 

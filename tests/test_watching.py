@@ -21,8 +21,9 @@ from score_following_game.environment.rendering.video import film, picture_folde
 from score_following_game.errors import UserError
 from score_following_game.evaluation.plots import episode_picture, plot_episode
 from score_following_game.watching.human import HumanAgent
-from score_following_game.watching.session import FINAL_SECONDS, Controls, watch
+from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of, load_one_piece
+from score_following_game.watching.stage import FINAL_SECONDS, Controls
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from watching_tools import (
 )
 
 from score_following_game.agents.networks import get_network
-from score_following_game.watching.session import FINAL_SECONDS
+from score_following_game.watching.stage import FINAL_SECONDS
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,9 @@ from score_following_game.evaluation import learning_curve
 from score_following_game.evaluation.evaluator import play_data_set
 from score_following_game.evaluation.metrics import STATISTICS, alignment_stats
 from score_following_game.evaluation.plots import episode_figure
-from score_following_game.watching.session import Controls, watch
+from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of
+from score_following_game.watching.stage import Controls
 from score_following_game.watching.summary import report, summary
 
 CONTINUOUS = freely_moving(load_game_config("nottingham"))

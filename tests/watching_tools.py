@@ -12,7 +12,7 @@ import numpy as np
 from PIL import ImageGrab
 from ready_process import ROOT, run_script
 
-from score_following_game.watching.session import FINAL_SECONDS
+from score_following_game.watching.stage import FINAL_SECONDS
 
 DISCRETE, CONTINUOUS = "game_configs/nottingham.yaml", "game_configs/nottingham_continuous.yaml"
 LAST = 56  # frame of the small piece's last onset

@@ -22,7 +22,7 @@ from score_following_game.evaluation.plots import (
     write_figure,
 )
 from score_following_game.evaluation.results import Results
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.record import WatchedGame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

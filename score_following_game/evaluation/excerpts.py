@@ -19,7 +19,8 @@ from score_following_game.evaluation.html_report import Film
 from score_following_game.evaluation.saliency_film import overlay_after
 from score_following_game.opencv import cv2
 from score_following_game.watching.playback import piece_audio
-from score_following_game.watching.session import WatchedGame, watch
+from score_following_game.watching.record import WatchedGame
+from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of
 
 SECONDS = 10.0

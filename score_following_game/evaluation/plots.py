@@ -14,7 +14,7 @@ import numpy as np
 from score_following_game.environment.rendering.names import title
 from score_following_game.errors import UserError
 from score_following_game.files import WriteError, replacing, require_writable
-from score_following_game.watching.session import PERSON, WatchedGame
+from score_following_game.watching.record import PERSON, WatchedGame
 
 if TYPE_CHECKING:  # importing matplotlib takes a second, which a command that draws nothing can save
     from matplotlib.axes import Axes

@@ -20,7 +20,8 @@ from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.evaluation.saliency import STEPS, Saliency, integrated_gradients
 from score_following_game.opencv import cv2
 from score_following_game.watching.playback import piece_audio
-from score_following_game.watching.session import FINAL_SECONDS, WatchedGame
+from score_following_game.watching.record import WatchedGame
+from score_following_game.watching.stage import FINAL_SECONDS
 
 STRIP_HEIGHT = 312
 # Blue and vermilion are taken by music and agent. Green and purple differ for every kind of colour vision.

@@ -12,7 +12,7 @@ from score_following_game.evaluation.plots import episode_picture
 from score_following_game.machine import prepare_machine
 from score_following_game.watching.arguments import add_watching_arguments
 from score_following_game.watching.games import Games
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.record import WatchedGame
 from score_following_game.watching.setup import Outputs, game_of, load_one_piece, perform, pieces_in_turn
 from score_following_game.watching.summary import report
 

@@ -51,7 +51,7 @@ from score_following_game.watching.listening.recording import require_recordable
 from score_following_game.watching.listening.sources import MicrophoneWish
 from score_following_game.watching.own_score import OwnScore, load_prepared
 from score_following_game.watching.positions import onsets_path, write_positions
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.record import WatchedGame
 from score_following_game.watching.setup import Outputs, game_of, load_one_piece, perform, view_of
 from score_following_game.watching.summary import report
 

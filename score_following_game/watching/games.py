@@ -23,9 +23,11 @@ from score_following_game.watching.best_scores import Best, BestScores, game_key
 from score_following_game.watching.human import HumanAgent
 from score_following_game.watching.outcome import Outcome
 from score_following_game.watching.playback import Clock, open_time_source, piece_audio
+from score_following_game.watching.record import WatchedGame
 from score_following_game.watching.rivals import Rivals, Stopped
-from score_following_game.watching.session import Controls, WatchedGame, watch
+from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of
+from score_following_game.watching.stage import Controls
 
 SPEEDS = (1.0, 0.75, 0.5)  # of the music
 COUNT_SECONDS = 0.7  # per number of the countdown

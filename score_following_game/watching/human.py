@@ -7,7 +7,7 @@ from torch import Tensor
 
 from score_following_game.agents.agents import Agent
 from score_following_game.environment.game import Game
-from score_following_game.watching.session import Controls
+from score_following_game.watching.stage import Controls
 
 CONTINUOUS_STEP = 0.5  # pixels per frame: speed change per frame while a key is pressed
 

@@ -9,7 +9,7 @@ import numpy as np
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.rendering import names
 from score_following_game.errors import counted
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.record import WatchedGame
 
 
 @dataclass(frozen=True)

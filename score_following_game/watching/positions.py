@@ -12,7 +12,7 @@ import numpy as np
 from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.sheet_map import Place, SheetMap, map_of
 from score_following_game.files import replacing
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.record import WatchedGame
 
 TOUCH = 0.01  # pixels; true positions are rounded
 COLUMNS = ("time", "page", "system", "x", "bar", "beat", "onset")

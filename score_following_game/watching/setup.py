@@ -25,7 +25,10 @@ from score_following_game.environment.rendering.window import Window
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.errors import UserError, counted
 from score_following_game.watching.playback import Clock, open_time_source, piece_audio
-from score_following_game.watching.session import Draw, Player, Searcher, WatchedGame, watch
+from score_following_game.watching.players import Player, Searcher
+from score_following_game.watching.record import WatchedGame
+from score_following_game.watching.session import watch
+from score_following_game.watching.stage import Draw
 
 FINALE_SECONDS = 20.0  # after that the finale closes by itself, so that an unattended run ends
 

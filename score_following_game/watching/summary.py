@@ -12,7 +12,7 @@ from score_following_game.environment.rendering.lights import SURE
 from score_following_game.environment.rendering.names import clock
 from score_following_game.errors import counted
 from score_following_game.watching.outcome import Outcome
-from score_following_game.watching.session import WatchedGame
+from score_following_game.watching.record import WatchedGame
 
 
 def report(episode: WatchedGame, piece: Piece, written: Iterable[str | PathLike[str] | None] = ()) -> None:

@@ -16,7 +16,7 @@ from score_following_game.watching.listening.microphone import Microphone
 from score_following_game.watching.listening.recording import recording
 from score_following_game.watching.listening.session import LiveGame, LiveSession
 from score_following_game.watching.listening.sources import SoundSource
-from score_following_game.watching.session import Player, Searcher
+from score_following_game.watching.players import Player, Searcher
 from score_following_game.watching.setup import UNSEEN, Outputs
 
 WORST = 99.9  # percentile

@@ -21,17 +21,10 @@ from score_following_game.interrupts import interruptible
 from score_following_game.watching.listening.ears import Ears
 from score_following_game.watching.listening.microphone import Microphone
 from score_following_game.watching.listening.ring import Block
-from score_following_game.watching.session import (
-    Controls,
-    Draw,
-    Player,
-    Searcher,
-    Stage,
-    WatchedGame,
-    note_frame,
-    note_outputs,
-    search,
-)
+from score_following_game.watching.players import Player, Searcher
+from score_following_game.watching.record import WatchedGame, note_frame, note_outputs
+from score_following_game.watching.session import search
+from score_following_game.watching.stage import Controls, Draw, Stage
 
 KEYS = "keys: space pause, arrows move the cursor, q leave"
 WAITING = "waiting for the first note"
