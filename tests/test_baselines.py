@@ -13,8 +13,12 @@ import torch
 
 from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.localisation import LocalisationAgent, localisation_network
+from score_following_game.agents.reading.agent import ReadingAgent, View
+from score_following_game.agents.reading.network import place_at, reading_network
+from score_following_game.agents.reading.placing import PlacingAgent
 from score_following_game.agents.shipped import find_parameters
 from score_following_game.config import GameConfig, freely_moving
+from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.evaluation.baselines import mean_speed
 from score_following_game.evaluation.evaluator import play_data_set
@@ -127,6 +131,30 @@ def test_a_localisation_agent_is_loaded_and_goes_where_its_network_says(bank: Sc
     assert episode.last_frame == next(
         frame for frame in range(1, len(true_x)) if math.floor(abs(true_x[0] + 12 * frame - true_x[frame])) > 50
     )
+
+
+def test_beside_a_reading_agent_its_network_places_the_music_alone(run_here):
+    """It reads and hears as the agent does; only the belief is missing."""
+    result = run_here("eval_score_following.py", "--baselines", "--params", "folk", "--data_set", "test_sample", "--threads", 1)
+    assert result.returncode == 0 and "no row for localisation" not in result.stderr, result.stderr
+    assert 0.3 < rows(result.stdout)["localisation (supervised)"][1] <= rows(result.stdout)["folk"][1]
+
+
+def test_a_network_alone_moves_to_its_likeliest_place(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(0)
+    reader = ReadingAgent(reading_network("ReadingNet", bank.config), torch.Generator())
+    read = reader.view
+
+    def sees_the_music_at_50(game: Game) -> View:
+        view = read(game)
+        places = view.first + torch.arange(view.log_likelihood.shape[1])
+        return view._replace(log_likelihood=torch.where(places == 50, 0.0, -9.0))
+
+    monkeypatch.setattr(reader, "view", sees_the_music_at_50)
+    agent = PlacingAgent(reader)
+    game = Game(ScoreBank(bank.pieces[:1], agent.rules(bank.config)), 1)
+    game.step(agent.perform_action(game))
+    assert float(place_at(game.x, bank.config)) == pytest.approx(50)
 
 
 def test_the_one_speed_is_the_mean_of_all(bank: ScoreBank):

@@ -74,7 +74,8 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--localisation",
         metavar="FILE",
-        help="parameters of the supervised baseline (default: the project's own)",
+        help="parameters of the supervised baseline (default: the project's own; beside a reading agent that agent's network, "
+        "which then places the music without a belief)",
     )
     parser.add_argument("--header", action="store_true", help="print a line above the rows that says what the columns are")
     parser.add_argument("--plot", metavar="FILE.png", help="plot histograms of the onsets' errors, for each printed row")

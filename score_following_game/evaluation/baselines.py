@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from score_following_game.agents.agents import Agent, ConstantSpeedAgent, OptimalAgent
 from score_following_game.agents.loading import load_trained_agent
 from score_following_game.agents.localisation import LocalisationAgent
+from score_following_game.agents.reading.agent import ReadingAgent
+from score_following_game.agents.reading.placing import PlacingAgent
 from score_following_game.agents.time_warping import TimeWarpingAgent
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.data_processing.piece import Piece
@@ -38,12 +40,17 @@ def baselines(localisation: Contestant | None) -> list[Contestant]:
 
 
 def supervised(params: str, net: str, config: GameConfig, device: str, precision: str) -> Contestant:
-    """The localisation agent of a parameter file. Raises UserError for other agents and when it does not fit the game."""
-    agent = load_trained_agent(params, net, config, seed=0, device=device, precision=precision)
-    if not isinstance(agent, LocalisationAgent):
+    """The localisation agent of a parameter file, or the network of a reading agent without its belief.
+
+    Raises UserError for other agents and when it does not fit the game.
+    """
+    agent: Agent = load_trained_agent(params, net, config, seed=0, device=device, precision=precision)
+    if isinstance(agent, ReadingAgent):
+        agent = PlacingAgent(agent)
+    elif not isinstance(agent, LocalisationAgent):
         raise UserError(
             f"--localisation {params}: chooses among actions, not places; expected parameters of a run with "
-            "--agent localisation"
+            "--agent localisation or --agent reading"
         )
     return Contestant("localisation (supervised)", lambda pieces, config: agent)
 

@@ -13,6 +13,7 @@ from typing import Any
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.fitting import require_fitting
 from score_following_game.agents.loading import (
+    is_reading,
     load_trained_agent,
     resolve_network_and_config,
 )
@@ -153,9 +154,9 @@ def trained(arguments: argparse.Namespace, net: str, config: GameConfig) -> Cont
 def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestant | None:
     """The supervised baseline; None when the one that comes with the project does not fit the game.
 
-    Raises UserError when the one of --localisation does not fit.
+    Beside a reading agent it is that agent's own network. Raises UserError when the one of --localisation does not fit.
     """
-    params = LOCALISATION if arguments.localisation is None else arguments.localisation
+    params = arguments.localisation or localisation_beside(arguments)
     try:
         return supervised(params, resolve_network_and_config(params)[0], config, arguments.device, arguments.precision)
     except UserError as error:
@@ -167,6 +168,11 @@ def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestan
             file=sys.stderr,
         )
         return None
+
+
+def localisation_beside(arguments: argparse.Namespace) -> str:
+    """The supervised baseline that nobody chose."""
+    return arguments.params if arguments.params and is_reading(arguments.params) else LOCALISATION
 
 
 def play_under(
@@ -204,7 +210,7 @@ def report_unused_font(condition: Condition, pieces: Sequence[Piece]) -> None:
 
 def about(arguments: argparse.Namespace, net: str | None, config: GameConfig) -> dict[str, Any]:
     """The command, arguments, network and game config that gave the results."""
-    localisation = (arguments.localisation or LOCALISATION) if arguments.baselines else None
+    localisation = (arguments.localisation or localisation_beside(arguments)) if arguments.baselines else None
     return {
         "command": shlex.join(sys.argv),
         **vars(arguments),

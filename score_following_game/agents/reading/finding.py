@@ -14,7 +14,7 @@ from torch import Tensor
 
 from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.reading.features import arithmetic
-from score_following_game.agents.reading.network import CELL, PLACE_COLUMNS, column_step, place_at
+from score_following_game.agents.reading.network import place_at, position_of
 from score_following_game.environment.game import Game
 
 STRIDE = 3  # frames from one look to the next: neighbouring ones hear nearly the same
@@ -62,7 +62,7 @@ class Finder:
             return None
         self._looks = 0
         nearest = distance.masked_fill(~_peaks(others) | (others < best - AS_GOOD), torch.inf).argmin()
-        return column_step(game.config) * (CELL * nearest + PLACE_COLUMNS // 2).double()[None]
+        return position_of(nearest[None], game.config)
 
     def _likelihood(self, game: Game) -> Tensor:
         """Of the present frame at every place of the sheet, nats above chance, (P,)."""

@@ -172,3 +172,8 @@ def places_in_view(config: GameConfig) -> int:
 def place_at(x: Tensor, config: GameConfig) -> Tensor:
     """Places, with fractions, at distances x from the left edge of a strip; pixels of the sheet before it is resized."""
     return (x / column_step(config) - PLACE_COLUMNS // 2) / CELL
+
+
+def position_of(place: Tensor, config: GameConfig) -> Tensor:
+    """The opposite of place_at: float64 pixels of the sheet at the middles of places, which may have fractions."""
+    return column_step(config) * (CELL * place.double() + PLACE_COLUMNS // 2)
