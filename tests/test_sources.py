@@ -67,6 +67,11 @@ def test_names_come_from_file_number_and_title(tmp_path: Path) -> None:
     assert slug("--") == ""
 
 
+def test_titles_in_any_script_give_names_that_can_be_read():
+    titles = ("Größe – für Elise", "Żeleński", "Соловей", "Smørrebrød", "夜曲")
+    assert [slug(title) for title in titles] == ["Grosse_fur_Elise", "Zelenski", "Solovey", "Smorrebrod", "YeQu"]
+
+
 def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for path in ("a/x/op1.krn", "a/y/op1.krn", "c/y/op1.krn", "b/y/op1.krn", "b/y/op1.musicxml", "other.krn"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

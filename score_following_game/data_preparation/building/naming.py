@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from anyascii import anyascii
 
 
 def slug(text: str) -> str:
-    """The runs of letters and digits of a title, without accents, joined by underscores; may be empty."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "_", plain.replace("'", "")).strip("_")
+    """The runs of letters and digits of a title in Latin letters without accents, joined by underscores; may be empty."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", anyascii(text).replace("'", "")).strip("_")
