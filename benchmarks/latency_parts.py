@@ -14,13 +14,20 @@ from speed_parts import make_network
 
 from score_following_game.config import GameConfig, load_game_config
 
-if TYPE_CHECKING:
-    import torch  # imported where it is used: the parent process does not need it
+if TYPE_CHECKING:  # imported where they are used: the parent process does not need them
+    import torch
 
+    from score_following_game.environment.live import LiveScore
+
+    Act = Callable[[LiveScore], float]  # chooses an action; returns when, in between, the observation was there
+
+READING = "ReadingNet"  # it reads a sheet once, before the music, and observes nothing in a frame
 # network, game config, frames to measure, target in milliseconds per frame
 CASES = [
     ("ScoreFollowingNet", "nottingham.yaml", 6000, 10.0),
     ("ScoreFollowingNetMSMDLCHSDeepDoLight", "mutopia_lchs1.yaml", 6000, 25.0),
+    (READING, "nottingham_reading.yaml", 6000, 10.0),
+    (READING, "mutopia_lchs1.yaml", 6000, 10.0),
 ]
 EVEN_SPEED = 1.5  # pixels per frame, about the speed of the music
 STAGES = ("spectrogram", "observation", "network", "action")
@@ -43,9 +50,38 @@ def performances(data_set: str, config: GameConfig) -> Iterator[tuple[np.ndarray
         yield sheet, float(piece.onset_x[0]), performance_samples(piece.midi_path, config)
 
 
+def actor(net: str, config: GameConfig, precision: torch.dtype) -> Act:
+    """A network with random parameters that acts; which action it chooses does not matter here."""
+    import torch
+
+    from score_following_game.agents.policy import CategoricalPolicy
+    from score_following_game.agents.reading.agent import ReadingAgent
+    from score_following_game.agents.reading.network import reading_network
+    from score_following_game.environment.observation import observe
+
+    if net == READING:
+        agent = ReadingAgent(reading_network(net, config), torch.Generator().manual_seed(0), precision)
+
+        def read(live: LiveScore) -> float:
+            began = time.perf_counter()
+            agent.perform_action(live.game)
+            return began
+
+        return read
+    network = make_network(net, config).eval()
+
+    def act(live: LiveScore) -> float:
+        observation = observe(live.bank, live.game.position(), precision)
+        observed = time.perf_counter()
+        logits, _value = network(observation)
+        CategoricalPolicy.from_logits(logits).mode()
+        return observed
+
+    return act
+
+
 def follow(
-    network: Callable[..., Any],
-    precision: torch.dtype,
+    act: Act,
     config: GameConfig,
     pieces: list[tuple[np.ndarray, float, np.ndarray]],
     frames: int,
@@ -58,16 +94,15 @@ def follow(
     """
     import torch
 
-    from score_following_game.agents.policy import CategoricalPolicy
     from score_following_game.data_processing.streaming import StreamingSpectrogram
     from score_following_game.environment.live import LiveScore
-    from score_following_game.environment.observation import observe
 
     hop = config.spectrogram_params.sample_rate / config.spectrogram_params.fps
 
     def follow_one(sheet: np.ndarray, first_x: float, samples: np.ndarray) -> Iterator[list[float]]:
         stream = StreamingSpectrogram(config.spectrogram_params)
         live = LiveScore(sheet, first_x, config, minutes=1 + len(samples) / config.spectrogram_params.sample_rate / 60)
+        act(live)  # the sheet is read before the music begins
         live.step(torch.zeros(1, dtype=torch.int64))  # the first action is chosen in silence
         began = time.perf_counter()
         for frame in range(int(len(samples) / hop)):
@@ -77,11 +112,8 @@ def follow(
             taken, worked, marks = times_taken(), time.process_time(), [time.perf_counter()]
             live.hear(stream.push(block))
             marks.append(time.perf_counter())
-            observation = observe(live.bank, live.game.position(), precision)
+            marks.append(act(live))
             marks.append(time.perf_counter())
-            logits, _value = network(observation)
-            marks.append(time.perf_counter())
-            CategoricalPolicy.from_logits(logits).mode()
             live.step(torch.tensor([2 if live.game.speed < EVEN_SPEED else 0]))
             marks.append(time.perf_counter())
             yield [*(1000 * np.diff(marks)), 1000 * (time.process_time() - worked), times_taken() - taken]
@@ -113,9 +145,8 @@ def measure_here(task: dict[str, Any]) -> dict[str, list[float]]:
 
     prepare_machine(4711, "cpu", 1)
     config, precision = load_game_config(task["config"]), getattr(torch, task["precision"])
-    network = make_network(task["net"], config).eval()
     pieces = list(performances(task["data_set"], config))
-    rows = follow(network, precision, config, pieces, task["frames"] + WARM_UP, task["paced"])[WARM_UP:]
+    rows = follow(actor(task["net"], config, precision), config, pieces, task["frames"] + WARM_UP, task["paced"])[WARM_UP:]
     stages, processor, taken = rows[:, :-2], rows[:, -2], rows[:, -1]
     columns = dict(zip(STAGES, stages.T)) | {WHOLE: stages.sum(axis=1), PROCESSOR: processor}
     figures = {

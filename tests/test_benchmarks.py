@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 
-def test_latency_of_a_few_frames(run):
+
+@pytest.mark.parametrize("net", ["ScoreFollowingNet", "ReadingNet"])
+def test_latency_of_a_few_frames(run, net: str):
     task = {
-        "net": "ScoreFollowingNet",
+        "net": net,
         "config": "nottingham.yaml",
         "frames": 4,
         "target": 10.0,
