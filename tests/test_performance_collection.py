@@ -15,10 +15,17 @@ from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
 from score_following_game.data_processing.midi_files import parse_midi
+from score_following_game.data_processing.renditions import score_renditions
 from score_following_game.data_processing.score_npz import read_score
+from score_following_game.data_processing.written_score import read_written
+from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.errors import UserError
+from score_following_game.evaluation.baselines import time_warping
+from score_following_game.evaluation.evaluator import play_data_set
 
 UPPER, LOWER = "C5 D5 E5 F5 G5 F5 E5 D5", "C3 G3 C3 G3 C3 G3 C3 G3"
 TICKS = 960  # per second
+FILES = (".map.json", ".mid", ".npz", ".score.json", ".sheet.png")
 Heard = list[tuple[int, int]]  # (tick, pitch)
 
 
@@ -119,7 +126,11 @@ def test_performances_become_pieces_for_evaluation_only(made: Path) -> None:
     folder = home(made) / "performances_test"
     assert sorted(file.name for file in folder.iterdir()) == [
         MANIFEST_NAME,
-        *(f"waltz_p0{number}{suffix}" for number in (1, 2) for suffix in (".map.json", ".mid", ".npz", ".sheet.png")),
+        *(
+            f"waltz_p0{number}{suffix}"
+            for number in (1, 2)
+            for suffix in (".map.json", ".mid", ".npz", ".score.json", ".sheet.png")
+        ),
     ]
     assert [file.name for file in sorted((home(made) / "check").iterdir())] == ["waltz_p01.png", "waltz_p02.png"]
     left_out = (home(made) / "left_out.csv").read_text().splitlines()[1:]
@@ -152,6 +163,33 @@ def test_each_head_has_its_own_note(made: Path) -> None:
     assert by_height == sorted(rows, reverse=True), "a higher note stands higher"
 
 
+def test_the_written_score_is_known_whatever_the_player_does(made: Path) -> None:
+    """Online time warping hears it: two players at other tempi, one with a late left hand, and one rendition of the score."""
+    config = load_game_config("mutopia_lchs1.yaml")
+    pieces = load_data_set(home(made) / "performances_test", config)
+    written = score_renditions(pieces, config)
+    for piece, rendition in zip(pieces, written):
+        steps = np.diff(rendition.onset_frames)
+        assert len(rendition.onset_frames) == 8 and steps.max() - steps.min() <= 1
+        np.testing.assert_allclose(rendition.onset_x, np.unique(piece.onset_x), atol=0.5)
+    np.testing.assert_array_equal(written[0].spectrogram, written[1].spectrogram)
+    assert pieces[0].spectrogram.shape != written[0].spectrogram.shape
+    agent = time_warping(pieces, config)
+    (games,) = play_data_set(agent, ScoreBank(pieces, agent.rules(config)))
+    for game in games:
+        assert 0 < np.abs(game.errors).max() < 100
+
+
+@pytest.mark.parametrize(
+    "damage", ["{}", '{"notes": [], "onsets": []}', '{"notes": [[0, 1, 200, 64]], "onsets": [[0, 1]]}', "[", "é"]
+)
+def test_a_broken_written_score_is_one_line(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.score.json"
+    path.write_text(damage)
+    with pytest.raises(UserError, match=r"a\.score\.json: no written score .*make the piece again"):
+        read_written(path)
+
+
 def test_only_what_changed_is_made_again(source: Path, tmp_path: Path, run) -> None:
     make(run, source, tmp_path)
     made = home(tmp_path) / "performances_test"
@@ -164,7 +202,7 @@ def test_only_what_changed_is_made_again(source: Path, tmp_path: Path, run) -> N
     printed = make(run, source, tmp_path).stdout
     assert "1 piece from 1 source (1 engraved in this run)" in printed
     assert "not part of this build: 1 piece of an earlier one" in printed
-    expected = [f"waltz_p01{end}" for end in (".map.json", ".mid", ".npz", ".sheet.png")]
+    expected = [f"waltz_p01{end}" for end in FILES]
     assert sorted(file.name for file in made.glob("waltz*")) == expected
     assert (made / "waltz_p01.mid").read_bytes() != before["waltz_p01.mid"][1]
 

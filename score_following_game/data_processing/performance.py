@@ -199,8 +199,13 @@ def _make_spectrogram(
         return _read_spectrogram(source), ()
     if is_recording(source):
         return _spectrogram_of_recording(source, config)
+    return spectrogram_of_midi(midi, config, sound_font), ()
+
+
+def spectrogram_of_midi(midi: pretty_midi.PrettyMIDI, config: GameConfig, sound_font: Path | None) -> np.ndarray:
+    """float32 (78, frames), of a MIDI as it is synthesised, at the config's level."""
     magnitudes, gain = _magnitudes_and_gain(synthesised(midi, sound_font, config.spectrogram_params.sample_rate), config)
-    return compress(magnitudes * gain), ()
+    return compress(magnitudes * gain)
 
 
 def _spectrogram_of_recording(source: Path, config: GameConfig) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -1,13 +1,16 @@
-"""Renditions of scores: each score's own MIDI file at its own tempo, independent of the performance."""
+"""Renditions of scores: each score as it is written, at its own tempo, independent of the performance."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 
 from score_following_game.config import GameConfig
-from score_following_game.data_processing.performance import load_performance
+from score_following_game.data_processing.performance import load_performance, spectrogram_of_midi
 from score_following_game.data_processing.piece import (
     Piece,
     find_midi,
@@ -18,6 +21,7 @@ from score_following_game.data_processing.piece import (
 )
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font
+from score_following_game.data_processing.written_score import read_written, written_path
 from score_following_game.errors import UserError
 from score_following_game.machine import worker_threads
 
@@ -27,6 +31,7 @@ def score_renditions(pieces: Sequence[Piece], config: GameConfig) -> list[Piece]
 
     This also holds for NAME_tempo_0900 where it shares NAME.npz, and for pieces with a recording. If the MIDI file was aligned
     with the recording, it has the recording's timing, so the rendition does too; use the set without recordings to avoid that.
+    Where NAME.mid is a person's performance, NAME.score.json says what is written.
     Raises UserError naming the file where NAME.mid is missing, as for a score that has tempo variants only.
     """
     with ThreadPoolExecutor(max_workers=worker_threads()) as pool:
@@ -35,6 +40,8 @@ def score_renditions(pieces: Sequence[Piece], config: GameConfig) -> list[Piece]
 
 def _rendition(piece: Piece, config: GameConfig) -> Piece:
     score_path = find_score(place_of_score(piece.midi_path))
+    if written_path(score_path).is_file():
+        return _as_written(piece, written_path(score_path), config)
     midi_path = find_midi(score_path)
     if not midi_path.is_file():
         raise UserError(f"{midi_path}: is missing; it is needed to play the score of {piece.name} as written")
@@ -48,5 +55,19 @@ def _rendition(piece: Piece, config: GameConfig) -> Piece:
         spectrogram=performance.spectrogram,
         midi_path=midi_path,
         source=midi_path,
+        notes=None,
+    )
+
+
+def _as_written(piece: Piece, path: Path, config: GameConfig) -> Piece:
+    score = read_written(path)
+    seconds, x = np.array(score.onsets).T
+    frames, first = np.unique(onset_frames(seconds, config.spectrogram_params.fps), return_index=True)
+    return replace(
+        piece,
+        onset_frames=frames,
+        onset_x=x[first].astype(np.float32),
+        spectrogram=spectrogram_of_midi(score.midi(), config, default_sound_font()),
+        source=path,
         notes=None,
     )

@@ -37,6 +37,7 @@ _MODULES = (  # of every piece
     "data_processing/score_npz.py",
     "data_processing/sharp_sheet.py",
     "data_processing/sheet_map.py",
+    "data_processing/written_score.py",
     "data_processing/tempo.py",
     "limits.py",
     "zip_files.py",

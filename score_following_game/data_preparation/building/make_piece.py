@@ -43,6 +43,8 @@ from score_following_game.data_processing.sharp_sheet import SUFFIX, write_sharp
 from score_following_game.data_processing.sheet_map import SUFFIX as MAP_SUFFIX
 from score_following_game.data_processing.sheet_map import write_map
 from score_following_game.data_processing.tempo import scale_tempo, tempo_suffix
+from score_following_game.data_processing.written_score import SUFFIX as WRITTEN_SUFFIX
+from score_following_game.data_processing.written_score import write_written
 from score_following_game.errors import UserError
 from score_following_game.files import file_digest, make_folder, replacing
 
@@ -120,6 +122,9 @@ def make_piece(task: PieceTask) -> PieceFacts:
             write_sharp(written[SUFFIX], piece.sharp)
         written[MAP_SUFFIX] = stem.with_name(stem.name + MAP_SUFFIX)
         write_map(written[MAP_SUFFIX], sheet_map(piece))
+        if piece.written is not None:
+            written[WRITTEN_SUFFIX] = stem.with_name(stem.name + WRITTEN_SUFFIX)
+            write_written(written[WRITTEN_SUFFIX], piece.written)
         recorded = _record(task, written)
         for tempo in () if ".wav" in written else task.tempi:
             if tempo != 1.0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from score_following_game.data_processing.score_npz import Score
 from score_following_game.data_processing.sheet_map import Bar
+from score_following_game.data_processing.written_score import WrittenScore
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class EngravedPiece:
     held: indices of the coordinates whose x is not quite that of their notehead, see reading_order.py.
     sharp: the sheet in more pixels, see data_processing/sharp_sheet.py; None where the source has no more.
     bars: in the order in which they are played; () where they are not known.
+    written: the score as it is written, where the MIDI is a person's performance of it; else None.
     """
 
     score: Score
@@ -53,6 +55,7 @@ class EngravedPiece:
     held: tuple[int, ...] = field(default=(), kw_only=True)
     sharp: np.ndarray | None = field(default=None, kw_only=True, repr=False, compare=False)
     bars: tuple[Bar, ...] = field(default=(), kw_only=True)
+    written: WrittenScore | None = field(default=None, kw_only=True, repr=False)
 
 
 def coordinates(notes: Sequence[PlayedNote], heads: dict[str, tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:

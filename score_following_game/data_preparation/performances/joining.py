@@ -14,6 +14,7 @@ from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.performances.match_file import HeardNote, MatchFile, ScoreNote
 from score_following_game.data_processing.midi_files import parse_midi, played_midi
 from score_following_game.data_processing.score_npz import Score
+from score_following_game.data_processing.written_score import as_written
 
 UNJOINED = 0.05  # share of the notes of the match file, or of the engraved ones, that may be without a counterpart
 _TICKS_OFF = 1
@@ -80,6 +81,10 @@ def _played(piece: EngravedPiece, score: Score, heard: Sequence[HeardNote], tick
         seconds=float(max(note.end for note in heard) * tick),
         tempo=float(_TEMPO),
         bars=(),  # they are as long as in the score, not as in the performance
+        written=as_written(
+            played_midi(piece.midi).midi,
+            [(piece.onsets[note], piece.score.coords[head, 1]) for head, note in piece.score.coord2onset],
+        ),
     )
 
 
