@@ -2,7 +2,7 @@
 
 python experiments/reading/failures.py AGENT DATA_SET FOLDER
 
-writes FOLDER/NAME.png for every piece that is lost, and FOLDER/failures.csv.
+writes FOLDER/NAME.png for every piece that is lost in one of a few trials, and FOLDER/failures.csv.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from score_following_game.environment.rendering.picture import render
 from score_following_game.watching.session import watch
 from score_following_game.watching.setup import game_of
 
+TRIALS = 5
 BEFORE = 4  # frames before the loss that are shown
 
 
@@ -32,8 +33,12 @@ def main() -> None:
     rows = []
     for piece in load_data_set(data_set, config):
         game = game_of(piece, config)
-        episode = watch(game, load_trained_agent(name, net, config, seed=0, device="cpu"))
-        if not episode.lost:
+        trials = (
+            watch(game_of(piece, config), load_trained_agent(name, net, config, seed=seed, device="cpu"))
+            for seed in range(TRIALS)
+        )
+        episode = next((trial for trial in trials if trial.lost), None)
+        if episode is None:
             continue
         before = Game.at(game.bank, episode.states[-1 - BEFORE if len(episode.states) > BEFORE else 0])
         cv2.imwrite(str(folder / f"{piece.name}.png"), render(before))
