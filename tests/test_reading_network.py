@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from score_following_game.agents.reading.features import Features, sounds, strips
 from score_following_game.agents.reading.network import (
@@ -112,3 +113,23 @@ def test_what_does_not_fit_is_refused(config: GameConfig):
         reading_network("ReadingNet", replace(config, sheet_context=30, sheet_shape=(2, 40, 30)))
     with pytest.raises(UserError, match="are too small for it"):
         reading_network("ReadingNet", replace(config, staff_height=8, sheet_shape=(2, 8, 150)))
+
+
+def test_what_is_heard_frame_by_frame_is_what_is_heard_at_once(bank: ScoreBank, network: ReadingNetwork):
+    """Whatever comes before: the next frame, a jump, the same frame once more with other sound, another piece."""
+
+    def frame_by_frame(features: Features, index: int, frame: int) -> Tensor:
+        piece, at = torch.tensor([index]), torch.tensor([frame])
+        return features.at(piece, at, torch.zeros_like(at), 3)[1][0]
+
+    def at_once(of: ScoreBank, index: int, frame: int) -> Tensor:
+        two = torch.full((2,), index)
+        return Features(network, of, torch.float32).at(two, torch.full((2,), frame), torch.zeros_like(two), 3)[1][0]
+
+    own = ScoreBank(bank.pieces[:2], bank.config)
+    features = Features(network, own, torch.float32)
+    for index, frame in [*((0, frame) for frame in range(36)), (0, 30), (0, 31), (1, 32), (1, 33), (0, 34), (0, 35)]:
+        torch.testing.assert_close(frame_by_frame(features, index, frame), at_once(own, index, frame), atol=1e-5, rtol=0)
+    frame_by_frame(features, 0, 0)
+    own.spec.add_(0.5)  # as when the first frame was asked for before the music began
+    torch.testing.assert_close(frame_by_frame(features, 0, 0), at_once(own, 0, 0), atol=1e-5, rtol=0)

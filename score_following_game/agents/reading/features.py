@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from score_following_game.agents.branch_cache import network_version
-from score_following_game.agents.reading.network import CELL_FEATURES, QUERY_FEATURES, ReadingNetwork, column_step, rows_heard
+from score_following_game.agents.reading.network import (
+    CELL_FEATURES,
+    COLUMN_ROWS,
+    QUERY_FEATURES,
+    ReadingNetwork,
+    column_step,
+    rows_heard,
+)
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.score_bank import ScoreBank
 
@@ -40,6 +48,14 @@ def sounds(bank: ScoreBank, piece: Tensor, frame: Tensor, frames: int, past: int
     return bank.spec[at.clamp(max=len(bank.spec) - 1)]
 
 
+class Heard(NamedTuple):
+    """What each layer of the network heard for a frame of a piece."""
+
+    piece: Piece
+    frame: int
+    inputs: list[Tensor]
+
+
 class Features:
     """The cells and queries of a network in evaluation mode for the pieces of a bank.
 
@@ -49,6 +65,7 @@ class Features:
     def __init__(self, network: ReadingNetwork, bank: ScoreBank, precision: torch.dtype) -> None:
         self.network, self.bank, self.precision = network, bank, precision
         self._cells, self._queries = self._empty()
+        self._heard: list[Heard] = []  # in the latest two frames of a piece that is heard frame by frame
         self._version = network_version(network)
 
     def at(self, piece: Tensor, frame: Tensor, first: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -69,6 +86,7 @@ class Features:
     def _forget_what_changed(self) -> None:
         if (version := network_version(self.network)) != self._version:
             self._cells, self._queries = self._empty()
+            self._heard.clear()
             self._version = version
 
     def _cells_at(self, piece: Tensor, first: Tensor, n: int) -> Tensor:
@@ -78,7 +96,7 @@ class Features:
 
     def _queries_at(self, piece: Tensor, frame: Tensor) -> Tensor:
         if len(piece) == 1:  # it may be played live, and the later sound is not there yet
-            return self._hear(piece, frame, 1)[0]
+            return self._hear_now(int(piece), int(frame))
         begin, end = self._queries.places(piece, self._hear_all)
         return self._queries.values[torch.minimum(begin + frame, end - 1)]
 
@@ -96,6 +114,22 @@ class Features:
     def _hear_all(self, index: int) -> Tensor:
         piece = torch.tensor([index], device=self.bank.device)
         return self._hear(piece, torch.zeros_like(piece), int(self.bank.last_onset[index]) + 1)[0]
+
+    @torch.no_grad()
+    def _hear_now(self, index: int, frame: int) -> Tensor:
+        """The query of one frame, (1, features). What each layer heard a frame earlier is kept, so that only the newest is new."""
+        if self._heard and self._heard[-1].frame == frame:  # heard once more; before the music began it was another
+            self._heard.pop()
+        before, piece = self._heard[-1:], self.bank.pieces[index]
+        if before and (before[0].piece is not piece or before[0].frame != frame - 1):
+            before = []
+        at = torch.tensor([index], device=self.bank.device)
+        rows = sounds(self.bank, at, at.new_tensor([frame]), 1, COLUMN_ROWS if before else self.network.past)
+        with arithmetic(self.precision, self.bank.device):
+            columns = self.network.columns(rows)
+            query, inputs = self.network.queries_of(columns, before[0].inputs if before else ())
+        self._heard = [*before, Heard(piece, frame, inputs)]
+        return query[0].float()
 
     @torch.no_grad()
     def _hear(self, piece: Tensor, frame: Tensor, frames: int) -> Tensor:
