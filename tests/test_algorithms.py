@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from learning_tools import LSTM, TINY_NETWORKS, collect, fresh_network, narrow
+from learning_tools import LSTM, collect, fresh_network, narrow
 from small_piece import write_small_piece
 
-from score_following_game.agents.architectures import ARCHITECTURES
 from score_following_game.agents.policy import NormalPolicy
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.score_bank import ScoreBank
@@ -99,16 +98,14 @@ def test_an_unsuitable_network_is_refused(config: GameConfig, options: dict, mes
 )
 def test_each_learns_a_trivial_game(
     config: GameConfig,
+    tiny_networks: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     agent: str,
     net: str,
     lr: float,
     budget: dict,
 ):
     """A narrow window on even music, with games that start at its speed: the agent must learn not to change it."""
-    for name, architecture in TINY_NETWORKS.items():
-        monkeypatch.setitem(ARCHITECTURES, name, architecture)
     even = write_small_piece(tmp_path / "data", notes=40, spacing=40)
     torch.manual_seed(1)
     trainer = Trainer(
