@@ -22,6 +22,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from numba.core.registry import cpu_target
+
 SCRIPTS = ("train", "evaluate", "watch", "play", "prepare")  # modules whose imports are everything that costs time
 IMPORTED_LATE = (  # torch._dynamo: by every optimiser
     *("torch._dynamo", "matplotlib.pyplot", "scipy.signal", "soundfile"),
@@ -127,6 +129,8 @@ def main() -> None:
     ours = (*(f"score_following_game.scripts.{script}" for script in SCRIPTS), *IMPORTED_LATE)
     for name in LIBRARIES if sys.argv[2:] else ours:
         importlib.import_module(name)
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        context.refresh()  # what numba does before it loads its first function, which takes two seconds
     gc.freeze()  # a collection in a fork would copy all pages
     if work := serve(socket.socket(fileno=int(sys.argv[1]))):
         script, arguments = work
