@@ -3,6 +3,9 @@ PYTHON = .venv/bin/python
 
 MINUTES = 60
 
+# Hundreds of processes that the tests start would each compile every module that they import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test docs lint coverage dist lowest fuzz audit setup clean
 demo: MINUTES = 3
 demo: setup

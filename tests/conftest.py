@@ -19,11 +19,13 @@ import pytest
 import soundfile
 import torch
 from hypothesis import HealthCheck, settings
+from learning_tools import TINY_NETWORKS
 from listening_tools import write_heard
 from ready_process import ROOT, run_script
 from small_piece import write_small_piece
 from sound_tools import without_alsa, without_sound_server
 
+from score_following_game.agents.architectures import ARCHITECTURES
 from score_following_game.config import GameConfig, freely_moving, load_game_config
 from score_following_game.data_preparation.engraving.lilypond.contained import require_lilypond
 from score_following_game.data_processing.dataset import load_data_set
@@ -151,6 +153,15 @@ def bank(data_set: Path, config: GameConfig) -> ScoreBank:
 def continuous_bank(bank: ScoreBank) -> ScoreBank:
     """The same pieces under continuous actions."""
     return ScoreBank(bank.pieces, freely_moving(bank.config))
+
+
+@pytest.fixture(scope="module")
+def tiny_networks() -> Iterator[None]:
+    """Settings and files may name the tiny networks (learning_tools.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, architecture in TINY_NETWORKS.items():
+            patch.setitem(ARCHITECTURES, name, architecture)
+        yield
 
 
 @pytest.fixture(scope="session")

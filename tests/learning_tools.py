@@ -30,6 +30,7 @@ TINY = Architecture(
 TINY_NETWORKS = {
     "Tiny": TINY,
     "TinyPolicy": replace(TINY, heads=POLICY_ONLY),
+    "TinyDropout": replace(TINY, concat_dropout=0.2, head_dropout=0.2),
     "TinyLSTM": replace(TINY, lstm=16),
     "TinyContinuous": replace(TINY, heads=CONTINUOUS),
     "TinyLSTMContinuous": replace(TINY, lstm=16, heads=CONTINUOUS),

@@ -1,8 +1,9 @@
 """Scripts in processes of their own that need not import torch and the other libraries again, which takes seconds.
 
 A server imports them once, in a process that does nothing else, and forks for every script. What the script then does, prints
-and exits with is its own. The forks share what a process draws when it starts, as the order of sets of strings; a test of
-reproducibility compares with a process that starts afresh.
+and exits with is its own. The forks share what a process draws when it starts, as the order of sets of strings, and have this
+project's modules imported in one order. A script that is to be run afresh is a fork of another server, which has drawn for
+itself and imported nothing of this project: for tests of reproducibility, and of what a script imports.
 """
 
 from __future__ import annotations
@@ -21,25 +22,28 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from numba.core.registry import cpu_target
+
 SCRIPTS = ("train", "evaluate", "watch", "play", "prepare")  # modules whose imports are everything that costs time
 IMPORTED_LATE = (  # torch._dynamo: by every optimiser
     *("torch._dynamo", "matplotlib.pyplot", "scipy.signal", "soundfile"),
     *("score_following_game.environment.gather", "score_following_game.agents.elu_kernel"),
     *("score_following_game.agents.warping_path", "score_following_game.data_processing.midi_library"),
 )
+LIBRARIES = ("torch._dynamo", "torch.distributed", "numba", "scipy.ndimage", "scipy.signal", "matplotlib.pyplot", "gymnasium")
 LONGEST = 2**20  # of a message, bytes
 ROOT = Path(__file__).resolve().parent.parent
 FOR_SCRIPTS = {"OMP_NUM_THREADS": "1", "CI": "true"}  # the second makes some libraries print more
 
 
 class Server:
-    """Runs one script at a time; `close` ends it."""
+    """Runs one script at a time; `close` ends it. afresh: without this project's modules."""
 
-    def __init__(self) -> None:
+    def __init__(self, afresh: bool) -> None:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
+                [sys.executable, __file__, str(theirs.fileno()), *["afresh"] * afresh],
                 cwd=ROOT,
                 env={**os.environ, **FOR_SCRIPTS},
                 pass_fds=[theirs.fileno()],
@@ -68,8 +72,8 @@ class Server:
 
 
 @cache
-def _server() -> Server:
-    server = Server()
+def _server(afresh: bool) -> Server:
+    server = Server(afresh)
     atexit.register(server.close)
     return server
 
@@ -84,15 +88,15 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script, by its path from the repository's root, in a process of its own.
 
-    environment: by default this process's and FOR_SCRIPTS. afresh: in a process that Python starts for it.
+    environment: by default this process's and FOR_SCRIPTS. afresh: see above.
     """
     environment = {**os.environ, **FOR_SCRIPTS} if environment is None else environment
     command = [str(ROOT / script), *map(str, arguments)]
-    if afresh or sys.platform != "linux":  # elsewhere a process with these libraries cannot fork
+    if sys.platform != "linux":  # elsewhere a process with these libraries cannot fork
         return subprocess.run(
             [sys.executable, *command], cwd=cwd, env=environment, text=True, capture_output=True, timeout=timeout, check=False
         )
-    return subprocess.CompletedProcess(command, *_server().run(command[0], command[1:], cwd, environment, timeout))
+    return subprocess.CompletedProcess(command, *_server(afresh).run(command[0], command[1:], cwd, environment, timeout))
 
 
 def serve(requests: socket.socket) -> tuple[str, list[str]] | None:
@@ -122,8 +126,11 @@ def serve(requests: socket.socket) -> tuple[str, list[str]] | None:
 def main() -> None:
     """The server, with the descriptor of its socket as argument; its forks leave `serve` to run their script."""
     sys.path[0] = os.getcwd()
-    for name in (*(f"score_following_game.scripts.{script}" for script in SCRIPTS), *IMPORTED_LATE):
+    ours = (*(f"score_following_game.scripts.{script}" for script in SCRIPTS), *IMPORTED_LATE)
+    for name in LIBRARIES if sys.argv[2:] else ours:
         importlib.import_module(name)
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        context.refresh()  # what numba does before it loads its first function, which takes two seconds
     gc.freeze()  # a collection in a fork would copy all pages
     if work := serve(socket.socket(fileno=int(sys.argv[1]))):
         script, arguments = work

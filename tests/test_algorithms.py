@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from learning_tools import LSTM, TINY_NETWORKS, collect, fresh_network, narrow
+from learning_tools import LSTM, collect, fresh_network, narrow
 from small_piece import write_small_piece
 
-from score_following_game.agents.architectures import ARCHITECTURES
 from score_following_game.agents.policy import NormalPolicy
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.score_bank import ScoreBank
@@ -83,33 +82,32 @@ def test_an_unsuitable_network_is_refused(config: GameConfig, options: dict, mes
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("agent", "net", "lr", "budget"),
+    ("agent", "net", "notes", "lr", "budget"),
     [
-        ("reinforce", "Tiny", 3e-3, {"n_worker": 16, "max_updates": 32}),
-        ("a2c", "Tiny", 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 150}),
-        ("ppo", "Tiny", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 60}),
-        ("reinforce", "TinyPolicy", 3e-3, {"n_worker": 16, "max_updates": 38, "no_baseline": True}),
-        ("reinforce", "TinyContinuous", 1e-3, {"n_worker": 64, "max_updates": 48}),
-        ("a2c", "TinyContinuous", 3e-4, {"n_worker": 64, "t_max": 8, "max_updates": 120}),
-        ("ppo", "TinyContinuous", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "discounting": 0.95}),
-        ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 120}),
-        ("a2c_lstm", "TinyLSTM", 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "bptt": True}),
-        ("a2c_lstm", "TinyLSTMContinuous", 1e-3, {"n_worker": 64, "t_max": 16, "max_updates": 150}),
+        ("reinforce", "Tiny", 40, 3e-3, {"n_worker": 16, "max_updates": 32}),
+        ("a2c", "Tiny", 20, 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 60}),
+        ("ppo", "Tiny", 20, 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 30}),
+        ("reinforce", "TinyPolicy", 20, 3e-3, {"n_worker": 16, "max_updates": 15, "no_baseline": True}),
+        ("reinforce", "TinyContinuous", 40, 1e-3, {"n_worker": 64, "max_updates": 48}),
+        ("a2c", "TinyContinuous", 40, 3e-4, {"n_worker": 64, "t_max": 8, "max_updates": 120}),
+        ("ppo", "TinyContinuous", 40, 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "discounting": 0.95}),
+        ("a2c_lstm", "TinyLSTM", 40, 3e-3, {"n_worker": 32, "t_max": 5, "max_updates": 120}),
+        ("a2c_lstm", "TinyLSTM", 40, 3e-3, {"n_worker": 32, "t_max": 8, "max_updates": 120, "bptt": True}),
+        ("a2c_lstm", "TinyLSTMContinuous", 40, 1e-3, {"n_worker": 64, "t_max": 16, "max_updates": 150}),
     ],
 )
 def test_each_learns_a_trivial_game(
     config: GameConfig,
+    tiny_networks: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     agent: str,
     net: str,
+    notes: int,
     lr: float,
     budget: dict,
 ):
     """A narrow window on even music, with games that start at its speed: the agent must learn not to change it."""
-    for name, architecture in TINY_NETWORKS.items():
-        monkeypatch.setitem(ARCHITECTURES, name, architecture)
-    even = write_small_piece(tmp_path / "data", notes=40, spacing=40)
+    even = write_small_piece(tmp_path / "data", notes=notes, spacing=40)
     torch.manual_seed(1)
     trainer = Trainer(
         settings_from(
@@ -135,14 +133,14 @@ def test_each_learns_a_trivial_game(
         freely_moving(narrow(config)) if "Continuous" in net else narrow(config),
         tmp_path,
     )
-    before = mean_return(trainer)
+    before = mean_return(trainer, steps=5 * notes)
     trainer.train()
-    assert mean_return(trainer) > 1.6 * before
+    assert mean_return(trainer, steps=5 * notes) > 1.6 * before
 
 
-def mean_return(trainer: Trainer) -> float:
-    """Mean return of the latest episodes of 64 games after 200 steps with the present parameters."""
+def mean_return(trainer: Trainer, steps: int) -> float:
+    """Mean return of the latest episodes of 64 games after so many steps with the present parameters."""
     sampler = StartSampler(trainer.train_bank, 7, 1.0)
     collector = RolloutCollector(trainer.train_bank, 64, trainer.network, sampler, 7, torch.float32)
-    collector.collect(200)
+    collector.collect(steps)
     return float(collector.last_return.nanmean())

@@ -95,23 +95,26 @@ def test_files_that_a_collection_lists_and_does_not_have_are_reported(tmp_path: 
 
 
 def test_the_nottingham_collection(tmp_path: Path, run) -> None:
+    (tmp_path / "tunes").mkdir()
+    for name in ("test", "valid"):
+        shutil.copy(TUNES / f"{name}.abc", tmp_path / "tunes")
     run(
         "prepare_game_data.py",
         "nottingham",
         "--source",
-        TUNES,
+        tmp_path / "tunes",
         "--destination",
         tmp_path,
         "--split",
-        "20/5/5",
+        "5/2/3",
         "--min_seconds",
         5,
     )
     home = tmp_path / "score_following_game_data" / "nottingham"
     assert {folder.name: len(list(folder.glob("*.npz"))) for folder in home.iterdir() if folder.is_dir()} == {
-        "nottingham_train": 20,
-        "nottingham_valid": 5,
-        "nottingham_test": 5,
+        "nottingham_train": 5,
+        "nottingham_valid": 2,
+        "nottingham_test": 3,
     }
 
 
@@ -120,7 +123,7 @@ def test_a_corpus_of_music21(tmp_path: Path) -> None:
     corpus = tmp_path / "site" / "music21" / "corpus"
     (corpus / "myCorpus").mkdir(parents=True)
     (corpus.parent / "__init__.py").write_text("raise RuntimeError('imported')")
-    shutil.copy(TUNES / "test.abc", corpus / "myCorpus")
+    shutil.copy(ROOT / "tests" / "data" / "song.musicxml", corpus / "myCorpus")
     (corpus / "license.txt").write_text("as the encoders permit\n")
 
     def make(name: str) -> subprocess.CompletedProcess[str]:

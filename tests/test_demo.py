@@ -1,16 +1,14 @@
 """The demo, with seconds instead of minutes of training."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import pytest
-from conftest import ROOT
 from watching_tools import streams
 
+from score_following_game import demo
 from score_following_game.data_preparation.building.duplicates import variants
 from score_following_game.demo_training import COOLING, settings_for
 from score_following_game.reinforcement_learning.presets import PRESETS
@@ -36,20 +34,15 @@ def test_impossible_minutes_are_one_line(run_here, minutes):
 
 
 @pytest.mark.slow
-def test_demo(tmp_path: Path):
+def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """In this process, where it can follow the test tunes less often."""
     output = tmp_path / "out"
-    result = subprocess.run(
-        [sys.executable, "-m", "score_following_game.demo", "--minutes", "0.05", "--threads", "1", "--output", output],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert result.returncode == 0, result.stderr
+    monkeypatch.setattr(demo, "TRIALS", 2)
+    monkeypatch.setattr(sys, "argv", ["demo", "--minutes", "0.05", "--threads", "1", "--output", str(output)])
+    demo.main()
+    printed = capfd.readouterr().out
     table = (output / "table.txt").read_text()
-    assert table in result.stdout
+    assert table in printed
     assert [line.split("  ")[0] for line in table.splitlines()[1:6]] == [
         "untrained network",
         "constant speed (1.53 px/frame)",
@@ -57,7 +50,7 @@ def test_demo(tmp_path: Path):
         "yours, likeliest action",
         "nottingham (shipped), likeliest",
     ]
-    assert "Minuet in G\n   Followed to the end: " in result.stdout and "s: R_on " in result.stdout
+    assert "Minuet in G\n   Followed to the end: " in printed and "s: R_on " in printed
     counts = [len(list((output / "data" / name).glob("*.mid"))) for name in ("train", "valid", "test")]
     assert counts == [36, 7, 7]
     found = {name: each["facts"]["fragments"] for path in output.glob("data/*/prepared.json") for name, each in pieces_of(path)}
@@ -70,5 +63,5 @@ def test_demo(tmp_path: Path):
         assert cv2.imread(str(output / picture)) is not None
     for video in ("shipped_agent.mp4", "your_agent.mp4"):
         assert len(streams(output / video)) == 2  # with sound
-    params = result.stdout.split("--params ")[1].split()[0]
+    params = printed.split("--params ")[1].split()[0]
     assert Path(params).is_file()

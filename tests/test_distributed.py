@@ -1,4 +1,7 @@
-"""Training by two processes under the real torchrun. Run by torchrun, this file is what they do in the first of the tests."""
+"""Training by two processes: as torchrun starts them (two_processes.py), and under the real torchrun, where it has a part.
+
+Run by two processes, this file is what they do in the first of the tests.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, Run
 
 from score_following_game.agents.networks import network_for
 from score_following_game.agents.shipped import shipped_agents
@@ -37,6 +40,7 @@ from score_following_game.reinforcement_learning.trainer import Trainer
 
 pytestmark = pytest.mark.needs("linux")  # finds the processes of torchrun in /proc
 
+BY_TWO = ("tests/two_processes.py",)
 GAMES, STEPS = 6, 5
 ADVANTAGES = torch.arange(7.0) ** 2
 SMALL = (
@@ -169,7 +173,7 @@ def _learn_rate(trainer: Trainer) -> float:
     return trainer.optimiser.param_groups[0]["lr"]
 
 
-def test_two_processes_train_one_agent(tmp_path: Path):
+def test_two_processes_train_one_agent(run: Run, tmp_path: Path):
     torch.set_num_threads(1)
     config = load_game_config("nottingham.yaml")
     bank = ScoreBank(load_data_set("test_sample", config), config)
@@ -179,9 +183,8 @@ def test_two_processes_train_one_agent(tmp_path: Path):
     kept = {field.name: getattr(whole, field.name) for field in fields(whole)}
     plain = {name: [*state.position, state.speed] for name, state in kept.items() if isinstance(state, GameState)}
     torch.save({**kept, **plain}, tmp_path / "rollout.pt")
-    process = torchrun(__file__, tmp_path)
-    stdout, stderr = process.communicate(timeout=300)
-    assert (tmp_path / "1.pt").exists(), stderr
+    done = run(*BY_TWO, __file__, tmp_path, check=False)
+    assert done.returncode == 2 and (tmp_path / "1.pt").exists(), done.stderr
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
 
     for agent in ("a2c", "ppo"):  # an update of the two halves is one of the whole
@@ -204,15 +207,15 @@ def test_two_processes_train_one_agent(tmp_path: Path):
     # Steps are those of both processes' games; one of them writes.
     rows = list(csv.DictReader((tmp_path / "whole" / "learning_curve.csv").open()))
     assert [(row["update"], row["steps"]) for row in rows] == [(str(n), str(n * 3 * 4 * 2)) for n in (2, 4, 6, 8)]
-    assert stdout.count("Done after update 8") == 2
-    assert stdout.count("Done after update 4") == 2
+    assert done.stdout.count("Done after update 8") == 2
+    assert done.stdout.count("Done after update 4") == 2
 
     # What differs is reported by name, to all; a mistake of the second process's alone, by the first.
     assert first["settings"] == second["settings"]
     assert first["settings"].startswith("process 1 has t_max 1, process 0 0; give all the same arguments")
     assert first["missing"].startswith("process 1 has tune None, process 0 1")
     assert first["parameters"].startswith("process 1 has first parameters '")
-    assert errors(stderr) == ["error: process 1: no room on this machine"]
+    assert errors(done.stderr) == ["error: process 1: no room on this machine"]
 
 
 def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -279,13 +282,11 @@ def _process_of_rank(torchrun_process: subprocess.Popen, rank: int) -> int:
     return found
 
 
-def test_a_users_mistake_is_reported_once(tmp_path: Path):
-    process = torchrun("sf_experiment.py", *SMALL, "--param_root", tmp_path, "--no_log", "--ini_params", "none.pt")
-    stdout, stderr = process.communicate(timeout=180)
+def test_a_users_mistake_is_reported_once(run: Run, tmp_path: Path):
+    mistake = (*SMALL, "--param_root", tmp_path, "--no_log", "--ini_params", "none.pt")
+    done = run(*BY_TWO, ROOT / "sf_experiment.py", *mistake, check=False)
     message = f"error: none.pt: no such parameter file; the agents that come with the project: {', '.join(shipped_agents())}"
-    assert errors(stderr) == [message], stderr
-    assert "exitcode  : 2" in stderr
-    assert not stdout
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message + "\n")
     assert not list(tmp_path.iterdir())
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from learning_tools import TINY_NETWORKS, narrow, update
+from learning_tools import narrow, update
 
-from score_following_game.agents.architectures import ARCHITECTURES
 from score_following_game.agents.localisation import N_PLACES, LocalisationAgent, localisation_network, offset_of, place_of
 from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
@@ -33,11 +32,10 @@ def inputs_of(network: torch.nn.Module) -> list[tuple[torch.Tensor, torch.Tensor
 
 def test_localisation_learns_where_the_music_is(
     config: GameConfig,
+    tiny_networks: None,
     data_set: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setitem(ARCHITECTURES, "TinyPolicy", TINY_NETWORKS["TinyPolicy"])
     trainer = Trainer(
         settings_from(
             {

@@ -134,7 +134,7 @@ def test_an_lstm_remembers():
 def test_batch_statistics_are_learnt_in_training_and_used_after():
     torch.manual_seed(0)
     network = get_network("ScoreFollowingNetSELU01", 3)
-    observation = [5 + torch.rand(64, 2, 39, 20), 5 + torch.rand(64, 2, 40, 150)]
+    observation = [5 + torch.rand(8, 2, 39, 20), 5 + torch.rand(8, 2, 40, 150)]
     with torch.no_grad():
         for _ in range(300):
             network(observation)

@@ -41,10 +41,9 @@ L:1/4
 Q:1/4=120
 K:F
 F/F/|FCA/A/|AFF/A/|ccB/A/|G2G/A/|
-BBA/G/|AFF/A/|GCE/G/|F2F/F/|
-FCA/A/|AFF/A/|ccB/A/|G2G/A/|
 BBA/G/|AFF/A/|GCE/G/|F2|]
 """
+TWICE = TUNE.replace("F2|]\n", f"F2F/F/|\n{TUNE.partition('F/F/|')[2]}")  # two systems
 FONTS = matplotlib.get_cachedir()
 Row = dict[str, str]
 
@@ -66,6 +65,12 @@ def tune(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scores") / "clementine.abc"
     path.write_text(TUNE)
     return path
+
+
+@pytest.fixture
+def twice(tmp_path: Path) -> Path:
+    (tmp_path / "twice.abc").write_text(TWICE)
+    return tmp_path / "twice.abc"
 
 
 def kept(cache: Path) -> list[Path]:
@@ -91,8 +96,8 @@ def test_a_tune_in_one_command_and_again_from_the_cache(run: Run, tune: Path, ca
     command = (SCRIPT, "--score", tune, "--seed", 1, "--threads", 1, "--csv")
     first = run(*command, tmp_path / "a.csv")
     assert "Tracking piece: clementine_1_Clementine" in first.stdout and "INFO: reading" in first.stderr
-    found = re.search(r"(\d+) of 60 onsets tracked", first.stderr)
-    assert found and int(found[1]) > 50
+    found = re.search(r"(\d+) of 30 onsets tracked", first.stderr)
+    assert found and int(found[1]) > 25
     assert first.stderr.splitlines()[-1] == f"Written: {tmp_path / 'a.csv'}, {tmp_path / 'a_onsets.csv'}"
     (facts,) = kept(cache)
     before = facts.stat().st_mtime_ns
@@ -111,8 +116,8 @@ def music_seconds(row: Row) -> float:
     return (3 * (int(row["bar"]) - 1) + float(row["beat"])) * QUARTER
 
 
-def test_the_optimal_agent_reaches_every_onset_when_it_is_played(tune: Path, tmp_path: Path) -> None:
-    piece = sfg.load_score(tune, game_config=CONTINUOUS)
+def test_the_optimal_agent_reaches_every_onset_when_it_is_played(twice: Path, tmp_path: Path) -> None:
+    piece = sfg.load_score(twice, game_config=CONTINUOUS)
     write_positions(watch(game_of(piece, CONTINUOUS), OptimalAgent()), piece, tmp_path / "p.csv")
     onsets = table(onsets_path(tmp_path / "p.csv"))
     played = [note.start for note in pretty_midi.PrettyMIDI(str(piece.midi_path)).instruments[0].notes]
@@ -146,7 +151,7 @@ def test_a_recording_is_followed_and_judged(run: Run, tune: Path, tmp_path: Path
 
 def test_a_recording_of_something_else_is_followed_and_not_judged(run: Run, tune: Path, tmp_path: Path) -> None:
     (other,) = sfg.load_pieces("test_sample", piece="Minuet")
-    audio = perform(other.midi_path, tmp_path / "other.wav", 1.0, 0.0, longest=15.0)
+    audio = perform(other.midi_path, tmp_path / "other.wav", 1.0, 0.0, longest=6.0)
     film = tmp_path / "film.mp4"
     done = run(
         SCRIPT,
@@ -163,7 +168,7 @@ def test_a_recording_of_something_else_is_followed_and_not_judged(run: Run, tune
     )
     lines = done.stderr.splitlines()
     assert sum("cannot be judged: poor alignment" in line for line in lines) == 1
-    end = r"The recording has ended; the agent was in bar \d+, the last is 16; sure of its place (\d+)% of the time"
+    end = r"The recording has ended; the agent was in bar \d+, the last is 8; sure of its place (\d+)% of the time"
     assert any((found := re.match(end, line)) and int(found[1]) < 50 for line in lines), lines
     assert "R_on" not in done.stderr and "Total reward" not in done.stdout
     assert "--alignment has no effect" in done.stderr and not (tmp_path / "a.png").exists()
@@ -186,7 +191,7 @@ def test_musicxml_carries_its_bars_upbeat_and_repeats(run_here: Run, tmp_path: P
     once = map_of(sfg.load_score(path), 20)
     assert [bar.name for bar in once.bars] == [str(number) for number in range(8)]
     assert once.bars[0] == Bar(0.0, "0", 1.0, 3.0) and once.bars[1] == Bar(1.0, "1", 1.0, 1.0)
-    done = run_here(SCRIPT, "--score", path, "--repeats", "written", "--csv", tmp_path / "p.csv", "--tempo", "0.8")
+    done = run_here(SCRIPT, "--score", path, "--repeats", "written", "--csv", tmp_path / "p.csv", "--tempo", "1.25")
     assert done.returncode == 0, done.stderr
     written = map_of(sfg.load_score(path, repeats="written"), 20)
     assert [bar.name for bar in written.bars] == [*"01234", *"01234", *"567"]
@@ -228,10 +233,10 @@ def test_recordings_without_music(
     expect_one_line(run_here(SCRIPT, "--score", tune, "--audio", tmp_path / "x.wav"), message)
 
 
-def test_a_recording_far_too_fast_names_the_ratio(run_here: Run, tune: Path, cache: Path, tmp_path: Path) -> None:
-    audio = perform(sfg.load_score(tune).midi_path, tmp_path / "fast.wav", 0.12, 0.0)
+def test_a_recording_far_too_fast_names_the_ratio(run_here: Run, twice: Path, tmp_path: Path) -> None:
+    audio = perform(sfg.load_score(twice).midi_path, tmp_path / "fast.wav", 0.12, 0.0)
     ratio = r"sounds for (2|3)\.\d s \(the score takes 2\d s, \d\.\d times as fast\); that is \d+ px of the sheet per frame"
-    expect_one_line_after_warning(run_here(SCRIPT, "--score", tune, "--audio", audio), ratio)
+    expect_one_line_after_warning(run_here(SCRIPT, "--score", twice, "--audio", audio), ratio)
 
 
 def expect_one_line_after_warning(done: object, message: str) -> None:
@@ -320,17 +325,17 @@ def test_maps_of_pages(tmp_path: Path) -> None:
 
 
 def test_the_plot_of_a_game_that_is_not_judged(tune: Path, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "x.wav", 0.3 * np.sin(3000 * np.arange(8 * SAMPLE_RATE) / SAMPLE_RATE), SAMPLE_RATE)
+    soundfile.write(tmp_path / "x.wav", 0.3 * np.sin(3000 * np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE), SAMPLE_RATE)
     config = load_game_config("nottingham")
     piece = sfg.load_score(tune, tmp_path / "x.wav", game_config=config)
     episode = watch(game_of(piece, config), sfg.load_agent("nottingham").player())
-    assert not episode.judged and episode.finished and len(episode.frames) == pytest.approx(160, abs=1)
+    assert not episode.judged and episode.finished and len(episode.frames) == pytest.approx(80, abs=1)
     assert episode_picture(episode).shape == (720, 1280, 3)
 
 
-def test_pages_with_a_recording(tmp_path: Path, run: Run) -> None:
+def test_pages_with_a_recording(tmp_path: Path, run: Run, caplog: pytest.LogCaptureFixture) -> None:
     write_pdf(tmp_path / "song.pdf", pages=2)
-    tone = np.sin(np.arange(14 * SAMPLE_RATE) * 2 * np.pi * 440 / SAMPLE_RATE)
+    tone = np.sin(np.arange(12 * SAMPLE_RATE) * 2 * np.pi * 440 / SAMPLE_RATE)
     soundfile.write(tmp_path / "song.wav", 0.5 * tone, SAMPLE_RATE)
     positions = tmp_path / "positions.csv"
     arguments = (SCRIPT, "--score", tmp_path / "song.pdf", "--audio", tmp_path / "song.wav", "--csv", positions, "--no_sound")
@@ -338,10 +343,12 @@ def test_pages_with_a_recording(tmp_path: Path, run: Run) -> None:
     assert "cannot be judged: it is made of pages" in done.stderr
     assert "the agent was" in done.stderr
     rows = table(positions)
-    assert len(rows) == 281  # fourteen seconds, and the beginning
+    assert len(rows) == 241  # twelve seconds, and the beginning
     assert {row["page"] for row in rows} <= {"1", "2"} and rows[0]["system"] == "1"
     assert 0 < float(rows[0]["x"]) < 1000 * 2 and all(row["bar"] == "" for row in rows)
-    assert "INFO: reading" not in run(*arguments, "--seed", 1).stderr  # kept
+    caplog.set_level("INFO")
+    OwnScore(tmp_path / "song.pdf", tmp_path / "song.wav").prepare()
+    assert "INFO: reading" in done.stderr and "reading" not in caplog.text  # kept
 
 
 def test_what_does_not_go_with_pages_or_scores(tmp_path: Path, run_here: Run) -> None:

@@ -1,17 +1,28 @@
 """REINFORCE: whole episodes, returns and gradients by hand, LSTM states and reports of episodes."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from learning_tools import LSTM, chosen, collect, fresh_network, gradients, require_equal
+from learning_tools import chosen, collect, fresh_network, gradients, narrow, require_equal
 
+from score_following_game.config import GameConfig
+from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.environment.observation import observe
 from score_following_game.environment.score_bank import ScoreBank
 from score_following_game.environment.starts import StartSampler
 from score_following_game.reinforcement_learning.algorithms.reinforce import EpisodeCollector, Episodes, Reinforce
 
 
+@pytest.fixture(scope="module")
+def bank(data_set: Path, config: GameConfig, tiny_networks: None) -> ScoreBank:
+    """For the tiny networks: whole episodes are long, and what is tested does not depend on the network's size."""
+    rules = narrow(config)
+    return ScoreBank(load_data_set(data_set, rules), rules)
+
+
 def test_episodes_are_whole_and_their_returns_by_hand(bank: ScoreBank):
-    network = fresh_network(bank.config)
+    network = fresh_network(bank.config, "Tiny")
     collector = EpisodeCollector(bank, 5, network, StartSampler(bank, 0), 0, torch.float32)
     episodes = collector.collect(1)
     lengths = episodes.played.sum(0).long()
@@ -32,7 +43,7 @@ def test_episodes_are_whole_and_their_returns_by_hand(bank: ScoreBank):
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("ScoreFollowingNet", {}), ("BaselineNet", {"no_baseline": True}), ("ScoreFollowingNet", {"no_baseline": True})],
+    [("Tiny", {}), ("TinyPolicy", {"no_baseline": True}), ("Tiny", {"no_baseline": True})],
 )
 def test_reinforce_gradient_is_that_of_the_published_loss(bank: ScoreBank, name: str, options: dict):
     network = fresh_network(bank.config, name)
@@ -46,7 +57,7 @@ def test_reinforce_gradient_is_that_of_the_published_loss(bank: ScoreBank, name:
 
 
 def test_dropout_masks_of_ended_games_do_not_shift_the_others(bank: ScoreBank):
-    network = fresh_network(bank.config, "ScoreFollowingNetDo").train()
+    network = fresh_network(bank.config, "TinyDropout").train()
     episodes = collect(bank, network, 4, 1, EpisodeCollector)
     assert isinstance(episodes, Episodes)
     again = []
@@ -58,7 +69,7 @@ def test_dropout_masks_of_ended_games_do_not_shift_the_others(bank: ScoreBank):
 
 def test_episodes_keep_the_lstm_states(bank: ScoreBank):
     """Each step has the state that its action was chosen with: zero at first, then the one after the step before."""
-    network = fresh_network(bank.config, LSTM)
+    network = fresh_network(bank.config, "TinyLSTM")
     episodes = collect(bank, network, 5, 1, EpisodeCollector)
     lengths = episodes.played.sum(0).long()
     assert len(set(lengths.tolist())) > 1
@@ -73,7 +84,7 @@ def test_episodes_keep_the_lstm_states(bank: ScoreBank):
 
 
 def test_reinforce_gradient_of_an_lstm_ends_at_the_step(bank: ScoreBank):
-    network = fresh_network(bank.config, LSTM)
+    network = fresh_network(bank.config, "TinyLSTM")
     episodes = collect(bank, network, 3, 1, EpisodeCollector)
     found = gradients(Reinforce, network, bank, episodes, agent="reinforce")
     logits, value, _memory = network(observe(bank, episodes.positions), lstm_state=episodes.lstm_state)
@@ -83,7 +94,7 @@ def test_reinforce_gradient_of_an_lstm_ends_at_the_step(bank: ScoreBank):
 
 
 def test_each_collection_reports_its_own_returns(bank: ScoreBank):
-    collector = EpisodeCollector(bank, 4, fresh_network(bank.config), StartSampler(bank, 0, 0.5), 0, torch.float32)
+    collector = EpisodeCollector(bank, 4, fresh_network(bank.config, "Tiny"), StartSampler(bank, 0, 0.5), 0, torch.float32)
     first = collector.collect(1).rewards.double().sum(0)
     torch.testing.assert_close(collector.last_return, first, atol=1e-4, rtol=0)
     second = collector.collect(1).rewards.double().sum(0)
@@ -94,7 +105,7 @@ def test_each_collection_reports_its_own_returns(bank: ScoreBank):
 def test_the_sampler_receives_the_tracking_ratios(bank: ScoreBank):
     """Per piece the share of its frames played by its latest game; of games that end together, the last one counts."""
     sampler = StartSampler(bank, 2, 0.5, prioritized=True)
-    collector = EpisodeCollector(bank, 5, fresh_network(bank.config), sampler, 0, torch.float32)
+    collector = EpisodeCollector(bank, 5, fresh_network(bank.config, "Tiny"), sampler, 0, torch.float32)
     expected = [0.0] * len(bank)
     for _ in range(3):
         episodes = collector.collect(1)

@@ -123,17 +123,19 @@ def prepare(wish: Wish) -> PreparedScore:
         return kept
     heard = hear(wish.audio) if wish.audio is not None else None
     outcomes: dict[str, TaskOutcome] = {}
-    for task, place in zip(tasks, places):
-        log.info("reading %s, to be kept in %s", wish.score, place.parent)
-        with making(place) as folder:
-            outcome = next(run_isolated(make_piece, [replace(task, folder=folder)], 1, wish.time_limit))
-            outcomes[task.style] = outcome
-            if outcome.value is not None:
-                write_facts(folder, _finished(folder, task, outcome.value, heard))
-        if (made := read_prepared(place)) is not None:
-            return made
-        if outcome.reason in PASSING or outcome.reason.startswith(UNREADABLE):
-            break
+    given: list[PieceTask] = []  # grows: one child, which takes a second to start, makes the piece in one style after another
+    with contextlib.closing(run_isolated(make_piece, iter(given), 1, wish.time_limit)) as made_of:
+        for task, place in zip(tasks, places):
+            log.info("reading %s, to be kept in %s", wish.score, place.parent)
+            with making(place) as folder:
+                given.append(replace(task, folder=folder))
+                outcomes[task.style] = outcome = next(made_of)
+                if outcome.value is not None:
+                    write_facts(folder, _finished(folder, task, outcome.value, heard))
+            if (made := read_prepared(place)) is not None:
+                return made
+            if outcome.reason in PASSING or outcome.reason.startswith(UNREADABLE):
+                break
     raise UserError(_why_not(wish, _telling(outcomes)))
 
 
