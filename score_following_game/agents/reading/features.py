@@ -117,7 +117,7 @@ class Features:
 
     @torch.no_grad()
     def _hear_now(self, index: int, frame: int) -> Tensor:
-        """The query of one frame, (1, features). What each layer heard a frame earlier is kept, so that only the newest is new."""
+        """The query of one frame, (1, features). What each layer heard a frame earlier is kept."""
         if self._heard and self._heard[-1].frame == frame:  # heard once more; before the music began it was another
             self._heard.pop()
         before, piece = self._heard[-1:], self.bank.pieces[index]
