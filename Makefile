@@ -2,6 +2,8 @@
 PYTHON = .venv/bin/python
 
 MINUTES = 60
+# Of the tests; one more than cores, since many wait for a process, a window or a clock.
+WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 # Hundreds of processes that the tests start would each compile every module that they import.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,7 +14,7 @@ demo: setup
 	$(PYTHON) -m score_following_game.demo --minutes $(MINUTES)
 
 test: setup lint
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist worksteal --durations 30
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --durations 30
 
 lint: setup
 	.venv/bin/ruff check .
@@ -20,7 +22,7 @@ lint: setup
 	.venv/bin/mypy
 
 coverage: setup
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 docs: setup  # with --quiet, warnings are neither shown nor counted by --strict
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
