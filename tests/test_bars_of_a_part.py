@@ -210,6 +210,16 @@ def test_bars_that_are_stretched_to_those_of_the_other_parts() -> None:
     assert stretched(too_far + low, high + back(4) + low)[3:] == [(onset + 6, pitch) for onset, pitch in expected]
 
 
+def test_marks_in_a_time_signature_that_one_part_changes_to() -> None:
+    """The engraver, which passes that over, would take the ninth eighth for a ninth quarter."""
+    wedge = '<direction><direction-type><wedge type="{}"/></direction-type></direction>'
+    change = "<attributes><time><beats>12</beats><beat-type>8</beat-type></time></attributes>" + wedge.format("diminuendo")
+    line = notes("C5 D5 E5 F5", staff=1)
+    long = notes("C5 D5 E5 F5 G5", staff=1) + wedge.format("stop") + note("A5", staff=1)
+    onsets = [onset for onset, _ in piano_alone(note("C5", 4), line, change + long, long, meter="4/4")]
+    assert onsets == list(range(16))
+
+
 def test_bars_in_another_time_signature_that_are_too_long_are_left_out() -> None:
     with pytest.raises(EngravingError, match="bar 2: its notes last 7 quarters, a bar of its own time signature lasts 6"):
         stretched(notes("C5 D5 E5 F5 G5 A5", staff=1), notes("C5 D5 E5 F5 G5 A5 B5", staff=1))
