@@ -268,6 +268,20 @@ def test_marks_after_the_end_of_a_bar_do_not_lengthen_it(mark: str) -> None:
     assert notes_of(engraved("x.mei", text)) == [(0, 72 + octave)] + [(1 + k, 72 + (0, 2, 4, 5)[k % 4]) for k in range(8)]
 
 
+def test_a_mark_after_the_end_of_a_later_bar_in_another_time_signature() -> None:
+    """Its fifth beat is one of that bar's quarters."""
+    mark = '<hairpin form="dim" staff="1" tstamp="1" tstamp2="1m+5"/>'
+    change = '<scoreDef meter.count="2" meter.unit="4"/>'
+    bars = (
+        mei_bar(mei_notes("c5 d5 e5 f5 g5 a5", 8), after=mark),
+        change,
+        mei_bar(mei_notes("c5 d5")),
+        mei_bar(mei_notes("e5 f5")),
+    )
+    text = mei_score(*bars, definition='meter.count="6" meter.unit="8"')
+    assert [onset for onset, _ in notes_of(engraved("x.mei", text))] == [0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6]
+
+
 def test_a_mark_on_the_bar_line_within_a_bar_of_humdrum() -> None:
     rows = ["**kern", "*M4/4", "=1", *["4c"] * 4, "=2", "4d", "4e", "=:|!;", "4f", "4g", "=3", *["4a"] * 4, "=="]
     assert [onset for onset, _ in notes_of(engraved("x.krn", "\n".join([*rows, "*-", ""])))] == list(range(12))
