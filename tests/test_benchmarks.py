@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
-import pytest
-
 
 @pytest.mark.parametrize("net", ["ScoreFollowingNet", "ReadingNet"])
 def test_latency_of_a_few_frames(run, net: str):
@@ -40,8 +38,8 @@ def test_alignment_of_a_few_performances(run, tmp_path):
     assert all(case["errors"] and not case["refusal"] for case in cases if case["right"])
 
 
+@pytest.mark.needs("music21")
 def test_a_third_reading(run, tmp_path: Path) -> None:
-    pytest.importorskip("music21")
     tied = note("C5", 2, staff=1, notations='<tied type="start"/>', more='<tie type="start"/>')
     held = note("C5", 2, staff=1, notations='<tied type="stop"/>', more='<tie type="stop"/>')
     strokes = "<ornaments><tremolo>1</tremolo></ornaments>"
