@@ -51,7 +51,7 @@ NEEDED_BY_FIXTURE = {"shared": "shared", "display": "screen", "msmd": "lilypond"
 
 @cache
 def missing(need: str) -> str:
-    """Returns why this machine lacks `need`, "" where it does not. `.ci/setup` installs all but music21 and the shared folder."""
+    """Returns why this machine lacks `need`, "" where it does not. `.ci/setup` installs all but music21 and `shared`."""
     if need == "stable_baselines3":
         return "" if find_spec(need) else "not installed: stable-baselines3 (of requirements-dev.txt)"
     if need == "music21":
