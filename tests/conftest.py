@@ -51,9 +51,11 @@ NEEDED_BY_FIXTURE = {"shared": "shared", "display": "screen", "msmd": "lilypond"
 
 @cache
 def missing(need: str) -> str:
-    """Returns why this machine lacks `need`, "" where it does not. `.ci/setup` installs all of them but the shared folder."""
+    """Returns why this machine lacks `need`, "" where it does not. `.ci/setup` installs all but music21 and `shared`."""
     if need == "stable_baselines3":
         return "" if find_spec(need) else "not installed: stable-baselines3 (of requirements-dev.txt)"
+    if need == "music21":
+        return "" if find_spec(need) else "not installed: music21 (of the extra [corpora])"
     if need == "shared":
         return "" if (SHARED / "reference").is_dir() else f"no folder {SHARED} (extra checks; a clone does not have it)"
     if need == "screen":

@@ -210,6 +210,16 @@ def test_bars_that_are_stretched_to_those_of_the_other_parts() -> None:
     assert stretched(too_far + low, high + back(4) + low)[3:] == [(onset + 6, pitch) for onset, pitch in expected]
 
 
+def test_marks_in_a_time_signature_that_one_part_changes_to() -> None:
+    """The engraver, which passes that over, would take the ninth eighth for a ninth quarter."""
+    wedge = '<direction><direction-type><wedge type="{}"/></direction-type></direction>'
+    change = "<attributes><time><beats>12</beats><beat-type>8</beat-type></time></attributes>" + wedge.format("diminuendo")
+    line = notes("C5 D5 E5 F5", staff=1)
+    long = notes("C5 D5 E5 F5 G5", staff=1) + wedge.format("stop") + note("A5", staff=1)
+    onsets = [onset for onset, _ in piano_alone(note("C5", 4), line, change + long, long, meter="4/4")]
+    assert onsets == list(range(16))
+
+
 def test_bars_in_another_time_signature_that_are_too_long_are_left_out() -> None:
     with pytest.raises(EngravingError, match="bar 2: its notes last 7 quarters, a bar of its own time signature lasts 6"):
         stretched(notes("C5 D5 E5 F5 G5 A5", staff=1), notes("C5 D5 E5 F5 G5 A5 B5", staff=1))
@@ -256,6 +266,20 @@ def test_marks_after_the_end_of_a_bar_do_not_lengthen_it(mark: str) -> None:
     text = mei_score(mei_bar(mei_notes("c5"), more='metcon="false"', after=mark), mei_bar(LINE), mei_bar(LINE))
     octave = 12 * ("octave" in mark)
     assert notes_of(engraved("x.mei", text)) == [(0, 72 + octave)] + [(1 + k, 72 + (0, 2, 4, 5)[k % 4]) for k in range(8)]
+
+
+def test_a_mark_after_the_end_of_a_later_bar_in_another_time_signature() -> None:
+    """Its fifth beat is one of that bar's quarters."""
+    mark = '<hairpin form="dim" staff="1" tstamp="1" tstamp2="1m+5"/>'
+    change = '<scoreDef meter.count="2" meter.unit="4"/>'
+    bars = (
+        mei_bar(mei_notes("c5 d5 e5 f5 g5 a5", 8), after=mark),
+        change,
+        mei_bar(mei_notes("c5 d5")),
+        mei_bar(mei_notes("e5 f5")),
+    )
+    text = mei_score(*bars, definition='meter.count="6" meter.unit="8"')
+    assert [onset for onset, _ in notes_of(engraved("x.mei", text))] == [0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6]
 
 
 def test_a_mark_on_the_bar_line_within_a_bar_of_humdrum() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
 
 @pytest.mark.parametrize("net", ["ScoreFollowingNet", "ReadingNet"])
@@ -34,3 +36,28 @@ def test_alignment_of_a_few_performances(run, tmp_path):
     cases = json.loads((tmp_path / "a.json").read_text())["cases"]
     assert {case["kind"] for case in cases} == {"left out", "drifting gain"}
     assert all(case["errors"] and not case["refusal"] for case in cases if case["right"])
+
+
+@pytest.mark.needs("music21")
+def test_a_third_reading(run, tmp_path: Path) -> None:
+    tied = note("C5", 2, staff=1, notations='<tied type="start"/>', more='<tie type="start"/>')
+    held = note("C5", 2, staff=1, notations='<tied type="stop"/>', more='<tie type="stop"/>')
+    strokes = "<ornaments><tremolo>1</tremolo></ornaments>"
+    low = back(4) + notes("C3 G3 E3 G3", staff=2, voice=2)
+    source = tmp_path / "scores" / "song.musicxml"
+    source.parent.mkdir()
+    bars = notes("E5 F5", staff=1) + tied + low, held + note("G5", 2, staff=1, notations=strokes) + low
+    source.write_text(score(part(*bars, staves=TWO_STAVES)))
+    made = tmp_path / "made"
+    run("prepare_game_data.py", "--source", source, "--style", "msmd", "--destination", made, "--jobs", "1")
+
+    def compared() -> list[str]:
+        return run("benchmarks/third_reading.py", "--source", source.parent, "--made", made).stdout.splitlines()
+
+    agreeing = "12 notes in both, 0 only here, 0 only in music21, 0 unshown, 3 strokes, 0 bars of other lengths"
+    assert compared() == [f"song.musicxml song: {agreeing}", f"1 pieces, {agreeing}"]
+    source.write_text(source.read_text().replace("<step>F</step>", "<step>A</step>"))
+    assert [line.strip() for line in compared()[1:3]] == [
+        "only here: bar 1, quarter 1: F♮5",
+        "only music21: bar 1, quarter 1: A♮5",
+    ]

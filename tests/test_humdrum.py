@@ -315,6 +315,14 @@ def test_repeated_groups_are_written_out() -> None:
     assert sorted(engraved(read_humdrum(text)[0])[1]) == sorted(read(text)[1])
 
 
+def test_repeated_groups_that_the_file_hides_are_shown() -> None:
+    """In every voice of that spine, and not elsewhere."""
+    group = ("*^ *", "4cyy 4eyy 2gyy", "4ryy 4d .", "*v *v *")
+    text = kern("4c 4g", "*rep *", *group, "*Xrep *", "4cyy 4gyy").replace("**kern\t**kern\t**kern", "**kern\t**kern")
+    assert read_humdrum(text)[0].split("\n")[4:6] == ["4c\t4e\t2gyy", "4r\t4d\t."]
+    assert read_humdrum(text)[0].split("\n")[8] == "4cyy\t4gyy"
+
+
 @pytest.mark.parametrize(("token", "read_as"), [("8cec", "8r"), ("8d&/", "8d"), ("4c&4dfd", "4c"), ("16.", "16.r")])
 def test_a_note_that_cannot_be_read_is_left_out(token: str, read_as: str) -> None:
     assert read_humdrum(kern("4c", token))[0].split("\n")[2] == read_as

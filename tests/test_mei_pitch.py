@@ -164,6 +164,17 @@ def test_octave_lines(line: str, sounds: list[int]) -> None:
     assert [sound[2] for sound in timemap(read_mei(text)[0]).values()] == sounds
 
 
+def test_an_octave_line_ends_at_a_beat_of_the_bar_in_which_it_ends() -> None:
+    """The second quarter of 2/4, not the second eighth of 6/8, as which it would reach the first note only."""
+    line = '<octave tstamp="1" tstamp2="1m+2" dis="8" dis.place="above" staff="1"/>'
+    change = '<scoreDef meter.count="2" meter.unit="4"/>'
+    text = score(
+        bar(notes("c5 d5 e5 f5 g5 a5", 8), after=line), change, bar(notes("c5 d5")), definition='meter.count="6" meter.unit="8"'
+    )
+    assert pitches(text) == [84, 86, 88, 89, 91, 93, 84, 86]
+    assert [note.pitch for note in engraved("x.mei", text).notes] == pitches(text)
+
+
 @pytest.mark.parametrize(
     ("ends", "sounds"),
     [

@@ -14,7 +14,8 @@ from score_following_game.data_preparation.engraving.humdrum.tokens import (
 )
 from score_following_game.data_preparation.engraving.silent import NO_DURATION, NO_PITCH, UNPITCHED, too_many
 
-_DRAWN_SHORT = {"*rep", "*Xrep", "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
+_REPEATED, _NOT_REPEATED = "*rep", "*Xrep"
+_DRAWN_SHORT = {_REPEATED, _NOT_REPEATED, "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
 _OCTAVE_CLEF = re.compile(r"\*clef[GFC]([v^])\d?")
 _OCTAVE_OF = {"*ITrd7c12": "v", "*ITrd-7c-12": "^"}
 _DURATION = re.compile(r"\d+(%\d+)?\.*")
@@ -27,13 +28,30 @@ def prepare(text: str) -> tuple[list[str], Lost]:
 
     The lines keep their numbers.
 
-    Between *rep and *Xrep stand notes for which the print has a repeat sign, between *tremolo and *Xtremolo those that it draws
-    as a tremolo. A filter is a program that the engraver would apply to the notes. To a line without any token the engraver
-    would give a time. A note that cannot be read becomes a rest; it is lost.
+    Between *rep and *Xrep stand notes for which the print has a repeat sign, some of them hidden, between *tremolo and
+    *Xtremolo those that it draws as a tremolo. A filter is a program that the engraver would apply to the notes. To a line
+    without any token the engraver would give a time. A note that cannot be read becomes a rest; it is lost.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = _instruments_after_barlines([_prepare_line(line) for line in lines])
+    lines = _instruments_after_barlines([_prepare_line(line) for line in _repetitions_shown(lines)])
     return _without_mistakes(_octaves_stated_once(lines))
+
+
+def _repetitions_shown(lines: list[str]) -> list[str]:
+    """With no note hidden between *rep and *Xrep."""
+    shown = list(lines)
+    repeated: set[int] = set()  # columns
+    for row in read_rows(lines):
+        tokens = list(row.tokens)
+        for field, token, spine in row.kern():
+            if token == _REPEATED:
+                repeated.add(spine.origin)
+            elif token == _NOT_REPEATED:
+                repeated.discard(spine.origin)
+            elif spine.origin in repeated and not row.is_interpretation and not row.is_barline:
+                tokens[field - 1] = token.replace("yy", "")
+        shown[row.number - 1] = "\t".join(tokens)
+    return shown
 
 
 def _prepare_line(line: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.mei.places import place, target
+from score_following_game.data_preparation.engraving.mei.places import place, place_in_bars, target
 from score_following_game.data_preparation.engraving.mei.ties import TimedBar
 from score_following_game.data_preparation.engraving.mei.timing import Event
 from score_following_game.data_preparation.engraving.mei.values import unreadable
@@ -67,7 +67,7 @@ def _octave_line(element: Element, bars: Sequence[TimedBar], index: int) -> Octa
         bar, event = known[last]
         end, staff = bar.start + event.onset, staff or event.printed
     elif element.get("tstamp2"):
-        later, quarters = place(element, "tstamp2", bars[index].unit)
+        later, quarters = place_in_bars(element, "tstamp2", index, [bar.unit for bar in bars])
         bar = bars[min(index + later, len(bars) - 1)]
         if quarters >= bar.length:  # the line does not reach the next bar
             quarters = max((event.onset for event in bar.events if event.onset < bar.length), default=Fraction(0))

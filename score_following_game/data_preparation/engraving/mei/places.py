@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree import ElementTree
 
@@ -27,3 +28,11 @@ def place(element: Element, name: str, unit: int) -> tuple[int, Fraction]:
     if found is None or beat is None:
         raise unreadable(element, name)
     return int(found[1] or 0), max((beat - 1) * Fraction(4, unit), Fraction(0))
+
+
+def place_in_bars(element: Element, name: str, index: int, units: Sequence[int]) -> tuple[int, Fraction]:
+    """As `place`, of an element in bar `index`: beats in a later bar are counted as that bar counts. units: of each bar."""
+    later, quarters = place(element, name, units[index])
+    if later and index + later < len(units):
+        quarters = place(element, name, units[index + later])[1]
+    return later, quarters

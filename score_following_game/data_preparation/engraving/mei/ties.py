@@ -9,7 +9,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.mei.places import place, target
+from score_following_game.data_preparation.engraving.mei.places import place_in_bars, target
 from score_following_game.data_preparation.engraving.mei.timing import Event
 from score_following_game.data_preparation.engraving.repetition import is_tremolo
 
@@ -135,12 +135,10 @@ def _concerned(
         return named.get(name, [])
     if not tie.get(stamp):
         return []
-    later, quarters = place(tie, stamp, bars[index].unit)
+    later, quarters = place_in_bars(tie, stamp, index, [bar.unit for bar in bars])
     if index + later >= len(bars):
         return []
     bar = bars[index + later]
-    if later:
-        quarters = place(tie, stamp, bar.unit)[1]
     staff, layer = tie.get("staff"), tie.get("layer")
     return [
         note

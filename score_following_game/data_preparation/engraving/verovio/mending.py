@@ -62,9 +62,15 @@ def end_with_part(root: Element, reading: Reading) -> Reading:
 
 
 def _keep_beats(measures: list[Element], *readings: Reading) -> None:
-    """The engraver may count in the beats of any part: of several readings the longest beat counts."""
+    """The engraver may count in the beats of any part, now or of the bars before, so that the longest beat counts."""
     bars = zip(*(reading.bars for reading in readings))
-    keep_in_bars(measures, [(of[0].length, min(bar.meter[1] if bar.meter else 4 for bar in of)) for of in bars])
+    keep_in_bars(measures, [(of[0].length, min(_unit(bar) for bar in of)) for of in bars])
+
+
+def _unit(bar: ReadBar) -> int:
+    """The longest beat of a bar, as a note value."""
+    meters = [meter for meter in (bar.meter, *(part.meter for part in bar.parts)) if meter]
+    return min((unit for _, unit in meters), default=4)
 
 
 def silence_heads(root: Element, reading: Reading) -> Reading:
