@@ -11,10 +11,10 @@ from pages_tools import LEFT, RIGHT, SPACE, as_scanned, draw_page, top_of, turne
 from score_following_game.data_preparation.errors import EngravingError
 from score_following_game.data_preparation.pages.corrections import Corrections
 from score_following_game.data_preparation.pages.files import Page
+from score_following_game.data_preparation.pages.measuring import _without_jumps
 from score_following_game.data_preparation.pages.paper import SPACE as STANDARD
 from score_following_game.data_preparation.pages.paper import rotation
 from score_following_game.data_preparation.pages.reading import ReadPage, find_music, read_piece
-from score_following_game.data_preparation.pages.staves import _without_jumps
 
 
 def found_on(page: np.ndarray) -> ReadPage:

@@ -9,7 +9,7 @@ import numpy as np
 
 from score_following_game.data_preparation.pages.corrections import Box, Corrections
 from score_following_game.data_preparation.pages.paper import Paper
-from score_following_game.data_preparation.pages.staves import Staff
+from score_following_game.data_preparation.pages.staff import Staff
 from score_following_game.data_preparation.pages.systems import System
 
 _LEAST_INSIDE = 2.0  # staff spaces of a staff's length in a box

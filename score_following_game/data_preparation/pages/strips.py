@@ -9,7 +9,7 @@ import numpy as np
 
 from score_following_game.data_preparation.engraving.style import SVG_PER_SPACE, Style
 from score_following_game.data_preparation.pages.paper import Paper
-from score_following_game.data_preparation.pages.staves import Staff
+from score_following_game.data_preparation.pages.staff import Staff
 from score_following_game.data_preparation.pages.systems import System
 from score_following_game.data_processing.page_map import StaffPlace, SystemPlace
 from score_following_game.opencv import cv2

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from score_following_game.data_preparation.pages.paper import SPACE, Paper
-from score_following_game.data_preparation.pages.staves import Staff
+from score_following_game.data_preparation.pages.staff import Staff
 from score_following_game.opencv import cv2
 
 _FAR = 14.0  # staff spaces between two staves of one system
