@@ -106,6 +106,7 @@ class ReadingNetwork(nn.Module):
         """
         inputs = []
         for number, (layer, dilation) in enumerate(zip(self.queries, DILATIONS)):
+            assert isinstance(layer, nn.Conv1d)
             if before:
                 heard = torch.cat([before[number], heard], dim=2)[..., -1 - 2 * dilation :]
                 # The three columns that the convolution takes, as one vector: for one output that is five times as fast.
