@@ -137,7 +137,7 @@ def test_beside_a_reading_agent_its_network_places_the_music_alone(run_here):
     """It reads and hears as the agent does; only the belief is missing."""
     result = run_here("eval_score_following.py", "--baselines", "--params", "folk", "--data_set", "test_sample", "--threads", 1)
     assert result.returncode == 0 and "no row for localisation" not in result.stderr, result.stderr
-    assert 0.3 < rows(result.stdout)["localisation (supervised)"][1] <= rows(result.stdout)["folk"][1]
+    assert 0.3 < rows(result.stdout)["localisation (its network)"][1] <= rows(result.stdout)["folk"][1]
 
 
 def test_a_network_alone_moves_to_its_likeliest_place(bank: ScoreBank, monkeypatch: pytest.MonkeyPatch):
@@ -148,7 +148,7 @@ def test_a_network_alone_moves_to_its_likeliest_place(bank: ScoreBank, monkeypat
     def sees_the_music_at_50(game: Game) -> View:
         view = read(game)
         places = view.first + torch.arange(view.log_likelihood.shape[1])
-        return view._replace(log_likelihood=torch.where(places == 50, 0.0, -9.0))
+        return view._replace(heard=torch.where(places == 50, 0.0, -9.0))
 
     monkeypatch.setattr(reader, "view", sees_the_music_at_50)
     agent = PlacingAgent(reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,26 @@ def test_rotation(degrees: float):
 
 def test_white_on_black():
     assert staves_of(found_on(255 - draw_page())) == [2, 2, 2]
+
+
+@pytest.mark.parametrize("staves", [1, 2])
+def test_a_page_upside_down_is_turned(tmp_path: Path, staves: int):
+    """Here the clefs are squares of ink; the notes at the ends of the staves differ."""
+    page, random = draw_page(staves=staves), np.random.default_rng(3)
+    for number, staff in itertools.product(range(3), range(staves)):
+        top = top_of(number, staff, staves)
+        page[top + SPACE : top + 3 * SPACE, LEFT + 10 : LEFT + 30] = 0
+        for x in RIGHT - random.integers(12, 4 * SPACE, 3):
+            row = top + int(random.integers(0, 4 * SPACE))
+            page[row : row + SPACE, x : x + SPACE] = 0
+    upside_down = np.ascontiguousarray(page[::-1, ::-1])
+    assert not found_on(page).turned
+    read = found_on(upside_down)
+    assert read.turned and np.array_equal(read.page.image, page)
+    assert middles(read) == pytest.approx(middles(found_on(page)))
+    piece = read_piece([write_png(tmp_path / "page.png", upside_down)], Corrections())
+    assert piece.remarks == ("turned, since upside down: 1 page (1)",)
+    assert np.array_equal(piece.sheet, read_piece([write_png(tmp_path / "upright.png", page)], Corrections()).sheet)
 
 
 def test_small_and_large_pictures():

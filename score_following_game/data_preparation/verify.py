@@ -23,6 +23,8 @@ from score_following_game.data_processing.piece import SCORES, find_midi, merge_
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.sharp_sheet import SUFFIX, read_sharp
 from score_following_game.data_processing.sound_files import is_empty, performance_source
+from score_following_game.data_processing.written_score import SUFFIX as WRITTEN_SUFFIX
+from score_following_game.data_processing.written_score import read_written
 from score_following_game.errors import UserError, counted
 from score_following_game.files import file_digest
 
@@ -117,7 +119,8 @@ def _is_loaded(file: Path) -> bool:
         return performance_source(file.with_name(f"{file.name.removesuffix(_SPECTROGRAM)}.mid")) == file
     if is_recording(file):
         return not is_empty(file)
-    return (file.suffix.lower() in (".npz", ".mid") or file.name.endswith(SUFFIX)) and not file.name.endswith(".cache.npz")
+    loaded = file.suffix.lower() in (".npz", ".mid") or file.name.endswith((SUFFIX, WRITTEN_SUFFIX))
+    return loaded and not file.name.endswith(".cache.npz")
 
 
 def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
@@ -130,6 +133,12 @@ def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
         if sharp.is_file() and score.is_file():
             try:
                 read_sharp(sharp, read_score(score).sheet)
+            except UserError as error:
+                yield str(error)
+    for written in (folder / name for name in entry.files if name.endswith(WRITTEN_SUFFIX)):
+        if written.is_file():
+            try:
+                read_written(written)
             except UserError as error:
                 yield str(error)
     for score in (folder / name for name in entry.files if name.endswith(".npz")):

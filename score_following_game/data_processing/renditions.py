@@ -21,7 +21,7 @@ from score_following_game.data_processing.piece import (
 )
 from score_following_game.data_processing.score_npz import read_score
 from score_following_game.data_processing.synthesis import default_sound_font
-from score_following_game.data_processing.written_score import read_written, written_path
+from score_following_game.data_processing.written_score import is_performance, read_written, written_path
 from score_following_game.errors import UserError
 from score_following_game.machine import worker_threads
 
@@ -43,6 +43,11 @@ def _rendition(piece: Piece, config: GameConfig) -> Piece:
     if written_path(score_path).is_file():
         return _as_written(piece, written_path(score_path), config)
     midi_path = find_midi(score_path)
+    if is_performance(midi_path):
+        raise UserError(
+            f"{written_path(score_path)}: is missing; {midi_path.name} is a person's performance, and only that file "
+            "says what is written: make the set again"
+        )
     if not midi_path.is_file():
         raise UserError(f"{midi_path}: is missing; it is needed to play the score of {piece.name} as written")
     performance = load_performance(midi_path, config, default_sound_font(), source=midi_path)
@@ -62,6 +67,8 @@ def _rendition(piece: Piece, config: GameConfig) -> Piece:
 def _as_written(piece: Piece, path: Path, config: GameConfig) -> Piece:
     score = read_written(path)
     seconds, x = np.array(score.onsets).T
+    if x.min() < 0 or x.max() >= piece.sheet.shape[1]:
+        raise UserError(f"{path}: a notehead is not on the sheet of {piece.name}; make the piece again")
     frames, first = np.unique(onset_frames(seconds, config.spectrogram_params.fps), return_index=True)
     return replace(
         piece,

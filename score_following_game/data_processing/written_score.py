@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from score_following_game import limits
+from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.midi_library import pretty_midi
 from score_following_game.files import replacing
 from score_following_game.reading import read_bytes, reading
@@ -40,6 +41,12 @@ class WrittenScore:
 def written_path(score: Path) -> Path:
     """The path of the written score that belongs to NAME.npz."""
     return score.with_name(score.name.removesuffix(".npz") + SUFFIX)
+
+
+def is_performance(midi: Path) -> bool:
+    """Whether a MIDI file belongs to a set of people's performances, which is for evaluation only. Raises UserError."""
+    manifest = midi.parent / MANIFEST_NAME
+    return is_manifest(manifest) and read_manifest(manifest).evaluation_only
 
 
 def as_written(midi: pretty_midi.PrettyMIDI, onsets: Sequence[tuple[float, float]]) -> WrittenScore:
@@ -75,7 +82,8 @@ def read_written(path: Path) -> WrittenScore:
             raise ValueError("a time or place that is none")
         if not all(0 <= pitch < 128 and 0 < velocity < 128 for _, _, pitch, velocity in notes):
             raise ValueError("a note that MIDI does not have")
-        if (np.diff([seconds for seconds, _ in onsets]) <= 0).any():
+        moments = np.array([seconds for seconds, _ in onsets])
+        if moments[0] < 0 or (np.diff(moments) <= 0).any():
             raise ValueError("its onsets do not rise")
-        limits.require_length(float(times.max()))
+        limits.require_length(max(float(times.max()), float(moments[-1])))
     return WrittenScore(notes, onsets)

@@ -27,7 +27,7 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--params",
         help="parameter file, for instance params/RUN/best_model.pt, or the short name of an agent "
-        "that comes with the project (nottingham, localisation)",
+        f"that comes with the project ({', '.join(shipped_agents())})",
     )
     parser.add_argument("--net", help="network (default: read from the run folder of --params)")
     parser.add_argument("--game_config", help="game config (default: read from the run folder of --params)")

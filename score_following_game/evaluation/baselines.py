@@ -46,8 +46,9 @@ def supervised(params: str, net: str, config: GameConfig, device: str, precision
     """
     agent: Agent = load_trained_agent(params, net, config, seed=0, device=device, precision=precision)
     if isinstance(agent, ReadingAgent):
-        agent = PlacingAgent(agent)
-    elif not isinstance(agent, LocalisationAgent):
+        placing = PlacingAgent(agent)
+        return Contestant("localisation (its network)", lambda pieces, config: placing)
+    if not isinstance(agent, LocalisationAgent):
         raise UserError(
             f"--localisation {params}: chooses among actions, not places; expected parameters of a run with "
             "--agent localisation or --agent reading"

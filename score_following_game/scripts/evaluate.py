@@ -157,8 +157,9 @@ def localisation(arguments: argparse.Namespace, config: GameConfig) -> Contestan
     Beside a reading agent it is that agent's own network. Raises UserError when the one of --localisation does not fit.
     """
     params = arguments.localisation or localisation_beside(arguments)
+    named = (arguments.net, arguments.game_config) if params == arguments.params else (None, None)
     try:
-        return supervised(params, resolve_network_and_config(params)[0], config, arguments.device, arguments.precision)
+        return supervised(params, resolve_network_and_config(params, *named)[0], config, arguments.device, arguments.precision)
     except UserError as error:
         if arguments.localisation is not None:
             raise

@@ -96,7 +96,8 @@ class Stage:
 
     def _picture(self) -> np.ndarray:
         episode = self.episode
-        value, confidence = (getattr(self.player, name, None) for name in ("value", "confidence"))
+        # Before the first frame it may have acted, but not in this game.
+        value, confidence = (getattr(self.player, name, None) if episode.frames else None for name in ("value", "confidence"))
         self.controls.peeked |= self.controls.show_target and not episode.over
         return self.draw(
             self.game,

@@ -45,13 +45,15 @@ class View(NamedTuple):
 
     first: int64 (N, 1), number of the first place. last: int64 (N, 1), the last one within the window, from the first.
     log_likelihood: float32 (N, P), nats, of what is heard, at each place, with the notes that may still sound (sustain.py);
-    -inf beyond the last. log_pace: float32 (N, P).
+    -inf beyond the last. log_pace: float32 (N, P). heard: float32 (N, P), the network's logits without the notes that may still
+    sound, -inf beyond the last.
     """
 
     first: Tensor
     last: Tensor
     log_likelihood: Tensor
     log_pace: Tensor
+    heard: Tensor
 
     def at(self, position: Tensor, config: GameConfig) -> Tensor:
         """Numbers of places, with fractions, from the first; of positions (N, n), padded pixels."""
@@ -174,7 +176,7 @@ class ReadingAgent(Agent):
             noteheads = self.network.noteheads(cells)
         beyond = torch.arange(places, device=logits.device) > last[:, None]
         likelihood = sustained(logits, noteheads).masked_fill(beyond, -torch.inf).log_softmax(dim=1)
-        return View(first[:, None], last[:, None], likelihood, log_pace)
+        return View(first[:, None], last[:, None], likelihood, log_pace, logits.masked_fill(beyond, -torch.inf))
 
 
 def _continues(game: Game) -> Tensor:

@@ -118,11 +118,11 @@ class Features:
     @torch.no_grad()
     def _hear_now(self, index: int, frame: int) -> Tensor:
         """The query of one frame, (1, features). What each layer heard a frame earlier is kept."""
-        if self._heard and self._heard[-1].frame == frame:  # heard once more; before the music began it was another
+        if self._heard and self._heard[-1].frame == frame:
             self._heard.pop()
         before, piece = self._heard[-1:], self.bank.pieces[index]
-        if before and (before[0].piece is not piece or before[0].frame != frame - 1):
-            before = []
+        if before and (frame == 1 or before[0].piece is not piece or before[0].frame != frame - 1):
+            before = []  # frame 0 may have been asked for before its sound was there
         at = torch.tensor([index], device=self.bank.device)
         rows = sounds(self.bank, at, at.new_tensor([frame]), 1, COLUMN_ROWS if before else self.network.past)
         with arithmetic(self.precision, self.bank.device):

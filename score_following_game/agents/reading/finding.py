@@ -2,7 +2,7 @@
 
 The sound of the last seconds is aligned with the sheet from wherever it fits best. For every place the alignment that ends
 there has a score: the likelihoods of the frames along it, in nats above those of a place at chance, the older the less they
-count. The follower is lost when another place has had a much better score than its own for some time.
+count. The follower is lost when another place has had a much better score than its own in some looks in a row.
 """
 
 from __future__ import annotations

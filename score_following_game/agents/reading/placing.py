@@ -22,5 +22,5 @@ class PlacingAgent(FreelyMovingAgent):
     @torch.no_grad()
     def next_speed(self, game: Game) -> Tensor:
         view = self.reader.view(game)
-        best = view.log_likelihood.argmax(dim=1, keepdim=True)
+        best = view.heard.argmax(dim=1, keepdim=True)
         return position_of(view.first + best, game.config)[:, 0] - game.x

@@ -69,6 +69,7 @@ ALL_MODULES = (*_MODULES, *_LILYPOND_MODULES, *_MSMD_MODULES, *_PERFORMANCE_MODU
 
 # The libraries that these modules import: top-level name -> name in `tool_versions`.
 LIBRARIES = {
+    "anyascii": "anyascii",
     "av": "av",
     "cv2": "opencv",
     "fluidsynth": "pyfluidsynth",

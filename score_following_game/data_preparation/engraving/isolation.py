@@ -49,7 +49,7 @@ def run_isolated(
     processes: int = 1,
     time_limit: float = 120.0,
 ) -> Generator[TaskOutcome, None, None]:
-    """Yield a TaskOutcome per task, in the order in which the tasks finish.
+    """Yield a TaskOutcome per task, in the order in which the tasks finish. A task is taken when a child is free for it.
 
     function: defined at the top level of a module, from which the child imports it.  time_limit: seconds per task on an idle
     machine (see `allowed`). An

@@ -20,6 +20,7 @@ from score_following_game.data_preparation.pages.staff_lines import StaffLines
 from score_following_game.data_preparation.pages.staves import find_staves
 from score_following_game.data_preparation.pages.strips import Strip, cut
 from score_following_game.data_preparation.pages.systems import System, find_systems
+from score_following_game.data_preparation.pages.upright import is_upside_down
 from score_following_game.data_processing.page_map import PageMap, PageOfScore
 from score_following_game.errors import counted
 from score_following_game.opencv import cv2
@@ -30,11 +31,15 @@ _UNLIKE = 1.25  # times the staff space of the other pages: text was measured in
 
 @dataclass(frozen=True)
 class ReadPage:
-    """A page and what was found on it. paper: None where there are no staff lines."""
+    """A page and what was found on it.
+
+    paper: None where there are no staff lines.  turned: it stood upside down; `page` is upright.
+    """
 
     page: Page = field(repr=False)
     paper: Paper | None = field(repr=False)
     systems: list[System] = field(repr=False)
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,9 @@ def read_piece(files: Sequence[Path], corrections: Corrections, style: str = "",
         paper = read[name[0] - 1].paper
         if paper is not None:
             strips[name] = cut(paper, system, chosen, name[0] - 1, name[1])
+    turned = [str(number) for number, page in enumerate(read, 1) if page.turned]
+    if turned:
+        remarks.append(f"turned, since upside down: {counted(len(turned), 'page')} ({', '.join(turned)})")
     played = [strips[name] for name in names]
     first = read[names[0][0] - 1].paper
     begin = first_note(first, systems[names[0]]) * chosen.staff_space if first is not None else 0.0
@@ -134,7 +142,12 @@ def _found(page: Page, lines: StaffLines | None = None) -> ReadPage:
         paper = prepare(page.image, StaffLines(lines.thickness / factor, lines.space / factor) if lines else None)
     if paper is None:
         return ReadPage(page, None, [])
-    return ReadPage(page, paper, find_systems(paper, find_staves(paper)))
+    staves = find_staves(paper)
+    if turned := is_upside_down(paper, staves):
+        page = replace(page, image=np.ascontiguousarray(page.image[::-1, ::-1]))
+        paper = prepare(page.image, lines) or paper
+        staves = find_staves(paper)
+    return ReadPage(page, paper, find_systems(paper, staves), turned)
 
 
 def _playable(found: dict[Name, System], style: str, staff: int) -> tuple[dict[Name, System], Style, list[str]]:

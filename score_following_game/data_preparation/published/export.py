@@ -37,6 +37,7 @@ from score_following_game.data_processing.piece import (
 )
 from score_following_game.data_processing.score_npz import Score, read_score
 from score_following_game.data_processing.sound_files import performance_source
+from score_following_game.data_processing.written_score import written_path
 from score_following_game.errors import UserError, counted
 from score_following_game.files import WriteError, make_folder, replacing
 
@@ -169,6 +170,8 @@ def _write_piece(score_path: Path, midi_path: Path, score_target: Path, midi_tar
     elif source != midi_path:
         _copy(source, midi_target.with_suffix(".spec.npy"))
     _copy(midi_path, midi_target)
+    if written_path(score_path).is_file():
+        _copy(written_path(score_path), written_path(score_target))
     write_published_score(score_target, by_time(score, note_frames))
     return source
 

@@ -108,9 +108,7 @@ class LiveSession:
         log.info("listening to %s; %s", self.microphone.source.name, WAITING)
         self._stage.notice, self._stage.hint = WAITING + (BEGIN if self.window else ""), KEYS if self.window else ""
         self._stage.show(draw_window=True)
-        self.player.perform_action(
-            self.live.game
-        )  # not played: the first one takes longer, it compiles and reads the whole sheet
+        self._rehearse()
         with interruptible(announce=False) as interrupted, contextlib.closing(self.microphone):
             self.microphone.start()
             while not (interrupted() or self._controls.quit or self.episode.over):
@@ -124,6 +122,14 @@ class LiveSession:
         if self.episode.frames:
             self._stage.hold()
         return self.episode
+
+    def _rehearse(self) -> None:
+        """Let the player act once, unplayed: the first time takes longest, since it compiles, and a reading agent reads all."""
+        generator = getattr(self.player, "generator", None)
+        state = None if generator is None else generator.get_state()
+        self.player.perform_action(self.live.game)
+        if generator is not None:
+            generator.set_state(state)
 
     def _hear(self, block: Block) -> None:
         """Hear a block and play all frames that it completes."""
