@@ -12,7 +12,7 @@ from torch import Tensor
 
 from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.reading.features import Features
-from score_following_game.agents.reading.finding import LOOKS, MARGIN, STRIDE, Finder
+from score_following_game.agents.reading.finding import LOOKS, MARGIN, STRIDE, Finder, _peaks
 from score_following_game.agents.reading.network import CELL, PLACE_COLUMNS, reading_network
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
@@ -156,3 +156,27 @@ def test_a_follower_is_found_when_it_stays_with_the_music():
     distance[300:] = -0.4
     seconds = Followed(distance, distance, 200, ()).seconds_until_found(FPS)
     assert seconds == pytest.approx((300 - 4 - 200) / FPS)  # a tenth of the two seconds may be outside
+
+
+@pytest.mark.parametrize(
+    ("scores", "peaks"),
+    [
+        ([0.0, 3.0, 1.0], [1]),  # fewer places than a peak is wide
+        ([2.0] * 3 + [0.0] * 20, [0, 1, 2, *range(9, 23)]),  # equal ones, and what is out of their reach
+        ([-torch.inf] * 8 + [1.0] + [-torch.inf] * 8, [8, *range(2), *range(15, 17)]),
+    ],
+)
+def test_peaks_are_what_no_place_nearby_exceeds(scores: list[float], peaks: list[int]):
+    assert _peaks(torch.tensor(scores)).nonzero()[:, 0].tolist() == sorted(peaks)
+
+
+def test_where_every_place_is_the_agents_own_nothing_is_found(bank: ScoreBank, agent: ReadingAgent):
+    class Short(Knowing):
+        def _likelihood(self, game: Game) -> Tensor:
+            return torch.full((3,), 2.0)
+
+    game, finder = Game(bank, 1), Short(agent)
+    game.put(torch.tensor([PLACE_COLUMNS / 2 + CELL], dtype=torch.float64))  # in the middle of the three
+    for _ in range(20):
+        assert finder.look(game) is None
+        game.frame += 1
