@@ -57,7 +57,9 @@ def engraved(xs: list[float]) -> EngravedPiece:
     coords = np.array([[20.0, x] for x in xs], dtype=np.float32)
     pairs = np.array([[head, head] for head in range(5)], dtype=np.int64)
     sheet = np.full((40, 200), 255, dtype=np.uint8)
-    return EngravedPiece(Score(sheet, coords, pairs), b"", notes, [0.0] * 5, 1.0, 60.0, [0], [1])
+    seconds = [float(onset) for onset, _ in onsets]
+    midi = midi_of([(round(960 * at), pitch, 64) for at, (_, pitch) in zip(seconds, onsets)])
+    return EngravedPiece(Score(sheet, coords, pairs), midi, notes, seconds, 4.0, 60.0, [0], [1])
 
 
 def test_a_match_file_is_read() -> None:
