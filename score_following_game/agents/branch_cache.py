@@ -64,8 +64,9 @@ def network_version(network: nn.Module) -> tuple[list[tuple[int, int]], float]:
     torch's fused optimisers do not increment the version counters. They do change the biases, which are cheap to sum.
     """
     tensors = [*network.parameters(), *network.buffers()]
-    vectors = torch.cat([tensor.detach().double() for tensor in tensors if tensor.dim() == 1])
-    return [parameter_version(tensor) for tensor in tensors], vectors.sum().item()
+    with torch.no_grad():
+        vectors = torch.cat([tensor for tensor in tensors if tensor.dim() == 1])
+    return [parameter_version(tensor) for tensor in tensors], vectors.double().sum().item()
 
 
 class FeatureRows:
