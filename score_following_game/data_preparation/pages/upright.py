@@ -12,9 +12,8 @@ from score_following_game.opencv import cv2
 
 _WIDE, _HIGH = 4.0, 4.0  # staff spaces from the end of a staff inwards, and above and below its middle
 _CELL = 4  # pixels whose mean stands for them: clefs of two staves never lie on the same pixels
-_LIKEST = 2  # other staves that are as much alike as clefs of one kind; treble and bass take turns
-_LEAST, _MARGIN = 0.45, 0.08  # correlation at the right ends, and by how much more than at the left ends
-_FEWEST = 3  # staves
+_MANY, _FEWEST = 6, 3  # staves. With many, each clef has two of its kind beside it; treble and bass take turns. With few, one
+_LEAST, _MARGIN = 0.75, 0.1  # correlation at the right ends, and by how much more than at the left ends
 
 
 def is_upside_down(paper: Paper, staves: Sequence[Staff]) -> bool:
@@ -37,4 +36,5 @@ def _likeness(ends: Sequence[np.ndarray]) -> float:
     """The median over ends of the mean correlation with the others that are most like it."""
     alike = np.nan_to_num(np.corrcoef(ends))
     np.fill_diagonal(alike, -1)
-    return float(np.median(np.sort(alike, axis=1)[:, -_LIKEST:].mean(axis=1)))
+    likest = 2 if len(ends) >= _MANY else 1
+    return float(np.median(np.sort(alike, axis=1)[:, -likest:].mean(axis=1)))
