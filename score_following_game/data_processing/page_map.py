@@ -11,6 +11,7 @@ import numpy as np
 
 from score_following_game import limits
 from score_following_game.data_processing.manifest import fits
+from score_following_game.data_processing.score_npz import beside_score
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
 from score_following_game.reading import read_bytes, reading
@@ -113,7 +114,7 @@ class PageMap:
 
 def map_path(score: Path) -> Path:
     """The path of the page map that belongs to NAME.npz."""
-    return score.with_name(score.name.removesuffix(".npz") + SUFFIX)
+    return beside_score(score, SUFFIX)
 
 
 def write_page_map(path: Path, pages: PageMap) -> None:

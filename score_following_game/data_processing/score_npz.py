@@ -108,6 +108,11 @@ class _IntDictUnpickler(pickle._Unpickler):  # in Python: the C version allocate
         return self._STAND_INS[module, name]
 
 
+def beside_score(score: Path, suffix: str) -> Path:
+    """The path of a file that belongs to NAME.npz: NAME and a suffix such as ".map.json"."""
+    return score.with_name(score.name.removesuffix(".npz") + suffix)
+
+
 def read_score(path: str | os.PathLike[str]) -> Score:
     """Read a score npz in the published format (coord2onset is a pickled dict of ints) or ours (an int array).
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from score_following_game.data_processing.piece import Piece, find_score, place_of_score
+from score_following_game.data_processing.score_npz import beside_score
 from score_following_game.errors import UserError
 from score_following_game.files import replacing
 
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 def sharp_path(score: Path) -> Path:
     """The path of the sharp sheet that belongs to NAME.npz."""
-    return score.with_name(score.name.removesuffix(".npz") + SUFFIX)
+    return beside_score(score, SUFFIX)
 
 
 def write_sharp(path: str | os.PathLike[str], sharp: np.ndarray) -> None:

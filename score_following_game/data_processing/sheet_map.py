@@ -19,6 +19,7 @@ from score_following_game import limits
 from score_following_game.data_processing import page_map
 from score_following_game.data_processing.bars import BarCounter
 from score_following_game.data_processing.piece import Piece, find_score, place_of_score
+from score_following_game.data_processing.score_npz import beside_score
 from score_following_game.files import replacing
 from score_following_game.reading import read_bytes, reading
 
@@ -115,7 +116,7 @@ class SheetMap:
 
 def map_path(score: Path) -> Path:
     """The path of the map that belongs to NAME.npz."""
-    return score.with_name(score.name.removesuffix(".npz") + SUFFIX)
+    return beside_score(score, SUFFIX)
 
 
 def write_map(path: str | os.PathLike[str], sheet_map: SheetMap) -> None:

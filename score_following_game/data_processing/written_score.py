@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from score_following_game import limits
 from score_following_game.data_processing.manifest import MANIFEST_NAME, is_manifest, read_manifest
 from score_following_game.data_processing.midi_library import pretty_midi
+from score_following_game.data_processing.score_npz import beside_score
 from score_following_game.files import replacing
 from score_following_game.reading import read_bytes, reading
 
@@ -40,12 +42,18 @@ class WrittenScore:
 
 def written_path(score: Path) -> Path:
     """The path of the written score that belongs to NAME.npz."""
-    return score.with_name(score.name.removesuffix(".npz") + SUFFIX)
+    return beside_score(score, SUFFIX)
 
 
 def is_performance(midi: Path) -> bool:
     """Whether a MIDI file belongs to a set of people's performances, which is for evaluation only. Raises UserError."""
     manifest = midi.parent / MANIFEST_NAME
+    return manifest.is_file() and _evaluates_only(manifest, manifest.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _evaluates_only(manifest: Path, mtime_ns: int) -> bool:
+    """mtime_ns: a changed file is read again. All pieces of a set ask."""
     return is_manifest(manifest) and read_manifest(manifest).evaluation_only
 
 

@@ -46,7 +46,7 @@ class View(NamedTuple):
     first: int64 (N, 1), number of the first place. last: int64 (N, 1), the last one within the window, from the first.
     log_likelihood: float32 (N, P), nats, of what is heard, at each place, with the notes that may still sound (sustain.py);
     -inf beyond the last. log_pace: float32 (N, P). heard: float32 (N, P), the network's logits without the notes that may still
-    sound, -inf beyond the last.
+    sound; beyond the last one they mean nothing.
     """
 
     first: Tensor
@@ -176,7 +176,7 @@ class ReadingAgent(Agent):
             noteheads = self.network.noteheads(cells)
         beyond = torch.arange(places, device=logits.device) > last[:, None]
         likelihood = sustained(logits, noteheads).masked_fill(beyond, -torch.inf).log_softmax(dim=1)
-        return View(first[:, None], last[:, None], likelihood, log_pace, logits.masked_fill(beyond, -torch.inf))
+        return View(first[:, None], last[:, None], likelihood, log_pace, logits)
 
 
 def _continues(game: Game) -> Tensor:

@@ -22,5 +22,6 @@ class PlacingAgent(FreelyMovingAgent):
     @torch.no_grad()
     def next_speed(self, game: Game) -> Tensor:
         view = self.reader.view(game)
-        best = view.heard.argmax(dim=1, keepdim=True)
+        beyond = torch.arange(view.heard.shape[1], device=view.heard.device) > view.last
+        best = view.heard.masked_fill(beyond, -torch.inf).argmax(dim=1, keepdim=True)
         return position_of(view.first + best, game.config)[:, 0] - game.x
