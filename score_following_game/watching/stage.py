@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -96,8 +97,9 @@ class Stage:
 
     def _picture(self) -> np.ndarray:
         episode = self.episode
-        # Before the first frame it may have acted, but not in this game.
-        value, confidence = (getattr(self.player, name, None) if episode.frames else None for name in ("value", "confidence"))
+        value, confidence = (getattr(self.player, name, None) for name in ("value", "confidence"))
+        if not episode.frames:  # The player may have acted, but not in this game.
+            value, confidence = None if value is None else [math.nan], None
         self.controls.peeked |= self.controls.show_target and not episode.over
         return self.draw(
             self.game,
