@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from score_following_game.streams import release_streams
+
 
 @contextmanager
 def interruptible(announce: bool = True) -> Iterator[Callable[[], bool]]:
@@ -25,6 +27,7 @@ def interruptible(announce: bool = True) -> Iterator[Callable[[], bool]]:
         pressed.append(number)
         if announce:
             print("\nStopping as soon as everything is saved; press Ctrl-C again to stop at once", flush=True)
+        release_streams()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

@@ -1,10 +1,32 @@
-"""Standard streams that are closed while somebody still has them, as a library that prints at the end of Python."""
+"""Standard streams that are closed while somebody still has them, as a library that prints at the end of Python, or not read."""
 
 from __future__ import annotations
 
+import fcntl
 import io
+import signal
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import IO
+
+import pytest
+from conftest import ROOT
 
 from score_following_game.streams import Output
+
+PRINTS_UNTIL_STOPPED = """
+from score_following_game.command_line import script
+from score_following_game.interrupts import interruptible
+import sys
+with script(), interruptible() as stopped:
+    while not stopped():
+        print("x" * 1000, file=getattr(sys, sys.argv[1]))
+        sys.stdout.flush()
+    open(sys.argv[2], "w").write("saved")
+"""
 
 
 def test_a_stream_that_is_closed_meanwhile_goes_nowhere() -> None:
@@ -17,3 +39,46 @@ def test_a_stream_that_is_closed_meanwhile_goes_nowhere() -> None:
     assert output.write("lost") == 4
     output.flush()
     assert output.failure is not None and output.failure.strerror == "Bad file descriptor"
+
+
+def bytes_in(pipe: IO[str]) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+@pytest.mark.needs("linux")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_the_wait_for_a_reader_that_was_stopped(stream: str, number: signal.Signals, tmp_path: Path) -> None:
+    """What it prints fills the pipe; then it waits in a write. It saves all the same, and says why it ends."""
+    command = [sys.executable, "-c", PRINTS_UNTIL_STOPPED, stream, tmp_path / "saved"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, text=True, **pipes)
+    unread, before = getattr(process, stream), -1
+    while (held := bytes_in(unread)) < 1000 or held != before:
+        assert process.poll() is None
+        before = held
+        time.sleep(0.1)
+    process.send_signal(number)
+    try:
+        assert process.wait(timeout=60) == (2 if stream == "stdout" else 0)
+    finally:
+        process.kill()
+    assert (tmp_path / "saved").read_text() == "saved"
+    if stream == "stdout":
+        assert process.stderr is not None
+        assert process.stderr.read() == "error: standard output cannot be written (nobody reads it)\n"
+
+
+def test_what_the_handler_of_a_signal_prints_during_a_print_comes_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+    class Signalled(io.StringIO):
+        def write(self, text: str) -> int:
+            if text == "line\n":
+                output.write("from the handler\n")
+                output.flush()
+            return super().write(text)
+
+    inner = Signalled()
+    output = Output(inner, stops=False)
+    output.write("line\n")
+    output.write("next\n")
+    assert inner.getvalue() == "line\nfrom the handler\nnext\n"
