@@ -19,11 +19,8 @@ from score_following_game.reinforcement_learning.settings import Settings, setti
 from score_following_game.reinforcement_learning.trainer import Trainer
 from score_following_game.run_files import CURVE_FILE
 
-# The preset is tuned for half an hour. In a few minutes: half as many games and so minibatches of a quarter of the size, twice
-# the learning rate, an average that forgets sooner, starts off the music, more evaluations, each of several trials, since with
-# one the few validation tunes say little. One thread of a slow machine in 3 minutes, 31 000 steps, R_on on the test tunes by the
-# likeliest action: 0.93; with the preset's learning rate 0.64 (the same seed). 4 minutes, 41 000 steps: minibatches of 128, 64
-# and 32 reached R_on 0.36, 0.81 and 0.86 on the validation tunes (one run each).
+# The preset is tuned for half an hour. In a few minutes: smaller minibatches and a higher learning rate, an average that forgets
+# sooner, starts off the music, more evaluations, each of several trials, since with one the few validation tunes say little.
 FOR_MINUTES = {
     "n_worker": 32,
     "batch_size": 1,

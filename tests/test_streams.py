@@ -1,4 +1,4 @@
-"""Standard streams that are closed while somebody still has them, as a library that prints at the end of Python, or not read."""
+"""Standard streams that are closed while somebody (a library that prints at the end of Python) still has them, or not read."""
 
 from __future__ import annotations
 
