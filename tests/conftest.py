@@ -44,6 +44,11 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def hears_hang_ups() -> None:
+    """For Popen(preexec_fn=): nohup has hang-ups ignored, and the scripts that tests start would inherit that, too."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 # Tests that need more than the requirements are deselected where it is missing, so that a skipped test is always worth a look.
 # A test says so by @pytest.mark.needs("linux"), or by a fixture of this table.
 NEEDED_BY_FIXTURE = {"shared": "shared", "display": "screen", "msmd": "lilypond"}

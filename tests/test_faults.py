@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, hears_hang_ups
 from learning_tools import fresh_network
 from matplotlib.figure import Figure
 
@@ -267,6 +267,7 @@ def test_a_run_is_resumed_once_and_a_hang_up_saves_it(run, data_set: Path, tmp_p
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_hang_ups,
     )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("*/checkpoint.pt")):

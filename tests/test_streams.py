@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, hears_hang_ups
 
 from score_following_game.streams import Output
 
@@ -52,7 +52,7 @@ def test_a_signal_ends_the_wait_for_a_reader_that_was_stopped(stream: str, numbe
     """What it prints fills the pipe; then it waits in a write. It saves all the same, and says why it ends."""
     command = [sys.executable, "-c", PRINTS_UNTIL_STOPPED, stream, tmp_path / "saved"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, text=True, **pipes)
+    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, text=True, preexec_fn=hears_hang_ups, **pipes)
     unread, before = getattr(process, stream), -1
     while (held := bytes_in(unread)) < 1000 or held != before:
         assert process.poll() is None

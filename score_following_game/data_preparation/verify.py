@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -128,31 +128,34 @@ def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
         found = _digest(folder / name)
         if found != digest:
             yield f"{name} has changed since it was made" if found else f"{name} is missing"
-    for sharp in (folder / name for name in entry.files if name.endswith(SUFFIX)):
-        score = sharp.with_name(f"{sharp.name.removesuffix(SUFFIX)}.npz")
-        if sharp.is_file() and score.is_file():
-            try:
-                read_sharp(sharp, read_score(score).sheet)
-            except UserError as error:
-                yield str(error)
-    for written in (folder / name for name in entry.files if name.endswith(WRITTEN_SUFFIX)):
-        if written.is_file():
-            try:
-                read_written(written)
-            except UserError as error:
-                yield str(error)
-    for score in (folder / name for name in entry.files if name.endswith(".npz")):
-        if score.is_file() and not entry.performances:
-            try:
-                yield from _pages_problems(score)
-            except UserError as error:
-                yield str(error)
-        for midi in (folder / name for name in entry.performances):
-            if score.is_file() and midi.is_file():
-                try:
-                    yield from _rules(score, midi, falling=_is_made_here(entry))
-                except UserError as error:
-                    yield str(error)
+    for check in _checks(folder, entry):
+        try:
+            yield from check() or ()
+        except UserError as error:
+            yield str(error)
+
+
+def _checks(folder: Path, entry: PieceEntry) -> Iterator[Callable[[], Iterable[str] | None]]:
+    """Functions that read the files of a piece, of those that are there. Each returns problems, or raises UserError."""
+    for path in (folder / name for name in entry.files if (folder / name).is_file()):
+        score = path.with_name(f"{path.name.removesuffix(SUFFIX)}.npz")
+        if path.name.endswith(SUFFIX) and score.is_file():
+            yield partial(_read_sharp_of, path, score)
+        elif path.name.endswith(WRITTEN_SUFFIX):
+            yield partial(_read_written_score, path)
+        elif path.suffix == ".npz" and not entry.performances:
+            yield partial(_pages_problems, path)
+        elif path.suffix == ".npz":
+            performances = (folder / name for name in entry.performances if (folder / name).is_file())
+            yield from (partial(_rules, path, midi, falling=_is_made_here(entry)) for midi in performances)
+
+
+def _read_sharp_of(path: Path, score: Path) -> None:
+    read_sharp(path, read_score(score).sheet)
+
+
+def _read_written_score(path: Path) -> None:
+    read_written(path)
 
 
 def _pages_problems(path: Path) -> Iterator[str]:
