@@ -20,6 +20,7 @@ from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
+from score_following_game.data_preparation.engraving.verovio.crossing import bring_home
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import (
     draw_time_signatures,
@@ -64,7 +65,9 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         draw_time_signatures(root)
     write_out(root)
     draw_first_clefs(root)
-    if form != "musicxml":
+    if form == "musicxml":
+        bring_home(root)
+    else:
         reading = silence_heads(root, reading)  # MusicXML names more shapes than the engraver
     reading = drop_rare_staves(root, mend(root, reading))
     order = playing.order(reading, _marks(root, reading, form))

@@ -42,6 +42,20 @@ class ReadNote:
 
 
 @dataclass(frozen=True)
+class ReadClef:
+    """A clef that begins within a bar. onset: quarters after its start.  staff: 1 is the top staff of the score.
+
+    shape: G, F or C.  octaves: by which its notes sound higher.
+    """
+
+    onset: Fraction
+    staff: int
+    shape: str
+    line: int
+    octaves: int = 0
+
+
+@dataclass(frozen=True)
 class PartBar:
     """What a part has in a bar. staves: of the score, none if the part is not played.  length: quarters.
 
@@ -63,7 +77,8 @@ class ReadBar:
     """A bar. name: its number in the score.  length: quarters.  tempi: (quarters after its start, quarters per minute).
 
     meter: beats and beat unit of the time signature in force, None if there is none.  lost: notes that are not engraved.
-    parts: for formats in which a part may have a time signature, and a length, of its own.
+    parts: for formats in which a part may have a time signature, and a length, of its own.  clefs: for formats that state
+    their times; those at bar lines may be missing.
     """
 
     name: str
@@ -73,6 +88,7 @@ class ReadBar:
     meter: tuple[int, int] | None = None
     lost: tuple[ReadNote, ...] = ()
     parts: tuple[PartBar, ...] = ()
+    clefs: tuple[ReadClef, ...] = ()
 
     def alone(self) -> ReadBar:
         """The bar as long as it is without the parts that were taken away: full where one of those, or an own one, is full.

@@ -25,12 +25,13 @@ from score_following_game.data_preparation.engraving.musicxml.tempo import sound
 from score_following_game.data_preparation.engraving.musicxml.ties import Ties
 from score_following_game.data_preparation.engraving.musicxml.values import decimal, written_value
 from score_following_game.data_preparation.engraving.musicxml.whole_rests import shorten_rests
-from score_following_game.data_preparation.engraving.read_bar import DIFFER, PartBar, ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import DIFFER, PartBar, ReadBar, ReadClef, ReadNote
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
+USUAL_LINES = {"G": 2, "F": 4, "C": 3}  # of clefs that do not state theirs
 _MOST_ROUNDED = Fraction(1, 4)  # quarters by which rounded durations may miss the length of a bar
 
 Element = ElementTree.Element
@@ -81,7 +82,8 @@ def read_musicxml(text: str) -> tuple[str, Reading]:
             PartBar(part.staff_numbers, passage.length, players[part.element.get("id")].meter)
             for (part, _), passage in zip(measures, passages)
         )
-        read.append(ReadBar(name, length, notes, tempi, meter, lost, own if len(own) > 1 else ()))
+        clefs = tuple(clef for passage in passages for clef in passage.clefs if 0 < clef.onset < length)
+        read.append(ReadBar(name, length, notes, tempi, meter, lost, own if len(own) > 1 else (), clefs))
         signs.append([sign for passage in passages for sign in passage.signs])
     if not read:
         raise EngravingError("no notes", "no measures")
@@ -113,6 +115,7 @@ class _Passage:
     meter: tuple[int, int] | None = None
     transposed: Fraction = Fraction(0)
     signs: list[PlacedSign] = field(default_factory=list)
+    clefs: list[ReadClef] = field(default_factory=list)
 
     def tempo_before(self, place: Fraction, first: float | None) -> float | None:
         """The tempo just before a place in the bar. first: that before the bar."""
@@ -185,6 +188,9 @@ class _Player:
             staff = int(text) if (text := clef.get("number", "1")).isdecimal() else 1
             sign = (clef.findtext("sign") or "").strip()
             self.unpitched = self.unpitched | {staff} if sign in ("percussion", "TAB") else self.unpitched - {staff}
+            if sign in USUAL_LINES:
+                line, octaves = number(clef, "line", USUAL_LINES[sign]), number(clef, "clef-octave-change", 0)
+                passage.clefs.append(ReadClef(now, self.part.first_staff + staff - 1, sign, line, octaves))
         for transpose in attributes.findall("transpose"):
             semitones = number(transpose, "chromatic", 0) + 12 * number(transpose, "octave-change", 0)
             staff = int(text) if (text := transpose.get("number", "")).isdecimal() else 0  # 0: all staves

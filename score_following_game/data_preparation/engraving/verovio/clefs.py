@@ -12,7 +12,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
-from score_following_game.data_preparation.engraving.read_bar import ReadNote
+from score_following_game.data_preparation.engraving.read_bar import ReadClef, ReadNote
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.engraving.verovio.items import items_of, note_of
 
@@ -38,6 +38,26 @@ def take_clefs(staff: Element, read: dict[str, ReadNote], length: Fraction) -> l
         for parent in list(layer.iter()):
             parent[:] = [child for child in parent if child.tag != f"{MEI}clef"]
     return sorted(changes, key=lambda change: change[0])
+
+
+def at_stated_times(changes: Sequence[Change], clefs: Sequence[ReadClef]) -> list[Change]:
+    """Put the changes of a staff where the file states them: the engraver may move a clef to the next note of another voice.
+
+    clefs: of this bar and staff in the file.
+    """
+    moved = list(changes)
+    left = set(range(len(moved)))
+    for clef in clefs:
+        if fitting := [index for index in left if _is(moved[index][1], clef)]:
+            nearest = min(fitting, key=lambda index: abs(moved[index][0] - clef.onset))
+            moved[nearest] = clef.onset, moved[nearest][1]
+            left.remove(nearest)
+    return sorted(moved, key=lambda change: change[0])
+
+
+def _is(element: Element, clef: ReadClef) -> bool:
+    octaves = {"8": 1, "15": 2}.get(element.get("dis", ""), 0) * (-1 if element.get("dis.place") == "below" else 1)
+    return (element.get("shape"), element.get("line"), octaves) == (clef.shape, str(clef.line), clef.octaves)
 
 
 def put_clefs(staff: Element, changes: Sequence[Change]) -> None:

@@ -1,8 +1,8 @@
-"""Notes that are written on another staff than that of their voice, where only one of the two staves is engraved."""
+"""Notes that are written on another staff than that of their voice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
@@ -37,6 +37,40 @@ def take_crossing(root: Element, staves: Sequence[str], kept: Sequence[str]) -> 
     for staff in root.iter(f"{MEI}staff"):
         take(staff, staff.get("n", ""), staff.get("n", ""))
     return crossing
+
+
+def bring_home(root: Element) -> None:
+    """Move a layer whose notes are all written on one other staff of its bar to that staff.
+
+    The engraver puts the first voice of a bar of MusicXML on the part's first staff, whatever staff its notes name. Its clefs
+    and the places of its rests are then those of another staff.
+    """
+    for measure in root.iter(f"{MEI}measure"):
+        staves = {staff.get("n", ""): staff for staff in measure.findall(f"{MEI}staff")}
+        for n, staff in staves.items():
+            for layer in staff.findall(f"{MEI}layer"):
+                named = set(_staves_of_notes(layer, n))
+                if len(named) == 1 and (other := named.pop()) != n and other in staves:
+                    staff.remove(layer)
+                    _add_layer(staves[other], layer)
+
+
+def _staves_of_notes(element: Element, around: str) -> Iterator[str]:
+    """The staff on which each note of an element is written."""
+    on = element.get("staff", around)
+    if element.tag == f"{MEI}note":
+        yield on
+    for child in element:
+        yield from _staves_of_notes(child, on)
+
+
+def _add_layer(staff: Element, layer: Element) -> None:
+    numbers = {other.get("n") for other in staff.findall(f"{MEI}layer")}
+    if layer.get("n") in numbers:
+        layer.set("n", next(str(n) for n in range(1, len(numbers) + 2) if str(n) not in numbers))
+    for element in layer.iter():
+        element.attrib.pop("staff", None)
+    staff.append(layer)
 
 
 def _space(of: Element) -> Element:

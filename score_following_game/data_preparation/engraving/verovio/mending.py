@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, GESTURAL, ID
 from score_following_game.data_preparation.engraving.mei.beats import keep_in_bars
 from score_following_game.data_preparation.engraving.mei.values import ALTER
-from score_following_game.data_preparation.engraving.read_bar import DIFFER, ReadBar, ReadNote
+from score_following_game.data_preparation.engraving.read_bar import DIFFER, ReadBar, ReadClef, ReadNote
 from score_following_game.data_preparation.engraving.reading import SIGN, TIE, Reading
 from score_following_game.data_preparation.engraving.repetition import is_tremolo
 from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
-from score_following_game.data_preparation.engraving.verovio.clefs import put_clefs, take_clefs
+from score_following_game.data_preparation.engraving.verovio.clefs import at_stated_times, put_clefs, take_clefs
 from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.errors import EngravingError
@@ -35,7 +36,7 @@ def mend(root: Element, reading: Reading) -> Reading:
     _drop_other_values(root)
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
-        _mend_times(measure, bar)
+        _mend_times(measure, bar, bar.clefs)
     _keep_beats(measures, reading)
     mend_octave_lines(measures)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
@@ -113,14 +114,17 @@ def draw_time_signatures(root: Element) -> None:
                 meter.attrib.pop("visible", None)
 
 
-def _mend_times(measure: Element, bar: ReadBar) -> None:
+def _mend_times(measure: Element, bar: ReadBar, clefs: Sequence[ReadClef] = ()) -> None:
+    """clefs: of the file, if the staves still have their numbers."""
     read = {note.id: note for note in bar.notes}
     for staff in measure.findall(f"{MEI}staff"):
-        clefs = take_clefs(staff, read, bar.length)
+        stated = [clef for clef in clefs if str(clef.staff) == staff.get("n")]
+        taken = take_clefs(staff, read, bar.length)
+        changes = at_stated_times(taken, stated)
         for layer in staff.findall(f"{MEI}layer"):
             mend_layer(staff, layer, read, bar.length)
         fill_measure(staff, bar)
-        put_clefs(staff, clefs)
+        put_clefs(staff, changes)
 
 
 def _mend_pitches(root: Element, read: dict[str, ReadNote], names: dict[str, str]) -> list[str]:

@@ -18,6 +18,8 @@ def mend_octave_lines(measures: Sequence[Element]) -> None:
     leaves those that are written after the end of the line. A line under which it left every note is removed.
 
     A line without an end is not drawn: it gets an end. One whose ends are beats is left as it is.
+
+    The engraver shifts the sound of all notes of the layers, also of those written on another staff, unless they state it.
     """
     home = _home(measures)
     under: set[int] = set()  # of the notes under lines: id() of the element
@@ -36,6 +38,16 @@ def mend_octave_lines(measures: Sequence[Element]) -> None:
     for note in (note for measure in measures for note in measure.iter(f"{MEI}note")):
         if id(note) not in under and (sounds := note.attrib.pop("oct.ges", None)) is not None:
             note.set("oct", sounds)
+    for note in (note for measure in measures for note in _crossing(measure)):
+        if id(note) not in under and note.get("oct"):
+            note.set("oct.ges", note.attrib["oct"])
+
+
+def _crossing(measure: Element) -> Iterator[Element]:
+    """The notes that are written on another staff than that of their layer."""
+    written = {id(item): number for _, number, item in in_time_order(measure)}
+    for staff in measure.findall(f"{MEI}staff"):
+        yield from (note for note in staff.iter(f"{MEI}note") if written.get(id(note), staff.get("n")) != staff.get("n"))
 
 
 def cut_octave_lines(measures: Sequence[Element], cuts: Container[int]) -> None:
