@@ -32,14 +32,21 @@ def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote], length
         target[:] = _written(voice) + ([] if number else rest)
 
 
-def fill_measure(staff: Element, bar: ReadBar) -> None:
+def has_additive_meter(root: Element) -> bool:
+    """Whether a time signature is a sum, as 3+2/8 or 2/4 + 3/8."""
+    counts = (element.get(name, "") for element in root.iter() for name in ("count", "meter.count"))
+    return any("+" in count for count in counts) or root.find(f".//{MEI}meterSigGrp") is not None
+
+
+def fill_measure(staff: Element, bar: ReadBar, additive: bool = False) -> None:
     """Make the first layer of a staff as long as the bar, and write whole-bar rests of other bars than full ones as rests.
 
-    The engraver takes a whole-bar rest for as long as the time signature says, and a whole-bar space for nothing.
+    The engraver takes a whole-bar rest for as long as the time signature says, which it does not know where that is a sum
+    (additive), and a whole-bar space for nothing.
     """
     if staff.find(f"{MEI}layer") is None:
         ElementTree.SubElement(staff, f"{MEI}layer", n="1")
-    full = bar.meter is not None and bar.length == Fraction(4 * bar.meter[0], bar.meter[1])
+    full = not additive and bar.meter is not None and bar.length == Fraction(4 * bar.meter[0], bar.meter[1])
     for place, layer in enumerate(staff.findall(f"{MEI}layer")):
         for element in [element for element in layer if element.tag in (f"{MEI}mRest", f"{MEI}mSpace")]:
             if element.tag == f"{MEI}mSpace" or not full:

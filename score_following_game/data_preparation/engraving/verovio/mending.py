@@ -15,7 +15,7 @@ from score_following_game.data_preparation.engraving.repetition import is_tremol
 from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
 from score_following_game.data_preparation.engraving.verovio.clefs import at_stated_times, put_clefs, take_clefs
-from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, mend_layer
+from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, has_additive_meter, mend_layer
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -34,9 +34,10 @@ def mend(root: Element, reading: Reading) -> Reading:
         last = f"the last is {reading.bars[-1].name}"
         raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file ({last})")
     _drop_other_values(root)
+    additive = has_additive_meter(root)
     for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
         measure.set(ID, f"bar-{index}")
-        _mend_times(measure, bar, bar.clefs)
+        _mend_times(measure, bar, additive, bar.clefs)
     _keep_beats(measures, reading)
     mend_octave_lines(measures)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
@@ -57,7 +58,7 @@ def end_with_part(root: Element, reading: Reading) -> Reading:
     measures = list(root.iter(f"{MEI}measure"))
     for measure, before, bar in zip(measures, reading.bars, alone.bars):
         if bar.length != before.length:
-            _mend_times(measure, bar)
+            _mend_times(measure, bar, has_additive_meter(root))
     _keep_beats(measures, alone, reading)
     return alone
 
@@ -114,8 +115,8 @@ def draw_time_signatures(root: Element) -> None:
                 meter.attrib.pop("visible", None)
 
 
-def _mend_times(measure: Element, bar: ReadBar, clefs: Sequence[ReadClef] = ()) -> None:
-    """clefs: of the file, if the staves still have their numbers."""
+def _mend_times(measure: Element, bar: ReadBar, additive: bool, clefs: Sequence[ReadClef] = ()) -> None:
+    """additive: the time signature is a sum.  clefs: of the file, if the staves still have their numbers."""
     read = {note.id: note for note in bar.notes}
     for staff in measure.findall(f"{MEI}staff"):
         stated = [clef for clef in clefs if str(clef.staff) == staff.get("n")]
@@ -123,7 +124,7 @@ def _mend_times(measure: Element, bar: ReadBar, clefs: Sequence[ReadClef] = ()) 
         changes = at_stated_times(taken, stated)
         for layer in staff.findall(f"{MEI}layer"):
             mend_layer(staff, layer, read, bar.length)
-        fill_measure(staff, bar)
+        fill_measure(staff, bar, additive)
         put_clefs(staff, changes)
 
 

@@ -158,9 +158,7 @@ def _staff_of(measure: Element, id_: str) -> str:
 
 def _notes(measures: Sequence[Element], staff: str) -> Iterator[Element]:
     for measure in measures:
-        for own in measure.findall(f"{MEI}staff"):
-            if own.get("n") == staff:
-                yield from own.iter(f"{MEI}note")
+        yield from (item for _, number, item in in_time_order(measure) if number == staff and item.tag == f"{MEI}note")
 
 
 def _between(measures: Sequence[Element], staff: str, line: Element | None) -> Iterator[Element]:
