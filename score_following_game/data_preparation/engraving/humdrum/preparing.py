@@ -33,6 +33,7 @@ def prepare(text: str) -> tuple[list[str], Lost]:
     without any token the engraver would give a time. A note that cannot be read becomes a rest; it is lost.
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = _comments_that_fit(lines)
     lines = _instruments_after_barlines([_prepare_line(line) for line in _repetitions_shown(lines)])
     return _without_mistakes(_octaves_stated_once(lines))
 
@@ -52,6 +53,19 @@ def _repetitions_shown(lines: list[str]) -> list[str]:
                 tokens[field - 1] = token.replace("yy", "")
         shown[row.number - 1] = "\t".join(tokens)
     return shown
+
+
+def _comments_that_fit(lines: list[str]) -> list[str]:
+    """Local comments with another number of fields than the next line become global ones: the engraver would crash."""
+    fitting, fields = list(lines), 0
+    for number, line in reversed(list(enumerate(lines))):
+        if line.startswith("!!") or not line.strip():
+            continue
+        if not line.startswith("!"):
+            fields = len(line.split("\t"))
+        elif len(line.split("\t")) != fields:
+            fitting[number] = "!! " + line.strip("!\t ")
+    return fitting
 
 
 def _prepare_line(line: str) -> str:

@@ -86,7 +86,7 @@ def key_signature(signature: Element) -> dict[str, int]:
 
 def _sharps_or_flats(value: str) -> dict[str, int]:
     if not re.fullmatch(r"0|[1-7][sf]", value):
-        raise EngravingError("unreadable", f"key signature {value!r}")
+        raise EngravingError("unreadable", f"key signature {value!r}; those of up to seven sharps or flats can be engraved")
     fifths = int(value[0]) * (-1 if value.endswith("f") else 1)
     return {step.lower(): key_alter(fifths, step) for step in "CDEFGAB"}
 

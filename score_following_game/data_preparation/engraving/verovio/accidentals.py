@@ -125,7 +125,7 @@ def _signature(key_signature: Element) -> dict[str, int]:
 
 def _key(sig: str) -> dict[str, int]:
     if not re.fullmatch(r"0|[1-7][sf]", sig):
-        raise EngravingError("unreadable", f"key signature {sig!r}")
+        raise EngravingError("unreadable", f"key signature {sig!r}; those of up to seven sharps or flats can be engraved")
     fifths = int(sig[0]) * (-1 if sig.endswith("f") else 1)
     return {step.lower(): key_alter(fifths, step) for step in "CDEFGAB"}
 

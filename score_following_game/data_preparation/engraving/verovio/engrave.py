@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -53,7 +54,7 @@ def engrave(mei: str, style: Style, reading: Reading, default_tempo: float) -> E
     played = _played(layout, heads)
     engraved_in = {(note.onset, note.pitch): note.place for note in layout.notes if not note.tied}
     places = compare(played, reading.sounding(order), reading, engraved_in)
-    notes, unshown = shown_notes(played, heads, style, misprints(layout, mei))
+    notes, unshown = shown_notes(played, heads, style, _in_bars(misprints(layout, mei), reading))
     unplayed = reading.unplayed(order)
     midi = _midi(notes, reading, order, default_tempo)
     tempo = TempoMap(midi)
@@ -140,6 +141,14 @@ def shown_notes(
     if not shown:
         raise EngravingError("no notes", f"none of {len(played)} is shown")
     return shown, dict(unshown)
+
+
+def _in_bars(misprinted: Mapping[str, str], reading: Reading) -> dict[str, str]:
+    """The same with the names of the bars in the score instead of their ids."""
+    return {
+        head: re.sub(r"^bar-(\d+)[^,]*", lambda found: f"bar {reading.bars[int(found[1])].name}", text)
+        for head, text in misprinted.items()
+    }
 
 
 def _first_unshown(played: Sequence[PlayedNote], shown: Sequence[PlayedNote], places: Places) -> str:
