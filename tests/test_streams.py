@@ -46,8 +46,9 @@ def bytes_in(pipe: IO[str]) -> int:
 
 
 @pytest.mark.needs("linux")
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    ("stream", "number"), [("stdout", signal.SIGTERM), ("stdout", signal.SIGINT), ("stderr", signal.SIGHUP)]
+)
 def test_a_signal_ends_the_wait_for_a_reader_that_was_stopped(stream: str, number: signal.Signals, tmp_path: Path) -> None:
     """What it prints fills the pipe; then it waits in a write. It saves all the same, and says why it ends."""
     command = [sys.executable, "-c", PRINTS_UNTIL_STOPPED, stream, tmp_path / "saved"]

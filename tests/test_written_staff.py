@@ -8,6 +8,7 @@ import pytest
 from engraving_tools import ONE, TWO, cleaned, engraved, notes_of
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
+from score_following_game.data_preparation.engraving.checks import check_piece
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -67,6 +68,12 @@ def test_a_rest_of_a_whole_bar_lasts_as_long_as_an_additive_time_signature(time:
 def test_a_local_comment_with_too_many_fields_does_no_harm() -> None:
     kern = "**kern\n*clefG2\n*M4/4\n!\tto the editor\n=1\n4c\n4d\n!first\tsecond\n4e\n4f\n=2\n1g\n*-\n!\t!\n"
     assert notes_of(engraved("a.krn", kern)) == [(0, 60), (1, 62), (2, 64), (3, 65), (4, 67)]
+
+
+def test_too_few_notes_are_those_that_the_sheet_shows() -> None:
+    piece = engraved("a.musicxml", score(part(notes("C5 D5 E5 F5"), notes("C8 D8 E5 F5"))), ONE)
+    with pytest.raises(EngravingError, match="6 of at least 8; not counted: 2 outside the sheet, the first in bar 2, staff 1"):
+        check_piece(piece, ONE)
 
 
 def test_more_than_seven_sharps_are_told() -> None:

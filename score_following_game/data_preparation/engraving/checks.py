@@ -49,7 +49,9 @@ def check_piece(piece: EngravedPiece, style: Style) -> dict[str, float]:
 
 def check_size(piece: EngravedPiece) -> None:
     if len(piece.notes) < FEWEST_NOTES:
-        raise EngravingError("too few notes", f"{len(piece.notes)} of at least {FEWEST_NOTES}")
+        lost = ", ".join(f"{count} {reason}" for reason, count in piece.unshown.items())
+        others = f"; not counted: {lost}, the first in {piece.first_unshown or 'an unknown bar'}" if lost else ""
+        raise EngravingError("too few notes", f"{len(piece.notes)} of at least {FEWEST_NOTES}{others}")
 
 
 def check_staves(piece: EngravedPiece, style: Style) -> None:
