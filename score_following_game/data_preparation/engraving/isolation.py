@@ -1,8 +1,7 @@
 """Runs a function in child processes. A crash or a hang costs only the task at hand.
 
-verovio is C++ and reads files from anywhere. The children are not forks of this process, whose threads they would copy. On
-Linux they are forks of a server that has imported the function and done nothing else; elsewhere they are spawned, which takes
-two seconds longer. Each serves many tasks and is replaced when it dies or exceeds the time limit.
+verovio is C++ and reads files from anywhere. The children are spawned, not forked: that is portable and copies no threads.
+Each serves many tasks and is replaced when it dies or exceeds the time limit.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from score_following_game.errors import UserError, printable
 from score_following_game.files import WriteError
 
 _SAFE_PATH = "PYTHONSAFEPATH"
-_CONTEXT: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+_SPAWN = multiprocessing.get_context("spawn")
 _FIRST_TASK_EXTRA = 30.0  # seconds that a child may take to start
 MOST_PATIENCE = 10.0
 MEMORY = 6 * 10**9  # bytes of address space per child
@@ -95,11 +94,8 @@ class _Child:
         self.extra = _FIRST_TASK_EXTRA
         self.task: Any = None
         self.deadline = 0.0
-        self.connection, theirs = _CONTEXT.Pipe()
-        if _CONTEXT.get_start_method() == "forkserver":  # no effect once it runs
-            _CONTEXT.set_forkserver_preload([function.__module__])
-        # A server keeps the environment that there was when it began.
-        self.process = _CONTEXT.Process(target=_serve, args=(function, theirs, dict(os.environ)), daemon=True)
+        self.connection, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=_serve, args=(function, theirs), daemon=True)
         with _ignoring_interrupts(), _safe_path():
             self.process.start()
         theirs.close()
@@ -168,10 +164,8 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(function: Callable[[Any], Any], connection: Connection, environment: dict[str, str]) -> None:
+def _serve(function: Callable[[Any], Any], connection: Connection) -> None:
     """The child's loop: receive a task, send (value, reason, detail), until the parent closes the pipe."""
-    os.environ.clear()
-    os.environ.update(environment)
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory()
