@@ -25,9 +25,9 @@ def interruptible(announce: bool = True) -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed.append(number)
+        release_streams()
         if announce:
             print("\nStopping as soon as everything is saved; press Ctrl-C again to stop at once", flush=True)
-        release_streams()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

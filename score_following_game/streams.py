@@ -21,6 +21,13 @@ class Unread(OSError):
         super().__init__(errno.EAGAIN, "nobody reads it")
 
 
+class _Thread(threading.local):
+    """What a thread does with a stream. writes: it is in a write or flush.  later: what a handler of a signal printed then."""
+
+    writes = False
+    later = ""
+
+
 class Output(io.TextIOBase):
     """A standard stream whose failure is not an exception in whoever prints.
 
@@ -31,8 +38,7 @@ class Output(io.TextIOBase):
     def __init__(self, stream: Any, stops: bool) -> None:
         self._stream, self.stops = stream, stops
         self.failure: OSError | None = None
-        self._writer = 0  # the thread that is writing
-        self._later = ""  # printed by a handler of a signal while its thread was writing
+        self._thread = _Thread()
         with contextlib.suppress(AttributeError, ValueError, io.UnsupportedOperation):
             stream.reconfigure(errors="backslashreplace")
 
@@ -40,19 +46,28 @@ class Output(io.TextIOBase):
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        if self._writer == threading.get_ident():
-            self._later += text
+        if self._thread.writes:
+            self._thread.later += text
             return len(text)
         return self._attempt(lambda: self._stream.write(text)) or len(text)
 
     def flush(self) -> None:
-        if self._writer != threading.get_ident():
+        if not self._thread.writes:
             self._attempt(self._stream.flush)
 
     def release(self) -> None:
-        """For handlers of signals: raise Unread, which ends the write, if this thread waits in one for a reader."""
-        if self._writer == threading.get_ident() and not select.select([], [self._stream], [], 0)[1]:
+        """For handlers of signals: lose a stream that nobody reads. In a write of this thread raise Unread, which ends it."""
+        if self.failure is not None or self._takes_more():
+            return
+        if self._thread.writes:
             raise Unread
+        self._lose(Unread())
+
+    def _takes_more(self) -> bool:
+        try:
+            return bool(select.select([], [self._stream], [], 0)[1])
+        except (OSError, ValueError):  # closed, or of a kind that cannot be asked
+            return True
 
     def isatty(self) -> bool:
         try:
@@ -71,23 +86,26 @@ class Output(io.TextIOBase):
         if self.failure is not None:
             return None
         try:
-            self._writer = threading.get_ident()
+            self._thread.writes = True
             result = action()
-            if self._later:
-                self._stream.write(self._later)
+            if self._thread.later:
+                self._stream.write(self._thread.later)
                 self._stream.flush()
             return result
         except (OSError, ValueError) as error:  # ValueError: closed meanwhile
-            self.failure = error if isinstance(error, OSError) else OSError(errno.EBADF, os.strerror(errno.EBADF))
-            with contextlib.suppress(OSError, ValueError):  # what the stream still holds is written there when Python ends
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())
-                os.close(nowhere)
-            if self.stops and not isinstance(error, Unread):  # which comes of a signal
-                signal.raise_signal(signal.SIGTERM)
-            return None
+            self._lose(error if isinstance(error, OSError) else OSError(errno.EBADF, os.strerror(errno.EBADF)))
         finally:
-            self._writer, self._later = 0, ""
+            self._thread.writes, self._thread.later = False, ""
+        if self.stops and not isinstance(self.failure, Unread):  # which comes of a signal
+            signal.raise_signal(signal.SIGTERM)
+        return None
+
+    def _lose(self, failure: OSError) -> None:
+        self.failure = failure
+        with contextlib.suppress(OSError, ValueError):  # what the stream still holds is written there when Python ends
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
 
 def release_streams() -> None:

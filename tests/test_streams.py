@@ -41,17 +41,50 @@ def test_a_stream_that_is_closed_meanwhile_goes_nowhere() -> None:
     assert output.failure is not None and output.failure.strerror == "Bad file descriptor"
 
 
+# Fills the pipe, and waits elsewhere than in a write.
+FILLS_AND_COMPUTES = """
+from score_following_game.command_line import script
+from score_following_game.interrupts import interruptible
+import os, sys, time
+with script(), interruptible() as stopped:
+    file = {"stdout": 1, "stderr": 2}[sys.argv[1]]
+    os.set_blocking(file, False)
+    try:
+        while True:
+            os.write(file, b"x" * 1000)
+    except BlockingIOError:
+        os.set_blocking(file, True)
+    while not stopped():
+        time.sleep(0.02)
+    print("saved")
+    open(sys.argv[2], "w").write("saved")
+"""
+CLOSED = """
+from score_following_game.command_line import script
+from score_following_game.interrupts import interruptible
+import sys
+with script(), interruptible() as stopped:
+    sys.stdout._stream.close()
+    print("lost")
+    assert stopped()
+    open(sys.argv[1], "w").write("saved")
+"""
+
+
 def bytes_in(pipe: IO[str]) -> int:
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.needs("linux")
+@pytest.mark.parametrize("program", [PRINTS_UNTIL_STOPPED, FILLS_AND_COMPUTES], ids=["in a write", "elsewhere"])
 @pytest.mark.parametrize(
     ("stream", "number"), [("stdout", signal.SIGTERM), ("stdout", signal.SIGINT), ("stderr", signal.SIGHUP)]
 )
-def test_a_signal_ends_the_wait_for_a_reader_that_was_stopped(stream: str, number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_ends_the_wait_for_a_reader_that_was_stopped(
+    program: str, stream: str, number: signal.Signals, tmp_path: Path
+) -> None:
     """What it prints fills the pipe; then it waits in a write. It saves all the same, and says why it ends."""
-    command = [sys.executable, "-c", PRINTS_UNTIL_STOPPED, stream, tmp_path / "saved"]
+    command = [sys.executable, "-c", program, stream, tmp_path / "saved"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([str(part) for part in command], cwd=ROOT, text=True, preexec_fn=hears_hang_ups, **pipes)
     unread, before = getattr(process, stream), -1
@@ -68,6 +101,14 @@ def test_a_signal_ends_the_wait_for_a_reader_that_was_stopped(stream: str, numbe
     if stream == "stdout":
         assert process.stderr is not None
         assert process.stderr.read() == "error: standard output cannot be written (nobody reads it)\n"
+
+
+def test_a_stream_that_was_closed_ends_the_script_as_a_signal_does(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, tmp_path / "saved"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (tmp_path / "saved").read_text() == "saved"
+    assert (done.returncode, done.stderr) == (2, "error: standard output cannot be written (Bad file descriptor)\n")
 
 
 def test_what_the_handler_of_a_signal_prints_during_a_print_comes_after_it(capfd: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,20 @@ def test_a_clef_within_a_bar_stands_at_its_time_whichever_staff_comes_first(firs
     assert tags == ["c", "d", f"{MEI}clef", "g", "a"] or tags == ["c", "d", f"{MEI}clef", "g", "a", f"{MEI}clef"]
 
 
+def test_a_clef_of_the_upper_staff_stays_there_when_the_first_voice_goes_to_the_lower_one() -> None:
+    upper_clef = '<attributes><clef number="1"><sign>F</sign><line>4</line></clef></attributes>'
+    lower = notes("C3 D3", quarters=0.5, staff=2, voice=1) + upper_clef + notes("E3 F3", quarters=0.5, staff=2, voice=1)
+    upper = back(2) + notes("C5 D5", quarters=0.5, staff=1, voice=2) + notes("E3 F3", quarters=0.5, staff=1, voice=2)
+    after = notes("G3 A3", staff=1, voice=2) + back(2) + notes("C3 D3", staff=2, voice=1)
+    text = score(part(lower + upper, after, meter="2/4", staves=TWO_STAVES))
+    staves = ElementTree.fromstring(cleaned("a.musicxml", text, TWO)).findall(f".//{MEI}measure[1]/{MEI}staff")
+    first, second = (
+        [each.get("pname", each.tag) for each in staff.iter() if each.tag in (f"{MEI}note", f"{MEI}clef")] for staff in staves
+    )
+    assert first == ["c", "d", f"{MEI}clef", "e", "f"] and second == ["c", "d", "e", "f"]
+    assert not engraved("a.musicxml", text, TWO).unshown
+
+
 def octave(kind: str, staff: int) -> str:
     shift = f'<octave-shift type="{kind}" size="8"/>'
     return f'<direction placement="above"><direction-type>{shift}</direction-type><staff>{staff}</staff></direction>'
@@ -60,6 +74,9 @@ def test_a_rest_of_a_whole_bar_lasts_as_long_as_an_additive_time_signature(time:
     rest = note("R", 2.5, value=0).replace("<rest/>", '<rest measure="yes"/>')
     text = score(part(notes(full, quarters=0.5), rest, notes(full, quarters=0.5)))
     text = text.replace("<beats>4</beats><beat-type>4</beat-type>", time)
+    assert "mRest" not in cleaned("a.musicxml", text) and "mRest" in cleaned(
+        "a.musicxml", text.replace(time, "<beats>5</beats><beat-type>8</beat-type>")
+    )
     scale = [72, 74, 76, 77, 79]
     expected = [(start + at / 2, pitch) for start in (0, 5) for at, pitch in enumerate(scale)]
     assert notes_of(engraved("a.musicxml", text)) == expected

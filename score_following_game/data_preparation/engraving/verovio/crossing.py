@@ -52,6 +52,7 @@ def bring_home(root: Element) -> None:
                 named = set(_staves_of_notes(layer, n))
                 if len(named) == 1 and (other := named.pop()) != n and other in staves:
                     staff.remove(layer)
+                    _leave_clefs(staff, layer)
                     _add_layer(staves[other], layer)
 
 
@@ -62,6 +63,16 @@ def _staves_of_notes(element: Element, around: str) -> Iterator[str]:
         yield on
     for child in element:
         yield from _staves_of_notes(child, on)
+
+
+def _leave_clefs(staff: Element, layer: Element) -> None:
+    """Clefs in a layer that is moved away are those of the staff that it was on. Their times are mended later (clefs.py)."""
+    for parent in list(layer.iter()):
+        clefs = [child for child in parent if child.tag == f"{MEI}clef"]
+        parent[:] = [child for child in parent if child.tag != f"{MEI}clef"]
+        if clefs:
+            others = staff.findall(f"{MEI}layer") or [ElementTree.SubElement(staff, f"{MEI}layer", n="1")]
+            others[0].extend(clefs)
 
 
 def _add_layer(staff: Element, layer: Element) -> None:

@@ -32,10 +32,19 @@ def mend_layer(staff: Element, layer: Element, read: dict[str, ReadNote], length
         target[:] = _written(voice) + ([] if number else rest)
 
 
-def has_additive_meter(root: Element) -> bool:
-    """Whether a time signature is a sum, as 3+2/8 or 2/4 + 3/8."""
-    counts = (element.get(name, "") for element in root.iter() for name in ("count", "meter.count"))
-    return any("+" in count for count in counts) or root.find(f".//{MEI}meterSigGrp") is not None
+def additive_bars(root: Element) -> list[bool]:
+    """For each measure, whether the time signature before it is a sum, as 3+2/8 or 2/4 + 3/8."""
+    bars: list[bool] = []
+    additive = False
+    grouped = {id(meter) for group in root.iter(f"{MEI}meterSigGrp") for meter in group}
+    for element in root.iter():
+        if element.tag == f"{MEI}measure":
+            bars.append(additive)
+        elif element.tag == f"{MEI}meterSigGrp":
+            additive = True
+        elif (count := element.get("count") or element.get("meter.count")) and id(element) not in grouped:
+            additive = "+" in count
+    return bars
 
 
 def fill_measure(staff: Element, bar: ReadBar, additive: bool = False) -> None:

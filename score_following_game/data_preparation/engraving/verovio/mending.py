@@ -15,7 +15,7 @@ from score_following_game.data_preparation.engraving.repetition import is_tremol
 from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
 from score_following_game.data_preparation.engraving.verovio.clefs import at_stated_times, put_clefs, take_clefs
-from score_following_game.data_preparation.engraving.verovio.layers import fill_measure, has_additive_meter, mend_layer
+from score_following_game.data_preparation.engraving.verovio.layers import additive_bars, fill_measure, mend_layer
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -34,8 +34,7 @@ def mend(root: Element, reading: Reading) -> Reading:
         last = f"the last is {reading.bars[-1].name}"
         raise EngravingError(DIFFER, f"{len(measures)} bars engraved, {len(reading.bars)} in the file ({last})")
     _drop_other_values(root)
-    additive = has_additive_meter(root)
-    for index, (measure, bar) in enumerate(zip(measures, reading.bars)):
+    for index, (measure, bar, additive) in enumerate(zip(measures, reading.bars, additive_bars(root))):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar, additive, bar.clefs)
     _keep_beats(measures, reading)
@@ -56,9 +55,9 @@ def end_with_part(root: Element, reading: Reading) -> Reading:
     """
     alone = replace(reading, bars=tuple(bar.alone() for bar in reading.bars))
     measures = list(root.iter(f"{MEI}measure"))
-    for measure, before, bar in zip(measures, reading.bars, alone.bars):
+    for measure, before, bar, additive in zip(measures, reading.bars, alone.bars, additive_bars(root)):
         if bar.length != before.length:
-            _mend_times(measure, bar, has_additive_meter(root))
+            _mend_times(measure, bar, additive)
     _keep_beats(measures, alone, reading)
     return alone
 
