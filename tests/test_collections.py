@@ -16,6 +16,7 @@ from msmd_distribution import make_distribution
 from score_following_game.config import load_game_config
 from score_following_game.data_preparation.building.catalogue import COLLECTIONS
 from score_following_game.data_preparation.building.finders import find_songs
+from score_following_game.data_preparation.engraving.isolation import allowed
 from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
 from score_following_game.data_processing.manifest import MANIFEST_NAME, read_manifest
@@ -57,7 +58,7 @@ def test_the_msmd_by_its_split_and_what_misbehaves_costs_itself_only(msmd: Path,
     done = run(
         "prepare_game_data.py", "msmd", "--source", msmd, "--destination", tmp_path / "out", "--time_limit", 25, "--jobs", 2
     )
-    assert time.monotonic() - began < 400  # the limit grows with the load
+    assert time.monotonic() - began < allowed(150)  # as the time limit, longer on a busy machine
     home = tmp_path / "out" / "score_following_game_data" / "msmd_all"
     assert sorted(path.relative_to(home).as_posix() for path in home.rglob("*.npz")) == [
         "msmd_all_train/Anon__O1__one.npz",

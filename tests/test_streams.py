@@ -27,20 +27,6 @@ with script(), interruptible() as stopped:
         sys.stdout.flush()
     open(sys.argv[2], "w").write("saved")
 """
-
-
-def test_a_stream_that_is_closed_meanwhile_goes_nowhere() -> None:
-    inner = io.StringIO()
-    output = Output(inner, stops=False)
-    output.write("a")
-    inner.close()
-    assert not output.isatty()
-    assert output.failure is None
-    assert output.write("lost") == 4
-    output.flush()
-    assert output.failure is not None and output.failure.strerror == "Bad file descriptor"
-
-
 # Fills the pipe, and waits elsewhere than in a write.
 FILLS_AND_COMPUTES = """
 from score_following_game.command_line import script
@@ -69,6 +55,18 @@ with script(), interruptible() as stopped:
     assert stopped()
     open(sys.argv[1], "w").write("saved")
 """
+
+
+def test_a_stream_that_is_closed_meanwhile_goes_nowhere() -> None:
+    inner = io.StringIO()
+    output = Output(inner, stops=False)
+    output.write("a")
+    inner.close()
+    assert not output.isatty()
+    assert output.failure is None
+    assert output.write("lost") == 4
+    output.flush()
+    assert output.failure is not None and output.failure.strerror == "Bad file descriptor"
 
 
 def bytes_in(pipe: IO[str]) -> int:
@@ -111,7 +109,7 @@ def test_a_stream_that_was_closed_ends_the_script_as_a_signal_does(tmp_path: Pat
     assert (done.returncode, done.stderr) == (2, "error: standard output cannot be written (Bad file descriptor)\n")
 
 
-def test_what_the_handler_of_a_signal_prints_during_a_print_comes_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_the_handler_of_a_signal_prints_during_a_print_comes_after_it() -> None:
     class Signalled(io.StringIO):
         def write(self, text: str) -> int:
             if text == "line\n":

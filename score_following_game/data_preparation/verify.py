@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -128,34 +128,36 @@ def _piece_problems(folder: Path, entry: PieceEntry) -> Iterator[str]:
         found = _digest(folder / name)
         if found != digest:
             yield f"{name} has changed since it was made" if found else f"{name} is missing"
-    for check in _checks(folder, entry):
+    for problems in _checks(folder, entry):
         try:
-            yield from check() or ()
+            yield from problems
         except UserError as error:
             yield str(error)
 
 
-def _checks(folder: Path, entry: PieceEntry) -> Iterator[Callable[[], Iterable[str] | None]]:
-    """Functions that read the files of a piece, of those that are there. Each returns problems, or raises UserError."""
+def _checks(folder: Path, entry: PieceEntry) -> Iterator[Iterator[str]]:
+    """The problems of each file of a piece that is there, found when they are asked for. Each check may raise UserError."""
     for path in (folder / name for name in entry.files if (folder / name).is_file()):
         score = path.with_name(f"{path.name.removesuffix(SUFFIX)}.npz")
         if path.name.endswith(SUFFIX) and score.is_file():
-            yield partial(_read_sharp_of, path, score)
+            yield _sharp_problems(path, score)
         elif path.name.endswith(WRITTEN_SUFFIX):
-            yield partial(_read_written_score, path)
+            yield _written_problems(path)
         elif path.suffix == ".npz" and not entry.performances:
-            yield partial(_pages_problems, path)
+            yield _pages_problems(path)
         elif path.suffix == ".npz":
             performances = (folder / name for name in entry.performances if (folder / name).is_file())
-            yield from (partial(_rules, path, midi, falling=_is_made_here(entry)) for midi in performances)
+            yield from (_rules(path, midi, falling=_is_made_here(entry)) for midi in performances)
 
 
-def _read_sharp_of(path: Path, score: Path) -> None:
+def _sharp_problems(path: Path, score: Path) -> Iterator[str]:
     read_sharp(path, read_score(score).sheet)
+    yield from ()
 
 
-def _read_written_score(path: Path) -> None:
+def _written_problems(path: Path) -> Iterator[str]:
     read_written(path)
+    yield from ()
 
 
 def _pages_problems(path: Path) -> Iterator[str]:

@@ -75,16 +75,17 @@ def _key(definition: Element) -> dict[str, int] | None:
     if signature is not None:
         return key_signature(signature)
     value = definition.get("keysig") or definition.get("key.sig")
-    return _sharps_or_flats(value) if value else None
+    return sharps_or_flats(value) if value else None
 
 
 def key_signature(signature: Element) -> dict[str, int]:
     """Step (lower case) -> alter of a keySig, which gives a number of sharps or flats or lists single accidentals."""
     listed = {accid.get("pname", ""): ALTER.get(accid.get("accid", ""), 0) for accid in signature.iter("keyAccid")}
-    return listed or _sharps_or_flats(signature.get("sig") or "0")
+    return listed or sharps_or_flats(signature.get("sig") or "0")
 
 
-def _sharps_or_flats(value: str) -> dict[str, int]:
+def sharps_or_flats(value: str) -> dict[str, int]:
+    """Step (lower case) -> alter of a number of sharps or flats, as "2s". Raises EngravingError for more than seven."""
     if not re.fullmatch(r"0|[1-7][sf]", value):
         raise EngravingError("unreadable", f"key signature {value!r}; those of up to seven sharps or flats can be engraved")
     fifths = int(value[0]) * (-1 if value.endswith("f") else 1)

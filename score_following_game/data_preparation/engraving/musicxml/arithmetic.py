@@ -31,7 +31,7 @@ from score_following_game.data_preparation.engraving.silent import Unplayable
 from score_following_game.data_preparation.engraving.xml_text import xml_text
 from score_following_game.data_preparation.errors import EngravingError
 
-USUAL_LINES = {"G": 2, "F": 4, "C": 3}  # of clefs that do not state theirs
+_USUAL_LINES = {"G": 2, "F": 4, "C": 3}  # of clefs that do not state theirs
 _MOST_ROUNDED = Fraction(1, 4)  # quarters by which rounded durations may miss the length of a bar
 
 Element = ElementTree.Element
@@ -188,8 +188,8 @@ class _Player:
             staff = int(text) if (text := clef.get("number", "1")).isdecimal() else 1
             sign = (clef.findtext("sign") or "").strip()
             self.unpitched = self.unpitched | {staff} if sign in ("percussion", "TAB") else self.unpitched - {staff}
-            if sign in USUAL_LINES:
-                line, octaves = number(clef, "line", USUAL_LINES[sign]), number(clef, "clef-octave-change", 0)
+            if sign in _USUAL_LINES:
+                line, octaves = number(clef, "line", _USUAL_LINES[sign]), number(clef, "clef-octave-change", 0)
                 passage.clefs.append(ReadClef(now, self.part.first_staff + staff - 1, sign, line, octaves))
         for transpose in attributes.findall("transpose"):
             semitones = number(transpose, "chromatic", 0) + 12 * number(transpose, "octave-change", 0)

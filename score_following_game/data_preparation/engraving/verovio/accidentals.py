@@ -6,16 +6,15 @@ note has its own printed sign (accid) and its own sounding alteration (accid.ges
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree import ElementTree
 
-from score_following_game.data_preparation.engraving.abc.fields import key_alter
 from score_following_game.data_preparation.engraving.abc.notation import Pitch
 from score_following_game.data_preparation.engraving.abc.to_mei import ACCIDENTAL, ID, NAMESPACE
+from score_following_game.data_preparation.engraving.mei.definitions import sharps_or_flats
 from score_following_game.data_preparation.engraving.mei.values import ALTER, sign_of
 from score_following_game.data_preparation.engraving.silent import MARK
 from score_following_game.data_preparation.errors import EngravingError
@@ -114,20 +113,13 @@ def _define(definition: Element, staves: dict[str | None, _Staff]) -> None:
         if key_signature is not None:
             staff.key = _signature(key_signature)
         elif sig:
-            staff.key = _key(sig)
+            staff.key = sharps_or_flats(sig)
 
 
 def _signature(key_signature: Element) -> dict[str, int]:
     """Step (lower case) -> alter of a keySig, which gives a number of sharps or flats or lists single accidentals."""
     listed = {accid.get("pname", ""): ALTER.get(accid.get("accid", ""), 0) for accid in key_signature.iter(f"{MEI}keyAccid")}
-    return listed or _key(key_signature.get("sig", "0"))
-
-
-def _key(sig: str) -> dict[str, int]:
-    if not re.fullmatch(r"0|[1-7][sf]", sig):
-        raise EngravingError("unreadable", f"key signature {sig!r}; those of up to seven sharps or flats can be engraved")
-    fifths = int(sig[0]) * (-1 if sig.endswith("f") else 1)
-    return {step.lower(): key_alter(fifths, step) for step in "CDEFGAB"}
+    return listed or sharps_or_flats(key_signature.get("sig", "0"))
 
 
 def in_time_order(measure: Element) -> list[tuple[Fraction, str, Element]]:

@@ -49,20 +49,20 @@ def bring_home(root: Element) -> None:
         staves = {staff.get("n", ""): staff for staff in measure.findall(f"{MEI}staff")}
         for n, staff in staves.items():
             for layer in staff.findall(f"{MEI}layer"):
-                named = set(_staves_of_notes(layer, n))
+                named = {on for _, on in written_staves(layer, n)}
                 if len(named) == 1 and (other := named.pop()) != n and other in staves:
                     staff.remove(layer)
                     _leave_clefs(staff, layer)
                     _add_layer(staves[other], layer)
 
 
-def _staves_of_notes(element: Element, around: str) -> Iterator[str]:
-    """The staff on which each note of an element is written."""
-    on = element.get("staff", around)
+def written_staves(element: Element, home: str) -> Iterator[tuple[Element, str]]:
+    """The notes of an element, each with the staff that it is written on. home: that of notes that name none."""
+    on = element.get("staff", home)
     if element.tag == f"{MEI}note":
-        yield on
+        yield element, on
     for child in element:
-        yield from _staves_of_notes(child, on)
+        yield from written_staves(child, on)
 
 
 def _leave_clefs(staff: Element, layer: Element) -> None:

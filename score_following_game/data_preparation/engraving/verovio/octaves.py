@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from score_following_game.data_preparation.engraving.abc.to_mei import ID
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, in_time_order
+from score_following_game.data_preparation.engraving.verovio.crossing import written_staves
 
 Element = ElementTree.Element
 
@@ -45,9 +46,9 @@ def mend_octave_lines(measures: Sequence[Element]) -> None:
 
 def _crossing(measure: Element) -> Iterator[Element]:
     """The notes that are written on another staff than that of their layer."""
-    written = {id(item): number for _, number, item in in_time_order(measure)}
     for staff in measure.findall(f"{MEI}staff"):
-        yield from (note for note in staff.iter(f"{MEI}note") if written.get(id(note), staff.get("n")) != staff.get("n"))
+        home = staff.get("n", "")
+        yield from (note for note, on in written_staves(staff, home) if on != home)
 
 
 def cut_octave_lines(measures: Sequence[Element], cuts: Container[int]) -> None:
