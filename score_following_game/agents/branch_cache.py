@@ -35,13 +35,13 @@ class BranchCache:
     def __init__(self, network: ActorCritic, bank: ScoreBank, precision: torch.dtype) -> None:
         self.network, self.bank, self.precision = network, bank, precision
         self._spec, self._sheet = FeatureRows(), FeatureRows()
-        self._version = network_version(network)
+        self._watch = ParameterWatch(network)
 
     @torch.no_grad()
     def act(self, position: Position, lstm_state: Tensor | None = None) -> Judgement:
         """Same results as inference.act."""
-        if (version := network_version(self.network)) != self._version:
-            self._spec, self._sheet, self._version = FeatureRows(), FeatureRows(), version
+        if self._watch.changed():
+            self._spec, self._sheet = FeatureRows(), FeatureRows()
         spec = self._spec.get(*spectrogram_rows(self.bank, position), self._computed("spec", spectrogram_windows))
         sheet = self._sheet.get(*sheet_rows(self.bank, position), self._computed("sheet", sheet_windows))
         return Judgement.from_network(*self.network.decide(spec, sheet, lstm_state=lstm_state))
@@ -58,15 +58,22 @@ class BranchCache:
         return compute
 
 
-def network_version(network: nn.Module) -> tuple[list[tuple[int, int]], float]:
-    """Compares unequal to an earlier value when parameters or buffers have changed since.
+class ParameterWatch:
+    """Says whether the parameters or buffers of a network have changed since it was last asked."""
 
-    torch's fused optimisers do not increment the version counters. They do change the biases, which are cheap to sum.
-    """
-    tensors = [*network.parameters(), *network.buffers()]
-    with torch.no_grad():
-        vectors = torch.cat([tensor for tensor in tensors if tensor.dim() == 1])
-    return [parameter_version(tensor) for tensor in tensors], vectors.double().sum().item()
+    def __init__(self, network: nn.Module) -> None:
+        self._tensors = [*network.parameters(), *network.buffers()]
+        self._seen = self._version()
+
+    def changed(self) -> bool:
+        before, self._seen = self._seen, self._version()
+        return self._seen != before
+
+    @torch.no_grad()
+    def _version(self) -> tuple[list[tuple[int, int]], float]:
+        """torch's fused optimisers do not increment the version counters. They do change the biases, which are cheap to sum."""
+        vectors = torch.cat([tensor for tensor in self._tensors if tensor.dim() == 1])
+        return [parameter_version(tensor) for tensor in self._tensors], vectors.double().sum().item()
 
 
 class FeatureRows:

@@ -12,7 +12,7 @@ from torch import Tensor
 from score_following_game.config import BANDS, GameConfig
 from score_following_game.data_processing.piece import Piece
 from score_following_game.environment.game import Game
-from score_following_game.environment.score_bank import ScoreBank
+from score_following_game.environment.score_bank import ScoreBank, sound_rows
 from score_following_game.errors import UserError, counted
 
 ROOM_LEFT = 10  # seconds
@@ -74,9 +74,10 @@ class LiveScore:
             raise UserError(
                 f"{self.bank.names[0]}: has been followed for {minutes}, for which its memory suffices; start again"
             )
-        rows, pad = _bank_rows(np.concatenate([self._latest, frames], axis=1), self.config), self.config.spec_pad
         # The latest frame's row is written again: at factor 0.5 a row is the mean of a frame and the next one.
-        self.bank.spec[pad + self.heard - 1 : pad + self.heard + n] = rows[pad : pad + n + 1]
+        rows = sound_rows(np.concatenate([self._latest, frames, np.zeros((BANDS, 1), np.float32)], axis=1), self.config)
+        end = self.config.spec_pad + self.heard + n
+        self.bank.spec[end - n - 1 : end] = torch.from_numpy(rows[: n + 1])
         self.piece.spectrogram[:, self.heard : self.heard + n] = frames
         self.heard += n
         self._latest = frames[:, -1:].copy()
@@ -125,9 +126,3 @@ class LiveScore:
 def _piece(sheet: np.ndarray, first_x: float, spectrogram: np.ndarray, name: str) -> Piece:
     """A piece of which only the position of the first note is known."""
     return Piece(name, sheet, np.zeros(1, np.int64), np.array([first_x], np.float32), spectrogram, Path(), Path(), timed=False)
-
-
-def _bank_rows(frames: np.ndarray, config: GameConfig) -> Tensor:
-    """The rows of a bank for frames, float32 (78, n); its sheet is as small as possible."""
-    piece = _piece(np.zeros((2, 2), np.uint8), 0, frames, "frames")
-    return ScoreBank([piece], replace(config, sheet_context=2, staff_height=2)).spec

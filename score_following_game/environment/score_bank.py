@@ -146,7 +146,12 @@ def _spaces(parts: list[np.ndarray], room: float, least: int) -> np.ndarray:
 def _spec_rows(piece: Piece, config: GameConfig) -> np.ndarray:
     """float32 (frames, bands), with silence before and after, and up to the last onset if the recording ends before it."""
     short = max(0, int(piece.onset_frames[-1]) + 1 - piece.spectrogram.shape[1])
-    rows = np.pad(piece.spectrogram.T, ((config.spec_pad, config.spec_pad + short), (0, 0)))
+    return sound_rows(np.pad(piece.spectrogram, ((0, 0), (config.spec_pad, config.spec_pad + short))), config)
+
+
+def sound_rows(frames: np.ndarray, config: GameConfig) -> np.ndarray:
+    """The rows of a bank for frames of a spectrogram, float32 (78, n): (n, bands), one less at factor 0.5."""
+    rows = frames.T
     if config.spec_factor == 0.5:
         pairs = rows[:, 0::2] + rows[:, 1::2]
         rows = (pairs[:-1] + pairs[1:]) * np.float32(0.25)

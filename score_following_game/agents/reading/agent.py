@@ -172,11 +172,10 @@ class ReadingAgent(Agent):
         places = places_in_view(config)
         cells, query = self.features(game.bank).at(game.piece, game.frame, first, places + 2)
         with arithmetic(self.precision, game.bank.device):
-            logits, log_pace = self.network.match(cells, query[:, None])[:, 0], self.network.paces(cells)
-            noteheads = self.network.noteheads(cells)
+            logits = self.network.compare(cells.part, cells.key, query[:, None])[:, 0]
         beyond = torch.arange(places, device=logits.device) > last[:, None]
-        likelihood = sustained(logits, noteheads).masked_fill(beyond, -torch.inf).log_softmax(dim=1)
-        return View(first[:, None], last[:, None], likelihood, log_pace, logits)
+        likelihood = sustained(logits, cells.notehead[:, 1:-1]).masked_fill(beyond, -torch.inf).log_softmax(dim=1)
+        return View(first[:, None], last[:, None], likelihood, cells.log_pace[:, 1:-1], logits)
 
 
 def _continues(game: Game) -> Tensor:

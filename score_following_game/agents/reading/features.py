@@ -9,11 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from score_following_game.agents.branch_cache import network_version
+from score_following_game.agents.branch_cache import ParameterWatch
 from score_following_game.agents.reading.network import (
-    CELL_FEATURES,
     COLUMN_ROWS,
     QUERY_FEATURES,
+    READ_FEATURES,
+    ReadCells,
     ReadingNetwork,
     column_step,
     rows_heard,
@@ -57,7 +58,7 @@ class Heard(NamedTuple):
 
 
 class Features:
-    """The cells and queries of a network in evaluation mode for the pieces of a bank.
+    """What a network in evaluation mode knows of the cells of the pieces of a bank (ReadCells), and its queries.
 
     They are computed when a piece is first asked for, and again when the network's parameters or the piece have changed.
     """
@@ -66,33 +67,32 @@ class Features:
         self.network, self.bank, self.precision = network, bank, precision
         self._cells, self._queries = self._empty()
         self._heard: list[Heard] = []  # in the latest two frames of a piece that is heard frame by frame
-        self._version = network_version(network)
+        self._watch = ParameterWatch(network)
 
-    def at(self, piece: Tensor, frame: Tensor, first: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    def at(self, piece: Tensor, frame: Tensor, first: Tensor, n: int) -> tuple[ReadCells, Tensor]:
         """What N games need at frames of pieces; all int64 (N,).
 
-        Returns n cells of each sheet from number `first`, (N, n, features), of which the last is repeated beyond the end, and
-        the query of each frame, (N, features).
+        Returns n cells of each sheet from number `first`, of which the last is repeated beyond the end, and the query of each
+        frame, (N, features).
         """
         self._forget_what_changed()
         return self._cells_at(piece, first, n), self._queries_at(piece, frame)
 
-    def whole(self, piece: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """All cells of a sheet, (1, C, features), and the query of a frame, (1, features). piece, frame: int64 (1,)."""
+    def whole(self, piece: Tensor, frame: Tensor) -> tuple[ReadCells, Tensor]:
+        """All cells of a sheet, as a batch of one, and the query of a frame, (1, features). piece, frame: int64 (1,)."""
         self._forget_what_changed()
         begin, end = self._cells.places(piece, self._read)
-        return self._cells.values[int(begin) : int(end)][None], self._queries_at(piece, frame)
+        return ReadCells.unpacked(self._cells.values[int(begin) : int(end)][None]), self._queries_at(piece, frame)
 
     def _forget_what_changed(self) -> None:
-        if (version := network_version(self.network)) != self._version:
+        if self._watch.changed():
             self._cells, self._queries = self._empty()
             self._heard.clear()
-            self._version = version
 
-    def _cells_at(self, piece: Tensor, first: Tensor, n: int) -> Tensor:
+    def _cells_at(self, piece: Tensor, first: Tensor, n: int) -> ReadCells:
         begin, end = self._cells.places(piece, self._read)
         at = (begin + first)[:, None] + torch.arange(n, device=self.bank.device)
-        return self._cells.values[torch.minimum(at, end[:, None] - 1)]
+        return ReadCells.unpacked(self._cells.values[torch.minimum(at, end[:, None] - 1)])
 
     def _queries_at(self, piece: Tensor, frame: Tensor) -> Tensor:
         if len(piece) == 1:  # it may be played live, and the later sound is not there yet
@@ -101,7 +101,7 @@ class Features:
         return self._queries.values[torch.minimum(begin + frame, end - 1)]
 
     def _empty(self) -> tuple[PieceRows, PieceRows]:
-        return PieceRows(self.bank, CELL_FEATURES), PieceRows(self.bank, QUERY_FEATURES)
+        return PieceRows(self.bank, READ_FEATURES), PieceRows(self.bank, QUERY_FEATURES)
 
     @torch.no_grad()
     def _read(self, index: int) -> Tensor:
@@ -109,7 +109,8 @@ class Features:
         step = column_step(self.bank.config)
         columns = (int(self.bank.width[index]) - step) // step + 1
         with arithmetic(self.precision, self.bank.device):
-            return self.network.sheet(strips(self.bank, piece, torch.zeros_like(piece), columns))[0].float()
+            cells = self.network.sheet(strips(self.bank, piece, torch.zeros_like(piece), columns))
+            return self.network.read(cells).packed()[0]
 
     def _hear_all(self, index: int) -> Tensor:
         piece = torch.tensor([index], device=self.bank.device)

@@ -68,7 +68,7 @@ class Finder:
         """Of the present frame at every place of the sheet, nats above chance, (P,)."""
         cells, query = self.agent.features(game.bank).whole(game.piece, game.frame)
         with arithmetic(self.agent.precision, game.bank.device):
-            logits = self.agent.network.match(cells, query[:, None])[0, 0]
+            logits = self.agent.network.compare(cells.part, cells.key, query[:, None])[0, 0]
         return (logits.log_softmax(dim=0) + math.log(len(logits))).clamp(min=FLOOR)
 
 

@@ -10,6 +10,7 @@ on the `past` rows of sound that end with its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ CELL = 8  # columns from one cell, or place, to the next
 CELL_COLUMNS, PLACE_COLUMNS = 49, 65  # that a cell, or a place, depends on; its centre is in their middle
 LEAST_PLACES = 5  # in the window of a game
 CELL_FEATURES, QUERY_FEATURES, MATCH_FEATURES, PACE_FEATURES = 64, 96, 64, 32
+READ_FEATURES = MATCH_FEATURES + CELL_FEATURES + 2  # of ReadCells
 # (channels, kernel, stride), (rows, columns). Rows are halved by the first layer only, until the last: pitch is a matter of
 # few rows. Halved four times, it could not be read (KL 2.8 nats after the 10 minutes in which this came to 1.7).
 SHEET = ((16, (5, 5), (2, 2)), (32, (3, 3), (1, 2)), (48, (3, 3), (1, 2)), (64, (3, 3), (2, 1)))
@@ -32,6 +34,28 @@ SOUND = ((16, (5, 3), (2, 1)), (32, (3, 3), (2, 1)), (48, (3, 3), (2, 1)))  # (b
 COLUMN_ROWS = 1 + sum(kernel[1] - 1 for _, kernel, _ in SOUND)  # rows of sound that a column of the layers above depends on
 DILATIONS = (1, 2, 4, 8, 16, 32, 64)  # as many as the window of sound has frames for
 RARE = -3.0  # initial bias of the notes' logits: few of the 88 are there
+
+
+class ReadCells(NamedTuple):
+    """What is known of cells before anything is heard, float32.
+
+    part: (B, C, 64). key: (B, C, 64). log_pace: (B, C), as ReadingNetwork.paces. notehead: (B, C), as
+    ReadingNetwork.noteheads. The last two are known of places only, which the first and the last cell of a sheet are not.
+    """
+
+    part: Tensor
+    key: Tensor
+    log_pace: Tensor
+    notehead: Tensor
+
+    def packed(self) -> Tensor:
+        """All of it as rows, (B, C, READ_FEATURES)."""
+        return torch.cat([self.part, self.key, self.log_pace[..., None], self.notehead[..., None]], dim=2)
+
+    @classmethod
+    def unpacked(cls, rows: Tensor) -> ReadCells:
+        part, key, log_pace, notehead = rows.split([MATCH_FEATURES, CELL_FEATURES, 1, 1], dim=-1)
+        return cls(part, key, log_pace[..., 0], notehead[..., 0])
 
 
 class ReadingNetwork(nn.Module):
@@ -123,13 +147,24 @@ class ReadingNetwork(nn.Module):
 
         Returns logits of the places, float32 (B, T, C - 2). Place p is where cell p + 1 is.
         """
-        pairs = functional.elu(self.cell_part(cells)[:, None] + self.query_part(queries)[:, :, None])  # (B, T, C, features)
+        return self.compare(self.cell_part(cells), self._cell_keys(cells), queries)
+
+    def compare(self, parts: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """As match, of what is known of the cells already (ReadCells)."""
+        pairs = functional.elu(parts[:, None] + self.query_part(queries)[:, :, None])  # (B, T, C, features)
         beside = self.neighbours(pairs.flatten(0, 1).transpose(1, 2)).transpose(1, 2).unflatten(0, pairs.shape[:2])
         judged = self.place(pairs[:, :, 1:-1] + functional.elu(beside))[..., 0]
-        cell_keys = self.cell_key(torch.cat([cells, self.read_notes(cells).sigmoid()], dim=2))[:, 1:-1]
         query_keys = self.query_key(torch.cat([queries, self.hear_notes(queries).sigmoid()], dim=2))
-        alike = query_keys @ cell_keys.transpose(1, 2) / CELL_FEATURES**0.5
+        alike = query_keys @ keys[:, 1:-1].transpose(1, 2) / CELL_FEATURES**0.5
         return (judged + alike).float()
+
+    def _cell_keys(self, cells: Tensor) -> Tensor:
+        return self.cell_key(torch.cat([cells, self.read_notes(cells).sigmoid()], dim=2))
+
+    def read(self, cells: Tensor) -> ReadCells:
+        """What is known of cells (B, C, 64) before anything is heard."""
+        of_places = (functional.pad(values, (1, 1)) for values in (self.paces(cells), self.noteheads(cells)))
+        return ReadCells(self.cell_part(cells).float(), self._cell_keys(cells).float(), *of_places)
 
     def paces(self, cells: Tensor) -> Tensor:
         """How fast music moves over the places of cells (B, C, 64) at a steady tempo, as the spacing and the notes tell.
