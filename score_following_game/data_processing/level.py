@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from score_following_game.data_processing.long_sound import SampleFile
 
@@ -59,6 +58,8 @@ def frame_levels(samples: np.ndarray | SampleFile, magnitudes: np.ndarray, hop: 
 
 def tones_of(magnitudes: np.ndarray) -> np.ndarray:
     """The magnitude of the spectrum's peaks of frames, float (78, n): float64 (n,)."""
+    from scipy.ndimage import median_filter  # a third of a second to import, which most processes need not wait for
+
     magnitudes = magnitudes.astype(np.float64)
     return np.linalg.norm((magnitudes - median_filter(magnitudes, (TONE, 1))).clip(min=0), axis=0)
 

@@ -37,7 +37,6 @@ from score_following_game.data_preparation.errors import UNREADABLE, EngravingEr
 from score_following_game.data_preparation.msmd.piece import read_msmd_piece
 from score_following_game.data_preparation.performances.joining import join
 from score_following_game.data_preparation.performances.match_file import read_match
-from score_following_game.data_preparation.recordings.retiming import record_piece
 from score_following_game.data_processing.score_npz import write_score
 from score_following_game.data_processing.sharp_sheet import SUFFIX, write_sharp
 from score_following_game.data_processing.sheet_map import SUFFIX as MAP_SUFFIX
@@ -171,6 +170,8 @@ def _record(task: PieceTask, written: dict[str, Path]) -> dict[str, Any] | None:
     """Replace the score's performance by the task's recording, if it fits. Returns PieceFacts.recording."""
     if task.recording is None:
         return None
+    from score_following_game.data_preparation.recordings.retiming import record_piece  # slow to import, and rarely needed
+
     audio = written[".mid"].with_suffix(".wav")
     try:
         facts = record_piece(written[".mid"], task.recording, written[".mid"], audio)
