@@ -15,7 +15,7 @@ from msmd_distribution import make_distribution
 
 from score_following_game.config import load_game_config
 from score_following_game.data_preparation.building.catalogue import COLLECTIONS
-from score_following_game.data_preparation.building.finders import find_songs
+from score_following_game.data_preparation.building.finders import find_mutopia_sources, find_songs
 from score_following_game.data_preparation.engraving.isolation import allowed
 from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set
@@ -79,6 +79,47 @@ def test_the_msmd_by_its_split_and_what_misbehaves_costs_itself_only(msmd: Path,
     assert manifest.pieces["Anon__O1__one"].source == "Anon__O1__one/main.ly"
     config = load_game_config("game_configs/mutopia_lchs1.yaml")
     assert [piece.name for piece in load_data_set(home / "msmd_all_train", config)] == ["Anon__O1__one", "Anon__O1__two"]
+
+
+def test_the_msmd_in_a_clone_of_mutopia(tmp_path: Path, run) -> None:
+    """The paths of its pieces and the split are known; of the other pieces the licences are, too."""
+    clone = tmp_path / "MutopiaProject"
+    paths = {
+        "Anonymous__lanative__lanative": "Anonymous/lanative/lanative.ly",  # of the test set
+        "BachJS__BWV825__11title-hub": "BachJS/BWV825/1-Partita/1-Partita-lys/11title-hub.ly",  # of the training set
+        "AdamA__giselle__giselle": "AdamA/giselle/giselle.ly",  # not of the MSMD
+    }
+    for notes, path in zip(("c b a g", "c a f e", "e d c b"), paths.values()):
+        file = clone / "ftp" / path
+        file.parent.mkdir(parents=True)
+        file.write_text('\\include "notes.ily"\n' + PIANO % "\\notes")
+        file.with_name("notes.ily").write_text(f"notes = {{ {notes} }}")
+    done = run("prepare_game_data.py", "msmd", "--source", clone, "--destination", tmp_path / "out")
+    home = tmp_path / "out" / "score_following_game_data" / "msmd_all"
+    assert sorted(path.relative_to(home).as_posix() for path in home.rglob("*.npz")) == [
+        "msmd_all_test/Anonymous__lanative__lanative.npz",
+        "msmd_all_train/BachJS__BWV825__11title-hub.npz",
+    ]
+    left_out = (home / "left_out.csv").read_text().splitlines()[1:]
+    assert len(left_out) == 467 - 2 and all("does not exist, but mutopia.json lists it" in line for line in left_out)
+    assert "465  unreadable" in done.stdout
+    others = {source.name: source for source in find_mutopia_sources([clone / "ftp"])}
+    assert len(others) == 207 and [name for name, source in others.items() if not source.problem] == ["AdamA__giselle__giselle"]
+    assert others["AdamA__giselle__giselle"].licence == "Public Domain"
+
+
+def test_songs_in_a_clone_of_openscore(tmp_path: Path) -> None:
+    for folder in ("Arne,_Thomas/_/By_Dimpled_Brook", "Schubert,_Franz/Die_schöne_Müllerin,_D.795/02_Wohin"):
+        (tmp_path / "scores" / folder).mkdir(parents=True)
+        shutil.copy(ROOT / "tests" / "data" / "song.musicxml", tmp_path / "scores" / folder / "lc1.musicxml")
+    expected = {
+        "Arne_Thomas__By_Dimpled_Brook": "Arne, Thomas",
+        "Schubert_Franz__Die_schone_Mullerin_D_795__02_Wohin": "Schubert, Franz",
+    }
+    for folder in (tmp_path, tmp_path / "scores"):
+        assert {source.name: source.work for source in find_songs([folder])} == expected
+    with pytest.raises(UserError, match=r"as they are distributed nor the file index\.json"):
+        find_songs([tmp_path / "scores" / "Arne,_Thomas"])
 
 
 def test_files_that_a_collection_lists_and_does_not_have_are_reported(tmp_path: Path) -> None:

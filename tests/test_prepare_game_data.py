@@ -104,7 +104,10 @@ def test_commands_are_named_as_the_user_starts_them(
     [
         (("nottingham",), "error: --source is missing; nottingham needs the folder of its ABC files"),
         (("nottingam",), "error: argument COLLECTION: invalid choice: 'nottingam'"),
-        (("msmd", "--source", DATA), f"error: {DATA}: has no pieces.json"),
+        (
+            ("msmd", "--source", DATA),
+            f"error: {DATA}: has neither the collection's scores as they are distributed nor the file pieces.json",
+        ),
         (("music21", "--source", "no_such_corpus"), "error: "),
         (("--source", DATA / "song.krn", "--tempo", "0.9,fast"), "error: --tempo 0.9,fast: expected numbers from 0.25 to 4"),
         (("--source", DATA / "song.krn", "--sound_font", DATA / "song.krn"), f"error: {DATA / 'song.krn'}: not a SoundFont"),

@@ -25,6 +25,7 @@ from score_following_game.data_preparation.building.catalogue import (
     list_collections,
 )
 from score_following_game.data_preparation.building.finders import PIECES_FILE
+from score_following_game.data_preparation.building.mutopia import msmd_split
 from score_following_game.data_preparation.building.options import Performances
 from score_following_game.data_preparation.building.sources import SCORES
 from score_following_game.data_preparation.building.split import GivenSplit, Split, parse_split
@@ -205,7 +206,7 @@ def split_from(arguments: argparse.Namespace, collection: Collection) -> Split |
         return parse_split(arguments.split)
     if collection.split == PIECES_FILE:
         listed = arguments.source[0] / PIECES_FILE
-        return parse_split(str(listed)) if listed.is_file() else None  # finding the sources reports a missing file
+        return parse_split(str(listed)) if listed.is_file() else msmd_split()
     split = parse_split(collection.split) if collection.split else None
     if arguments.limit is not None and isinstance(split, Split) and split.counts:
         return split.as_shares()  # there may be fewer pieces than the numbers add up to

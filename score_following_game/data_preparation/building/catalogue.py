@@ -26,7 +26,7 @@ from score_following_game.data_preparation.published.sets import ROOT as DATA_FO
 from score_following_game.data_processing.manifest import EVALUATION_ONLY
 
 PUBLISHED = "published"  # the collection that is downloaded instead of made
-MUTOPIA_NAME = "COMPOSER__OPUS__BASE"
+LILYPOND_FOLDERS = f"a clone of Mutopia, or a folder with {PIECES_FILE} and a subfolder COMPOSER__OPUS__BASE for each piece"
 ALL_FOR_TRAINING = "1.0/0.0/0.0"
 ALL_FOR_TESTS = "0.0/0.0/1.0"
 # Options of prepare_game_data.py that choose the sets and how their scores are played.
@@ -80,9 +80,9 @@ COLLECTIONS = {
     ),
     "msmd": Collection(
         "the piano pieces of the MSMD, engraved by LilyPond from the Mutopia sources, split v1.1",
-        f"a folder with {PIECES_FILE} and a subfolder {MUTOPIA_NAME} for each piece",
+        LILYPOND_FOLDERS,
         find_msmd_sources,
-        "msmd --source LILYPOND_FOLDER",
+        "msmd --source MutopiaProject",
         "msmd_all",
         style="msmd",
         split=PIECES_FILE,
@@ -119,9 +119,9 @@ COLLECTIONS = {
     ),
     "lieder": Collection(
         "the piano parts of 1,460 songs (OpenScore Lieder, CC0), split by composer",
-        "the folder of its MusicXML files with index.json",
+        "a clone of OpenScore/Lieder, or a folder of its MusicXML files with index.json",
         find_songs,
-        "lieder --source LIEDER_FOLDER",
+        "lieder --source Lieder",
         "lieder",
         style="msmd",
         split="0.9/0.05/0.05",
@@ -130,9 +130,9 @@ COLLECTIONS = {
     ),
     "mutopia": Collection(
         "other keyboard pieces of Mutopia, engraved by LilyPond; for training",
-        f"a folder with {PIECES_FILE} and a subfolder {MUTOPIA_NAME} for each piece",
+        LILYPOND_FOLDERS,
         find_mutopia_sources,
-        "mutopia --source MUTOPIA_FOLDER",
+        "mutopia --source MutopiaProject",
         "mutopia",
         style="msmd",
         split=ALL_FOR_TRAINING,

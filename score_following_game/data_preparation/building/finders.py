@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from score_following_game.data_preparation.building.metadata import licence_of
+from score_following_game.data_preparation.building.mutopia import LIST, Listed, msmd_pieces, other_pieces, scores_in
 from score_following_game.data_preparation.building.naming import slug
 from score_following_game.data_preparation.building.sources import (
     Performance,
@@ -32,6 +33,7 @@ from score_following_game.optional_libraries import missing_library
 from score_following_game.yaml_files import read_table
 
 PIECES_FILE = "pieces.json"  # in a folder of LilyPond pieces: main files, split, licences
+SONGS = "scores"  # the folder of the songs in their repository
 INDEX_FILE = "index.json"  # in the folder of the songs: composer, set and title of each file
 CHOPIN_INSTITUTE = "CC BY 4.0, The Fryderyk Chopin Institute"
 CC0 = "CC0"
@@ -41,22 +43,27 @@ _NAME_PART = 40  # characters of a composer's name or a title in the name of a p
 
 
 def find_msmd_sources(paths: Sequence[Path]) -> list[Source]:
-    """The LilyPond scores of the MSMD: folders with pieces.json and one subfolder for each piece, named like the piece.
+    """The LilyPond scores of the MSMD: Mutopia's folders, or folders with pieces.json and one subfolder for each piece, named
+    like the piece.
 
-    Raises UserError when LilyPond cannot be run, or when pieces.json or every file it names is missing.
+    Raises UserError when LilyPond cannot be run, and when a folder has neither pieces.json nor any of the scores.
     """
     require_lilypond()
-    return [source for path in paths for source in _listed_pieces(path, _main_files(path))]
+    return [source for path in paths for source in _in_mutopia(path, msmd_pieces()) or _listed_pieces(path, _main_files(path))]
 
 
 def find_mutopia_sources(paths: Sequence[Path]) -> list[Source]:
-    """The LilyPond scores of a folder whose pieces.json has, for each piece, its main file and its licence.
+    """The LilyPond scores of Mutopia's folders, or of a folder whose pieces.json has, for each piece, its main file and its
+    licence.
 
     Raises UserError as find_msmd_sources.
     """
     require_lilypond()
     sources = []
     for path in paths:
+        if found := _in_mutopia(path, other_pieces()):
+            sources += found
+            continue
         pieces = _list_in(path, PIECES_FILE, "pieces", "NAME: {main_file: FILE.ly, licence: TEXT}")
         main_files = {name: piece.get("main_file") for name, piece in pieces.items() if isinstance(piece, dict)}
         licences = {name: piece.get("licence") for name, piece in pieces.items() if isinstance(piece, dict)}
@@ -69,6 +76,19 @@ def find_mutopia_sources(paths: Sequence[Path]) -> list[Source]:
     return sources
 
 
+def _in_mutopia(folder: Path, pieces: dict[str, Listed]) -> list[Source]:
+    """The listed pieces in Mutopia's own folders; none if they are not there, or if the folder has a list of its own."""
+    scores = scores_in(folder, pieces)
+    if scores is None or (folder / PIECES_FILE).is_file():
+        return []
+    sources: list[Source] = []
+    for name, piece in looking_through(sorted(pieces.items())):
+        file = scores / piece.path
+        found = sources_or_problem(name, file, partial(_listed_piece, name, file, file.parent, LIST))
+        sources += [replace(source, licence=piece.licence or source.licence) for source in found]
+    return sources
+
+
 def _main_files(folder: Path) -> dict[str, Any]:
     return _list_in(folder, PIECES_FILE, "main_file", "NAME: FILE.ly")
 
@@ -78,8 +98,8 @@ def _list_in(folder: Path, file: str, key: str, entries: str) -> dict[str, Any]:
     listed = folder / file
     if not listed.is_file():
         raise UserError(
-            f"{folder}: has no {file}, which lists the collection's pieces; for a folder of scores of your own use the "
-            "collection `folder`"
+            f"{folder}: has neither the collection's scores as they are distributed nor the file {file}, which lists them; "
+            "for a folder of scores of your own use the collection `folder`"
         )
     content = read_table(listed)
     found = content.get(key) if key else content
@@ -96,19 +116,16 @@ def _listed_pieces(folder: Path, main_files: dict[str, Any]) -> list[Source]:
         raise UserError(f"{folder / PIECES_FILE}: no file that it lists exists, for instance {name}/{main_files[name]}")
     sources = []
     for name, file in looking_through(sorted(main_files.items())):
-        sources += sources_or_problem(name, folder / name / file, partial(_listed_piece, folder, name, file))
+        listed = partial(_listed_piece, name, folder / name / file, folder / name, folder / PIECES_FILE)
+        sources += sources_or_problem(name, folder / name / file, listed)
     return sources
 
 
-def _listed_piece(folder: Path, name: str, file: str) -> list[Source]:
-    """Raises UserError, which costs this piece only, when its file is missing."""
-    _require_listed(folder / name / file, folder / PIECES_FILE)
-    return [lilypond_source(name, folder / name / file, folder / name)]
-
-
-def _require_listed(file: Path, listed_in: Path) -> None:
+def _listed_piece(name: str, file: Path, root: Path, listed_in: Path) -> list[Source]:
+    """Raises UserError, which costs this piece only, when its file is missing. root: of the files that it includes."""
     if not file.is_file():
         raise UserError(f"{file}: does not exist, but {listed_in.name} lists it")
+    return [lilypond_source(name, file, root)]
 
 
 def _is_below(name: object, file: object) -> bool:
@@ -123,12 +140,16 @@ def _is_below(name: object, file: object) -> bool:
 
 
 def find_songs(paths: Sequence[Path]) -> list[Source]:
-    """The songs of folders with index.json. A song is named COMPOSER_SET_TITLE, and the songs of a composer are one work.
+    """The songs of OpenScore's folders, scores/COMPOSER/SET/TITLE, or of folders with index.json.
 
-    Raises UserError when index.json is missing or lists no file that exists.
+    A song is named COMPOSER__SET__TITLE, and the songs of a composer are one work. Raises UserError when a folder has neither
+    songs laid out so nor index.json, and when that lists no file that exists.
     """
     sources: list[Source] = []
     for path in paths:
+        if found := _songs_in_folders(path):
+            sources += found
+            continue
         index = _list_in(path, INDEX_FILE, "", "FILE: {composer: NAME, set: TITLE, title: TITLE}")
         index = {file: entry for file, entry in index.items() if isinstance(entry, dict)}
         found = [source for source in find_sources([path]) if source.path.name in index]  # others: not of the collection
@@ -138,6 +159,19 @@ def find_songs(paths: Sequence[Path]) -> list[Source]:
             found += sources_or_problem(Path(file).stem, path / file, partial(_absent_song, path / file, path / INDEX_FILE))
         sources += [_as_song(source, index[source.path.name]) for source in found]
     return sorted(distinct(sources), key=lambda source: source.name)
+
+
+def _songs_in_folders(folder: Path) -> list[Source]:
+    """The songs of a clone of OpenScore Lieder; none where the folder has a list, or other folders."""
+    scores = folder / SONGS if (folder / SONGS).is_dir() else folder
+    if (folder / INDEX_FILE).is_file():
+        return []
+    songs = []
+    for source in find_sources([scores]):
+        composer, *sets = (part.replace("_", " ").strip() for part in source.path.relative_to(scores).parent.parts or [""])
+        if len(sets) >= 2:  # a song outside of a set is in the folder "_"
+            songs.append(_as_song(source, {"composer": composer, "set": sets[0], "title": sets[-1]}))
+    return songs
 
 
 def _absent_song(file: Path, index: Path) -> list[Source]:
