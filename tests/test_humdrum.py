@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 
+import engraving_tools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -463,6 +464,14 @@ def test_both_readings_of_generated_music_agree(text: str) -> None:
     measures, sounds = engraved(prepared)
     assert all(bar.length == 4 for bar in reading.bars) and len(measures) == len(reading.bars)
     assert sorted(sounds) == sorted(read(text)[1])
+
+
+@pytest.mark.parametrize("hidden", ["", "yy"])
+def test_a_beam_of_grace_notes_that_goes_on_over_a_rest_takes_no_time(hidden: str) -> None:
+    rest = f"4r{hidden}"
+    text = kern("*M3/4", rest, "8qgL", "16qaa", rest, "8qddd", "8qeeeJ", "4gg", "=2", "8eL", "16qqf", "8eJ", "4e", "4e")
+    expected = [(2, 79), (3, 64), (3.5, 64), (4, 64), (5, 64)]
+    assert engraving_tools.notes_of(engraving_tools.engraved("a.krn", text)) == expected
 
 
 REAL = [(name, place) for name in ("polish_piano", "chopin_first_editions") for place in range(10)]

@@ -10,6 +10,7 @@ _TREMOLO = re.compile(r"@\d+@")
 _DURATION = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _MOST_DOTS = 8
 _ORNAMENT = re.compile(r"[TtMmWwSO$]")  # of a trill, mordent, turn and the like
+_NO_BEAMS = str.maketrans("", "", "LJKk")
 _LETTERS = re.compile(r"[a-gA-G]")
 _STEPS = "cdefgab"
 _NATURAL = (0, 2, 4, 5, 7, 9, 11)  # semitones above C
@@ -81,8 +82,12 @@ def without_endings(token: str) -> str:
 
 
 def with_grace_notes(token: str) -> str:
-    """The token with the notes of a groupetto (Q), whose durations do not count, as grace notes (q)."""
-    return token.replace("Q", "q")
+    """The token with the notes of a groupetto (Q), whose durations do not count, as grace notes (q); these without beams.
+
+    They are not drawn, but the engraver would give a beam of theirs that goes on over another note or a rest a time.
+    """
+    graces = token.replace("Q", "q")
+    return graces.translate(_NO_BEAMS) if "q" in graces else graces
 
 
 def is_unpitched(text: str) -> bool:
