@@ -404,6 +404,13 @@ def test_hidden_notes_are_kept() -> None:
 # --- tempi
 
 
+@pytest.mark.parametrize(
+    ("mark", "tempo"), [('mm="60"', 60), ('mm="60" mm.unit="2" mm.dots="1"', 180), ('mm="60" midi.bpm="70"', 70)]
+)
+def test_a_definition_may_state_a_metronome_mark(mark: str, tempo: float) -> None:
+    assert read_mei(score(bar(SCALE), definition=mark))[1].tempo_map(range(1))[0][1] == tempo
+
+
 def test_tempi_at_their_places() -> None:
     first = '<tempo tstamp="1" mm="60" mm.unit="2" mm.dots="1"/><tempo tstamp="3" midi.bpm="90" mm="1"/><tempo>Adagio</tempo>'
     first += '<tempo tstamp="4">Andante <rend>\u2669</rend> = 50</tempo>'

@@ -320,6 +320,12 @@ def test_a_duration_that_no_other_spine_tells(rows: tuple[str, ...]) -> None:
         humdrum(*rows)
 
 
+def test_a_rest_alone_in_its_bar_lasts_as_long_as_the_bar() -> None:
+    rests = ("* *^", "r r r", "* *v *v", "=1b =1b", "*M3/4 *M3/4", "r r", "=1c =1c", "*M4/4 *M4/4")
+    piece = humdrum(*rests, "4C 4c", "4D 4d", "4E 4e", "4F 4f")
+    assert piece.unshown == {} and notes_of(piece)[:4] == [(7, 48), (7, 60), (8, 50), (8, 62)]
+
+
 def test_heads_and_sizes_of_humdrum() -> None:
     """Notes of cue size are played: in first editions they are runs and cadenzas."""
     shaped = humdrum("* *head:x", "4C 4c", "* *Xhead", "4D 4d", "4E 4e", "4F 4f")

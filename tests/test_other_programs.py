@@ -78,6 +78,7 @@ def beats(*values: str) -> str:
     [
         (("quarter", "=", "quarter."), 150),
         (("eighth", "=", "half"), 400),
+        (("quarter start", "=", "quarter"), 150),  # of a triplet
         (("eighth", "eighth", "=", "quarter start", "eighth stop"), 100),  # swing
         (("quarter",), 100),
     ],
@@ -86,6 +87,27 @@ def test_a_metric_modulation_in_notes(mark: tuple[str, ...], tempo: float) -> No
     text = score(part('<sound tempo="100"/>' + LINE, beats(*mark) + LINE))
     reading = import_score(Path("x.musicxml"), text)[1]
     assert reading.tempo_map(range(2))[-1][1] == pytest.approx(tempo)
+
+
+@pytest.mark.parametrize("size", ["75", "60"])
+def test_small_staves_have_the_size_of_the_style(size: str) -> None:
+    small = f"<staff-details><staff-size>{size}</staff-size></staff-details>"
+    piece, usual = made(LINE, LINE, more=small), made(LINE, LINE)
+    assert notes_of(piece) == notes_of(usual) and heights(piece) == heights(usual)
+    kern = "**kern\n*clefG2\n*M4/4\n{}=1\n4c\n4d\n4e\n4f\n=2\n4c\n4d\n4e\n4f\n*-\n"
+    for line in (f"*size:{size}%\n", f"*scale:{size}%\n"):
+        assert heights(engraved("x.krn", kern.format(line))) == heights(engraved("x.krn", kern.format("")))
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_the_name_of_a_part_may_stand_in_one_column_of_humdrum(column: int) -> None:
+    """As musicxml2hum writes it: equal *part means one part."""
+    names = ["*", "*", '*I"Voice']
+    names[column] = '*I"Piano'
+    rows = ["**kern\t**kern\t**kern", "*part2\t*part2\t*part1", "\t".join(names), "*clefF4\t*clefG2\t*clefG2"]
+    rows += ["*M4/4\t*M4/4\t*M4/4", *(f"={bar}\t={bar}\t={bar}\n2C\t2c\t1gg\n2D\t2d\t." for bar in range(1, 4)), "*-\t*-\t*-"]
+    piece = engraved("x.krn", "\n".join(rows) + "\n", TWO, Playing("piano"))
+    assert notes_of(piece)[:4] == [(0, 48), (0, 60), (2, 50), (2, 62)] and len(piece.notes) == 12
 
 
 def test_a_part_that_doubles_an_octave_is_played_as_written() -> None:

@@ -67,6 +67,25 @@ def test_bars_sound_and_are_drawn_in_their_order(repeats: str, order: str, bars:
     assert first == sorted(first)
 
 
+@pytest.mark.parametrize(
+    ("order", "bars"),
+    [
+        ("1,2,3", [1, 2, 3, 4]),
+        ("1-2,2,3", [1, 2, 3, 2, 3, 4]),
+        ("2a,2b,3", [2, 3, 4]),
+        ("1,2,X1,X1", [1, 2, 3, 3]),
+    ],
+)
+@pytest.mark.parametrize("sign", ["", barline("right", BACKWARD)])
+def test_a_bar_without_a_number_of_its_own_is_the_rest_of_the_bar_before(order: str, bars: list[int], sign: str) -> None:
+    """A repeat sign within a bar divides it, and programs number its second part X1."""
+    music = [notes("C5 D5 E5 F5"), notes("G5 A5") + sign, notes("B5 C6"), notes("D5 E5 F5 G5")]
+    text = score(part(*music)).replace('number="3"', 'number="X1" implicit="yes"').replace('number="4"', 'number="3"')
+    played = {1: [72, 74, 76, 77], 2: [79, 81], 3: [83, 84], 4: [74, 76, 77, 79]}
+    piece = engraved("x.musicxml", text, ONE, Playing("", "once", order))
+    assert [pitch for _, pitch in notes_of(piece)] == [pitch for bar in bars for pitch in played[bar]]
+
+
 def test_the_key_at_the_goal_of_a_jump_is_printed() -> None:
     """Bar 1 comes again in C: after two sharps its key is drawn, and a clef that is the same is not."""
     mei = cleaned("x.musicxml", TUNE, ONE, Playing("", "written"))

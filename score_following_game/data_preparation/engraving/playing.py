@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -15,6 +16,7 @@ PIANO = "piano"  # the part with two staves that a pianist plays
 HANDS = ("right", "left")  # one staff of that part, the upper or the lower one
 REPEATS = (ONCE, WRITTEN)
 _LONGEST = 20_000  # bars
+_UNNUMBERED = re.compile(r"X\d*")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Playing:
         Raises EngravingError for a bar that is not there and for marks that give no clear order.
         """
         if self.bars:
-            return _listed(self.bars, [bar.name for bar in reading.bars], [mark.ending for mark in marks])
+            endings = [mark.ending for mark in marks]
+            return _listed(self.bars, _numbered(self.bars, [bar.name for bar in reading.bars], endings), endings)
         if self.repeats == ONCE:
             return once_order(marks)
         if reading.written is not None:
@@ -50,6 +53,21 @@ class Playing:
 
 
 WHOLE = Playing()
+
+
+def _numbered(text: str, names: Sequence[str], endings: Sequence[tuple[int, ...]]) -> list[str]:
+    """The names, in which a bar without a number of its own ("X1") has that of the bar before, whose rest it is.
+
+    Not where --order names such bars, or where an ending begins with it.
+    """
+    asked = {name.strip() for passage in text.split(",") for name in passage.split("-")}
+    if any(_UNNUMBERED.fullmatch(name) for name in asked):
+        return list(names)
+    numbered: list[str] = []
+    for bar, name in enumerate(names):
+        goes_on = bool(numbered) and _UNNUMBERED.fullmatch(name) is not None and endings[bar] == endings[bar - 1]
+        numbered.append(numbered[-1] if goes_on else name)
+    return numbered
 
 
 def _listed(text: str, names: Sequence[str], endings: Sequence[tuple[int, ...]]) -> list[int]:

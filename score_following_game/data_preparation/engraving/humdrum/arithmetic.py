@@ -9,13 +9,12 @@ from fractions import Fraction
 from score_following_game.data_preparation.engraving.humdrum.preparing import Lost, prepare
 from score_following_game.data_preparation.engraving.humdrum.spines import Row, Spine, read_rows, unreadable
 from score_following_game.data_preparation.engraving.humdrum.tempo import metronome_marks, quarters_per_minute
-from score_following_game.data_preparation.engraving.humdrum.tokens import Sign, read_token
+from score_following_game.data_preparation.engraving.humdrum.tokens import METER, Sign, read_token
 from score_following_game.data_preparation.engraving.read_bar import ReadBar, ReadNote
 from score_following_game.data_preparation.engraving.reading import LENGTH, Reading
 from score_following_game.data_preparation.errors import EngravingError
 
 _INSTRUMENT = re.compile(r"\*ITrd([-+]?\d{1,3})c([-+]?\d{1,3})")  # written so many steps and semitones above the sound
-_METER = re.compile(r"\*M([1-9]\d{0,3})/([1-9]\d{0,3})")
 _INVISIBLE = re.compile(r"=+\d*\w*-")
 _NUMBER = re.compile(r"=+(\d+\w*)")
 
@@ -108,7 +107,7 @@ class _Reader:
             if tempo := quarters_per_minute(token):
                 self.bars[-1].tempi[self.now - self.bars[-1].start] = tempo
                 self.stated.add(self.now)
-            if meter := _METER.match(token):
+            if meter := METER.match(token):
                 self.meter = int(meter[1]), int(meter[2])
                 if self.now == self.bars[-1].start:
                     self.bars[-1].meter = self.meter

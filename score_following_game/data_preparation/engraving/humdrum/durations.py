@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.humdrum.spines import Row, Spine
-from score_following_game.data_preparation.engraving.humdrum.tokens import read_token
+from score_following_game.data_preparation.engraving.humdrum.tokens import METER, read_token
 
 _MOST_DOTS = 2
 
@@ -21,14 +21,31 @@ def missing_duration(rows: Sequence[Row], place: int, spine: Spine) -> str | Non
     """The duration of the token of a spine in rows[place], as **kern writes it; None if no other spine tells it.
 
     It lasts until the next token of its spine or the bar line. Another spine that has a token at both ends says how long that
-    is. Spines that contradict each other tell nothing.
+    is. Spines that contradict each other tell nothing. A rest that is alone in its bar lasts as long as the bar.
     """
     end = next((at for at in range(place + 1, len(rows)) if rows[at].is_barline or _token(rows[at], spine) != "."), None)
     if end is None:
         return None
     others = [other for _, token, other in rows[place].kern() if other is not spine and token != "."]
     found = {length for other in others if (length := _length(rows[place : end + 1], other)) is not None}
+    if not found and _is_bar_of_rest(rows, place, end, spine):
+        found = {meter} if (meter := _meter(rows[:place], spine)) else found
     return _written(found.pop()) if len(found) == 1 else None
+
+
+def _is_bar_of_rest(rows: Sequence[Row], place: int, end: int, spine: Spine) -> bool:
+    """Whether the token of a spine in rows[place] is a rest with nothing before it in its bar, which ends at rows[end]."""
+    first = next((at + 1 for at in range(place - 1, -1, -1) if rows[at].is_barline), 0)
+    alone = rows[end].is_barline and all(_token(row, spine) == "." for row in rows[first:place])
+    return alone and "r" in (_token(rows[place], spine) or "")
+
+
+def _meter(rows: Sequence[Row], spine: Spine) -> Fraction | None:
+    """Quarters of a bar, by the last time signature of a spine; None if it has none."""
+    interpretations = (own for row in reversed(rows) if row.is_interpretation for own in row.kern())
+    signs = (METER.match(token) for _, token, other in interpretations if other.origin == spine.origin)
+    meter = next(filter(None, signs), None)
+    return Fraction(4 * int(meter[1]), int(meter[2])) if meter else None
 
 
 def _length(rows: Sequence[Row], spine: Spine) -> Fraction | None:

@@ -16,6 +16,8 @@ from score_following_game.data_preparation.engraving.silent import NO_DURATION, 
 
 _REPEATED, _NOT_REPEATED = "*rep", "*Xrep"
 _DRAWN_SHORT = {_REPEATED, _NOT_REPEATED, "*tremolo", "*Xtremolo"}  # what stands between them is written out in the file
+_PAGE_LAYOUT = ("*size:", "*scale:")  # of a staff
+_PART, _NAME = re.compile(r"\*part\d+"), re.compile(r"\*I[\"'a-z]")
 _OCTAVE_CLEF = re.compile(r"\*clef[GFC]([v^])\d?")
 _OCTAVE_OF = {"*ITrd7c12": "v", "*ITrd-7c-12": "^"}
 _DURATION = re.compile(r"\d+(%\d+)?\.*")
@@ -35,7 +37,7 @@ def prepare(text: str) -> tuple[list[str], Lost]:
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = _comments_that_fit(lines)
     lines = _instruments_after_barlines([_prepare_line(line) for line in _repetitions_shown(lines)])
-    return _without_mistakes(_octaves_stated_once(lines))
+    return _without_mistakes(_octaves_stated_once(_names_of_parts(lines)))
 
 
 def _repetitions_shown(lines: list[str]) -> list[str]:
@@ -72,7 +74,9 @@ def _prepare_line(line: str) -> str:
     if line.startswith(("!!!filter:", "!!!!filter:")):
         return "!!" + line.lstrip("!")
     if line.startswith("*"):
-        return "\t".join("*" if token in _DRAWN_SHORT else token for token in line.split("\t"))
+        return "\t".join(
+            "*" if token in _DRAWN_SHORT or token.startswith(_PAGE_LAYOUT) else token for token in line.split("\t")
+        )
     return line
 
 
@@ -83,6 +87,23 @@ def _instruments_after_barlines(lines: list[str]) -> list[str]:
         only_instruments = all(token == "*" or token.startswith("*I") for token in tokens)
         if only_instruments and "*ITr" in line and lines[number + 1].startswith("="):
             lines[number : number + 2] = lines[number + 1], line
+    return lines
+
+
+def _names_of_parts(lines: list[str]) -> list[str]:
+    """A part's name, which may stand in the column of one of its staves, in those of the others, too."""
+    part_of: dict[int, str] = {}  # by columns
+    for row in read_rows(lines):
+        if not row.is_interpretation:
+            continue
+        part_of |= {spine.origin: token for _, token, spine in row.kern() if _PART.fullmatch(token)}
+        names = {part_of.get(spine.origin): token for _, token, spine in row.kern() if _NAME.match(token)}
+        tokens = list(row.tokens)
+        for field, token, spine in row.kern():
+            part = part_of.get(spine.origin)
+            if token == "*" and part is not None and part in names:
+                tokens[field - 1] = names[part]
+        lines[row.number - 1] = "\t".join(tokens)
     return lines
 
 

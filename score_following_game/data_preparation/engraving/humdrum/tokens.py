@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+METER = re.compile(r"\*M([1-9]\d{0,3})/([1-9]\d{0,3})")
 _TREMOLO = re.compile(r"@\d+@")
 _DURATION = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _MOST_DOTS = 8

@@ -16,8 +16,8 @@ _BETTER = ("reg", "corr", "expan")  # of a choice
 _WORSE = ("orig", "sic", "abbr", "del")
 # What a definition may say. All else in it is page layout.
 _DEFINED = {"n", "lines", "ppq", "dur.default", "symbol", "bar.thru", "label", "label.abbr", "keysig", ID}
-_DEFINED |= {"oct.default", "octave.default", "trans.semi", "trans.diat", "midi.bpm", "midi.mspb", "midi.tempo"}
-_DEFINED_GROUPS = ("clef.shape", "clef.line", "clef.dis", "clef.oct", "meter.", "key.", "keysig.")
+_DEFINED |= {"oct.default", "octave.default", "trans.semi", "trans.diat", "midi.bpm", "midi.mspb", "midi.tempo", "mm"}
+_DEFINED_GROUPS = ("clef.shape", "clef.line", "clef.dis", "clef.oct", "mm.", "meter.", "key.", "keysig.")
 _DEFINITIONS = {
     "scoreDef": {"staffGrp", "staffDef", "clef", "keySig", "meterSig", "meterSigGrp"},
     "staffGrp": {"staffGrp", "staffDef", "grpSym", "label", "labelAbbr", "instrDef"},

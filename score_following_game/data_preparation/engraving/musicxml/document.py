@@ -85,7 +85,8 @@ def _tidy(root: Element) -> None:
     """Write the file as the engraver takes it.
 
     It takes white space for a part of values, an octave line that goes on in a new system for another one, and no file that
-    names bar lines of single parts (non-controlling). Keys and clefs are shown: without them the notes are others.
+    names bar lines of single parts (non-controlling). Keys and clefs are shown: without them the notes are others. All staves
+    have the size of the style.
     """
     for element in root.iter():
         if element.text and not len(element) and element.tag not in _TEXTS:
@@ -95,6 +96,9 @@ def _tidy(root: Element) -> None:
         elif element.tag == "direction-type":
             for line in [line for line in element.findall("octave-shift") if line.get("type") == "continue"]:
                 element.remove(line)
+        elif element.tag == "staff-details":
+            for size in element.findall("staff-size"):
+                element.remove(size)
         elif element.tag == "measure":
             element.attrib.pop("non-controlling", None)
 

@@ -56,6 +56,7 @@ def _sides(mark: ElementTree.Element) -> list[Fraction]:
     for child in mark:
         if child.tag == "metronome-relation":
             sides.append(Fraction(0))
+            ratio = Fraction(1)  # a tuplet of one note, "triplet quarter = quarter", has no end
         elif child.tag == "metronome-note":
             tuplet = child.find("metronome-tuplet")
             if tuplet is not None and tuplet.get("type") != "stop":
