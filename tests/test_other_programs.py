@@ -99,6 +99,26 @@ def test_small_staves_have_the_size_of_the_style(size: str) -> None:
         assert heights(engraved("x.krn", kern.format(line))) == heights(engraved("x.krn", kern.format("")))
 
 
+def clef(sign: str, line: int) -> str:
+    return f"<attributes><clef><sign>{sign}</sign><line>{line}</line></clef></attributes>"
+
+
+@pytest.mark.parametrize("bar", ["within", "end", "end and start", "two at the end", "two at first"])
+def test_of_two_clefs_at_one_place_the_last_counts(bar: str) -> None:
+    low, both = notes("C3 D3 E3 F3"), clef("C", 3) + clef("F", 4)
+    bars = {
+        "within": (notes("C4 D4") + both + notes("E3 F3"), low),
+        "end": (LINE + clef("F", 4), low),
+        "end and start": (LINE + clef("C", 3), clef("F", 4) + low),
+        "two at the end": (LINE + both, low),
+        "two at first": (both + low, low),
+    }[bar]
+    piece, usual = made(*bars, low), made(LINE, clef("F", 4) + low, low)
+    assert pitches(piece)[-8:] == pitches(usual)[-8:] and not piece.unshown
+    rows = [each.score.coords[each.score.coord2onset[-8:, 0], 0] for each in (piece, usual)]
+    np.testing.assert_allclose(rows[0], rows[1], atol=0.1)
+
+
 @pytest.mark.parametrize("column", [0, 1])
 def test_the_name_of_a_part_may_stand_in_one_column_of_humdrum(column: int) -> None:
     """As musicxml2hum writes it: equal *part means one part."""

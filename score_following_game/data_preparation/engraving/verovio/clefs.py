@@ -6,6 +6,7 @@ early, and writes a clef that belongs to the bar line behind the last note of a 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -63,14 +64,10 @@ def _is(element: Element, clef: ReadClef) -> bool:
 def put_clefs(staff: Element, changes: Sequence[Change]) -> None:
     """Put each clef before the first note at its time or later of each layer, at the end of a layer that has none.
 
-    Every layer needs it: in the next bar the engraver takes the clef of the last layer for the whole staff.
+    Every layer needs it: in the next bar the engraver takes the clef of the last layer for the whole staff. Of several at one
+    time the last counts.
     """
-    written: list[tuple[Fraction, dict[str, str]]] = []
-    for time, clef in changes:
-        says = {name: value for name, value in clef.attrib.items() if name != ID}
-        if (time, says) in written:
-            continue
-        written.append((time, says))
+    for time, clef in dict(changes).items():
         layers = staff.findall(f"{MEI}layer")
         following = [next((item for item in items_of(layer)[0] if item.onset >= time), None) for layer in layers]
         # It is drawn where it is no copy: in the layer whose next note is the first.
@@ -83,8 +80,23 @@ def put_clefs(staff: Element, changes: Sequence[Change]) -> None:
                 _put_before(layer, item.element, written_here)
 
 
+def drop_replaced_clefs(measures: Sequence[Element]) -> None:
+    """Remove the clefs at the end of a bar's staff where the next bar begins with others."""
+    for measure, following in itertools.pairwise(measures):
+        for staff in measure.findall(f"{MEI}staff"):
+            layers = following.findall(f"{MEI}staff[@n='{staff.get('n')}']/{MEI}layer")
+            if not any(len(layer) and _is_new(layer[0]) for layer in layers):
+                continue
+            for layer in staff.findall(f"{MEI}layer"):
+                while len(layer) and layer[-1].tag == f"{MEI}clef":
+                    layer.remove(layer[-1])
+
+
 def draw_first_clefs(root: Element) -> None:
-    """Draw the G clef, by which the engraver places the heads of a staff that begins without a clef."""
+    """Draw the G clef, by which the engraver places the heads of a staff that begins without a clef; of several the last."""
+    for definition in root.iter(f"{MEI}staffDef"):
+        for replaced in definition.findall(f"{MEI}clef")[:-1]:
+            definition.remove(replaced)
     score, measure = root.find(f".//{MEI}score/{MEI}scoreDef"), root.find(f".//{MEI}measure")
     if score is None or score.find(f"{MEI}clef") is not None or score.get("clef.shape"):
         return

@@ -14,7 +14,12 @@ from score_following_game.data_preparation.engraving.reading import SIGN, TIE, R
 from score_following_game.data_preparation.engraving.repetition import is_tremolo
 from score_following_game.data_preparation.engraving.silent import MARK, UNPITCHED, is_without_pitch
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI, written_pitch
-from score_following_game.data_preparation.engraving.verovio.clefs import at_stated_times, put_clefs, take_clefs
+from score_following_game.data_preparation.engraving.verovio.clefs import (
+    at_stated_times,
+    drop_replaced_clefs,
+    put_clefs,
+    take_clefs,
+)
 from score_following_game.data_preparation.engraving.verovio.layers import additive_bars, fill_measure, mend_layer
 from score_following_game.data_preparation.engraving.verovio.octaves import mend_octave_lines
 from score_following_game.data_preparation.errors import EngravingError
@@ -37,6 +42,7 @@ def mend(root: Element, reading: Reading) -> Reading:
     for index, (measure, bar, additive) in enumerate(zip(measures, reading.bars, additive_bars(root))):
         measure.set(ID, f"bar-{index}")
         _mend_times(measure, bar, additive, bar.clefs)
+    drop_replaced_clefs(measures)
     _keep_beats(measures, reading)
     mend_octave_lines(measures)
     read = {note.id: note for bar in reading.bars for note in bar.notes}
