@@ -179,6 +179,18 @@ def test_a_whole_rest_that_stands_for_a_shorter_bar(measure: str) -> None:
         assert [onset for onset, pitch in notes_of(engraved("x.musicxml", text, TWO)) if pitch == 72] == [0, 3]
 
 
+@pytest.mark.parametrize(
+    ("measure", "meter", "following"),
+    [(' measure="yes"', "3/4", 6), (' measure="yes"', "6/8", 6), (' measure="yes"', "3/2", 10), ("", "3/4", 7)],
+)
+def test_a_rest_of_the_bar_is_no_longer_than_its_bar_without_music(measure: str, meter: str, following: int) -> None:
+    """A shorter one may be of a divided bar, and one that does not say that it is the bar's of a longer bar."""
+    full = notes("C5 D5 E5", quarters=2 if meter == "3/2" else 1)
+    rest = note("R", 4).replace("<rest/>", f"<rest{measure}/>")
+    piece = made(full, rest, full.replace("<octave>5", "<octave>4"), *[full] * 3, meter=meter)
+    assert min(onset for onset, pitch in notes_of(piece) if pitch == 60) == following
+
+
 SHIFT = '<octave-shift type="{}" size="8"/>'.format
 
 

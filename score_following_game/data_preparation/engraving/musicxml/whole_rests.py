@@ -27,6 +27,11 @@ class _Voice:
     def is_rest(self) -> bool:
         return not self.start and len(self.content) == 1 and self.content[0].find("rest") is not None
 
+    @property
+    def is_measure_rest(self) -> bool:
+        rest = self.content[0].find("rest") if self.is_rest else None
+        return rest is not None and rest.get("measure") == "yes"
+
     def shorten(self, duration: Fraction) -> None:
         """Let the rest, and a way back as long as the rest, last so many divisions."""
         long = self.content[0].findtext("duration")
@@ -39,7 +44,8 @@ class _Voice:
 def shorten_rests(parts: Sequence[Part]) -> None:
     """Let a rest that is alone in its voice, and longer than the bar that the other voices fill, last as long as the bar.
 
-    In a bar without music the file counts: that bar may be longer than others.
+    In a bar without music the file counts, since that bar may be longer than others, but not for a rest that says that it is
+    the bar's (measure="yes").
     """
     for measures in metered_bars(parts):
         if len({full for _, full, _ in measures}) > 1:
@@ -48,7 +54,7 @@ def shorten_rests(parts: Sequence[Part]) -> None:
         long = [(voice, full, divisions) for voice, full, divisions in voices if full and voice.is_rest and voice.end > full]
         music = max((voice.end for voice, _, _ in voices if not voice.is_rest), default=Fraction(0))
         for voice, full, divisions in long:
-            if music == full:
+            if music == full or (not music and voice.is_measure_rest):
                 voice.shorten(full * divisions)
 
 
