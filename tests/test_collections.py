@@ -92,8 +92,8 @@ def test_the_msmd_in_a_clone_of_mutopia(tmp_path: Path, run) -> None:
     for notes, path in zip(("c b a g", "c a f e", "e d c b"), paths.values()):
         file = clone / "ftp" / path
         file.parent.mkdir(parents=True)
-        file.write_text('\\include "notes.ily"\n' + PIANO % "\\notes")
-        file.with_name("notes.ily").write_text(f"notes = {{ {notes} }}")
+        file.write_text('\\include "../notes.ily"\n' + PIANO % "\\notes")
+        (file.parent.parent / "notes.ily").write_text(f"notes = {{ {notes} }}")
     done = run("prepare_game_data.py", "msmd", "--source", clone, "--destination", tmp_path / "out")
     home = tmp_path / "out" / "score_following_game_data" / "msmd_all"
     assert sorted(path.relative_to(home).as_posix() for path in home.rglob("*.npz")) == [
@@ -112,12 +112,20 @@ def test_songs_in_a_clone_of_openscore(tmp_path: Path) -> None:
     for folder in ("Arne,_Thomas/_/By_Dimpled_Brook", "Schubert,_Franz/Die_schöne_Müllerin,_D.795/02_Wohin"):
         (tmp_path / "scores" / folder).mkdir(parents=True)
         shutil.copy(ROOT / "tests" / "data" / "song.musicxml", tmp_path / "scores" / folder / "lc1.musicxml")
+    (tmp_path / "scores" / "Loewe,_Carl" / "Erlkönig").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "data" / "song.musicxml", tmp_path / "scores" / "Loewe,_Carl" / "Erlkönig" / "lc2.musicxml")
+    (tmp_path / "scores" / "Schubert,_Franz" / "_" / "Halt!").mkdir(parents=True)
+    (tmp_path / "scores" / "Schubert,_Franz" / "_" / "Halt!" / "lc3.mscx").write_text("")
     expected = {
+        "lc3": "",
+        "Loewe_Carl__Erlkonig": "Loewe, Carl",
         "Arne_Thomas__By_Dimpled_Brook": "Arne, Thomas",
         "Schubert_Franz__Die_schone_Mullerin_D_795__02_Wohin": "Schubert, Franz",
     }
     for folder in (tmp_path, tmp_path / "scores"):
-        assert {source.name: source.work for source in find_songs([folder])} == expected
+        songs = {source.name: source for source in find_songs([folder])}
+        assert {name: source.work for name, source in songs.items()} == expected
+        assert songs["lc3"].problem == "lc3.mscx: has no MusicXML beside it; export it by MuseScore"
     with pytest.raises(UserError, match=r"as they are distributed nor the file index\.json"):
         find_songs([tmp_path / "scores" / "Arne,_Thomas"])
 

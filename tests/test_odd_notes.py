@@ -296,11 +296,15 @@ def test_a_duration_that_the_layers_of_mei_do_not_tell(odd: str) -> None:
 # --- Humdrum
 
 
-def humdrum(*rows: str) -> EngravedPiece:
-    """Two staves: these rows as the first bar, and seven bars of four quarters."""
+def humdrum_text(*rows: str, opening: str = "=1 =1") -> str:
+    """Two staves: these rows as the first bar, and seven bars of four quarters. opening: the bar line before."""
     bars = [row for number in range(2, 9) for row in (f"={number} ={number}", "4C 4c", "4D 4d", "4E 4e", "4F 4f")]
-    text = ["**kern **kern", "*clefF4 *clefG2", "*M4/4 *M4/4", "=1 =1", *rows, *bars, "== ==", "*- *-"]
-    return engraved("x.krn", "\n".join(row.replace(" ", "\t").replace("&", " ") for row in text) + "\n", TWO)
+    text = ["**kern **kern", "*clefF4 *clefG2", "*M4/4 *M4/4", opening, *rows, *bars, "== ==", "*- *-"]
+    return "\n".join(row.replace(" ", "\t").replace("&", " ") for row in text) + "\n"
+
+
+def humdrum(*rows: str) -> EngravedPiece:
+    return engraved("x.krn", humdrum_text(*rows), TWO)
 
 
 @pytest.mark.parametrize(
@@ -324,6 +328,15 @@ def test_a_rest_alone_in_its_bar_lasts_as_long_as_the_bar() -> None:
     rests = ("* *^", "r r r", "* *v *v", "=1b =1b", "*M3/4 *M3/4", "r r", "=1c =1c", "*M4/4 *M4/4")
     piece = humdrum(*rests, "4C 4c", "4D 4d", "4E 4e", "4F 4f")
     assert piece.unshown == {} and notes_of(piece)[:4] == [(7, 48), (7, 60), (8, 50), (8, 62)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "opening"), [(("2C 2c", "=:|! =:|!", "r r"), "=1 =1"), (("r r",), "* *"), (("r r", "=:|! =:|!", "2C 2c"), "=1 =1")]
+)
+def test_a_rest_in_a_part_of_a_bar_needs_a_duration(rows: tuple[str, ...], opening: str) -> None:
+    """Nobody says how long the part of a divided bar is, or an upbeat."""
+    with pytest.raises(EngravingError, match="'r' has no duration"):
+        engraved("x.krn", humdrum_text(*rows, opening=opening), TWO)
 
 
 def test_heads_and_sizes_of_humdrum() -> None:

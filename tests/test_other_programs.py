@@ -13,6 +13,7 @@ from engraving_tools import TWO, cleaned, engraved, notes_of
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
 
 from score_following_game.data_preparation.engraving.engraved_piece import EngravedPiece
+from score_following_game.data_preparation.engraving.humdrum.preparing import prepare
 from score_following_game.data_preparation.engraving.importing import import_score
 from score_following_game.data_preparation.engraving.playing import WHOLE, Playing
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
@@ -126,8 +127,17 @@ def test_the_name_of_a_part_may_stand_in_one_column_of_humdrum(column: int) -> N
     names[column] = '*I"Piano'
     rows = ["**kern\t**kern\t**kern", "*part2\t*part2\t*part1", "\t".join(names), "*clefF4\t*clefG2\t*clefG2"]
     rows += ["*M4/4\t*M4/4\t*M4/4", *(f"={bar}\t={bar}\t={bar}\n2C\t2c\t1gg\n2D\t2d\t." for bar in range(1, 4)), "*-\t*-\t*-"]
-    piece = engraved("x.krn", "\n".join(rows) + "\n", TWO, Playing("piano"))
-    assert notes_of(piece)[:4] == [(0, 48), (0, 60), (2, 50), (2, 62)] and len(piece.notes) == 12
+    for order in (rows, [rows[0], rows[2], rows[1], *rows[3:]]):
+        piece = engraved("x.krn", "\n".join(order) + "\n", TWO, Playing("piano"))
+        assert notes_of(piece)[:4] == [(0, 48), (0, 60), (2, 50), (2, 62)] and len(piece.notes) == 12
+
+
+@pytest.mark.parametrize("rows", [('*I"Piano', "*", '*I"Violin'), ("*", '*I"Alto', '*I"Voice')])
+def test_several_names_in_one_part_of_humdrum_stay_where_they_are(rows: tuple[str, str, str]) -> None:
+    text = "**kern\t**kern\t**kern\n*part1\t*part1\t*part1\n" + "\t".join(rows) + "\n*clefG2\t*clefG2\t*clefG2\n"
+    later = '*I"Bass\t*\t*\n=1\t=1\t=1\n1c\t1e\t1g\n=2\t=2\t=2\n1c\t1e\t1g\n=3\t=3\t=3\n1c\t1e\t1g\n*-\t*-\t*-\n'
+    prepared = prepare(text + later)[0]
+    assert prepared[2].split("\t") == list(rows) and prepared[4].split("\t") == ['*I"Bass', "*", "*"]
 
 
 def test_a_part_that_doubles_an_octave_is_played_as_written() -> None:

@@ -74,16 +74,30 @@ def test_bars_sound_and_are_drawn_in_their_order(repeats: str, order: str, bars:
         ("1-2,2,3", [1, 2, 3, 2, 3, 4]),
         ("2a,2b,3", [2, 3, 4]),
         ("1,2,X1,X1", [1, 2, 3, 3]),
+        ("1,2,3,X2", [1, 2, 3, 4, 5]),
+        ("2b,X2", [3, 5]),
     ],
 )
 @pytest.mark.parametrize("sign", ["", barline("right", BACKWARD)])
 def test_a_bar_without_a_number_of_its_own_is_the_rest_of_the_bar_before(order: str, bars: list[int], sign: str) -> None:
     """A repeat sign within a bar divides it, and programs number its second part X1."""
-    music = [notes("C5 D5 E5 F5"), notes("G5 A5") + sign, notes("B5 C6"), notes("D5 E5 F5 G5")]
+    music = [notes("C5 D5 E5 F5"), notes("G5 A5") + sign, notes("B5 C6"), notes("D5 E5"), notes("F5 G5")]
     text = score(part(*music)).replace('number="3"', 'number="X1" implicit="yes"').replace('number="4"', 'number="3"')
-    played = {1: [72, 74, 76, 77], 2: [79, 81], 3: [83, 84], 4: [74, 76, 77, 79]}
+    text = text.replace('number="5"', 'number="X2" implicit="yes"')
+    played = {1: [72, 74, 76, 77], 2: [79, 81], 3: [83, 84], 4: [74, 76], 5: [77, 79]}
+    if order.endswith(",3"):
+        bars = [*bars, 5]
     piece = engraved("x.musicxml", text, ONE, Playing("", "once", order))
     assert [pitch for _, pitch in notes_of(piece)] == [pitch for bar in bars for pitch in played[bar]]
+
+
+def test_an_upbeat_after_a_full_bar_is_not_its_rest() -> None:
+    """It belongs to what follows, so --order names it."""
+    music = [notes("C5 D5 E5 F5"), notes("G5 A5 B5 C6") + barline("right", BACKWARD), note("D5"), notes("E5 F5 G5 A5")]
+    text = score(part(*music)).replace('number="3"', 'number="X1" implicit="yes"').replace('number="4"', 'number="3"')
+    for order, upbeat in (("1-2,1-2,X1,3", [74]), ("1-2,1-2,3", [])):
+        piece = engraved("x.musicxml", text, ONE, Playing("", "once", order))
+        assert [pitch for _, pitch in notes_of(piece)][8:-4] == [72, 74, 76, 77, 79, 81, 83, 84, *upbeat]
 
 
 def test_the_key_at_the_goal_of_a_jump_is_printed() -> None:

@@ -59,7 +59,10 @@ class BranchCache:
 
 
 class ParameterWatch:
-    """Says whether the parameters or buffers of a network have changed since it was last asked."""
+    """Says whether the parameters or buffers of a network have changed in place since it was last asked.
+
+    Those that are replaced by other tensors are not seen.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         self._tensors = [*network.parameters(), *network.buffers()]

@@ -33,7 +33,7 @@ from score_following_game.optional_libraries import missing_library
 from score_following_game.yaml_files import read_table
 
 PIECES_FILE = "pieces.json"  # in a folder of LilyPond pieces: main files, split, licences
-SONGS = "scores"  # the folder of the songs in their repository
+SONGS, MUSESCORE = "scores", ".mscx"  # the folder of the songs in their repository, and what they are written in
 INDEX_FILE = "index.json"  # in the folder of the songs: composer, set and title of each file
 CHOPIN_INSTITUTE = "CC BY 4.0, The Fryderyk Chopin Institute"
 CC0 = "CC0"
@@ -84,7 +84,7 @@ def _in_mutopia(folder: Path, pieces: dict[str, Listed]) -> list[Source]:
     sources: list[Source] = []
     for name, piece in looking_through(sorted(pieces.items())):
         file = scores / piece.path
-        found = sources_or_problem(name, file, partial(_listed_piece, name, file, file.parent, LIST))
+        found = sources_or_problem(name, file, partial(_listed_piece, name, file, scores, LIST))
         sources += [replace(source, licence=piece.licence or source.licence) for source in found]
     return sources
 
@@ -166,12 +166,24 @@ def _songs_in_folders(folder: Path) -> list[Source]:
     scores = folder / SONGS if (folder / SONGS).is_dir() else folder
     if (folder / INDEX_FILE).is_file():
         return []
-    songs = []
-    for source in find_sources([scores]):
-        composer, *sets = (part.replace("_", " ").strip() for part in source.path.relative_to(scores).parent.parts or [""])
-        if len(sets) >= 2:  # a song outside of a set is in the folder "_"
-            songs.append(_as_song(source, {"composer": composer, "set": sets[0], "title": sets[-1]}))
+    songs = [song for source in find_sources([scores]) if (song := _song_in_folder(source, scores)) is not None]
+    found = {song.path.parent for song in songs}
+    for file in sorted(scores.rglob(f"*{MUSESCORE}")) if songs else ():
+        if file.parent not in found:
+            songs += sources_or_problem(file.stem, file, partial(_unexported_song, file))
     return songs
+
+
+def _song_in_folder(source: Source, scores: Path) -> Source | None:
+    """The song of a file in COMPOSER/SET/TITLE, or COMPOSER/TITLE; None elsewhere. Without a set the folder is "_"."""
+    composer, *sets = (part.replace("_", " ").strip() for part in source.path.relative_to(scores).parent.parts or [""])
+    if not composer or not sets:
+        return None
+    return _as_song(source, {"composer": composer, "set": sets[0] if len(sets) > 1 else "", "title": sets[-1]})
+
+
+def _unexported_song(file: Path) -> list[Source]:
+    raise UserError(f"{file.name}: has no MusicXML beside it; export it by MuseScore")
 
 
 def _absent_song(file: Path, index: Path) -> list[Source]:

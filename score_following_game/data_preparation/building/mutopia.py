@@ -1,6 +1,6 @@
 """Where the pieces of the MSMD, and Mutopia's other keyboard pieces, lie in Mutopia's own folders.
 
-Mutopia: https://github.com/MutopiaProject/MutopiaProject, folder `ftp`. A piece is named COMPOSER__OPUS__BASE after its path.
+Mutopia: https://github.com/MutopiaProject/MutopiaProject, folder `ftp`.
 mutopia.json has the paths of the pieces of each set of the MSMD's split, and of the others with their licences.
 """
 
@@ -26,17 +26,24 @@ class Listed(NamedTuple):
 
 def msmd_pieces() -> dict[str, Listed]:
     """The pieces of the MSMD by their names."""
-    return {name: Listed(path) for pieces in _listed()["msmd"].values() for name, path in pieces.items()}
+    return {name_of(path): Listed(path) for paths in _listed()["msmd"].values() for path in paths}
 
 
 def msmd_split() -> GivenSplit:
     """The MSMD's split, version 1.1."""
-    return GivenSplit({name: part for part, pieces in _listed()["msmd"].items() for name in pieces}, "split v1.1 of the MSMD")
+    sets = {name_of(path): part for part, paths in _listed()["msmd"].items() for path in paths}
+    return GivenSplit(sets, "split v1.1 of the MSMD")
 
 
 def other_pieces() -> dict[str, Listed]:
     """The other keyboard pieces by their names."""
-    return {name: Listed(path, licence) for name, (path, licence) in _listed()["others"].items()}
+    return {name_of(path): Listed(path, licence) for path, licence in _listed()["others"].items()}
+
+
+def name_of(path: str) -> str:
+    """COMPOSER__OPUS__BASE of a path."""
+    composer, opus, *_, file = path.split("/")
+    return f"{composer}__{opus}__{file.removesuffix('.ly')}"
 
 
 def scores_in(folder: Path, pieces: dict[str, Listed]) -> Path | None:

@@ -19,7 +19,7 @@ from score_following_game.data_preparation.engraving.playing import WHOLE, WRITT
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.engraving.verovio.abbreviations import write_out
 from score_following_game.data_preparation.engraving.verovio.accidentals import MEI
-from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs
+from score_following_game.data_preparation.engraving.verovio.clefs import draw_first_clefs, drop_replaced_in_definitions
 from score_following_game.data_preparation.engraving.verovio.crossing import bring_home
 from score_following_game.data_preparation.engraving.verovio.layout import convert_to_mei, parse_mei
 from score_following_game.data_preparation.engraving.verovio.mending import (
@@ -64,6 +64,7 @@ def _import(form: str, text: str, playing: Playing) -> tuple[str, Reading]:
         write_out_rests(root, MEI)
         draw_time_signatures(root)
     write_out(root)
+    drop_replaced_in_definitions(root)
     draw_first_clefs(root)
     if form == "musicxml":
         bring_home(root)

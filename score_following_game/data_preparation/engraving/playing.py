@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.order import once_order, written_order
+from score_following_game.data_preparation.engraving.read_bar import ReadBar
 from score_following_game.data_preparation.engraving.reading import Reading
 from score_following_game.data_preparation.errors import EngravingError
 
@@ -43,7 +45,7 @@ class Playing:
         """
         if self.bars:
             endings = [mark.ending for mark in marks]
-            return _listed(self.bars, _numbered(self.bars, [bar.name for bar in reading.bars], endings), endings)
+            return _listed(self.bars, _numbered(self.bars, reading.bars, endings), endings)
         if self.repeats == ONCE:
             return once_order(marks)
         if reading.written is not None:
@@ -55,19 +57,22 @@ class Playing:
 WHOLE = Playing()
 
 
-def _numbered(text: str, names: Sequence[str], endings: Sequence[tuple[int, ...]]) -> list[str]:
-    """The names, in which a bar without a number of its own ("X1") has that of the bar before, whose rest it is.
+def _numbered(text: str, bars: Sequence[ReadBar], endings: Sequence[tuple[int, ...]]) -> list[str]:
+    """The names of the bars, in which one without a number of its own ("X1") has that of the bar before, if it is its rest.
 
-    Not where --order names such bars, or where an ending begins with it.
+    Not where --order names it, or where an ending begins with it.
     """
     asked = {name.strip() for passage in text.split(",") for name in passage.split("-")}
-    if any(_UNNUMBERED.fullmatch(name) for name in asked):
-        return list(names)
     numbered: list[str] = []
-    for bar, name in enumerate(names):
-        goes_on = bool(numbered) and _UNNUMBERED.fullmatch(name) is not None and endings[bar] == endings[bar - 1]
-        numbered.append(numbered[-1] if goes_on else name)
+    for index, bar in enumerate(bars):
+        is_rest = index > 0 and _UNNUMBERED.fullmatch(bar.name) and bar.name not in asked and _fit(bars[index - 1], bar)
+        numbered.append(numbered[-1] if is_rest and endings[index] == endings[index - 1] else bar.name)
     return numbered
+
+
+def _fit(first: ReadBar, second: ReadBar) -> bool:
+    """Whether two bars together are no longer than their time signature says; True if it is not known."""
+    return second.meter is None or first.length + second.length <= Fraction(4 * second.meter[0], second.meter[1])
 
 
 def _listed(text: str, names: Sequence[str], endings: Sequence[tuple[int, ...]]) -> list[int]:

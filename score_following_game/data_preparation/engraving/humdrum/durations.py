@@ -10,6 +10,7 @@ from score_following_game.data_preparation.engraving.humdrum.spines import Row, 
 from score_following_game.data_preparation.engraving.humdrum.tokens import METER, read_token
 
 _MOST_DOTS = 2
+_NUMBERED = re.compile(r"=(\d|=)")  # a bar line with a number, or the last one
 
 
 def lacks_duration(token: str) -> bool:
@@ -34,10 +35,14 @@ def missing_duration(rows: Sequence[Row], place: int, spine: Spine) -> str | Non
 
 
 def _is_bar_of_rest(rows: Sequence[Row], place: int, end: int, spine: Spine) -> bool:
-    """Whether the token of a spine in rows[place] is a rest with nothing before it in its bar, which ends at rows[end]."""
-    first = next((at + 1 for at in range(place - 1, -1, -1) if rows[at].is_barline), 0)
-    alone = rows[end].is_barline and all(_token(row, spine) == "." for row in rows[first:place])
-    return alone and "r" in (_token(rows[place], spine) or "")
+    """Whether the token of a spine in rows[place] is a rest with nothing before it in its bar, which ends at rows[end].
+
+    Both bar lines must have numbers: what is before the first one, or beside a repeat sign within a bar, is no whole bar.
+    """
+    first = next((at for at in range(place - 1, -1, -1) if rows[at].is_barline), None)
+    if first is None or not all(_NUMBERED.match(rows[at].tokens[0]) for at in (first, end)):
+        return False
+    return all(_token(row, spine) == "." for row in rows[first + 1 : place]) and "r" in (_token(rows[place], spine) or "")
 
 
 def _meter(rows: Sequence[Row], spine: Spine) -> Fraction | None:

@@ -91,18 +91,23 @@ def _instruments_after_barlines(lines: list[str]) -> list[str]:
 
 
 def _names_of_parts(lines: list[str]) -> list[str]:
-    """A part's name, which may stand in the column of one of its staves, in those of the others, too."""
-    part_of: dict[int, str] = {}  # by columns
-    for row in read_rows(lines):
-        if not row.is_interpretation:
-            continue
-        part_of |= {spine.origin: token for _, token, spine in row.kern() if _PART.fullmatch(token)}
-        names = {part_of.get(spine.origin): token for _, token, spine in row.kern() if _NAME.match(token)}
+    """A part's only name, which may stand in the column of one of its staves, in those that have none, too."""
+    rows = [row for row in read_rows(lines) if row.is_interpretation]
+    signs = [(spine.origin, token) for row in rows for _, token, spine in row.kern()]
+    part_of = {origin: token for origin, token in signs if _PART.fullmatch(token)}
+    names: dict[tuple[str, str | None], set[str]] = {}  # of the part, or of a column that belongs to none
+    named = {(origin, token[:3]) for origin, token in signs if _NAME.match(token)}
+    for origin, token in signs:
+        if _NAME.match(token):
+            names.setdefault((token[:3], part_of.get(origin)), set()).add(token)
+    for row in rows:
         tokens = list(row.tokens)
+        given = {part_of.get(spine.origin): token for _, token, spine in row.kern() if _NAME.match(token)}
         for field, token, spine in row.kern():
             part = part_of.get(spine.origin)
-            if token == "*" and part is not None and part in names:
-                tokens[field - 1] = names[part]
+            name = given.get(part) if part is not None and token == "*" else None
+            if name and len(names[name[:3], part]) == 1 and (spine.origin, name[:3]) not in named:
+                tokens[field - 1] = name
         lines[row.number - 1] = "\t".join(tokens)
     return lines
 

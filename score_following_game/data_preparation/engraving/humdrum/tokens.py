@@ -85,7 +85,7 @@ def without_endings(token: str) -> str:
 def with_grace_notes(token: str) -> str:
     """The token with the notes of a groupetto (Q), whose durations do not count, as grace notes (q); these without beams.
 
-    They are not drawn, but the engraver would give a beam of theirs that goes on over another note or a rest a time.
+    Grace notes are not drawn here; yet the engraver gives time to a grace beam that spans another note or a rest.
     """
     graces = token.replace("Q", "q")
     return graces.translate(_NO_BEAMS) if "q" in graces else graces

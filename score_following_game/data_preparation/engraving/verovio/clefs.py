@@ -92,11 +92,15 @@ def drop_replaced_clefs(measures: Sequence[Element]) -> None:
                     layer.remove(layer[-1])
 
 
-def draw_first_clefs(root: Element) -> None:
-    """Draw the G clef, by which the engraver places the heads of a staff that begins without a clef; of several the last."""
+def drop_replaced_in_definitions(root: Element) -> None:
+    """Of several clefs in the definition of a staff keep the last."""
     for definition in root.iter(f"{MEI}staffDef"):
         for replaced in definition.findall(f"{MEI}clef")[:-1]:
             definition.remove(replaced)
+
+
+def draw_first_clefs(root: Element) -> None:
+    """Draw the G clef, by which the engraver places the heads of a staff that begins without a clef."""
     score, measure = root.find(f".//{MEI}score/{MEI}scoreDef"), root.find(f".//{MEI}measure")
     if score is None or score.find(f"{MEI}clef") is not None or score.get("clef.shape"):
         return
