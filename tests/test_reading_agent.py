@@ -13,7 +13,16 @@ from torch import Tensor
 from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy
 from score_following_game.agents.reading.agent import ReadingAgent, View
 from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
-from score_following_game.agents.reading.network import ReadingNetwork, reading_network, rows_heard
+from score_following_game.agents.reading.features import strips
+from score_following_game.agents.reading.network import (
+    CELL,
+    CELL_COLUMNS,
+    ReadingNetwork,
+    column_step,
+    places_in_view,
+    reading_network,
+    rows_heard,
+)
 from score_following_game.agents.reading.silence import Silence
 from score_following_game.agents.reading.sustain import FADES, sustained
 from score_following_game.config import GameConfig, freely_moving
@@ -159,6 +168,23 @@ def test_noteheads_are_read_where_places_are_and_those_beyond_the_window_are_out
     notes = network.read_notes(cells).detach().sigmoid()[0]
     some = [1 - math.prod(1 - float(note) for note in cell) for cell in notes[1:-1]]
     torch.testing.assert_close(network.noteheads(cells)[0], torch.tensor(some), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_pace_and_noteheads_of_a_view_are_those_of_its_places(bank: ScoreBank, network: ReadingNetwork):
+    network = copy.deepcopy(network)
+    network.pace.weight.fill_(0.1)  # in a new network the pace is the same everywhere
+    game = Game(bank, 2)
+    game.reset(Start(torch.tensor([0, 1]), torch.tensor([30, 40]), torch.tensor([True, True]), torch.zeros(2).double()))
+    view, places = agent_of(network).view(game), places_in_view(bank.config)
+    left = view.first[:, 0] * CELL * column_step(bank.config)
+    cells = network.sheet(strips(bank, game.piece, left, CELL_COLUMNS + CELL * (places + 1)))
+    seen = torch.arange(places) <= view.last
+    torch.testing.assert_close(view.log_pace[seen], network.paces(cells)[seen], atol=1e-5, rtol=1e-4)
+    fits = view.heard.masked_fill(~seen, -torch.inf)
+    held = sustained(view.heard, network.noteheads(cells)).masked_fill(~seen, -torch.inf).log_softmax(dim=1)
+    torch.testing.assert_close(view.log_likelihood[seen], held[seen], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(view.log_likelihood[seen], fits.log_softmax(dim=1)[seen], atol=1e-3)
 
 
 def test_particles_are_drawn_by_their_weights():
