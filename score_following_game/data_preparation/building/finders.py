@@ -78,8 +78,8 @@ def find_mutopia_sources(paths: Sequence[Path]) -> list[Source]:
 
 def _in_mutopia(folder: Path, pieces: dict[str, Listed]) -> list[Source]:
     """The listed pieces in Mutopia's own folders; none if they are not there, or if the folder has a list of its own."""
-    scores = scores_in(folder, pieces)
-    if scores is None or (folder / PIECES_FILE).is_file():
+    scores = None if (folder / PIECES_FILE).is_file() else scores_in(folder, pieces)
+    if scores is None:
         return []
     sources: list[Source] = []
     for name, piece in looking_through(sorted(pieces.items())):
@@ -163,9 +163,9 @@ def find_songs(paths: Sequence[Path]) -> list[Source]:
 
 def _songs_in_folders(folder: Path) -> list[Source]:
     """The songs of a clone of OpenScore Lieder; none where the folder has a list, or other folders."""
-    scores = folder / SONGS if (folder / SONGS).is_dir() else folder
     if (folder / INDEX_FILE).is_file():
         return []
+    scores = folder / SONGS if (folder / SONGS).is_dir() else folder
     songs = [song for source in find_sources([scores]) if (song := _song_in_folder(source, scores)) is not None]
     found = {song.path.parent for song in songs}
     for file in sorted(scores.rglob(f"*{MUSESCORE}")) if songs else ():

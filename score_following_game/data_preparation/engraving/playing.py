@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 
 from score_following_game.data_preparation.engraving.bar_marks import BarMarks
 from score_following_game.data_preparation.engraving.order import once_order, written_order
@@ -72,7 +71,7 @@ def _numbered(text: str, bars: Sequence[ReadBar], endings: Sequence[tuple[int, .
 
 def _fit(first: ReadBar, second: ReadBar) -> bool:
     """Whether two bars together are no longer than their time signature says; True if it is not known."""
-    return second.meter is None or first.length + second.length <= Fraction(4 * second.meter[0], second.meter[1])
+    return not second.full or first.length + second.length <= second.full
 
 
 def _listed(text: str, names: Sequence[str], endings: Sequence[tuple[int, ...]]) -> list[int]:

@@ -55,6 +55,10 @@ class ReadClef:
     octaves: int = 0
 
 
+def _full(meter: tuple[int, int] | None) -> Fraction:
+    return Fraction(4 * meter[0], meter[1]) if meter else Fraction(0)
+
+
 @dataclass(frozen=True)
 class PartBar:
     """What a part has in a bar. staves: of the score, none if the part is not played.  length: quarters.
@@ -69,7 +73,7 @@ class PartBar:
     @property
     def full(self) -> Fraction:
         """Quarters of a full bar, 0 without a time signature."""
-        return Fraction(4 * self.meter[0], self.meter[1]) if self.meter else Fraction(0)
+        return _full(self.meter)
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ class ReadBar:
     lost: tuple[ReadNote, ...] = ()
     parts: tuple[PartBar, ...] = ()
     clefs: tuple[ReadClef, ...] = ()
+
+    @property
+    def full(self) -> Fraction:
+        """Quarters of a full bar, 0 without a time signature."""
+        return _full(self.meter)
 
     def alone(self) -> ReadBar:
         """The bar as long as it is without the parts that were taken away: full where one of those, or an own one, is full.
@@ -144,7 +153,7 @@ class ReadBar:
     @property
     def signature(self) -> tuple[int, int] | None:
         """The time signature of a bar of this length: `meter` for a full bar. None if there is none that MIDI can state."""
-        if self.meter is not None and self.length == Fraction(4 * self.meter[0], self.meter[1]):
+        if self.meter is not None and self.length == self.full:
             return self.meter
         length = self.length / 4
         unit = max(length.denominator, self.meter[1] if self.meter else 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from score_following_game.data_preparation.engraving.humdrum.durations import lacks_duration, missing_duration
 from score_following_game.data_preparation.engraving.humdrum.spines import read_rows, unreadable
@@ -95,18 +96,19 @@ def _names_of_parts(lines: list[str]) -> list[str]:
     rows = [row for row in read_rows(lines) if row.is_interpretation]
     signs = [(spine.origin, token) for row in rows for _, token, spine in row.kern()]
     part_of = {origin: token for origin, token in signs if _PART.fullmatch(token)}
-    names: dict[tuple[str, str | None], set[str]] = {}  # of the part, or of a column that belongs to none
-    named = {(origin, token[:3]) for origin, token in signs if _NAME.match(token)}
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)  # by part and kind of name
+    named: set[tuple[int, str]] = set()  # columns, by kind
     for origin, token in signs:
         if _NAME.match(token):
-            names.setdefault((token[:3], part_of.get(origin)), set()).add(token)
+            named.add((origin, token[:3]))
+            names[part_of.get(origin, ""), token[:3]].add(token)
     for row in rows:
         tokens = list(row.tokens)
-        given = {part_of.get(spine.origin): token for _, token, spine in row.kern() if _NAME.match(token)}
+        given = {part_of.get(spine.origin, ""): token for _, token, spine in row.kern() if _NAME.match(token)}
         for field, token, spine in row.kern():
-            part = part_of.get(spine.origin)
-            name = given.get(part) if part is not None and token == "*" else None
-            if name and len(names[name[:3], part]) == 1 and (spine.origin, name[:3]) not in named:
+            part = part_of.get(spine.origin, "")
+            name = given.get(part, "") if part and token == "*" else ""
+            if name and names[part, name[:3]] == {name} and (spine.origin, name[:3]) not in named:
                 tokens[field - 1] = name
         lines[row.number - 1] = "\t".join(tokens)
     return lines

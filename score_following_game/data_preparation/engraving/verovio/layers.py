@@ -55,7 +55,7 @@ def fill_measure(staff: Element, bar: ReadBar, additive: bool = False) -> None:
     """
     if staff.find(f"{MEI}layer") is None:
         ElementTree.SubElement(staff, f"{MEI}layer", n="1")
-    full = not additive and bar.meter is not None and bar.length == Fraction(4 * bar.meter[0], bar.meter[1])
+    full = not additive and bar.meter is not None and bar.length == bar.full
     for place, layer in enumerate(staff.findall(f"{MEI}layer")):
         for element in [element for element in layer if element.tag in (f"{MEI}mRest", f"{MEI}mSpace")]:
             if element.tag == f"{MEI}mSpace" or not full:
