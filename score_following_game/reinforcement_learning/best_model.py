@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -16,8 +17,11 @@ from score_following_game.yaml_files import read_yaml, write_yaml
 
 
 def save_if_best(directory: Path, network: nn.Module, update: int, stats: AlignmentStats) -> None:
-    """Write best_model.pt unless an earlier evaluation of the run, before or after a --resume, was as good."""
-    if stats.global_tracking_ratio > saved_score(directory):
+    """Write best_model.pt unless an earlier evaluation of the run, before or after a --resume, was as good.
+
+    The better one has the larger R_on; where that is the same, as it is once every piece is followed, the smaller error.
+    """
+    if _order(stats.global_tracking_ratio, stats.alignment_errors_mean) > _best_so_far(directory):
         print(f"New best model at update {update}", flush=True)
         save_parameters(network, directory / BEST_MODEL_FILE)
         write_yaml(directory / BEST_SCORE_FILE, {"update": update, **asdict(stats)})
@@ -29,10 +33,29 @@ def save_until_evaluated(directory: Path, network: nn.Module) -> None:
         save_parameters(network, directory / BEST_MODEL_FILE)
 
 
-def saved_score(directory: Path) -> float:
-    """The tracking ratio of the best evaluation so far, -inf before the first. Raises UserError if the file is unusable."""
+def _order(tracked: float, error: float) -> tuple[float, float]:
+    """What is larger for the better evaluation, of R_on and the mean error in pixels, which is nan where no onset was played."""
+    return tracked, -math.inf if math.isnan(error) else -error
+
+
+def _best_so_far(directory: Path) -> tuple[float, float]:
+    """The order of the best evaluation so far; before the first, what any surpasses. Raises UserError if the file is unusable."""
     path = directory / BEST_SCORE_FILE
-    score = read_yaml(path).get("global_tracking_ratio") if path.exists() else float("-inf")
-    if not isinstance(score, (int, float)) or isinstance(score, bool) or math.isnan(score):
-        raise UserError(f"{path}: global_tracking_ratio is {shown(score)}, expected a number; remove the file to start over")
-    return score
+    if not path.exists():
+        return -math.inf, -math.inf
+    scores = read_yaml(path)
+    tracked, error = (_number(scores, key, path) for key in ("global_tracking_ratio", "alignment_errors_mean"))
+    if math.isnan(tracked):
+        raise _unusable(path, "global_tracking_ratio", tracked)
+    return _order(tracked, error)
+
+
+def _number(scores: dict[str, Any], key: str, path: Path) -> float:
+    value = scores.get(key)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise _unusable(path, key, value)
+    return value
+
+
+def _unusable(path: Path, key: str, value: object) -> UserError:
+    return UserError(f"{path}: {key} is {shown(value)}, expected a number; remove the file to start over")

@@ -28,6 +28,8 @@ from score_following_game.environment.score_bank import ScoreBank
 
 # Power of each frame's evidence. Neighbouring frames hear nearly the same sound, so they are not independent.
 POWER = 0.1
+# Of the newest frame, in the estimate of the position: the next one, which will say nearly the same, is yet to come.
+PRESENT = 0.5
 OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely than one at its edge
 BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
@@ -107,14 +109,16 @@ class ReadingAgent(Agent):
         likelihood = self.log_likelihood(game, view, particles[..., 0])
         particles = prior.drawn(particles, POWER * likelihood)
         pace = self.pace(game, view, particles[..., 0])
-        self._particles, believed = particles, estimate(particles, pace)
+        weights = (PRESENT * self.log_likelihood(game, view, particles[..., 0]).double()).softmax(dim=1)
+        self._particles, believed = particles, estimate(particles, pace, weights)
         self.confidence = self._judge(game, view, likelihood)
         wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]
         each = _speed_towards(game, particles[..., 0], speeds(particles, pace))
         if game.config.continuous:
             self.policy = NormalPolicy((wanted - game.speed).float(), each.std(dim=1).float() + LEAST_STD)
             return wanted - game.speed
-        shares = torch.nn.functional.one_hot(_nearest_action(game, each), len(game.actions)).double().mean(dim=1)
+        right = torch.nn.functional.one_hot(_nearest_action(game, each), len(game.actions))
+        shares = (weights[..., None] * right).sum(dim=1)
         self.policy = CategoricalPolicy((shares + 1e-6).log().log_softmax(dim=1).float())
         return _nearest_action(game, wanted[:, None])[:, 0]
 

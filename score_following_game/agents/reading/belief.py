@@ -106,7 +106,9 @@ def speeds(particles: Tensor, pace: Tensor) -> Tensor:
     return particles[..., 1] * (particles[..., 2] == MOVES) * pace
 
 
-def estimate(particles: Tensor, pace: Tensor) -> Estimate:
-    """The mean of particles (N, P, 3) that all count the same. pace: of the places where they are, (N, P)."""
+def estimate(particles: Tensor, pace: Tensor, weights: Tensor) -> Estimate:
+    """The mean of particles (N, P, 3). pace: of the places where they are, (N, P). weights: (N, P), of sum 1."""
     position = particles[..., 0]
-    return Estimate(position.mean(dim=1), speeds(particles, pace).mean(dim=1), position.std(dim=1))
+    mean = (weights * position).sum(dim=1)
+    variance = (weights * (position - mean[:, None]).square()).sum(dim=1)
+    return Estimate(mean, (weights * speeds(particles, pace)).sum(dim=1), variance.sqrt())
