@@ -34,12 +34,12 @@ def save_until_evaluated(directory: Path, network: nn.Module) -> None:
 
 
 def _order(tracked: float, error: float) -> tuple[float, float]:
-    """What is larger for the better evaluation, of R_on and the mean error in pixels, which is nan where no onset was played."""
+    """What is larger for the better evaluation: R_on, then the mean error, nan where no onset was played."""
     return tracked, -math.inf if math.isnan(error) else -error
 
 
 def _best_so_far(directory: Path) -> tuple[float, float]:
-    """The order of the best evaluation so far; before the first, what any surpasses. Raises UserError if the file is unusable."""
+    """The _order of the best evaluation so far, or what any surpasses. Raises UserError if the file is unusable."""
     path = directory / BEST_SCORE_FILE
     if not path.exists():
         return -math.inf, -math.inf
