@@ -30,6 +30,8 @@ from score_following_game.environment.score_bank import ScoreBank
 POWER = 0.1
 # Of the newest frame, in the estimate of the position: the next one, which will say nearly the same, is yet to come.
 PRESENT = 0.5
+# Columns: of four values in a row, the weights for a point between the middle ones; rows: by the powers of its distance.
+CUBICS = torch.tensor([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
 OUT_OF_VIEW = 10.0  # nats by which a particle outside the window is less likely than one at its edge
 BEYOND = 0.5  # places beyond the outermost ones that still count as in view
 GAIN = 0.3  # share of the distance to the believed position that is made up in a frame
@@ -62,10 +64,15 @@ class View(NamedTuple):
         return place_at(position, config) - self.first
 
     def between(self, values: Tensor, at: Tensor) -> Tensor:
-        """Interpolate values (N, P) at places (N, n); beyond the outermost places, theirs."""
+        """Interpolate values (N, P) at places (N, n) by cubics (Catmull and Rom, 1974); beyond the outermost places, theirs.
+
+        Straight lines have their maxima at places, 8 columns apart, and the music is between them.
+        """
         before = at.floor().clamp(min=0).minimum(self.last - 1.0).long()
         share = (at - before).clamp(0, 1).float()
-        return values.gather(1, before) * (1 - share) + values.gather(1, before + 1) * share
+        around = torch.stack([before - 1, before, before + 1, before + 2], dim=2).clamp(min=0).minimum(self.last[..., None])
+        powers = torch.stack([torch.ones_like(share), share, share.square(), share**3], dim=2)
+        return (values.gather(1, around.flatten(1)).view_as(around) * (powers @ CUBICS.to(share.device))).sum(dim=2)
 
 
 class ReadingAgent(Agent):

@@ -12,7 +12,7 @@ from score_following_game.reinforcement_learning.algorithms.learner import Learn
 from score_following_game.reinforcement_learning.algorithms.losses import Losses
 from score_following_game.reinforcement_learning.algorithms.reading.passages import STRIDE, Passages
 
-WIDTH = 0.6  # standard deviation of the target around the true place, places
+WIDTH = 0.22  # standard deviation of the target around the true place, places: a frame or two of music
 NEAR = 1.5  # places; the share of answers within it is logged
 READ, HEARD = 0.6, 0.3  # weights of the two cross-entropies, which are sums over the 88 keys
 PACE = 1.0  # weight of the error of the pace
