@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # In the root of the repository; DATA: folder of the data sets, RUNS: of the runs.
-# The shipped `reading` for longer, to see how few pixels it can err by; longer/ has its checkpoint
+# The shipped `reading` for longer, to see how few pixels it can err by
 D=$(dirname $(find $DATA/nott -type d -name nottingham_train))
 exec python sf_experiment.py --preset reading --game_config game_configs/nottingham_reading.yaml --ini_params reading \
   --train_set $D/nottingham_train --eval_set $D/nottingham_valid --augment 2 \
