@@ -10,7 +10,8 @@ from torch import Tensor
 
 from score_following_game.agents.agents import Agent
 from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy, Policy
-from score_following_game.agents.reading.belief import MotionPrior, estimate, speeds, unit_of
+from score_following_game.agents.reading.belief import WAITS, MotionPrior, estimate, speeds, unit_of
+from score_following_game.agents.reading.counting import Counting, faded
 from score_following_game.agents.reading.features import Features, arithmetic
 from score_following_game.agents.reading.network import (
     CELL,
@@ -50,7 +51,8 @@ class View(NamedTuple):
     first: int64 (N, 1), number of the first place. last: int64 (N, 1), the last one within the window, from the first.
     log_likelihood: float32 (N, P), nats, of what is heard, at each place, with the notes that may still sound (sustain.py);
     -inf beyond the last. log_pace: float32 (N, P). heard: float32 (N, P), the network's logits without the notes that may still
-    sound; beyond the last one they mean nothing.
+    sound; beyond the last one they mean nothing. noteheads: float32 (N, P), the number of them up to each place. began: float32
+    (N,), the probability that a note has just begun.
     """
 
     first: Tensor
@@ -58,6 +60,8 @@ class View(NamedTuple):
     log_likelihood: Tensor
     log_pace: Tensor
     heard: Tensor
+    noteheads: Tensor
+    began: Tensor
 
     def at(self, position: Tensor, config: GameConfig) -> Tensor:
         """Numbers of places, with fractions, from the first; of positions (N, n), padded pixels."""
@@ -106,7 +110,7 @@ class ReadingAgent(Agent):
         self.elsewhere = -torch.inf
         self._fit: Tensor | None = None
         self._particles: Tensor | None = None
-        self._silence = Silence()
+        self._silence, self._counting = Silence(), Counting()
         self._features: Features | None = None
 
     @torch.no_grad()
@@ -114,7 +118,7 @@ class ReadingAgent(Agent):
         prior, view = MotionPrior(self.generator, unit_of(game.config)), self.view(game)
         particles = self._before(game, prior, view)
         likelihood = self.log_likelihood(game, view, particles[..., 0])
-        particles = prior.drawn(particles, POWER * likelihood)
+        particles = prior.drawn(particles, POWER * (likelihood + self._counting.log_likelihood(particles[..., 3])))
         pace = self.pace(game, view, particles[..., 0])
         weights = (PRESENT * self.log_likelihood(game, view, particles[..., 0]).double()).softmax(dim=1)
         self._particles, believed = particles, estimate(particles, pace, weights)
@@ -135,14 +139,21 @@ class ReadingAgent(Agent):
         if self._fit is not None:
             self._fit = self._fit[games]
         self._silence.keep(games)
+        self._counting.keep(games)
 
     def _before(self, game: Game, prior: MotionPrior, view: View) -> Tensor:
         """The particles of every game at the present frame, before what is heard in it."""
         continues = _continues(game)
         begun, silent = prior.begun(game.x, game.speed), self._silence.heard(game, continues)
+        self._counting.hear(game, continues, view.began)
         if self._particles is None or len(self._particles) != len(game):
             return begun
-        moved = prior.moved(self._particles, self.pace(game, view, self._particles[..., 0]), silent)
+        before = self._particles[..., 0]
+        moved = prior.moved(self._particles, self.pace(game, view, before), silent)
+        at, now = view.at(before, game.config), view.at(moved[..., 0], game.config)
+        passed = view.between(view.noteheads, now) - view.between(view.noteheads, at)
+        counted = faded(moved[..., 3], game) + passed.clamp(min=0)
+        moved[..., 3] = torch.where(moved[..., 2] == WAITS, moved[..., 3], counted)
         return torch.where(continues[:, None, None], moved, begun)
 
     def _judge(self, game: Game, view: View, likelihood: Tensor) -> Tensor:
@@ -184,9 +195,11 @@ class ReadingAgent(Agent):
         cells, query = self.features(game.bank).at(game.piece, game.frame, first, places + 2)
         with arithmetic(self.precision, game.bank.device):
             logits = self.network.compare(cells.part, cells.key, query[:, None])[:, 0]
+            began = self.network.onsets(query)
         beyond = torch.arange(places, device=logits.device) > last[:, None]
-        likelihood = sustained(logits, cells.notehead[:, 1:-1]).masked_fill(beyond, -torch.inf).log_softmax(dim=1)
-        return View(first[:, None], last[:, None], likelihood, cells.log_pace[:, 1:-1], logits)
+        notehead = cells.notehead[:, 1:-1]
+        likelihood = sustained(logits, notehead).masked_fill(beyond, -torch.inf).log_softmax(dim=1)
+        return View(first[:, None], last[:, None], likelihood, cells.log_pace[:, 1:-1], logits, notehead.cumsum(dim=1), began)
 
 
 def _continues(game: Game) -> Tensor:

@@ -30,6 +30,8 @@ TEMPO_NOISE, PLACE_NOISE = 0.05, 0.15  # standard deviations per frame
 # The tempo may change at once, as after a fermata: share of particles per frame, and the range of the factor.
 TEMPO_CHANGES, SLOWER, FASTER = 0.01, 0.5, 2.0
 
+AT_FIRST_NOTE = 0.5  # noteheads passed at the beginning: the music begins in the middle of the first one
+
 WAITS, MOVES, PAUSES = 0.0, 1.0, 2.0  # what a particle does
 
 
@@ -50,8 +52,9 @@ def unit_of(config: GameConfig) -> float:
 
 
 class MotionPrior:
-    """Draws particles, float64 (N, P, 3): positions in pixels of the padded sheet; tempi, the pixels per frame at pace 1; and
-    what they do: WAITS for the music to begin, MOVES or PAUSES.
+    """Draws particles, float64 (N, P, 4): positions in pixels of the padded sheet; tempi, the pixels per frame at pace 1; what
+    they do: WAITS for the music to begin, MOVES or PAUSES; and the number of noteheads that they have passed lately, which the
+    agent counts.
 
     generator: source of all its random numbers, on the device of the games. unit: of speed, pixels per frame. n: particles of
     each game, P.
@@ -65,11 +68,12 @@ class MotionPrior:
         shares = self._rand(len(x), 3)
         position = x[:, None] + NEAR_START * self.unit * (shares[..., 0] - 0.5)
         started = tempo[:, None] + FASTEST_START * self.unit * shares[..., 1]
-        return torch.stack([position, started, torch.where(shares[..., 2] < WAITING, WAITS, MOVES).double()], dim=2)
+        doing = torch.where(shares[..., 2] < WAITING, WAITS, MOVES).double()
+        return torch.stack([position, started, doing, torch.full_like(doing, AT_FIRST_NOTE)], dim=2)
 
     def moved(self, particles: Tensor, pace: Tensor, silent: Tensor) -> Tensor:
         """The particles a frame later. pace: of the places where they are, (N, P). silent: bool (N,), what is heard."""
-        position, tempo, doing = particles.unbind(dim=2)
+        position, tempo, doing, passed = particles.unbind(dim=2)
         noise = self.unit * torch.randn(*tempo.shape, 2, generator=self.generator, dtype=torch.float64, device=tempo.device)
         chances = self._rand(len(particles), 3)
         varied = (tempo + TEMPO_NOISE * noise[..., 1]).clamp(min=0)
@@ -77,7 +81,7 @@ class MotionPrior:
         doing = _next(doing, chances[..., 2], silent[:, None])
         moves = doing == MOVES
         tempo = torch.where(moves, torch.where(chances[..., 0] < TEMPO_CHANGES, changed, varied), tempo)
-        return torch.stack([position + moves * (tempo * pace + PLACE_NOISE * noise[..., 0]), tempo, doing], dim=2)
+        return torch.stack([position + moves * (tempo * pace + PLACE_NOISE * noise[..., 0]), tempo, doing, passed], dim=2)
 
     def drawn(self, particles: Tensor, log_weights: Tensor) -> Tensor:
         """Particles drawn in proportion to exp(log_weights), (N, P), systematically: equal weights leave all of them."""
@@ -102,12 +106,12 @@ def _next(doing: Tensor, chance: Tensor, silent: Tensor) -> Tensor:
 
 
 def speeds(particles: Tensor, pace: Tensor) -> Tensor:
-    """Of particles (N, P, 3), pixels per frame, (N, P). pace: of the places where they are, (N, P)."""
+    """Of particles (N, P, 4), pixels per frame, (N, P). pace: of the places where they are, (N, P)."""
     return particles[..., 1] * (particles[..., 2] == MOVES) * pace
 
 
 def estimate(particles: Tensor, pace: Tensor, weights: Tensor) -> Estimate:
-    """The mean of particles (N, P, 3). pace: of the places where they are, (N, P). weights: (N, P), of sum 1."""
+    """The mean of particles (N, P, 4). pace: of the places where they are, (N, P). weights: (N, P), of sum 1."""
     position = particles[..., 0]
     mean = (weights * position).sum(dim=1)
     variance = (weights * (position - mean[:, None]).square()).sum(dim=1)

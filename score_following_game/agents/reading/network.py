@@ -33,6 +33,7 @@ SHEET_TOP = 96
 SOUND = ((16, (5, 3), (2, 1)), (32, (3, 3), (2, 1)), (48, (3, 3), (2, 1)))  # (bands, frames)
 COLUMN_ROWS = 1 + sum(kernel[1] - 1 for _, kernel, _ in SOUND)  # rows of sound that a column of the layers above depends on
 DILATIONS = (1, 2, 4, 8, 16, 32, 64)  # as many as the window of sound has frames for
+NEWEST = 2  # frames in which a note is heard as just begun
 RARE = -3.0  # initial bias of the notes' logits: few of the 88 are there
 
 
@@ -175,8 +176,11 @@ class ReadingNetwork(nn.Module):
 
     def noteheads(self, cells: Tensor) -> Tensor:
         """The probability that a note begins at the places of cells (B, C, 64), float32 (B, C - 2)."""
-        absent = 1 - self.read_notes(cells[:, 1:-1]).float().sigmoid()
-        return 1 - absent.prod(dim=2)
+        return _any(self.read_notes(cells[:, 1:-1]))
+
+    def onsets(self, queries: Tensor) -> Tensor:
+        """The probability that a note has just begun, in the NEWEST frames, of queries (B, T, 96), float32 (B, T)."""
+        return _any(self.hear_notes(queries))
 
     @torch.no_grad()
     def is_finite(self) -> bool:
@@ -188,6 +192,11 @@ class ReadingNetwork(nn.Module):
         queries = self.sound(sound.view(1, self.past, self.bands))
         answers = (self.match(cells, queries), self.paces(cells), cells, queries)
         return all(bool(each.isfinite().all()) for each in answers)
+
+
+def _any(logits: Tensor) -> Tensor:
+    """The probability that any of the keys is there, float32, of logits (..., keys)."""
+    return 1 - (1 - logits.float().sigmoid()).prod(dim=-1)
 
 
 def _stack(layers: tuple[tuple[int, tuple[int, int], tuple[int, int]], ...], rows: int) -> tuple[nn.ModuleList, int, int]:

@@ -16,6 +16,7 @@ from score_following_game.agents.reading.network import (
     CELL_COLUMNS,
     KEYS,
     LOWEST,
+    NEWEST,
     PLACE_COLUMNS,
     ReadingNetwork,
     column_step,
@@ -30,7 +31,6 @@ from score_following_game.reinforcement_learning.rollouts.collector import Colle
 STRIDE = 3  # frames of sound per frame that is asked for: neighbouring ones hear nearly the same
 WINDOWS = 2.5  # width of a strip, in windows of the game
 BEFORE = 0.1, 0.5  # range of the distance from the strip's left edge to where the passage begins, in widths of the strip
-NEWEST = 2  # frames in which a note counts as just begun
 
 
 @dataclass(frozen=True)
