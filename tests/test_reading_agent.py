@@ -216,6 +216,18 @@ def test_an_agent_that_hears_well_follows(bank: ScoreBank, network: ReadingNetwo
     assert isinstance(agent.policy, NormalPolicy if continuous else CategoricalPolicy)
 
 
+def test_between_places_values_lie_on_a_curve_and_beyond_them_they_stay():
+    """A parabola is met exactly where four places are around; what is beyond the last place of the window does not count."""
+    values = -(torch.arange(12.0) - 4.3).square().repeat(2, 1)
+    values[:, 10:] = -torch.inf
+    last = torch.tensor([[9], [9]])
+    view = View(torch.zeros_like(last), last, values, values, values, values, torch.zeros(2))
+    at = torch.tensor([0.0, 3.0, 9.0, 4.3, 2.75, 6.5], dtype=torch.float64).repeat(2, 1)
+    torch.testing.assert_close(view.between(values, at), -(at - 4.3).square().float())
+    outside = torch.tensor([-5.0, -0.1, 9.1, 30.0], dtype=torch.float64).repeat(2, 1)
+    torch.testing.assert_close(view.between(values, outside), values[:, [0, 0, 9, 9]])
+
+
 def test_policy_and_confidence_tell_what_the_belief_is(bank: ScoreBank, network: ReadingNetwork):
     agent, game = agent_of(network, Knowing), Game(bank, 2)
     confident = []
