@@ -239,7 +239,7 @@ def test_policy_and_confidence_tell_what_the_belief_is(bank: ScoreBank, network:
         # At first some particles move and the others wait, and what is right for their mean may be right for none of them.
         for wanted in (probabilities.cumsum(1), probabilities.flip(1).cumsum(1).flip(1)):  # as slow or slower, and the opposite
             assert (wanted.gather(1, action[:, None]) > 0.001).all()
-        assert frame < 15 or (probabilities.gather(1, action[:, None]) > 0.001).all()
+        assert frame < 10 or (probabilities.gather(1, action[:, None]) > 0.001).all()
         confident.append(float(agent.confidence.mean()))
         game.step(action)
     assert all(0 <= value <= 1 for value in confident)

@@ -118,9 +118,10 @@ class ReadingAgent(Agent):
         prior, view = MotionPrior(self.generator, unit_of(game.config)), self.view(game)
         particles = self._before(game, prior, view)
         likelihood = self.log_likelihood(game, view, particles[..., 0])
-        particles = prior.drawn(particles, POWER * (likelihood + self._counting.log_likelihood(particles[..., 3])))
+        evidence = POWER * (likelihood + self._counting.log_likelihood(particles[..., 3]))
+        drawn = prior.drawn(torch.cat([particles, likelihood[..., None].double()], dim=2), evidence)
+        particles, weights = drawn[..., :-1], (PRESENT * drawn[..., -1]).softmax(dim=1)
         pace = self.pace(game, view, particles[..., 0])
-        weights = (PRESENT * self.log_likelihood(game, view, particles[..., 0]).double()).softmax(dim=1)
         self._particles, believed = particles, estimate(particles, pace, weights)
         self.confidence = self._judge(game, view, likelihood)
         wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]

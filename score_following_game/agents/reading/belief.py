@@ -84,7 +84,10 @@ class MotionPrior:
         return torch.stack([position + moves * (tempo * pace + PLACE_NOISE * noise[..., 0]), tempo, doing, passed], dim=2)
 
     def drawn(self, particles: Tensor, log_weights: Tensor) -> Tensor:
-        """Particles drawn in proportion to exp(log_weights), (N, P), systematically: equal weights leave all of them."""
+        """Particles (N, P, numbers of each) drawn in proportion to exp(log_weights), (N, P), systematically.
+
+        Equal weights leave all of them.
+        """
         bounds = log_weights.double().softmax(dim=1).cumsum(dim=1)
         first = torch.rand(len(particles), 1, generator=self.generator, dtype=torch.float64, device=particles.device)
         ticks = (torch.arange(self.n, device=particles.device) + first) / self.n
