@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from score_following_game.agents.reading.agent import ReadingAgent, View
+from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.reading.counting import Counting, faded
 from score_following_game.agents.reading.network import reading_network
 from score_following_game.agents.reading.silence import Silence
+from score_following_game.agents.reading.view import View
 from score_following_game.config import GameConfig
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
@@ -54,7 +55,20 @@ def test_doubtful_notes_say_less(game: Game):
     assert best(sure) == pytest.approx(best(doubtful), abs=0.2)
     numbers = torch.tensor([[0.0, 2.0]]).double().expand(2, -1)
     of_sure, of_doubtful = (counting.log_likelihood(numbers)[0].diff() for counting in (sure, doubtful))
-    assert of_sure > 3 * of_doubtful > 0
+    assert of_sure > 2 * of_doubtful > 0
+
+
+def test_a_quarter_of_many_notes_may_be_missed(game: Game):
+    """As in a figure that is repeated. Of a few notes each counts."""
+    few, many = heard(game, 1, 1), heard(game, *[1.0] * 200)
+    assert best(many) > 9
+
+    def price(counting: Counting) -> float:
+        of = torch.tensor([[1.0, 4 / 3]]).double() * best(counting)
+        return float(-counting.log_likelihood(of.expand(2, -1))[0].diff())
+
+    assert price(many) < 0.4
+    assert float(-few.log_likelihood(torch.tensor([[1.0, 3.0]]).double().expand(2, -1))[0].diff()) > 3 * price(many)
 
 
 def test_a_game_that_begins_has_heard_nothing_and_kept_games_keep_their_counts(game: Game, bank: ScoreBank):
@@ -92,8 +106,9 @@ def test_the_number_of_notes_tells_the_tempo(bank: ScoreBank, config: GameConfig
     torch.manual_seed(0)
     agent = Counter(reading_network("ReadingNet", config), torch.Generator().manual_seed(1))
     monkeypatch.setattr(Silence, "heard", lambda _self, game, _continues: torch.zeros(len(game), dtype=torch.bool))
-    game = Game(bank, 1)
-    game.reset(Start.from_beginning(torch.zeros(1, dtype=torch.int64)))
+    games = 16
+    game = Game(bank, games)
+    game.reset(Start.from_beginning(torch.zeros(games, dtype=torch.int64)))
     speeds: list[Tensor] = []
     with torch.inference_mode():
         for _ in range(80):

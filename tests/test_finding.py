@@ -105,7 +105,7 @@ def test_a_game_that_is_put_elsewhere_stands_there_and_its_belief_begins_anew(ba
     game.put(x)
     assert torch.equal(game.x, x) and float(game.speed) == 0 and int(game.frame) == 30
     agent.perform_action(game)
-    assert (agent._particles[..., 0] - x).abs().max() < 10
+    assert (agent._drawn[..., 0] - x).abs().max() < 10
     game.put(torch.tensor([1e9], dtype=torch.float64))
     assert float(game.x) == float(game.on_sheet(torch.tensor([1e9]), game.piece))
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from score_following_game.agents.policy import CategoricalPolicy, NormalPolicy
-from score_following_game.agents.reading.agent import ReadingAgent, View
+from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.reading.belief import MotionPrior, estimate, unit_of
 from score_following_game.agents.reading.features import strips
 from score_following_game.agents.reading.network import (
@@ -20,11 +20,13 @@ from score_following_game.agents.reading.network import (
     ReadingNetwork,
     column_step,
     places_in_view,
+    position_of,
     reading_network,
     rows_heard,
 )
 from score_following_game.agents.reading.silence import Silence
 from score_following_game.agents.reading.sustain import FADES, sustained
+from score_following_game.agents.reading.view import OUT_OF_VIEW, There, View
 from score_following_game.config import GameConfig, freely_moving
 from score_following_game.environment.game import Game
 from score_following_game.environment.live import LiveScore
@@ -50,10 +52,11 @@ class Knowing(ReadingAgent):
         view = super().view(game)
         return view._replace(noteheads=torch.zeros_like(view.noteheads), began=torch.zeros_like(view.began))
 
-    def log_likelihood(self, game: Game, view: View, position: Tensor) -> Tensor:
+    def there(self, game: Game, view: View, position: Tensor) -> There:
         deaf = (game.frame >= 20) & (game.frame < 35)
         sure = -((position - game.true_position()[:, None]) / 5).square() / 2
-        return torch.where(deaf[:, None], torch.zeros_like(sure), sure).float()
+        known = torch.where(deaf[:, None], torch.zeros_like(sure), sure)
+        return super().there(game, view, position)._replace(log_likelihood=known)
 
 
 def equal(particles: Tensor) -> Tensor:
@@ -216,30 +219,38 @@ def test_an_agent_that_hears_well_follows(bank: ScoreBank, network: ReadingNetwo
     assert isinstance(agent.policy, NormalPolicy if continuous else CategoricalPolicy)
 
 
-def test_between_places_values_lie_on_a_curve_and_beyond_them_they_stay():
+def test_between_places_values_lie_on_a_curve_and_beyond_them_they_stay(config: GameConfig):
     """A parabola is met exactly where four places are around; what is beyond the last place of the window does not count."""
     values = -(torch.arange(12.0) - 4.3).square().repeat(2, 1)
     values[:, 10:] = -torch.inf
     last = torch.tensor([[9], [9]])
-    view = View(torch.zeros_like(last), last, values, values, values, values, torch.zeros(2))
-    at = torch.tensor([0.0, 3.0, 9.0, 4.3, 2.75, 6.5], dtype=torch.float64).repeat(2, 1)
-    torch.testing.assert_close(view.between(values, at), -(at - 4.3).square().float())
-    outside = torch.tensor([-5.0, -0.1, 9.1, 30.0], dtype=torch.float64).repeat(2, 1)
-    torch.testing.assert_close(view.between(values, outside), values[:, [0, 0, 9, 9]])
+    view = View(torch.zeros_like(last), last, values, 0.1 * values, 2 * values, values, torch.zeros(2))
+
+    def there(*places: float) -> There:
+        return view.there(position_of(torch.tensor(places).repeat(2, 1), config), config)
+
+    places = (0.0, 3.0, 9.0, 4.3, 2.75, 6.5)
+    exact = -(torch.tensor(places).double() - 4.3).square().repeat(2, 1)
+    inside = there(*places)
+    for known, factor in ((inside.log_likelihood, 1), (inside.log_pace, 0.1), (inside.noteheads, 2)):
+        torch.testing.assert_close(known, factor * exact, atol=1e-5, rtol=1e-5)
+    outside = there(-5.0, -0.1, 9.1, 30.0)
+    torch.testing.assert_close(outside.noteheads, 2 * values[:, [0, 0, 9, 9]].double())
+    farther = torch.tensor([OUT_OF_VIEW, 0.0, 0.0, OUT_OF_VIEW]).double()
+    torch.testing.assert_close(outside.log_likelihood, values[:, [0, 0, 9, 9]] - farther)
 
 
 def test_policy_and_confidence_tell_what_the_belief_is(bank: ScoreBank, network: ReadingNetwork):
-    agent, game = agent_of(network, Knowing), Game(bank, 2)
+    agent, game = agent_of(network, Knowing), Game(bank, 8)
     confident = []
-    for frame in range(40):
+    for _ in range(40):
         action = agent.perform_action(game)
         probabilities = agent.policy.log_probabilities.exp()
-        torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
+        torch.testing.assert_close(probabilities.sum(1), torch.ones(8))
         assert agent.policy.entropy().isfinite().all()
-        # At first some particles move and the others wait, and what is right for their mean may be right for none of them.
+        # Where particles are far apart, what is right for their mean may be right for none of them.
         for wanted in (probabilities.cumsum(1), probabilities.flip(1).cumsum(1).flip(1)):  # as slow or slower, and the opposite
             assert (wanted.gather(1, action[:, None]) > 0.001).all()
-        assert frame < 10 or (probabilities.gather(1, action[:, None]) > 0.001).all()
         confident.append(float(agent.confidence.mean()))
         game.step(action)
     assert all(0 <= value <= 1 for value in confident)
@@ -249,16 +260,18 @@ def test_confidence_falls_where_nothing_fits_and_where_another_place_does(bank: 
     class Puzzled(Knowing):
         """In frames 20 to 34 it hears what is nowhere near."""
 
-        def log_likelihood(self, game: Game, view: View, position: Tensor) -> Tensor:
-            known = super().log_likelihood(game, view, position)
-            return torch.where(((game.frame >= 20) & (game.frame < 35))[:, None], known - 6, known)
+        def there(self, game: Game, view: View, position: Tensor) -> There:
+            known = super().there(game, view, position)
+            puzzled = ((game.frame >= 20) & (game.frame < 35))[:, None]
+            return known._replace(log_likelihood=known.log_likelihood - 6 * puzzled)
 
     agent, game, confident = agent_of(network, Puzzled), Game(bank, 2), []
     for _ in range(45):
         game.step(agent.perform_action(game))
         confident.append(agent.confidence.clone())
     assert (confident[19] > 0.95).all() and (confident[34] < 0.7).all()
-    assert (confident[24] > 0.75).all() and (confident[44] > confident[34] + 0.1).all()  # both take a while
+    assert (confident[24] > (confident[19] + confident[34]) / 2).all()  # it takes a while,
+    assert (confident[44] > confident[34] + 0.1).all()  # and so does coming back
     before, agent.elsewhere = agent.confidence.clone(), 15.0
     agent.perform_action(game)
     assert (agent.confidence < 0.2 * before).all()
@@ -279,7 +292,8 @@ def test_the_agent_uses_nothing_that_it_has_not_heard_or_seen(bank: ScoreBank, n
         agent, game, found = agent_of(network), Game(heard, games), []
         game.reset(Start.from_beginning(torch.arange(games)))
         for frame in range(frames):
-            found.append(agent.log_likelihood(game, agent.view(game), game.x[:, None] + torch.linspace(-60, 60, 25)))
+            there = agent.there(game, agent.view(game), game.x[:, None] + torch.linspace(-60, 60, 25))
+            found.append(there.log_likelihood)
             game.step(torch.full((games,), 2 if frame < 2 else 1))
         return torch.stack(found)
 
@@ -317,17 +331,17 @@ def test_a_game_that_begins_again_has_a_new_belief(bank: ScoreBank, network: Rea
     agent, game = agent_of(network), Game(bank, 3)
     for _ in range(30):
         game.step(agent.perform_action(game) * 0 + 2)
-    before = agent._particles.clone()
+    before = agent._drawn.clone()
     begun = torch.tensor([False, True, False])
     game.reset(Start.from_beginning(torch.tensor([0, 1, 2])), begun)
     agent.perform_action(game)
-    start = agent._particles[..., 0].mean(dim=1)
-    assert abs(float(start[1] - game.x[1])) < 10 and (agent._particles[1] - before[1]).abs().max() > 50
+    start = agent._drawn[..., 0].mean(dim=1)
+    assert abs(float(start[1] - game.x[1])) < 10 and (agent._drawn[1] - before[1]).abs().max() > 50
     assert (start - before[..., 0].mean(dim=1)).abs()[~begun].max() < 30
-    kept = agent._particles[torch.tensor([True, False, True])]
+    kept = agent._drawn[torch.tensor([True, False, True])]
     agent.keep(torch.tensor([True, False, True]))
     game.keep(torch.tensor([True, False, True]))
-    assert torch.equal(agent._particles, kept)
+    assert torch.equal(agent._drawn, kept)
     agent.perform_action(game)
     assert agent.confidence.shape == (2,)
 

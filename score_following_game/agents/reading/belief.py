@@ -33,6 +33,7 @@ TEMPO_CHANGES, SLOWER, FASTER = 0.01, 0.5, 2.0
 AT_FIRST_NOTE = 0.5  # noteheads passed at the beginning: the music begins in the middle of the first one
 
 WAITS, MOVES, PAUSES = 0.0, 1.0, 2.0  # what a particle does
+POSITION, TEMPO, DOING, PASSED, NUMBERS = range(5)  # of a particle, and how many there are
 
 
 class Estimate(NamedTuple):
@@ -52,9 +53,9 @@ def unit_of(config: GameConfig) -> float:
 
 
 class MotionPrior:
-    """Draws particles, float64 (N, P, 4): positions in pixels of the padded sheet; tempi, the pixels per frame at pace 1; what
-    they do: WAITS for the music to begin, MOVES or PAUSES; and the number of noteheads that they have passed lately, which the
-    agent counts.
+    """Draws particles, float64 (N, P, NUMBERS): positions in pixels of the padded sheet; tempi, the pixels per frame at pace 1;
+    what they do: WAITS for the music to begin, MOVES or PAUSES; and the number of noteheads that they have passed lately, which
+    the agent counts.
 
     generator: source of all its random numbers, on the device of the games. unit: of speed, pixels per frame. n: particles of
     each game, P.
@@ -109,13 +110,13 @@ def _next(doing: Tensor, chance: Tensor, silent: Tensor) -> Tensor:
 
 
 def speeds(particles: Tensor, pace: Tensor) -> Tensor:
-    """Of particles (N, P, 4), pixels per frame, (N, P). pace: of the places where they are, (N, P)."""
-    return particles[..., 1] * (particles[..., 2] == MOVES) * pace
+    """Of particles (N, P, NUMBERS), pixels per frame, (N, P). pace: of the places where they are, (N, P)."""
+    return particles[..., TEMPO] * (particles[..., DOING] == MOVES) * pace
 
 
 def estimate(particles: Tensor, pace: Tensor, weights: Tensor) -> Estimate:
-    """The mean of particles (N, P, 4). pace: of the places where they are, (N, P). weights: (N, P), of sum 1."""
-    position = particles[..., 0]
+    """The mean of particles (N, P, NUMBERS). pace: of the places where they are, (N, P). weights: (N, P), of sum 1."""
+    position = particles[..., POSITION]
     mean = (weights * position).sum(dim=1)
     variance = (weights * (position - mean[:, None]).square()).sum(dim=1)
     return Estimate(mean, (weights * speeds(particles, pace)).sum(dim=1), variance.sqrt())

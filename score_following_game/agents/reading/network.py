@@ -25,7 +25,7 @@ CELL = 8  # columns from one cell, or place, to the next
 CELL_COLUMNS, PLACE_COLUMNS = 49, 65  # that a cell, or a place, depends on; its centre is in their middle
 LEAST_PLACES = 5  # in the window of a game
 CELL_FEATURES, QUERY_FEATURES, MATCH_FEATURES, PACE_FEATURES = 64, 96, 64, 32
-READ_FEATURES = MATCH_FEATURES + CELL_FEATURES + 2  # of ReadCells
+READ_FEATURES = MATCH_FEATURES + CELL_FEATURES + 3  # of ReadCells
 # (channels, kernel, stride), (rows, columns). Rows are halved by the first layer only, until the last: pitch is a matter of
 # few rows. Halved four times, it could not be read (KL 2.8 nats after the 10 minutes in which this came to 1.7).
 SHEET = ((16, (5, 5), (2, 2)), (32, (3, 3), (1, 2)), (48, (3, 3), (1, 2)), (64, (3, 3), (2, 1)))
@@ -41,22 +41,24 @@ class ReadCells(NamedTuple):
     """What is known of cells before anything is heard, float32.
 
     part: (B, C, 64). key: (B, C, 64). log_pace: (B, C), as ReadingNetwork.paces. notehead: (B, C), as
-    ReadingNetwork.noteheads. The last two are known of places only, which the first and the last cell of a sheet are not.
+    ReadingNetwork.noteheads. passed: (B, C), the number of noteheads up to each cell. The last three are known of places only,
+    which the first and the last cell of a sheet are not.
     """
 
     part: Tensor
     key: Tensor
     log_pace: Tensor
     notehead: Tensor
+    passed: Tensor
 
     def packed(self) -> Tensor:
         """All of it as rows, (B, C, READ_FEATURES)."""
-        return torch.cat([self.part, self.key, self.log_pace[..., None], self.notehead[..., None]], dim=2)
+        return torch.cat([self.part, self.key, torch.stack(self[2:], dim=2)], dim=2)
 
     @classmethod
     def unpacked(cls, rows: Tensor) -> ReadCells:
-        part, key, log_pace, notehead = rows.split([MATCH_FEATURES, CELL_FEATURES, 1, 1], dim=-1)
-        return cls(part, key, log_pace[..., 0], notehead[..., 0])
+        part, key, rest = rows.split([MATCH_FEATURES, CELL_FEATURES, 3], dim=-1)
+        return cls(part, key, *rest.unbind(dim=-1))
 
 
 class ReadingNetwork(nn.Module):
@@ -164,7 +166,8 @@ class ReadingNetwork(nn.Module):
 
     def read(self, cells: Tensor) -> ReadCells:
         """What is known of cells (B, C, 64) before anything is heard."""
-        of_places = (functional.pad(values, (1, 1)) for values in (self.paces(cells), self.noteheads(cells)))
+        noteheads = self.noteheads(cells)
+        of_places = (functional.pad(values, (1, 1)) for values in (self.paces(cells), noteheads, noteheads.cumsum(dim=1)))
         return ReadCells(self.cell_part(cells).float(), self._cell_keys(cells).float(), *of_places)
 
     def paces(self, cells: Tensor) -> Tensor:
