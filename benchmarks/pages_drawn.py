@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from score_following_game.data_preparation.building.finders import find_msmd_sources
+from score_following_game.data_preparation.building.lilypond_pieces import find_msmd_sources
 from score_following_game.data_preparation.building.sources import find_sources, score_text
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.to_mei import melody_to_mei

@@ -15,7 +15,8 @@ from msmd_distribution import make_distribution
 
 from score_following_game.config import load_game_config
 from score_following_game.data_preparation.building.catalogue import COLLECTIONS
-from score_following_game.data_preparation.building.finders import find_mutopia_sources, find_songs
+from score_following_game.data_preparation.building.lilypond_pieces import find_mutopia_sources
+from score_following_game.data_preparation.building.songs import find_songs
 from score_following_game.data_preparation.engraving.isolation import allowed
 from score_following_game.data_preparation.verify import verify
 from score_following_game.data_processing.dataset import load_data_set

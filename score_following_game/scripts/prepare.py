@@ -24,7 +24,7 @@ from score_following_game.data_preparation.building.catalogue import (
     Collection,
     list_collections,
 )
-from score_following_game.data_preparation.building.finders import PIECES_FILE
+from score_following_game.data_preparation.building.lilypond_pieces import PIECES_FILE
 from score_following_game.data_preparation.building.mutopia import msmd_split
 from score_following_game.data_preparation.building.options import Performances
 from score_following_game.data_preparation.building.sources import SCORES

@@ -9,17 +9,19 @@ from pathlib import Path
 
 from score_following_game.command_line import command_name
 from score_following_game.data_preparation.building.finders import (
-    PIECES_FILE,
     find_humdrum_editions,
-    find_msmd_sources,
     find_music21_sources,
-    find_mutopia_sources,
     find_performances,
     find_raw_msmd_sources,
-    find_songs,
     find_tunes,
 )
 from score_following_game.data_preparation.building.held_out import MSMD, NOTTINGHAM
+from score_following_game.data_preparation.building.lilypond_pieces import (
+    PIECES_FILE,
+    find_msmd_sources,
+    find_mutopia_sources,
+)
+from score_following_game.data_preparation.building.songs import find_songs
 from score_following_game.data_preparation.building.sources import Source, find_sources
 from score_following_game.data_preparation.engraving.playing import PIANO
 from score_following_game.data_preparation.published.sets import ROOT as DATA_FOLDER
