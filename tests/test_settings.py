@@ -54,6 +54,9 @@ def test_a_preset_gives_way_to_what_is_given():
             "--entropy_coef 0 must be above 0 with --final_entropy_coef",
         ),
         ({"optim_params": {"betas": [0.5]}}, "--optim_params .*rejected by|cannot train"),
+        ({"optim_params": {"betas": [0.5, 0.5, 0.999]}}, "--optim_params .*cannot train a network here"),
+        ({"optim_params": {"betas": [0.5, 10**400]}}, "contains something other than numbers"),
+        ({"optim_params": {"betas": "(" * 5000}}, r"--optim_params \{'betas': '\(+.{0,5}: rejected by torch.optim.Adam"),
         (
             {"optim_params": {"lr": 0}, "final_lr": 1e-4, "anneal_steps": 5},
             "the lr of --optim_params must be above 0 with --final_lr",

@@ -27,7 +27,7 @@ def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"--optim_params {printable(str(text), 100)}: expected YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
     try:
         return {str(key): _optimiser_value(value) for key, value in content.items()}
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise UserError(
             f"--optim_params {printable(str(text), 100)}: a list or tuple in it contains something other than numbers"
         ) from None
@@ -44,8 +44,10 @@ def make_optimiser(name: str, optim_params: Mapping[str, Any], parameters: Any) 
         arguments["fused"] = True  # makes Adam's step three times as fast, which saves 4 % of a minibatch of 128
     try:
         return kind(parameters, **arguments)
-    except (TypeError, ValueError, IndexError, AssertionError) as error:
-        raise UserError(f"--optim_params {optim_params}: rejected by torch.optim.{name} ({cause(error)})") from None
+    except Exception as error:  # torch checks little, and what it then fails at may be anything
+        raise UserError(
+            f"--optim_params {printable(str(optim_params), 100)}: rejected by torch.optim.{name} ({cause(error)})"
+        ) from None
 
 
 def try_optimiser(name: str, optim_params: Mapping[str, Any]) -> None:
@@ -54,9 +56,11 @@ def try_optimiser(name: str, optim_params: Mapping[str, Any]) -> None:
     parameter.grad = torch.ones(2, 2)
     try:
         make_optimiser(name, optim_params, [parameter]).step()
-    except (RuntimeError, TypeError, IndexError, AssertionError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--optim {name} with --optim_params {optim_params}: cannot train a network here ({reason})") from None
+    except UserError:
+        raise
+    except Exception as error:
+        given = f"--optim {name} with --optim_params {printable(str(optim_params), 100)}"
+        raise UserError(f"{given}: cannot train a network here ({cause(error)})") from None
 
 
 def _optimiser_value(value: Any) -> Any:
@@ -65,6 +69,6 @@ def _optimiser_value(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return tuple(map(float, ast.literal_eval(value))) if "(" in value else float(value)
-        except (ValueError, SyntaxError, TypeError):
+        except (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError):
             return value
     return value
