@@ -24,6 +24,7 @@ from listening_tools import write_heard
 from ready_process import ROOT, run_script
 from small_piece import write_small_piece
 from sound_tools import without_alsa, without_sound_server
+from source_tools import abc_tune
 
 from score_following_game.agents.architectures import ARCHITECTURES
 from score_following_game.config import GameConfig, freely_moving, load_game_config
@@ -149,6 +150,14 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path: Path) -> Path:
     """A data set of one small piece, which the test may change."""
     return write_small_piece(tmp_path / "set", "tune")
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Twelve tunes that share no six-note fragment of rhythm and interval: each has its own unit length."""
+    path = tmp_path / "book.abc"
+    path.write_text("".join(abc_tune(number, unit=f"{number}/16") for number in (1, 2, 3, 4, 6, 8, 12, 16)))
+    return path
 
 
 @pytest.fixture(scope="session")
