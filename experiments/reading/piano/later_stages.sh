@@ -7,6 +7,7 @@ case $1 in
   5) rates=(1.2e-3 3e-5) minutes=96 interval=1200 seed=13 ;;
   6) rates=(8e-4 1e-5) minutes=85 interval=1600 seed=14 ;;
   7) rates=(1e-3 2e-5) minutes=75 interval=1500 seed=15 ;;  # piano_7/pieces.json: its pieces
+  8) rates=(1e-3 2e-5) minutes=95 interval=2000 seed=16 ;;  # ran on to 120 minutes
 esac
 fonts=/usr/share/sounds
 exec python sf_experiment.py --preset reading --game_config game_configs/mutopia_lchs1.yaml \
