@@ -76,14 +76,17 @@ def read_match(text: str) -> MatchFile:
     pairs: list[tuple[ScoreNote | None, HeardNote | None]] = []
     pedals: list[tuple[int, int, int]] = []
     for number, line in enumerate(map(str.strip, text.splitlines()), 1):
-        if found := _INFO.match(line):
-            infos[found[1]] = found[2]
-        elif found := _PROPERTY.match(line):
-            units.add(int(found[1]))
-        elif found := _PEDAL.match(line):
-            pedals.append((int(found[2]), _CONTROLLERS[found[1]], int(found[3])))
-        elif line.startswith(("snote", "insertion")):
-            pairs.append(_pair(line, number, units))
+        try:
+            if found := _INFO.match(line):
+                infos[found[1]] = found[2]
+            elif found := _PROPERTY.match(line):
+                units.add(int(found[1]))
+            elif found := _PEDAL.match(line):
+                pedals.append((int(found[2]), _CONTROLLERS[found[1]], int(found[3])))
+            elif line.startswith(("snote", "insertion")):
+                pairs.append(_pair(line, number, units))
+        except (ValueError, ArithmeticError):  # of a number: 0.0.0, thousands of digits, an eighth of nothing
+            raise EngravingError("unreadable match file", f"line {number}: {line[:60]!r}") from None
     try:
         rate = Fraction(int(infos["midiClockRate"]), 1_000_000 * int(infos["midiClockUnits"]))
         return MatchFile(infos["scoreFileName"], infos["midiFileName"], rate, tuple(pairs), tuple(pedals))
