@@ -224,7 +224,7 @@ def test_between_places_values_lie_on_a_curve_and_beyond_them_they_stay(config: 
     values = -(torch.arange(12.0) - 4.3).square().repeat(2, 1)
     values[:, 10:] = -torch.inf
     last = torch.tensor([[9], [9]])
-    view = View(torch.zeros_like(last), last, values, 0.1 * values, 2 * values, values, torch.zeros(2))
+    view = View(torch.zeros_like(last), last, values, 0.05 * values, 2 * values, values, torch.zeros(2))
 
     def there(*places: float) -> There:
         return view.there(position_of(torch.tensor(places).repeat(2, 1), config), config)
@@ -232,7 +232,7 @@ def test_between_places_values_lie_on_a_curve_and_beyond_them_they_stay(config: 
     places = (0.0, 3.0, 9.0, 4.3, 2.75, 6.5)
     exact = -(torch.tensor(places).double() - 4.3).square().repeat(2, 1)
     inside = there(*places)
-    for known, factor in ((inside.log_likelihood, 1), (inside.log_pace, 0.1), (inside.noteheads, 2)):
+    for known, factor in ((inside.log_likelihood, 1), (inside.pace.log(), 0.05), (inside.noteheads, 2)):
         torch.testing.assert_close(known, factor * exact, atol=1e-5, rtol=1e-5)
     outside = there(-5.0, -0.1, 9.1, 30.0)
     torch.testing.assert_close(outside.noteheads, 2 * values[:, [0, 0, 9, 9]].double())

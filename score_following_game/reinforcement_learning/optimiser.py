@@ -24,13 +24,11 @@ def optimiser_arguments(text: str | Mapping[str, Any]) -> dict[str, Any]:
     except yaml.YAMLError:
         content = None
     if not isinstance(content, Mapping):
-        raise UserError(f"--optim_params {printable(str(text), 100)}: expected YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
+        raise UserError(f"{_given(text)}: expected YAML like {{lr: 1e-4, betas: '(0.5, 0.999)'}}")
     try:
         return {str(key): _optimiser_value(value) for key, value in content.items()}
     except (ValueError, TypeError, OverflowError):
-        raise UserError(
-            f"--optim_params {printable(str(text), 100)}: a list or tuple in it contains something other than numbers"
-        ) from None
+        raise UserError(f"{_given(text)}: a list or tuple in it contains something other than numbers") from None
 
 
 def make_optimiser(name: str, optim_params: Mapping[str, Any], parameters: Any) -> torch.optim.Optimizer:
@@ -45,22 +43,22 @@ def make_optimiser(name: str, optim_params: Mapping[str, Any], parameters: Any) 
     try:
         return kind(parameters, **arguments)
     except Exception as error:  # torch checks little, and what it then fails at may be anything
-        raise UserError(
-            f"--optim_params {printable(str(optim_params), 100)}: rejected by torch.optim.{name} ({cause(error)})"
-        ) from None
+        raise UserError(f"{_given(optim_params)}: rejected by torch.optim.{name} ({cause(error)})") from None
 
 
 def try_optimiser(name: str, optim_params: Mapping[str, Any]) -> None:
     """Take a step, because some optimisers reject dense gradients only then. Raises UserError as make_optimiser does."""
     parameter = torch.nn.Parameter(torch.zeros(2, 2))
     parameter.grad = torch.ones(2, 2)
+    optimiser = make_optimiser(name, optim_params, [parameter])
     try:
-        make_optimiser(name, optim_params, [parameter]).step()
-    except UserError:
-        raise
+        optimiser.step()
     except Exception as error:
-        given = f"--optim {name} with --optim_params {printable(str(optim_params), 100)}"
-        raise UserError(f"{given}: cannot train a network here ({cause(error)})") from None
+        raise UserError(f"--optim {name} with {_given(optim_params)}: cannot train a network here ({cause(error)})") from None
+
+
+def _given(optim_params: object) -> str:
+    return f"--optim_params {printable(str(optim_params), 100)}"
 
 
 def _optimiser_value(value: Any) -> Any:

@@ -91,10 +91,10 @@ class ReadingAgent(Agent):
         evidence = POWER * (there.log_likelihood + self._counting.log_likelihood(particles[..., PASSED]))
         self._drawn = prior.drawn(torch.cat([particles, torch.stack(there, dim=2)], dim=2), evidence)
         particles, there = _apart(self._drawn)
-        weights, pace = (PRESENT * there.log_likelihood).softmax(dim=1), there.pace
-        believed = estimate(particles, pace, weights)
+        weights = (PRESENT * there.log_likelihood).softmax(dim=1)
+        believed = estimate(particles, there.pace, weights)
         wanted = _speed_towards(game, believed.position[:, None], believed.speed[:, None])[:, 0]
-        each = _speed_towards(game, particles[..., POSITION], speeds(particles, pace))
+        each = _speed_towards(game, particles[..., POSITION], speeds(particles, there.pace))
         if game.config.continuous:
             self.policy = NormalPolicy((wanted - game.speed).float(), each.std(dim=1).float() + LEAST_STD)
             return wanted - game.speed

@@ -20,17 +20,13 @@ MOST_PACE = 8.0  # times as fast as usual, or as slow
 class There(NamedTuple):
     """What is known of n positions in each of N games, float64 (N, n) each.
 
-    log_likelihood: nats, of what is heard now, if the music were there. log_pace: logarithm of how fast music moves there,
-    relative to its tempo. noteheads: the number of them from the beginning of the sheet.
+    log_likelihood: nats, of what is heard now, if the music were there. pace: how fast music moves there, relative to its
+    tempo. noteheads: the number of them from the beginning of the sheet.
     """
 
     log_likelihood: Tensor
-    log_pace: Tensor
+    pace: Tensor
     noteheads: Tensor
-
-    @property
-    def pace(self) -> Tensor:
-        return self.log_pace.exp().clamp(1 / MOST_PACE, MOST_PACE)
 
 
 class View(NamedTuple):
@@ -56,7 +52,8 @@ class View(NamedTuple):
         at = place_at(position, config) - self.first
         outside = (at < -BEYOND) | (at > self.last + BEYOND)
         log_likelihood, log_pace, noteheads = self._between(at).unbind(dim=1)
-        return There(log_likelihood - OUT_OF_VIEW * outside, log_pace, noteheads)
+        pace = log_pace.exp().clamp(1 / MOST_PACE, MOST_PACE)
+        return There(log_likelihood - OUT_OF_VIEW * outside, pace, noteheads)
 
     def _between(self, at: Tensor) -> Tensor:
         """What is known of places (N, n) by number from the first, with fractions: float64 (N, 3, n).
