@@ -31,8 +31,8 @@ from score_following_game.environment.starts import StartSampler
 from score_following_game.errors import UserError
 from score_following_game.reinforcement_learning.algorithms.table import ALGORITHMS
 from score_following_game.reinforcement_learning.optimiser import make_optimiser
-from score_following_game.reinforcement_learning.processes import distributed
-from score_following_game.reinforcement_learning.processes.process_group import joined
+from score_following_game.reinforcement_learning.processes import distributed, process_group
+from score_following_game.reinforcement_learning.processes.process_group import GroupBroken, joined
 from score_following_game.reinforcement_learning.rollouts.collector import RolloutCollector
 from score_following_game.reinforcement_learning.rollouts.rollout import Rollout
 from score_following_game.reinforcement_learning.settings import settings_from
@@ -288,6 +288,31 @@ def test_a_users_mistake_is_reported_once(run: Run, tmp_path: Path):
     message = f"error: none.pt: no such parameter file; the agents that come with the project: {', '.join(shipped_agents())}"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message + "\n")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("rank", "end"), [(0, GroupBroken("process 1: both find it")), (1, SystemExit(2))], ids=["first", "other"]
+)
+def test_a_signal_between_a_mistake_and_its_report(monkeypatch: pytest.MonkeyPatch, rank: int, end: BaseException):
+    """The other process has ended with the same mistake, and torchrun's SIGTERM comes before signals are ignored."""
+    store = torch.distributed.HashStore()
+    store.set(f"status/{1 - rank}", f"{process_group.MISTAKE}both find it")
+    for place in range(2):
+        store.set(f"place/{place}", f"0 {os.getpid()}")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("GROUP_RANK", "0")
+    monkeypatch.setattr(process_group, "_join", lambda: process_group.Group(rank, 2, store))
+    coming = [KeyboardInterrupt()]
+
+    def ignore_signals() -> None:
+        if coming:
+            raise coming.pop()
+
+    monkeypatch.setattr(process_group, "_ignore_signals", ignore_signals)
+    with pytest.raises((GroupBroken, SystemExit, KeyboardInterrupt)) as ended, joined():
+        raise UserError("both find it")
+    assert (ended.type, str(ended.value)) == (type(end), str(end))
 
 
 if __name__ == "__main__":

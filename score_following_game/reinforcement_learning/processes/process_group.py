@@ -81,21 +81,22 @@ def joined() -> Iterator[None]:
         return
     group = _group = _join()
     try:
-        with _silence() if group.rank else contextlib.nullcontext():
-            yield
-    except GroupBroken:
-        raise
-    except UserError as error:
-        _end_by_mistake(group, error)
-    except KeyboardInterrupt as error:
+        try:
+            with _silence() if group.rank else contextlib.nullcontext():
+                yield
+        except GroupBroken:
+            raise
+        except UserError as error:
+            _end_by_mistake(group, error)
+        except Exception as error:
+            _set_status(group, LOST + textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" ..."))
+            raise
+    except KeyboardInterrupt as error:  # may also come between a mistake and its report
         if _somebody_failed(group):
             _end_by_loss(group, error)  # torchrun sent SIGTERM because another process failed
         _set_status(group, INTERRUPTED)
         if group.rank:
             sys.exit(130)
-        raise
-    except Exception as error:
-        _set_status(group, LOST + textwrap.shorten(f"{type(error).__name__}: {error}", 160, placeholder=" ..."))
         raise
     finally:
         _close()
