@@ -2,6 +2,7 @@
 """How long a reading agent takes to be with the music again after jumps and stops, with and without looking for it.
 
     python benchmarks/recovery.py --data_set DATA/folk_valid --params folk --limit 20
+    python benchmarks/recovery.py --data_set DATA/folk_valid --params folk --conditions --font FILE.sf2 --plot confidence.png
 
 Each piece is interrupted once, about its middle. Found: within half a second of the music for two seconds. The last table says
 how often the agent was within half a second when its confidence was so high.
@@ -10,7 +11,9 @@ how often the agent was within half a second when its confidence was so high.
 from __future__ import annotations
 
 import argparse
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -18,14 +21,26 @@ from tqdm import tqdm
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.command_line import Parser, add_machine_arguments, script
+from score_following_game.data_processing.acoustics.conditions import spread
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError
-from score_following_game.evaluation.recovery import INTERRUPTIONS, WITH_THE_MUSIC, Followed, follow, interrupted
+from score_following_game.evaluation.light import calibration, plot_calibration
+from score_following_game.evaluation.plots import require_plottable
+from score_following_game.evaluation.recovery import INTERRUPTIONS, Followed, follow, interrupted
 from score_following_game.evaluation.report import write_json
 from score_following_game.files import require_writable
 from score_following_game.machine import prepare_machine
 
-BOUNDS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 1.01)  # of confidence
+
+def row(how: str, finds: bool, followed: Sequence[Followed], fps: int) -> str:
+    """A row of the table of the interruptions."""
+    seconds = np.array([one.seconds_until_found(fps) for one in followed])
+    moved = sum(frame < one.again for one in followed for frame in one.found)
+    minutes = sum(one.again for one in followed) / fps / 60
+    shares = "  ".join(f"{(seconds <= bound).mean():{width}.2f}" for bound, width in ((1e9, 5), (5, 10), (10, 11)))
+    median = float(np.quantile(seconds, 0.5, method="higher"))
+    return f"{how:<24}{'yes' if finds else 'no':<5}{len(seconds):7}  {shares}  {median:8.1f}  {moved / minutes:8.2f}"
 
 
 def main() -> None:
@@ -35,19 +50,29 @@ def main() -> None:
     parser.add_argument("--net")
     parser.add_argument("--game_config")
     parser.add_argument("--limit", type=int, metavar="N", help="use only the first N pieces")
+    parser.add_argument("--conditions", action="store_true", help="play each piece under another condition of real_world.py")
+    parser.add_argument("--font", type=Path, metavar="FILE.sf2", help="SoundFont of its instruments (default: pretty_midi's)")
     parser.add_argument("--json", metavar="FILE", help="write all numbers")
+    parser.add_argument("--plot", metavar="FILE", help="draw the last table")
     add_machine_arguments(parser)
     arguments = parser.parse_args()
     require_writable(arguments.json)
+    require_plottable(arguments.plot)
+    if arguments.font:
+        if not arguments.conditions:
+            raise UserError("--font: has no effect without --conditions")
+        require_sound_font(arguments.font)
     prepare_machine(arguments.seed, arguments.device, arguments.threads)
     net, config = resolve_network_and_config(arguments.params, arguments.net, arguments.game_config)
     agent = load_trained_agent(arguments.params, net, config, seed=arguments.seed, device=arguments.device)
     if not isinstance(agent, ReadingAgent):
         raise UserError(f"--params {arguments.params}: is no reading agent; only those look for the music")
     pieces, fps = load_data_set(arguments.data_set, config)[: arguments.limit], config.spectrogram_params.fps
+    if arguments.conditions:
+        pieces = spread(pieces, config, arguments.seed, arguments.font)
     print("interruption            looks  plays  found  within 5 s  within 10 s  median s  moved wrongly, per minute")
     everything: list[Followed] = []
-    numbers = {}
+    seconds = {}
     for how in INTERRUPTIONS:
         random = np.random.default_rng(arguments.seed)
         tried = (interrupted(piece, pieces[index - 1], how, fps, random) for index, piece in enumerate(pieces))
@@ -58,23 +83,17 @@ def main() -> None:
         for finds in (False, True):
             bar = tqdm(plays, desc=how, leave=False, disable=None)
             followed = [follow(play, agent, config, finds, arguments.device) for play in bar]
-            seconds = np.array([one.seconds_until_found(fps) for one in followed])
-            moved = sum(frame < one.again for one in followed for frame in one.found)
-            minutes = sum(one.again for one in followed) / fps / 60
-            numbers[f"{how}, {'looking' if finds else 'not looking'}"] = seconds.tolist()
-            shares = "  ".join(f"{(seconds <= bound).mean():{width}.2f}" for bound, width in ((1e9, 5), (5, 10), (10, 11)))
-            row = f"{how:<24}{'yes' if finds else 'no':<5}{len(seconds):7}  {shares}"
-            print(f"{row}  {np.median(seconds):8.1f}  {moved / minutes:8.2f}")
+            seconds[f"{how}, {'looking' if finds else 'not looking'}"] = [one.seconds_until_found(fps) for one in followed]
+            print(row(how, finds, followed, fps), flush=True)
             everything += followed
     print("\nconfidence   share of frames  within half a second")
-    confidence, distance = (np.concatenate([getattr(one, name) for one in everything]) for name in ("confidence", "distance"))
-    known = np.isfinite(distance)
-    for low, high in pairwise(BOUNDS):
-        chosen = known & (confidence >= low) & (confidence < high)
-        within = (np.abs(distance[chosen]) <= WITH_THE_MUSIC).mean() if chosen.any() else float("nan")
-        print(f"{low:.2f}-{min(high, 1):.2f}  {chosen.sum() / known.sum():15.3f}  {within:20.3f}")
+    classes = calibration(everything)
+    for one in classes:
+        print(f"{one.low:.2f}-{one.high:.2f}  {one.share:15.3f}  {one.right:20.3f}")
     if arguments.json:
-        write_json(arguments.json, numbers)
+        write_json(arguments.json, {"seconds": seconds, "confidence": [asdict(one) for one in classes]})
+    if arguments.plot:
+        plot_calibration(classes, arguments.plot)
 
 
 if __name__ == "__main__":

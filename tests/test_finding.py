@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from score_following_game.agents.reading.finding import LOOKS, MARGIN, STRIDE, F
 from score_following_game.agents.reading.network import CELL, PLACE_COLUMNS, reading_network
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.sheet_map import SheetMap, System, map_path, write_map
 from score_following_game.environment.game import Game
 from score_following_game.environment.score_bank import ScoreBank
-from score_following_game.evaluation.recovery import INTERRUPTIONS, Followed, follow, interrupted
+from score_following_game.evaluation.light import calibration, plot_calibration
+from score_following_game.evaluation.recovery import INTERRUPTIONS, OTHER_PIECE, RESTART, Followed, follow, interrupted
 
 FPS = 20
 
@@ -121,7 +124,7 @@ def long_piece(bank: ScoreBank) -> Piece:
     return replace(bank.pieces[0], name="long", sheet=sheet, onset_frames=frames, onset_x=x, spectrogram=sound)
 
 
-@pytest.mark.parametrize("how", INTERRUPTIONS)
+@pytest.mark.parametrize("how", [how for how in INTERRUPTIONS if how not in (RESTART, OTHER_PIECE)])
 def test_what_is_heard_of_an_interrupted_performance_is_known(long_piece: Piece, bank: ScoreBank, how: str):
     found = interrupted(long_piece, bank.pieces[1], how, FPS, np.random.default_rng(3))
     known = np.isfinite(found.heard)
@@ -132,8 +135,42 @@ def test_what_is_heard_of_an_interrupted_performance_is_known(long_piece: Piece,
     step = 0 if not len(jumps) else at[jumps[0] + 1] - at[jumps[0]] - 1
     assert {"jump forward": step >= 100, "jump back": step <= -100}.get(how.split(", ")[-1], step == 0)
     assert (~known).sum() == (100 if "stop" in how or "other" in how else 0)
+    assert np.array_equal(found.sounds, known | ("other" in how))
     assert known[found.again :].all() and len(found.heard) - found.again >= 15 * FPS
     assert interrupted(bank.pieces[0], bank.pieces[1], how, FPS, np.random.default_rng(3)) is None  # it is too short
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_player_goes_back_to_the_beginning_of_the_line(long_piece: Piece, bank: ScoreBank, tmp_path: Path, seed: int):
+    """The second line begins between two notes, and the first notehead of the third is at its very beginning."""
+    x, path = long_piece.onset_x, tmp_path / "long.mid"
+    columns = (0.0, float(x[50] - 1), float(x[80]))
+    write_map(map_path(path.with_suffix(".npz")), SheetMap(tuple(System(column) for column in columns)))
+    piece = replace(long_piece, midi_path=path)
+    found = interrupted(piece, bank.pieces[1], RESTART, FPS, np.random.default_rng(seed))
+    (jump,) = np.flatnonzero(np.diff(found.heard) != 1)
+    assert found.again == jump + 1 and found.heard[jump] - found.heard[jump + 1] >= 2 * FPS - 1
+    line = np.searchsorted([500, 800], found.heard[jump], side="right")  # a note is ten frames long
+    assert found.heard[jump + 1] == (0, 500, 800)[line]
+
+
+def test_under_another_piece_no_place_is_right(long_piece: Piece, bank: ScoreBank):
+    found = interrupted(long_piece, bank.pieces[1], OTHER_PIECE, FPS, np.random.default_rng(3))
+    assert np.array_equal(found.spectrogram, bank.pieces[1].spectrogram) and np.isnan(found.heard).all() and found.sounds.all()
+
+
+def test_how_often_the_light_is_right(tmp_path: Path):
+    """Four frames beside the music, one of them at another piece; and a sure one in silence, which does not count."""
+    distance = np.array([0.1, -0.5, 0.7, np.nan, np.nan, 0.0])
+    confidence = np.array([0.99, 1.0, 0.99, 0.96, 0.99, 0.1])
+    sounds = np.array([True, True, True, True, False, True])
+    classes = calibration([Followed(distance[part], confidence[part], sounds[part], 0, ()) for part in (slice(2), slice(2, 6))])
+    shares = {(one.low, one.high): (one.share, one.right) for one in classes}
+    assert shares[0.98, 1.0] == pytest.approx((3 / 5, 2 / 3))
+    assert shares[0.95, 0.98] == pytest.approx((1 / 5, 0)) and shares[0.0, 0.25] == pytest.approx((1 / 5, 1))
+    assert shares[0.5, 0.75] == pytest.approx((0, np.nan), nan_ok=True) and sum(one.share for one in classes) == 1
+    plot_calibration(classes, tmp_path / "light.png")
+    assert (tmp_path / "light.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_distances_are_seconds_of_the_music(long_piece: Piece, config: GameConfig, agent: ReadingAgent):
@@ -155,7 +192,7 @@ def test_a_follower_is_found_when_it_stays_with_the_music():
     distance = np.full(400, -3.0)
     distance[250:253] = 0.1  # it only passes by
     distance[300:] = -0.4
-    seconds = Followed(distance, distance, 200, ()).seconds_until_found(FPS)
+    seconds = Followed(distance, distance, distance > 0, 200, ()).seconds_until_found(FPS)
     assert seconds == pytest.approx((300 - 4 - 200) / FPS)  # a tenth of the two seconds may be outside
 
 

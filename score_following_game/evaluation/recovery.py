@@ -13,6 +13,7 @@ from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.agents.reading.finding import Finder
 from score_following_game.config import GameConfig
 from score_following_game.data_processing.piece import Piece
+from score_following_game.data_processing.sheet_map import map_of
 from score_following_game.environment.live import LiveScore
 from score_following_game.environment.score_bank import first_at
 
@@ -21,7 +22,9 @@ STOP = 5.0  # seconds of silence, or of other music
 LEFT = 15.0  # seconds that a performance goes on after the interruption, at least
 WITH_THE_MUSIC, KEPT = 0.5, 2.0  # seconds: largest distance of a follower that is with the music; how long it is, to count
 SHARE_KEPT = 0.9  # of the frames of KEPT
-INTERRUPTIONS = ("none", "jump forward", "jump back", "stop", "other music", "other music, jump back")
+INTO_THE_LINE = 2.0  # seconds that a player has played of a line before going back to its beginning, at least
+RESTART, OTHER_PIECE = "restart of the line", "another piece"
+INTERRUPTIONS = ("none", "jump forward", "jump back", RESTART, "stop", "other music", "other music, jump back", OTHER_PIECE)
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,33 @@ class Interrupted:
     heard: np.ndarray
     again: int
 
+    @property
+    def sounds(self) -> np.ndarray:
+        """bool (n,): False in the silence of a stop."""
+        return np.isfinite(self.heard) | self.spectrogram.any(axis=0)
+
 
 def interrupted(piece: Piece, other: Piece, how: str, fps: int, random: np.random.Generator) -> Interrupted | None:
-    """Interrupt a piece in one of INTERRUPTIONS; None where it is too short. other: of whose middle the other music is."""
+    """Interrupt a piece in one of INTERRUPTIONS; None where it is too short.
+
+    other: of whose middle the other music is; all that is heard under OTHER_PIECE, which never goes on with the piece.
+    """
+    if how == OTHER_PIECE:
+        length = other.spectrogram.shape[1]
+        return Interrupted(piece, other.spectrogram, np.full(length, np.nan), length)
     last, stop = int(piece.onset_frames[-1]), round(STOP * fps)
     skipped = round(random.uniform(SHORTEST, LONGEST) * fps)
     forward, back = how == "jump forward", how.endswith("jump back")
     first, latest = (skipped if back else stop), last - round(LEFT * fps) - (skipped if forward else 0)
-    if latest <= first:
+    places = np.arange(first, latest)
+    if how == RESTART:
+        begins = _begin_of_line(piece, places, fps)
+        places, begins = (each[places - begins >= INTO_THE_LINE * fps] for each in (places, begins))
+    if not len(places):
         return None
-    at = int(random.integers(first, latest))
-    after = at + skipped * (forward - back)
+    chosen = int(random.integers(len(places)))
+    at = int(places[chosen])
+    after = int(begins[chosen]) if how == RESTART else at + skipped * (forward - back)
     between = np.zeros((len(piece.spectrogram), 0), np.float32)
     if how == "stop":
         between = np.zeros((len(piece.spectrogram), stop), np.float32)
@@ -66,6 +85,14 @@ def interrupted(piece: Piece, other: Piece, how: str, fps: int, random: np.rando
     )
 
 
+def _begin_of_line(piece: Piece, frames: np.ndarray, fps: int) -> np.ndarray:
+    """The frame of the first onset of the system that is played in each frame."""
+    x = piece.onset_x[np.searchsorted(piece.onset_frames, frames, side="right") - 1]  # each frame is after the first onset
+    columns = np.asarray(map_of(piece, fps).columns)
+    system = columns[np.searchsorted(columns, x, side="right") - 1]
+    return piece.onset_frames[np.searchsorted(np.maximum.accumulate(piece.onset_x), system)]
+
+
 @dataclass(frozen=True)
 class Followed:
     """A performance as it was followed.
@@ -73,12 +100,14 @@ class Followed:
     Attributes:
         distance: float64 (n,), seconds by which the follower is ahead of the music in each frame; nan where there is none.
         confidence: float64 (n,), of the agent.
+        sounds: bool (n,), False in the silence of a stop.
         again: the frame in which the music goes on.
         found: frames in which the follower was put elsewhere.
     """
 
     distance: np.ndarray
     confidence: np.ndarray
+    sounds: np.ndarray
     again: int
     found: tuple[int, ...]
 
@@ -111,7 +140,7 @@ def follow(
             found.append(frame)
         live.step(agent.perform_action(live.game))
         confidence[frame] = float(agent.confidence[0]) if agent.confidence is not None else np.nan
-    return Followed((frame_at(x) - performance.heard) / fps, confidence, performance.again, tuple(found))
+    return Followed((frame_at(x) - performance.heard) / fps, confidence, performance.sounds, performance.again, tuple(found))
 
 
 def _frame_at(piece: Piece) -> Callable[[np.ndarray], np.ndarray]:

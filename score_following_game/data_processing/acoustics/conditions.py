@@ -67,12 +67,12 @@ def under(condition: str, pieces: Sequence[Piece], config: GameConfig, seed: int
         return list(pool.map(change, pieces))
 
 
-def spread(pieces: Sequence[Piece], config: GameConfig, seed: int = 0) -> list[Piece]:
-    """The pieces, each under one of CONDITIONS in turn, in the same order; recordings stay as they are."""
+def spread(pieces: Sequence[Piece], config: GameConfig, seed: int = 0, font: Path | None = None) -> list[Piece]:
+    """The pieces, each `under` one of CONDITIONS in turn, in the same order; recordings stay as they are."""
     heard = list(pieces)
     for number, condition in enumerate(CONDITIONS):
         chosen = [index for index in range(number, len(pieces), len(CONDITIONS)) if can_be_performed(pieces[index])]
-        for index, piece in zip(chosen, under(condition, [pieces[index] for index in chosen], config, seed)):
+        for index, piece in zip(chosen, under(condition, [pieces[index] for index in chosen], config, seed, font)):
             heard[index] = piece
     return heard
 
