@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from musicxml_tools import TWO_STAVES, part, score
+
 from score_following_game.data_preparation.engraving.abc.melody import read_melody
 from score_following_game.data_preparation.engraving.abc.notation import Melody
 from score_following_game.data_preparation.engraving.abc.reading import reading_of
@@ -41,3 +44,16 @@ def engraved_melody(melody: Melody, tempo: float = 100.0) -> EngravedPiece:
 def notes_of(piece: EngravedPiece) -> list[tuple[float, int]]:
     """(onset in quarters, pitch) of each note."""
     return [(float(note.onset), note.pitch) for note in piece.notes]
+
+
+def musicxml(*bars: str, **options: object) -> EngravedPiece:
+    return engraved("x.musicxml", score(part(*bars, **options)))  # type: ignore[arg-type]
+
+
+def piano(*bars: str, **options: object) -> EngravedPiece:
+    return engraved("x.musicxml", score(part(*bars, staves=TWO_STAVES, **options)), TWO)  # type: ignore[arg-type]
+
+
+def assert_notes(piece: EngravedPiece, expected: list[tuple[float, int]]) -> None:
+    assert [pitch for _, pitch in notes_of(piece)] == [pitch for _, pitch in expected]
+    assert [onset for onset, _ in notes_of(piece)] == pytest.approx([onset for onset, _ in expected])

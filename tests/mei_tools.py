@@ -112,3 +112,10 @@ def edited(text: str, seed: int) -> str:
         else:
             element.tag = chance.choice([other.tag for other in root.iter()])
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def tuplet(content: str, ratio: str = 'num="3" numbase="2"') -> str:
+    return f"<tuplet {ratio}>{content}</tuplet>"
+
+
+SCALE = notes("c4 d4 e4 f4")

@@ -80,3 +80,6 @@ def score(*parts: str, names: tuple[str, ...] = ("Part 1", "Part 2", "Part 3", "
     )
     content = "".join(f'<part id="P{number}">{measures}</part>' for number, measures in enumerate(parts, 1))
     return f'<score-partwise version="3.1"><part-list>{listed}</part-list>{content}</score-partwise>'
+
+
+LINE = notes("C5 D5 E5 F5")
