@@ -35,7 +35,7 @@ ENTRY_POINTS = {
     *(f"scripts.{name}" for name in ("train", "evaluate", "watch", "play", "prepare")),
     "environment.vector_env",
     "evaluation.real_world",  # for benchmarks/real_world.py
-    "evaluation.recovery",  # for benchmarks/recovery.py
+    "evaluation.light",  # for benchmarks/recovery.py
 }
 Imports = dict[str, set[str]]
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from musicxml_tools import TWO_STAVES, back, note, notes, part, score
+from small_piece import write_small_piece
+
+from score_following_game.evaluation.recovery import INTERRUPTIONS, OTHER_PIECE
 
 
 @pytest.mark.parametrize("net", ["ScoreFollowingNet", "ReadingNet"])
@@ -61,3 +64,21 @@ def test_a_third_reading(run, tmp_path: Path) -> None:
         "only here: bar 1, quarter 1: F♮5",
         "only music21: bar 1, quarter 1: A♮5",
     ]
+
+
+def test_recovery_of_pieces_too_short_for_most(run, tmp_path: Path):
+    """Two pieces of three seconds; only under the sound of the other one does anything happen."""
+    data, kept, plot = tmp_path / "data", tmp_path / "figures.json", tmp_path / "light.svg"
+    for name in ("one", "two"):
+        write_small_piece(data, name)
+    options = ("--params", "reading", "--conditions", "--json", kept, "--plot", plot, "--threads", "1")
+    shown = run("benchmarks/recovery.py", "--data_set", data, *options).stdout
+    assert shown.count("no piece is long enough") == len(INTERRUPTIONS) - 1
+    assert [line.split()[2:4] for line in shown.splitlines() if line.startswith(OTHER_PIECE)] == [["no", "2"], ["yes", "2"]]
+    figures = json.loads(kept.read_text())
+    assert figures["seconds"] == {f"{OTHER_PIECE}, {looks}": [None, None] for looks in ("not looking", "looking")}
+    assert sum(one["share"] for one in figures["confidence"]) == pytest.approx(1)
+    assert all(one["right"] == 0 for one in figures["confidence"] if one["share"])
+    assert plot.read_text().startswith("<?xml")
+    mistaken = run("benchmarks/recovery.py", "--data_set", data, "--params", "reading", "--font", "a.sf2", check=False)
+    assert mistaken.returncode == 2 and "without --conditions" in mistaken.stderr

@@ -108,9 +108,9 @@ def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
-    """Write content with nan as null. Raises WriteError."""
+    """Write content with null for numbers that are not finite. Raises WriteError."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(_without_nan(content), indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(_finite(content), indent=1) + "\n", encoding="utf-8")
 
 
 def _summary(errors: np.ndarray, unit: str) -> dict[str, float]:
@@ -119,9 +119,9 @@ def _summary(errors: np.ndarray, unit: str) -> dict[str, float]:
     return {f"error_{name}_{unit}": float(value) for name, value in zip(("mean", "median", "std"), values)}
 
 
-def _without_nan(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
