@@ -77,8 +77,9 @@ def test_recovery_of_pieces_too_short_for_most(run, tmp_path: Path):
     assert [line.split()[2:4] for line in shown.splitlines() if line.startswith(OTHER_PIECE)] == [["no", "2"], ["yes", "2"]]
     figures = json.loads(kept.read_text())
     assert figures["seconds"] == {f"{OTHER_PIECE}, {looks}": [None, None] for looks in ("not looking", "looking")}
-    assert sum(one["share"] for one in figures["confidence"]) == pytest.approx(1)
-    assert all(one["right"] == 0 for one in figures["confidence"] if one["share"])
+    for classes in figures["confidence"].values():
+        assert sum(one["share"] for one in classes) == pytest.approx(1)
+        assert all(one["right"] == 0 for one in classes if one["share"])
     assert plot.read_text().startswith("<?xml")
     mistaken = run("benchmarks/recovery.py", "--data_set", data, "--params", "reading", "--font", "a.sf2", check=False)
     assert mistaken.returncode == 2 and "without --conditions" in mistaken.stderr
