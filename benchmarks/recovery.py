@@ -4,7 +4,7 @@
     python benchmarks/recovery.py --data_set DATA/folk_valid --params folk --limit 20
     python benchmarks/recovery.py --data_set DATA/folk_valid --params folk --conditions --font FILE.sf2 --plot confidence.png
 
-Each piece is interrupted once, about its middle. Found: within half a second of the music for two seconds. The last table says
+Each piece is interrupted once, about its middle. Found: within half a second of the music for two seconds. The last tables say
 how often the agent was within half a second when its confidence was so high; the light is for agents that look.
 """
 
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="use only the first N pieces")
     parser.add_argument("--conditions", action="store_true", help="play each piece under another condition of real_world.py")
     parser.add_argument("--font", type=Path, metavar="FILE.sf2", help="SoundFont of its instruments (default: pretty_midi's)")
+    parser.add_argument("--only_looking", action="store_true", help="leave the plays without looking out: half the time")
     parser.add_argument("--json", metavar="FILE", help="write all numbers")
     parser.add_argument("--plot", metavar="FILE", help="draw the last table, of the plays with looking")
     add_machine_arguments(parser)
@@ -71,7 +72,7 @@ def main() -> None:
     if arguments.conditions:
         pieces = spread(pieces, config, arguments.seed, arguments.font)
     print("interruption            looks  plays  found  within 5 s  within 10 s  median s  moved wrongly, per minute")
-    everything: dict[bool, list[Followed]] = {False: [], True: []}
+    everything: dict[bool, list[Followed]] = {True: []} if arguments.only_looking else {False: [], True: []}
     seconds = {}
     for how in INTERRUPTIONS:
         random = np.random.default_rng(arguments.seed)
@@ -80,21 +81,23 @@ def main() -> None:
         if not plays:
             print(f"{how:<24}no piece is long enough")
             continue
-        for finds in (False, True):
+        for finds in everything:
             bar = tqdm(plays, desc=how, leave=False, disable=None)
             followed = [follow(play, agent, config, finds, arguments.device) for play in bar]
             seconds[f"{how}, {'looking' if finds else 'not looking'}"] = [one.seconds_until_found(fps) for one in followed]
             print(row(how, finds, followed, fps), flush=True)
             everything[finds] += followed
-    print("\nconfidence   looking: share of frames, within half a second   not looking: share, within")
-    classes, alone = (calibration(everything[finds]) for finds in (True, False))
-    for one, other in zip(classes, alone, strict=True):
-        print(f"{one.low:.2f}-{one.high:.2f}  {one.share:24.3f}  {one.right:20.3f}  {other.share:18.3f}  {other.right:6.3f}")
+    light = {}
+    for finds, followed in everything.items():
+        light["looking" if finds else "not looking"] = classes = calibration(followed)
+        print(f"\nconfidence, {'' if finds else 'not '}looking   share of frames  within half a second")
+        for one in classes:
+            print(f"{one.low:.2f}-{one.high:.2f}  {one.share:28.3f}  {one.right:20.3f}")
     if arguments.json:
-        confidence = {name: [asdict(one) for one in rows] for name, rows in (("looking", classes), ("not looking", alone))}
+        confidence = {name: [asdict(one) for one in classes] for name, classes in light.items()}
         write_json(arguments.json, {"seconds": seconds, "confidence": confidence})
     if arguments.plot:
-        plot_calibration(classes, arguments.plot)
+        plot_calibration(light["looking"], arguments.plot)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def test_what_is_heard_of_an_interrupted_performance_is_known(long_piece: Piece,
     step = 0 if not len(jumps) else at[jumps[0] + 1] - at[jumps[0]] - 1
     assert {"jump forward": step >= 100, "jump back": step <= -100}.get(how.split(", ")[-1], step == 0)
     assert (~known).sum() == (100 if "stop" in how or "other" in how else 0)
-    assert np.array_equal(found.sounds, known | ("other" in how))
+    assert found.sounds[known].all() and found.sounds[~known].any() == ("other" in how)
     assert known[found.again :].all() and len(found.heard) - found.again >= 15 * FPS
     assert interrupted(bank.pieces[0], bank.pieces[1], how, FPS, np.random.default_rng(3)) is None  # it is too short
 
@@ -156,7 +156,8 @@ def test_a_player_goes_back_to_the_beginning_of_the_line(long_piece: Piece, bank
 
 def test_under_another_piece_no_place_is_right(long_piece: Piece, bank: ScoreBank):
     found = interrupted(long_piece, bank.pieces[1], OTHER_PIECE, FPS, np.random.default_rng(3))
-    assert np.array_equal(found.spectrogram, bank.pieces[1].spectrogram) and np.isnan(found.heard).all() and found.sounds.all()
+    assert np.array_equal(found.spectrogram, bank.pieces[1].spectrogram) and np.isnan(found.heard).all()
+    assert np.array_equal(found.sounds, found.spectrogram.mean(axis=0) > 0.05 * found.spectrogram.mean(axis=0).max())
 
 
 def test_how_often_the_light_is_right(tmp_path: Path):

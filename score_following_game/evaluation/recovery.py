@@ -22,6 +22,7 @@ STOP = 5.0  # seconds of silence, or of other music
 LEFT = 15.0  # seconds that a performance goes on after the interruption, at least
 WITH_THE_MUSIC, KEPT = 0.5, 2.0  # seconds: largest distance of a follower that is with the music; how long it is, to count
 SHARE_KEPT = 0.9  # of the frames of KEPT
+SILENT = 0.05  # share of the loudest frame's level, the mean over its bands, up to which a frame is silent
 INTO_THE_LINE = 2.0  # seconds that a player has played of a line before going back to its beginning, at least
 RESTART, OTHER_PIECE = "restart of the line", "another piece"
 INTERRUPTIONS = ("none", "jump forward", "jump back", RESTART, "stop", "other music", "other music, jump back", OTHER_PIECE)
@@ -45,8 +46,9 @@ class Interrupted:
 
     @property
     def sounds(self) -> np.ndarray:
-        """bool (n,): False in the silence of a stop."""
-        return np.isfinite(self.heard) | self.spectrogram.any(axis=0)
+        """bool (n,): False in silence, before the music, in a stop or in a pause, when nothing can be told from the sound."""
+        level = self.spectrogram.mean(axis=0)
+        return level > SILENT * level.max()
 
 
 def interrupted(piece: Piece, other: Piece, how: str, fps: int, random: np.random.Generator) -> Interrupted | None:
@@ -100,7 +102,7 @@ class Followed:
     Attributes:
         distance: float64 (n,), seconds by which the follower is ahead of the music in each frame; nan where there is none.
         confidence: float64 (n,), of the agent.
-        sounds: bool (n,), False in the silence of a stop.
+        sounds: bool (n,), False in silence.
         again: the frame in which the music goes on.
         found: frames in which the follower was put elsewhere.
     """
