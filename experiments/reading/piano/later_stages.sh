@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stages 3 to 7: later_stages.sh 5 STAGE_4.pt, in the root of the repository; DATA: folder of the data sets, RUNS: of the runs.
+# Stages 3 to 9: later_stages.sh 5 STAGE_4.pt, in the root of the repository; DATA: folder of the data sets, RUNS: of the runs.
 # The parameters to begin with: for 3, those of stage 2; for 4 to 6, the average that the stage before ended with; for 7, that of 5.
 case $1 in
   3) rates=(1.5e-3 5e-4) minutes=60 interval=1000 seed=11 ;;
@@ -8,6 +8,7 @@ case $1 in
   6) rates=(8e-4 1e-5) minutes=85 interval=1600 seed=14 ;;
   7) rates=(1e-3 2e-5) minutes=75 interval=1500 seed=15 ;;  # piano_7/pieces.json: its pieces
   8) rates=(1e-3 2e-5) minutes=95 interval=2000 seed=16 ;;  # ran on to 120 minutes
+  9) rates=(6e-4 2e-5) minutes=110 interval=2000 seed=17 ;;  # from the averages of 8
 esac
 fonts=/usr/share/sounds
 exec python sf_experiment.py --preset reading --game_config game_configs/mutopia_lchs1.yaml \
