@@ -11,7 +11,7 @@ how often the agent was within half a second when its confidence was so high; th
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,11 +21,13 @@ from tqdm import tqdm
 from score_following_game.agents.loading import load_trained_agent, resolve_network_and_config
 from score_following_game.agents.reading.agent import ReadingAgent
 from score_following_game.command_line import Parser, add_machine_arguments, script
+from score_following_game.config import GameConfig
 from score_following_game.data_processing.acoustics.conditions import spread
 from score_following_game.data_processing.dataset import load_data_set
+from score_following_game.data_processing.piece import Piece
 from score_following_game.data_processing.synthesis import require_sound_font
 from score_following_game.errors import UserError
-from score_following_game.evaluation.light import calibration, plot_calibration
+from score_following_game.evaluation.light import ConfidenceClass, calibration, plot_calibration
 from score_following_game.evaluation.plots import require_plottable
 from score_following_game.evaluation.recovery import INTERRUPTIONS, Followed, follow, interrupted
 from score_following_game.evaluation.report import write_json
@@ -43,7 +45,7 @@ def row(how: str, finds: bool, followed: Sequence[Followed], fps: int) -> str:
     return f"{how:<24}{'yes' if finds else 'no':<5}{len(seconds):7}  {shares}  {median:8.1f}  {moved / minutes:8.2f}"
 
 
-def main() -> None:
+def make_parser() -> Parser:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_set", default="test_sample", help="folder of pieces (default %(default)s)")
     parser.add_argument("--params", required=True, help="a reading agent: its short name or a parameter file")
@@ -56,7 +58,41 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write all numbers")
     parser.add_argument("--plot", metavar="FILE", help="draw the last table, of the plays with looking")
     add_machine_arguments(parser)
-    arguments = parser.parse_args()
+    return parser
+
+
+def follow_all(
+    pieces: Sequence[Piece], agent: ReadingAgent, config: GameConfig, arguments: argparse.Namespace
+) -> dict[bool, dict[str, list[Followed]]]:
+    """Whether it looks -> interruption -> how each piece that is long enough was followed. Prints a row for each."""
+    fps = config.spectrogram_params.fps
+    everything: dict[bool, dict[str, list[Followed]]] = {True: {}} if arguments.only_looking else {False: {}, True: {}}
+    print("interruption            looks  plays  found  within 5 s  within 10 s  median s  moved wrongly, per minute")
+    for how in INTERRUPTIONS:
+        random = np.random.default_rng(arguments.seed)
+        tried = (interrupted(piece, pieces[index - 1], how, fps, random) for index, piece in enumerate(pieces))
+        plays = [play for play in tried if play is not None]
+        if not plays:
+            print(f"{how:<24}no piece is long enough")
+            continue
+        for finds, followed in everything.items():
+            bar = tqdm(plays, desc=how, leave=False, disable=None)
+            followed[how] = [follow(play, agent, config, finds, arguments.device) for play in bar]
+            print(row(how, finds, followed[how], fps), flush=True)
+    return everything
+
+
+def light_of(finds: bool, followed: Mapping[str, Sequence[Followed]]) -> list[ConfidenceClass]:
+    """The classes of confidence, which are printed, too."""
+    classes = calibration([one for plays in followed.values() for one in plays])
+    print(f"\nconfidence, {'' if finds else 'not '}looking   share of frames  within half a second")
+    for one in classes:
+        print(f"{one.low:.2f}-{one.high:.2f}  {one.share:28.3f}  {one.right:20.3f}")
+    return classes
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
     require_writable(arguments.json)
     require_plottable(arguments.plot)
     if arguments.font:
@@ -71,33 +107,19 @@ def main() -> None:
     pieces, fps = load_data_set(arguments.data_set, config)[: arguments.limit], config.spectrogram_params.fps
     if arguments.conditions:
         pieces = spread(pieces, config, arguments.seed, arguments.font)
-    print("interruption            looks  plays  found  within 5 s  within 10 s  median s  moved wrongly, per minute")
-    everything: dict[bool, list[Followed]] = {True: []} if arguments.only_looking else {False: [], True: []}
-    seconds = {}
-    for how in INTERRUPTIONS:
-        random = np.random.default_rng(arguments.seed)
-        tried = (interrupted(piece, pieces[index - 1], how, fps, random) for index, piece in enumerate(pieces))
-        plays = [play for play in tried if play is not None]
-        if not plays:
-            print(f"{how:<24}no piece is long enough")
-            continue
-        for finds in everything:
-            bar = tqdm(plays, desc=how, leave=False, disable=None)
-            followed = [follow(play, agent, config, finds, arguments.device) for play in bar]
-            seconds[f"{how}, {'looking' if finds else 'not looking'}"] = [one.seconds_until_found(fps) for one in followed]
-            print(row(how, finds, followed, fps), flush=True)
-            everything[finds] += followed
-    light = {}
-    for finds, followed in everything.items():
-        light["looking" if finds else "not looking"] = classes = calibration(followed)
-        print(f"\nconfidence, {'' if finds else 'not '}looking   share of frames  within half a second")
-        for one in classes:
-            print(f"{one.low:.2f}-{one.high:.2f}  {one.share:28.3f}  {one.right:20.3f}")
+    everything = follow_all(pieces, agent, config, arguments)
+    light = {finds: light_of(finds, followed) for finds, followed in everything.items()}
     if arguments.json:
-        confidence = {name: [asdict(one) for one in classes] for name, classes in light.items()}
+        names = {True: "looking", False: "not looking"}
+        seconds = {
+            f"{how}, {names[finds]}": [one.seconds_until_found(fps) for one in plays]
+            for finds, followed in everything.items()
+            for how, plays in followed.items()
+        }
+        confidence = {names[finds]: [asdict(one) for one in classes] for finds, classes in light.items()}
         write_json(arguments.json, {"seconds": seconds, "confidence": confidence})
     if arguments.plot:
-        plot_calibration(light["looking"], arguments.plot)
+        plot_calibration(light[True], arguments.plot)
 
 
 if __name__ == "__main__":
